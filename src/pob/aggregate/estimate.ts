@@ -1,0 +1,56 @@
+/** The estimate (docs/protocol.md section 9): accurate with honest parties, not a bound. */
+import { RTT_CAP_MICROS } from '../constants.js'
+import { guaranteed, type RuleParameters } from './guaranteed.js'
+import { theilSenSlope, upperMedian } from './statistics.js'
+import type { TeamMeasurement } from './team-value.js'
+
+/** Fewer acks than this before the arrivals end make no slope: the final ones are used then, too. */
+const MIN_SLOPE_ACKS = 3
+
+export interface Estimate {
+  /** bit/s */
+  readonly bps: number
+  /** Median of the teams' slopes, bit/s; undefined where no team has one. */
+  readonly slopeBps: number | undefined
+  /** The guaranteed rule with the round-trip time credited, bit/s. */
+  readonly creditedBps: number
+}
+
+/** Median over the members of the Theil-Sen slope of the team's bits over the member's own times. */
+export function teamSlope(team: TeamMeasurement): number | undefined {
+  const totals = team.acks.map((ack) => ack.bits.reduce((sum, bits) => sum + bits, 0))
+  const final = Math.max(0, ...totals)
+  const slopes: number[] = []
+  for (let member = 0; member < team.memberCount; member++) {
+    const points = team.acks.flatMap((ack, k): [number, number][] => {
+      const own = ack.ownSeconds[member]
+      return own === null || own === undefined ? [] : [[own, totals[k] ?? 0]]
+    })
+    const flowing = points.filter(([, bits]) => bits < final)
+    const slope = theilSenSlope(flowing.length >= MIN_SLOPE_ACKS ? flowing : points)
+    if (slope !== undefined && slope > 0) slopes.push(slope)
+  }
+  return slopes.length === 0 ? undefined : upperMedian(slopes)
+}
+
+/** @param roundTripMicros the committee's testified round-trip times; without any none is credited. */
+export function estimate(
+  teams: readonly TeamMeasurement[],
+  parameters: RuleParameters,
+  roundTripMicros: readonly number[],
+): Estimate {
+  const creditMicros =
+    roundTripMicros.length === 0 ? 0 : Math.min(upperMedian(roundTripMicros), RTT_CAP_MICROS)
+  const credited = teams.map((team) => ({
+    ...team,
+    acks: team.acks.map((ack) => ({
+      bits: ack.bits,
+      ownSeconds: ack.ownSeconds.map((own) => (own === null ? null : Math.max(0, own - creditMicros / 1e6))),
+    })),
+  }))
+  const creditedBps = guaranteed(credited, parameters).bps
+  const slopes = teams.map(teamSlope).filter((slope): slope is number => slope !== undefined)
+  const slopeBps = slopes.length === 0 ? undefined : upperMedian(slopes)
+  const bps = Math.min(parameters.capBps, creditedBps, slopeBps ?? creditedBps)
+  return { bps, slopeBps, creditedBps }
+}
