@@ -39,6 +39,7 @@ export const MAX_ATTEMPTS = 3
 /** Standard stops once the guarantee has reached this share of the claim. */
 export const ENOUGH_CLAIM_SHARE = 0.85
 
+export const MILLION = 1_000_000
 export const MAX_COMMITTEE = 64
 export const MAX_CLAIM_KBPS = 100_000_000
 /** Subsets enumerated exactly; above it the sound per-ack bound is used. */

@@ -1,0 +1,37 @@
+/** What is wrong with evidence or a transcript: a stable code for machines, a sentence for people. */
+
+export type FaultCode =
+  | 'malformed'
+  | 'request_invalid'
+  | 'payer_signature'
+  | 'acceptance_signature'
+  | 'plan_invalid'
+  | 'plan_signature'
+  | 'slot_sequence'
+  | 'slot_shape'
+  | 'stopped_early'
+  | 'commitment_signature'
+  | 'commitment_terms'
+  | 'capture_shape'
+  | 'capture_order'
+  | 'capture_counts'
+  | 'ack_list_signature'
+  | 'testimony_signature'
+  | 'testimony_shape'
+  | 'vote_signature'
+  | 'votes_missing'
+  | 'result_value'
+  | 'result_owed'
+  | 'result_signature'
+  | 'signatures_missing'
+  | 'beacon_unknown'
+  | 'beacon_signature'
+  | 'round_known_before'
+  | 'registry_unknown'
+  | 'committee_differs'
+  | 'not_settled'
+
+export interface Fault {
+  readonly code: FaultCode
+  readonly message: string
+}

@@ -1,0 +1,53 @@
+/** What a role is built from: handed in, so that tests and the laboratory hand in others. */
+import type { BeaconInfo } from '../crypto/beacon.js'
+import type { Signer } from '../crypto/identity.js'
+import type { Registry } from '../pob/registry.js'
+import type { Logger } from '../telemetry/logger.js'
+import type { ControlMessage } from './control-messages.js'
+
+/** Who asks. */
+export interface Remote {
+  /** Compressed key of the authenticated peer, 33 bytes. */
+  readonly publicKey: Uint8Array
+  readonly peerId: string
+}
+
+/** Where a peer may be reached: its key, and addresses where known. */
+export interface PeerTarget {
+  readonly publicKey: Uint8Array
+  readonly addresses: readonly string[]
+}
+
+/** Authenticated request and response over libp2p; non-ok answers come as RemoteError. */
+export interface ControlPlane {
+  handle<Q, R>(
+    message: ControlMessage<Q, R>,
+    handler: (request: Q, remote: Remote, signal: AbortSignal) => Promise<R>,
+  ): Promise<void>
+  request<Q, R>(
+    peer: PeerTarget,
+    message: ControlMessage<Q, R>,
+    body: Q,
+    options?: { readonly signal?: AbortSignal; readonly deadlineMs?: number },
+  ): Promise<R>
+}
+
+/** Durable state that the roles' safety rests on. Every method returns after the write is synced. */
+export interface SafetyStore {
+  /** First digest under a key is granted for ever; the same again is a repeat, another a conflict. */
+  signOnce(key: string, digest: Uint8Array): Promise<'granted' | 'repeat' | 'conflict'>
+  /** False where the id was used before. */
+  useOnce(id: string, expiresAtMs: number): Promise<boolean>
+  saveTranscript(challengeId: string, transcript: Uint8Array): Promise<void>
+}
+
+export interface RoleModules {
+  readonly identity: Signer
+  readonly control: ControlPlane
+  readonly store: SafetyStore
+  readonly registry: () => Registry
+  readonly beacon: BeaconInfo
+  /** Milliseconds since the Unix epoch. */
+  readonly now: () => number
+  readonly log: Logger
+}

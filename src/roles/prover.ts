@@ -1,0 +1,367 @@
+/**
+ * The prover: accepts a request, opens a path to every member that sends, receives their trains, and commits to what
+ * arrived. It dials out only: no open port, no address of its own needed.
+ */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { timeOfRound } from '../crypto/beacon.js'
+import { verifySignature } from '../crypto/identity.js'
+import type { ProverPlane, SlotCapture } from '../dataplane/index.js'
+import type { Committee } from '../pob/committee.js'
+import {
+  BEACON_MARGIN_SECONDS,
+  MAX_ATTEMPTS,
+  MAX_TAU_MICROS,
+  PACKET_BYTES,
+  packetCountOf,
+} from '../pob/constants.js'
+import { addressBytesOf, sameBytes } from '../pob/party.js'
+import { type Plan, planDiffers, planDigest, planFault } from '../pob/plan.js'
+import type { RegistryEntry } from '../pob/registry.js'
+import { acceptanceDigest, type Request } from '../pob/request.js'
+import { ackListDigest, type Commitment, commitmentDigest, type SlotId } from '../pob/slot.js'
+import { type ChallengeDigests, CONSENT } from '../pob/structures.js'
+import { checkRequest, drawFor } from './admission.js'
+import { honestProver, type ProverBehaviour } from './behaviour.js'
+import {
+  type Admission,
+  type PathReport,
+  PREPARE_MESSAGE,
+  REQUEST_MESSAGE,
+  type ReportedStatistics,
+  SESSION_MESSAGE,
+  SLOT_MESSAGE,
+} from './control-messages.js'
+import type { Remote, RoleModules } from './modules.js'
+import { Refusal, require } from './protocol-error.js'
+
+/** A round further away keeps the prover busy for nothing. */
+const MAX_ROUND_WAIT_SECONDS = 60
+const PROBES = 8
+const PROBE_INTERVAL_MS = 12
+/** hello and consent, each with retransmissions. */
+const CONSENT_DEADLINE_MS = 3_000
+/** Lets a full buffer of a slow link empty before the next slot. */
+const DRAIN_MICROS = 400_000
+/** A coordinator that has gone quiet frees the prover. */
+const IDLE_MS = 45_000
+
+/** Says why a request may not be served now, or undefined: quotas, quiet hours, allow-list (config). */
+export type AdmissionPolicy = (request: {
+  readonly payer: Uint8Array
+  readonly coordinator: Uint8Array
+  readonly claimKbps: number
+  /** Most layer-3 bytes the challenge may cost the prover's link. */
+  readonly maxBytes: number
+}) => Promise<string | undefined>
+
+export interface ProverModules extends RoleModules {
+  readonly openPlane: () => Promise<ProverPlane>
+  readonly policy: AdmissionPolicy
+  /** Called with the layer-3 bytes received, for the data cap. */
+  readonly account: (bytes: number) => Promise<void>
+  readonly behaviour?: ProverBehaviour
+}
+
+interface Path {
+  readonly sessionId: Uint8Array
+  readonly rttMicros: number
+}
+
+interface Challenge {
+  readonly id: string
+  readonly request: Request
+  readonly payerSignature: Uint8Array
+  readonly digests: ChallengeDigests
+  readonly acceptedAt: number
+  readonly acceptanceSignature: Uint8Array
+  readonly paths: Map<number, Path>
+  readonly captures: Map<string, SlotAnswer>
+  committee?: Committee
+  plane?: ProverPlane
+  plan?: Plan
+  idle?: NodeJS.Timeout
+  running: boolean
+}
+
+interface SlotAnswer {
+  readonly capture: {
+    orders: readonly Uint8Array[]
+    counts: readonly (readonly number[])[]
+    digests: readonly (readonly Uint8Array[])[]
+    signature: Uint8Array
+  }
+  readonly statistics: ReportedStatistics
+}
+
+/** Most bytes a request can bring: every slot repeated, at the longest tau. */
+export function maxBytesOf(request: Request): number {
+  const offered = Math.ceil(request.claimKbps * 1.2)
+  return request.teams * MAX_ATTEMPTS * packetCountOf(offered, MAX_TAU_MICROS) * PACKET_BYTES
+}
+
+export class Prover {
+  #current: Challenge | undefined
+  readonly #behaviour: ProverBehaviour
+
+  constructor(readonly modules: ProverModules) {
+    this.#behaviour = modules.behaviour ?? honestProver
+  }
+
+  async start(): Promise<void> {
+    const { control } = this.modules
+    await control.handle(REQUEST_MESSAGE, (body, remote) => this.#request(body, remote))
+    await control.handle(PREPARE_MESSAGE, (body, remote) => this.#prepare(body, remote))
+    await control.handle(SLOT_MESSAGE, (body, remote) => this.#slot(body, remote))
+  }
+
+  async stop(): Promise<void> {
+    await this.#release(this.#current)
+  }
+
+  /** Hex id of the challenge under way, for `status`. */
+  get active(): string | undefined {
+    return this.#current?.id
+  }
+
+  async #request(body: { request: Request; payerSignature: Uint8Array }, remote: Remote) {
+    const { request, payerSignature } = body
+    const { identity, registry, beacon, now, store, policy, log } = this.modules
+    require(sameBytes(request.prover, identity.publicKey), 'bad_request', 'the request names another prover')
+    require(sameBytes(remote.publicKey, request.coordinator), 'denied', 'only the coordinator asks')
+    require(this.#current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
+    const nowMs = now()
+    const digests = checkRequest(request, payerSignature, { registry: registry(), beacon, nowMs })
+    const acceptedAt = Math.floor(nowMs / 1000)
+    const roundTime = timeOfRound(beacon, request.beaconRound)
+    require(roundTime >=
+      nowMs / 1000 +
+        BEACON_MARGIN_SECONDS, 'denied', `round ${request.beaconRound} is out or less than ${BEACON_MARGIN_SECONDS} s away: name a later one`)
+    require(roundTime <= acceptedAt + MAX_ROUND_WAIT_SECONDS, 'denied', 'the round is too far away')
+    const { payer, coordinator, claimKbps } = request
+    const refusal = await policy({ payer, coordinator, claimKbps, maxBytes: maxBytesOf(request) })
+    require(refusal === undefined, 'denied', refusal ?? '')
+    const id = bytesToHex(digests.challengeId)
+    const fresh = await store.useOnce(`accept/${id}`, request.expiresAt * 1000)
+    require(fresh, 'conflict', 'this request was accepted before')
+    // Another request may have come in while the store was written.
+    require(this.#current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
+    const acceptanceSignature = identity.sign(acceptanceDigest(digests, acceptedAt))
+    this.#current = {
+      id,
+      request,
+      payerSignature,
+      digests,
+      acceptedAt,
+      acceptanceSignature,
+      paths: new Map(),
+      captures: new Map(),
+      running: false,
+    }
+    this.#touch(this.#current)
+    log.info({ challenge: id, claimMbps: claimKbps / 1000, payer: bytesToHex(payer) }, 'challenge accepted')
+    return { acceptedAt, signature: acceptanceSignature }
+  }
+
+  /** Starts the idle clock anew. */
+  #touch(challenge: Challenge): void {
+    clearTimeout(challenge.idle)
+    challenge.idle = setTimeout(() => void this.#release(challenge), IDLE_MS)
+    challenge.idle.unref()
+  }
+
+  #known(challengeId: Uint8Array, remote: Remote): Challenge {
+    const current = this.#current
+    require(current !== undefined &&
+      sameBytes(current.digests.challengeId, challengeId), 'not_found', 'no such challenge here')
+    require(sameBytes(remote.publicKey, current.request.coordinator), 'denied', 'only the coordinator asks')
+    this.#touch(current)
+    return current
+  }
+
+  async #prepare(body: { challengeId: Uint8Array; beaconSignature: Uint8Array }, remote: Remote) {
+    const challenge = this.#known(body.challengeId, remote)
+    require(challenge.committee === undefined, 'conflict', 'the paths are being opened already')
+    const { registry, beacon, now, openPlane } = this.modules
+    challenge.committee = drawFor(challenge.request, body.beaconSignature, {
+      registry: registry(),
+      beacon,
+      nowMs: now(),
+    })
+    const plane = await openPlane()
+    challenge.plane = plane
+    const { members, teamSize, teams } = challenge.committee
+    const admission: Admission = {
+      request: challenge.request,
+      payerSignature: challenge.payerSignature,
+      acceptedAt: challenge.acceptedAt,
+      acceptanceSignature: challenge.acceptanceSignature,
+      beaconSignature: body.beaconSignature,
+    }
+    const senders = members.slice(0, teamSize * teams)
+    const opened = await Promise.all(
+      senders.map(async (member, index): Promise<PathReport> => {
+        try {
+          return await this.#openPath(challenge, plane, admission, member, index)
+        } catch (error) {
+          const reason = error instanceof Error ? error.message : String(error)
+          this.modules.log.warn({ challenge: challenge.id, member: index, reason }, 'no path to a challenger')
+          return { ready: 0, rttMicros: 0, jitterMicros: 0, reason: reason.slice(0, 200) }
+        }
+      }),
+    )
+    return { paths: opened }
+  }
+
+  async #openPath(
+    challenge: Challenge,
+    plane: ProverPlane,
+    admission: Admission,
+    member: RegistryEntry,
+    index: number,
+  ): Promise<PathReport> {
+    const { control, identity } = this.modules
+    const session = await control.request(member, SESSION_MESSAGE, admission)
+    const remote = { host: session.host ?? member.host, port: session.udpPort }
+    await plane.addPath({ sessionId: session.sessionId, key: session.key, remote })
+    const nonce = await plane.hello(session.sessionId, CONSENT_DEADLINE_MS)
+    const terms = { nonce, expiresAt: challenge.request.expiresAt, maxBytes: maxBytesOf(challenge.request) }
+    const digest = challenge.digests.digest(CONSENT, { ...terms, member: addressBytesOf(member.publicKey) })
+    const signature = identity.sign(digest)
+    await plane.consent(session.sessionId, { ...terms, signature }, CONSENT_DEADLINE_MS)
+    const closeDelayMs = this.#behaviour.probeCloseDelayMs()
+    const probes = await plane.probe(session.sessionId, {
+      count: PROBES,
+      intervalMs: PROBE_INTERVAL_MS,
+      ...(closeDelayMs > 0 ? { behaviour: { closeDelayMs } } : {}),
+    })
+    if (probes.received === 0) throw new Error('no probe came back')
+    const rttMicros = Math.round(probes.rttMinMicros)
+    challenge.paths.set(index, { sessionId: session.sessionId, rttMicros })
+    return { ready: 1, rttMicros, jitterMicros: Math.round(probes.jitterMicros) }
+  }
+
+  /** The coordinator's plan, handed on by the node (a node may be prover and challenger at once). */
+  async acceptPlan(plan: Plan, planSignature: Uint8Array, remote: Remote): Promise<void> {
+    const challenge = this.#known(plan.challengeId, remote)
+    const { digests, request, committee } = challenge
+    require(committee !== undefined, 'conflict', 'the paths are not open yet')
+    const digest = planDigest(digests, plan)
+    require(verifySignature(
+      request.coordinator,
+      digest,
+      planSignature,
+    ), 'bad_request', 'the plan does not carry the signature of the coordinator')
+    const wrong = planFault(request, digests.challengeId, plan) ?? planDiffers(plan, committee)
+    require(wrong === undefined, 'bad_request', `plan: ${wrong}`)
+    const outcome = await this.modules.store.signOnce(`${challenge.id}/prover-plan`, digest)
+    require(outcome !== 'conflict', 'conflict', 'another plan was accepted for this challenge')
+    challenge.plan = plan
+  }
+
+  async #slot(
+    body: SlotId & { challengeId: Uint8Array; commitments: readonly (Commitment | null)[] },
+    remote: Remote,
+  ): Promise<SlotAnswer> {
+    const { slot, attempt, commitments } = body
+    const challenge = this.#known(body.challengeId, remote)
+    const { plan, plane } = challenge
+    require(plan !== undefined && plane !== undefined, 'conflict', 'there is no plan yet')
+    require(slot < plan.teams &&
+      commitments.length === plan.teamSize, 'bad_request', 'no such slot in the plan')
+    const name = `${slot}/${attempt}`
+    const known = challenge.captures.get(name)
+    if (known !== undefined) return known
+    require(!challenge.running, 'busy', 'a slot is running')
+    challenge.running = true
+    try {
+      const answer = await this.#runSlot(challenge, plan, plane, { slot, attempt }, commitments)
+      challenge.captures.set(name, answer)
+      return answer
+    } finally {
+      challenge.running = false
+      this.#touch(challenge)
+    }
+  }
+
+  async #runSlot(
+    challenge: Challenge,
+    plan: Plan,
+    plane: ProverPlane,
+    id: SlotId,
+    commitments: readonly (Commitment | null)[],
+  ): Promise<SlotAnswer> {
+    const first = id.slot * plan.teamSize
+    const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
+    const indices = commitments.map((_, i) => first + i)
+    for (const [i, commitment] of commitments.entries()) {
+      if (commitment === null) continue
+      const signed = verifySignature(
+        plan.committee[first + i] ?? new Uint8Array(33),
+        commitmentDigest(challenge.digests, id, commitment),
+        commitment.signature,
+      )
+      require(signed, 'bad_request', `the commitment of member ${first + i} is not signed by it`)
+    }
+    const behaviour = await this.#behaviour.capture(id, challenge.digests.challengeId, indices)
+    const captured = await plane.runSlot({
+      ...id,
+      tauMicros: plan.tauMicros,
+      members: commitments.map((commitment, i) => {
+        const path = challenge.paths.get(first + i)
+        return path === undefined || commitment === null
+          ? { packetCount }
+          : { sessionId: path.sessionId, rttMicros: path.rttMicros, packetCount }
+      }),
+      drainMicros: DRAIN_MICROS,
+      ...(behaviour === undefined ? {} : { behaviour }),
+    })
+    if (captured.acks.length === 0) throw new Refusal('not_found', 'nothing arrived in this slot')
+    await this.modules.account(captured.statistics.packets * PACKET_BYTES)
+    const roots = captured.acks.map((ack) => ack.root)
+    const digest = ackListDigest(challenge.digests, id, roots)
+    const outcome = await this.modules.store.signOnce(`${challenge.id}/acks/${id.slot}/${id.attempt}`, digest)
+    require(outcome !== 'conflict', 'conflict', 'other acks were signed for this slot')
+    return {
+      capture: {
+        orders: captured.orders,
+        counts: captured.acks.map((ack) => ack.counts),
+        digests: captured.acks.map((ack) => ack.digests),
+        signature: this.modules.identity.sign(digest),
+      },
+      statistics: reported(captured, plane),
+    }
+  }
+
+  /** The coordinator is done; keeps the transcript. */
+  async finish(challengeId: Uint8Array, transcript: Uint8Array | undefined, remote: Remote): Promise<void> {
+    const challenge = this.#known(challengeId, remote)
+    if (transcript !== undefined) await this.modules.store.saveTranscript(challenge.id, transcript)
+    await this.#release(challenge)
+  }
+
+  /** True where this prover runs that challenge. */
+  owns(challengeId: Uint8Array): boolean {
+    return this.#current !== undefined && sameBytes(this.#current.digests.challengeId, challengeId)
+  }
+
+  async #release(challenge: Challenge | undefined): Promise<void> {
+    if (challenge === undefined) return
+    clearTimeout(challenge.idle)
+    if (this.#current === challenge) this.#current = undefined
+    await challenge.plane?.close()
+  }
+}
+
+function reported({ statistics }: SlotCapture, plane: ProverPlane): ReportedStatistics {
+  return {
+    packets: statistics.packets,
+    duplicates: statistics.duplicates,
+    badTag: statistics.badTag,
+    overflow: statistics.overflow,
+    arrivalSpanMicros: Math.round(statistics.arrivalSpanMicros),
+    jitterMicros: Math.round(statistics.jitterMicros),
+    reordered: statistics.reordered,
+    busyPermille: Math.min(1000, Math.round(statistics.busyShare * 1000)),
+    kernelTimestamps: plane.backend.timestamps === 'kernel' ? 1 : 0,
+  }
+}
