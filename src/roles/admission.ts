@@ -15,7 +15,7 @@ import {
 } from '../pob/request.js'
 import type { ChallengeDigests } from '../pob/structures.js'
 import type { Admission } from './control-messages.js'
-import { require } from './protocol-error.js'
+import { ensure } from './protocol-error.js'
 
 /** Clocks of honest nodes differ by less. */
 const CLOCK_SKEW_SECONDS = 5
@@ -41,27 +41,31 @@ export function checkRequest(
   context: AdmissionContext,
 ): ChallengeDigests {
   const wrong = requestFault(request)
-  require(wrong === undefined, 'bad_request', `request: ${wrong}`)
-  require(request.direction === Direction.down, 'bad_request', 'this node measures downlinks only')
-  require(sameBytes(
-    request.registryHash,
-    context.registry.hash,
-  ), 'conflict', 'the request names another registry snapshot than this node has')
-  require(sameBytes(
-    request.beaconChain,
-    context.beacon.chainHash,
-  ), 'conflict', 'the request names another beacon than this node trusts')
+  ensure(wrong === undefined, 'bad_request', `request: ${wrong}`)
+  ensure(request.direction === Direction.down, 'bad_request', 'this node measures downlinks only')
+  ensure(
+    sameBytes(request.registryHash, context.registry.hash),
+    'conflict',
+    'the request names another registry snapshot than this node has',
+  )
+  ensure(
+    sameBytes(request.beaconChain, context.beacon.chainHash),
+    'conflict',
+    'the request names another beacon than this node trusts',
+  )
   const nowSeconds = context.nowMs / 1000
-  require(request.expiresAt > nowSeconds, 'bad_request', 'the request has expired')
-  require(request.expiresAt <=
-    nowSeconds +
-      MAX_VALIDITY_SECONDS, 'bad_request', `the request is valid for more than ${MAX_VALIDITY_SECONDS} s`)
+  ensure(request.expiresAt > nowSeconds, 'bad_request', 'the request has expired')
+  ensure(
+    request.expiresAt <= nowSeconds + MAX_VALIDITY_SECONDS,
+    'bad_request',
+    `the request is valid for more than ${MAX_VALIDITY_SECONDS} s`,
+  )
   const digests = digestsOf(request)
-  require(verifySignature(
-    request.payer,
-    digests.challengeId,
-    payerSignature,
-  ), 'bad_request', 'the request does not carry the signature of its payer')
+  ensure(
+    verifySignature(request.payer, digests.challengeId, payerSignature),
+    'bad_request',
+    'the request does not carry the signature of its payer',
+  )
   return digests
 }
 
@@ -69,19 +73,24 @@ export function checkRequest(
 export function admit(admission: Admission, context: AdmissionContext): Admitted {
   const { request } = admission
   const digests = checkRequest(request, admission.payerSignature, context)
-  require(verifySignature(
-    request.prover,
-    acceptanceDigest(digests, admission.acceptedAt),
-    admission.acceptanceSignature,
-  ), 'bad_request', 'the acceptance does not carry the signature of the prover')
+  ensure(
+    verifySignature(
+      request.prover,
+      acceptanceDigest(digests, admission.acceptedAt),
+      admission.acceptanceSignature,
+    ),
+    'bad_request',
+    'the acceptance does not carry the signature of the prover',
+  )
   const roundTime = timeOfRound(context.beacon, request.beaconRound)
-  require(roundIsAfterAcceptance(
-    roundTime,
-    admission.acceptedAt,
-  ), 'denied', 'the round was out when the prover accepted')
+  ensure(
+    roundIsAfterAcceptance(roundTime, admission.acceptedAt),
+    'denied',
+    'the round was out when the prover accepted',
+  )
   const ageSeconds = context.nowMs / 1000 - roundTime
-  require(ageSeconds <= MAX_ROUND_AGE_SECONDS, 'denied', `the round is ${Math.round(ageSeconds)} s old`)
-  require(ageSeconds >= -CLOCK_SKEW_SECONDS, 'denied', 'the round lies in the future')
+  ensure(ageSeconds <= MAX_ROUND_AGE_SECONDS, 'denied', `the round is ${Math.round(ageSeconds)} s old`)
+  ensure(ageSeconds >= -CLOCK_SKEW_SECONDS, 'denied', 'the round lies in the future')
   const committee = drawFor(request, admission.beaconSignature, context)
   return { request, digests, committee }
 }
@@ -89,13 +98,13 @@ export function admit(admission: Admission, context: AdmissionContext): Admitted
 /** The committee that the round draws. @throws Refusal */
 export function drawFor(request: Request, beaconSignature: Uint8Array, context: AdmissionContext): Committee {
   const randomness = verifyRound(context.beacon, request.beaconRound, beaconSignature)
-  require(randomness !== false, 'bad_request', "the round does not carry the beacon's signature")
+  ensure(randomness !== false, 'bad_request', "the round does not carry the beacon's signature")
   const drawn = drawCommittee({
     request,
     registryHash: context.registry.hash,
     entries: context.registry.entries,
     randomness,
   })
-  require(typeof drawn !== 'string', 'denied', `the registry gives no committee: ${String(drawn)}`)
+  ensure(typeof drawn !== 'string', 'denied', `the registry gives no committee: ${String(drawn)}`)
   return drawn
 }

@@ -27,10 +27,12 @@ export const honestChallenger: ChallengerBehaviour = {
 export interface ProverBehaviour {
   /** Extra delay before probe-close, so that members see a longer round trip. */
   probeCloseDelayMs(): number
+  /** `members`: public keys in team order. */
   capture(
     id: SlotId,
     challengeId: Uint8Array,
-    members: readonly number[],
+    members: readonly Uint8Array[],
+    packetCount: number,
   ): Promise<CaptureBehaviour | undefined>
 }
 

@@ -37,7 +37,7 @@ import {
   SIGN_MESSAGE,
 } from './control-messages.js'
 import type { Remote, RoleModules } from './modules.js'
-import { require } from './protocol-error.js'
+import { ensure } from './protocol-error.js'
 
 /** Challenges kept in memory at once; each holds one session and at most one train. */
 const MAX_CHALLENGES = 32
@@ -47,8 +47,8 @@ const ARMED_MS = 10_000
 const CONTROL_BYTES = 64 * 1024
 
 export interface ChallengerOptions {
-  /** Challenges served at once. */
-  readonly maxConcurrent: number
+  /** Trains armed or running at once: two would share one uplink and spoil both. */
+  readonly maxConcurrentSlots: number
   /** Address provers are told to send to; undefined leaves it to the registry. */
   readonly host?: string
 }
@@ -56,6 +56,8 @@ export interface ChallengerOptions {
 interface Attempt {
   readonly seed: Uint8Array
   readonly commitment: Commitment
+  /** Milliseconds since the Unix epoch: armed or running until then at the latest. */
+  readonly armedUntilMs: number
   testimony?: Testimony
 }
 
@@ -115,15 +117,15 @@ export class Challenger {
     const id = bytesToHex(digests.challengeId)
     const known = this.#challenges.get(id)
     if (known !== undefined) return known
-    require(this.#challenges.size <
-      Math.min(
-        this.options.maxConcurrent,
-        MAX_CHALLENGES,
-      ), 'busy', `this challenger serves ${this.#challenges.size} challenges already`)
+    ensure(
+      this.#challenges.size < MAX_CHALLENGES,
+      'busy',
+      `this challenger serves ${this.#challenges.size} challenges already`,
+    )
     const memberIndex = committee.members.findIndex((member) =>
       sameBytes(member.publicKey, identity.publicKey),
     )
-    require(memberIndex >= 0, 'denied', 'this challenger was not drawn for the challenge')
+    ensure(memberIndex >= 0, 'denied', 'this challenger was not drawn for the challenge')
     const challenge: Challenge = {
       id,
       request,
@@ -141,22 +143,22 @@ export class Challenger {
 
   #known(challengeId: Uint8Array): Challenge {
     const challenge = this.#challenges.get(bytesToHex(challengeId))
-    require(challenge !== undefined, 'not_found', 'no such challenge here')
+    ensure(challenge !== undefined, 'not_found', 'no such challenge here')
     return challenge
   }
 
   async #session(body: Admission, remote: Remote) {
-    require(sameBytes(remote.publicKey, body.request.prover), 'denied', 'only the prover opens a session')
+    ensure(sameBytes(remote.publicKey, body.request.prover), 'denied', 'only the prover opens a session')
     await this.#behaviour.before('session')
     const challenge = await this.#admitted(body)
-    require(this.#sends(challenge), 'denied', 'this member sends in no team')
+    ensure(this.#sends(challenge), 'denied', 'this member sends in no team')
     if (!challenge.sessionOpen) {
       // A restarted member has lost its session keys and its seeds: it must not serve the same challenge twice.
       const fresh = await this.modules.store.useOnce(
         `session/${challenge.id}`,
         challenge.request.expiresAt * 1000,
       )
-      require(fresh, 'conflict', 'this challenge was served before a restart')
+      ensure(fresh, 'conflict', 'this challenge was served before a restart')
       await this.modules.plane.addSession({
         sessionId: challenge.sessionId,
         key: challenge.sessionKey,
@@ -203,22 +205,23 @@ export class Challenger {
 
   /** The coordinator's plan. @throws Refusal */
   async acceptPlan(body: PlanBody, remote: Remote): Promise<void> {
-    require(sameBytes(
-      remote.publicKey,
-      body.request.coordinator,
-    ), 'denied', 'only the coordinator sends a plan')
+    ensure(
+      sameBytes(remote.publicKey, body.request.coordinator),
+      'denied',
+      'only the coordinator sends a plan',
+    )
     await this.#behaviour.before('plan')
     const { plan, planSignature, ...rest } = body
     const challenge = await this.#admitted({ ...rest, beaconSignature: plan.beaconSignature })
     const { digests, request, committee } = challenge
     const digest = planDigest(digests, plan)
-    require(verifySignature(
-      request.coordinator,
-      digest,
-      planSignature,
-    ), 'bad_request', 'the plan does not carry the signature of the coordinator')
+    ensure(
+      verifySignature(request.coordinator, digest, planSignature),
+      'bad_request',
+      'the plan does not carry the signature of the coordinator',
+    )
     const wrong = planFault(request, digests.challengeId, plan) ?? planDiffers(plan, committee)
-    require(wrong === undefined, 'bad_request', `plan: ${wrong}`)
+    ensure(wrong === undefined, 'bad_request', `plan: ${wrong}`)
     await this.#once(challenge, 'plan', digest)
     challenge.plan = plan
   }
@@ -226,24 +229,30 @@ export class Challenger {
   /** The sign-once lock. @throws Refusal conflict where another digest was signed. */
   async #once(challenge: Challenge, what: string, digest: Uint8Array): Promise<void> {
     const outcome = await this.modules.store.signOnce(`${challenge.id}/${what}`, digest)
-    require(outcome !== 'conflict', 'conflict', `another ${what} was signed for this challenge`)
+    ensure(outcome !== 'conflict', 'conflict', `another ${what} was signed for this challenge`)
   }
 
   async #arm({ challengeId, slot, attempt }: SlotId & { challengeId: Uint8Array }, remote: Remote) {
     const challenge = this.#known(challengeId)
-    require(sameBytes(remote.publicKey, challenge.request.coordinator), 'denied', 'only the coordinator arms')
+    ensure(sameBytes(remote.publicKey, challenge.request.coordinator), 'denied', 'only the coordinator arms')
     await this.#behaviour.before('arm')
     const { plan, memberIndex } = challenge
-    require(plan !== undefined && challenge.sessionOpen, 'conflict', 'there is no plan or no session yet')
+    ensure(plan !== undefined && challenge.sessionOpen, 'conflict', 'there is no plan or no session yet')
     const inTeam = Math.floor(memberIndex / plan.teamSize) === slot && slot < plan.teams
-    require(inTeam, 'denied', `this member does not send in slot ${slot}`)
+    ensure(inTeam, 'denied', `this member does not send in slot ${slot}`)
     const name = `${slot}/${attempt}`
     const known = challenge.attempts.get(name)
     if (known !== undefined) return known.commitment
-    require(attempt === 0 ||
-      challenge.attempts.has(
-        `${slot}/${attempt - 1}`,
-      ), 'bad_request', `attempt ${attempt} of slot ${slot} comes before attempt ${attempt - 1}`)
+    ensure(
+      attempt === 0 || challenge.attempts.has(`${slot}/${attempt - 1}`),
+      'bad_request',
+      `attempt ${attempt} of slot ${slot} comes before attempt ${attempt - 1}`,
+    )
+    ensure(
+      this.#slotsArmed() < this.options.maxConcurrentSlots,
+      'busy',
+      'this challenger sends in another challenge right now; ask again in a second',
+    )
     const seed = this.#behaviour.seed(new Uint8Array(randomBytes(32)), challengeId, { slot, attempt })
     const terms = {
       seedHash: this.#behaviour.seedHash(
@@ -266,8 +275,14 @@ export class Challenger {
       ...(behaviour === undefined ? {} : { behaviour }),
     })
     const commitment = { ...terms, signature: this.modules.identity.sign(digest) }
-    challenge.attempts.set(name, { seed, commitment })
+    challenge.attempts.set(name, { seed, commitment, armedUntilMs: this.modules.now() + ARMED_MS })
     return commitment
+  }
+
+  #slotsArmed(): number {
+    const nowMs = this.modules.now()
+    const attempts = [...this.#challenges.values()].flatMap((challenge) => [...challenge.attempts.values()])
+    return attempts.filter((each) => each.testimony === undefined && each.armedUntilMs > nowMs).length
   }
 
   async #reveal(
@@ -276,24 +291,25 @@ export class Challenger {
   ): Promise<Testimony> {
     const { challengeId, slot, attempt, roots, signature } = body
     const challenge = this.#known(challengeId)
-    require(sameBytes(remote.publicKey, challenge.request.coordinator), 'denied', 'only the coordinator asks')
+    ensure(sameBytes(remote.publicKey, challenge.request.coordinator), 'denied', 'only the coordinator asks')
     await this.#behaviour.before('reveal')
     const name = `${slot}/${attempt}`
     const made = challenge.attempts.get(name)
-    require(made !== undefined, 'not_found', `this member was not armed for slot ${slot}, attempt ${attempt}`)
+    ensure(made !== undefined, 'not_found', `this member was not armed for slot ${slot}, attempt ${attempt}`)
     const ackList = ackListDigest(challenge.digests, { slot, attempt }, roots)
     if (made.testimony !== undefined) {
-      require(sameBytes(
-        made.testimony.ackListHash,
-        ackList,
-      ), 'conflict', 'the prover signed two lists of acks')
+      ensure(
+        sameBytes(made.testimony.ackListHash, ackList),
+        'conflict',
+        'the prover signed two lists of acks',
+      )
       return made.testimony
     }
-    require(verifySignature(
-      challenge.request.prover,
-      ackList,
-      signature,
-    ), 'bad_request', 'the acks do not carry the signature of the prover')
+    ensure(
+      verifySignature(challenge.request.prover, ackList, signature),
+      'bad_request',
+      'the acks do not carry the signature of the prover',
+    )
     const { plane, identity } = this.modules
     const report = await plane.collectTrain({ sessionId: challenge.sessionId, slot, attempt })
     const path = await plane.pathStatistics(challenge.sessionId)
@@ -314,14 +330,15 @@ export class Challenger {
     const evidence = decodeEvidence(bytes)
     const challenge = this.#known(evidence.plan.challengeId)
     const { plan, digests } = challenge
-    require(plan !== undefined, 'conflict', 'there is no plan yet')
-    require(sameBytes(
-      planDigest(digests, plan),
-      planDigest(digests, evidence.plan),
-    ), 'conflict', 'the evidence holds another plan')
+    ensure(plan !== undefined, 'conflict', 'there is no plan yet')
+    ensure(
+      sameBytes(planDigest(digests, plan), planDigest(digests, evidence.plan)),
+      'conflict',
+      'the evidence holds another plan',
+    )
     requireOwnParts(challenge, evidence)
     const assessment = assess(evidence)
-    require(assessment.faults.length === 0, 'bad_request', assessment.faults[0]?.message ?? 'evidence')
+    ensure(assessment.faults.length === 0, 'bad_request', assessment.faults[0]?.message ?? 'evidence')
     const evidenceHash = evidenceHashOf(bytes)
     const digest = voteDigest(digests, evidenceHash)
     await this.#once(challenge, 'vote', digest)
@@ -335,12 +352,14 @@ export class Challenger {
     await this.#behaviour.before('sign')
     const challenge = this.#known(challengeId)
     const { plan, result, digests } = challenge
-    require(plan !== undefined &&
-      result !== undefined &&
-      sameBytes(result.evidenceHash, evidenceHash), 'conflict', 'this member did not vote for that evidence')
+    ensure(
+      plan !== undefined && result !== undefined && sameBytes(result.evidenceHash, evidenceHash),
+      'conflict',
+      'this member did not vote for that evidence',
+    )
     const voters = signersOf(plan.committee, voteDigest(digests, evidenceHash), votes)
     const needed = quorum(plan.committee.length, plan.faulty)
-    require(voters.length >= needed, 'bad_request', `${voters.length} votes of the ${needed} needed`)
+    ensure(voters.length >= needed, 'bad_request', `${voters.length} votes of the ${needed} needed`)
     const digest = resultDigest(digests, result)
     await this.#once(challenge, 'result', digest)
     return { signature: this.modules.identity.sign(digest) }
@@ -349,10 +368,11 @@ export class Challenger {
   /** The coordinator is done; keeps the transcript of the evidence voted for. @throws Refusal */
   async finish(challengeId: Uint8Array, transcript: Uint8Array | undefined, remote: Remote): Promise<void> {
     const challenge = this.#known(challengeId)
-    require(sameBytes(
-      remote.publicKey,
-      challenge.request.coordinator,
-    ), 'denied', 'only the coordinator finishes')
+    ensure(
+      sameBytes(remote.publicKey, challenge.request.coordinator),
+      'denied',
+      'only the coordinator finishes',
+    )
     const { evidence } = challenge
     if (
       transcript !== undefined &&
@@ -402,11 +422,10 @@ function requireOwnParts(challenge: Challenge, evidence: Evidence): void {
     const record = evidence.slots.find(({ slot, attempt }) => `${slot}/${attempt}` === name)
     const position = challenge.memberIndex % evidence.plan.teamSize
     const theirs = record?.testimonies[position]
-    require(theirs !== undefined &&
-      theirs !== null &&
-      sameBytes(
-        theirs.signature,
-        testimony.signature,
-      ), 'conflict', `the evidence leaves out this member's testimony of ${name}`)
+    ensure(
+      theirs !== undefined && theirs !== null && sameBytes(theirs.signature, testimony.signature),
+      'conflict',
+      `the evidence leaves out this member's testimony of ${name}`,
+    )
   }
 }

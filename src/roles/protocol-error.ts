@@ -13,6 +13,6 @@ export class Refusal extends Error {
 }
 
 /** @throws Refusal with `message` unless `condition`. */
-export function require(condition: boolean, status: RefusalStatus, message: string): asserts condition {
+export function ensure(condition: boolean, status: RefusalStatus, message: string): asserts condition {
   if (!condition) throw new Refusal(status, message)
 }

@@ -32,7 +32,7 @@ import {
   SLOT_MESSAGE,
 } from './control-messages.js'
 import type { Remote, RoleModules } from './modules.js'
-import { Refusal, require } from './protocol-error.js'
+import { ensure, Refusal } from './protocol-error.js'
 
 /** A round further away keeps the prover busy for nothing. */
 const MAX_ROUND_WAIT_SECONDS = 60
@@ -126,25 +126,27 @@ export class Prover {
   async #request(body: { request: Request; payerSignature: Uint8Array }, remote: Remote) {
     const { request, payerSignature } = body
     const { identity, registry, beacon, now, store, policy, log } = this.modules
-    require(sameBytes(request.prover, identity.publicKey), 'bad_request', 'the request names another prover')
-    require(sameBytes(remote.publicKey, request.coordinator), 'denied', 'only the coordinator asks')
-    require(this.#current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
+    ensure(sameBytes(request.prover, identity.publicKey), 'bad_request', 'the request names another prover')
+    ensure(sameBytes(remote.publicKey, request.coordinator), 'denied', 'only the coordinator asks')
+    ensure(this.#current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
     const nowMs = now()
     const digests = checkRequest(request, payerSignature, { registry: registry(), beacon, nowMs })
     const acceptedAt = Math.floor(nowMs / 1000)
     const roundTime = timeOfRound(beacon, request.beaconRound)
-    require(roundTime >=
-      nowMs / 1000 +
-        BEACON_MARGIN_SECONDS, 'denied', `round ${request.beaconRound} is out or less than ${BEACON_MARGIN_SECONDS} s away: name a later one`)
-    require(roundTime <= acceptedAt + MAX_ROUND_WAIT_SECONDS, 'denied', 'the round is too far away')
+    ensure(
+      roundTime >= nowMs / 1000 + BEACON_MARGIN_SECONDS,
+      'denied',
+      `round ${request.beaconRound} is out or less than ${BEACON_MARGIN_SECONDS} s away: name a later one`,
+    )
+    ensure(roundTime <= acceptedAt + MAX_ROUND_WAIT_SECONDS, 'denied', 'the round is too far away')
     const { payer, coordinator, claimKbps } = request
     const refusal = await policy({ payer, coordinator, claimKbps, maxBytes: maxBytesOf(request) })
-    require(refusal === undefined, 'denied', refusal ?? '')
+    ensure(refusal === undefined, 'denied', refusal ?? '')
     const id = bytesToHex(digests.challengeId)
     const fresh = await store.useOnce(`accept/${id}`, request.expiresAt * 1000)
-    require(fresh, 'conflict', 'this request was accepted before')
+    ensure(fresh, 'conflict', 'this request was accepted before')
     // Another request may have come in while the store was written.
-    require(this.#current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
+    ensure(this.#current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
     const acceptanceSignature = identity.sign(acceptanceDigest(digests, acceptedAt))
     this.#current = {
       id,
@@ -171,16 +173,19 @@ export class Prover {
 
   #known(challengeId: Uint8Array, remote: Remote): Challenge {
     const current = this.#current
-    require(current !== undefined &&
-      sameBytes(current.digests.challengeId, challengeId), 'not_found', 'no such challenge here')
-    require(sameBytes(remote.publicKey, current.request.coordinator), 'denied', 'only the coordinator asks')
+    ensure(
+      current !== undefined && sameBytes(current.digests.challengeId, challengeId),
+      'not_found',
+      'no such challenge here',
+    )
+    ensure(sameBytes(remote.publicKey, current.request.coordinator), 'denied', 'only the coordinator asks')
     this.#touch(current)
     return current
   }
 
   async #prepare(body: { challengeId: Uint8Array; beaconSignature: Uint8Array }, remote: Remote) {
     const challenge = this.#known(body.challengeId, remote)
-    require(challenge.committee === undefined, 'conflict', 'the paths are being opened already')
+    ensure(challenge.committee === undefined, 'conflict', 'the paths are being opened already')
     const { registry, beacon, now, openPlane } = this.modules
     challenge.committee = drawFor(challenge.request, body.beaconSignature, {
       registry: registry(),
@@ -244,17 +249,17 @@ export class Prover {
   async acceptPlan(plan: Plan, planSignature: Uint8Array, remote: Remote): Promise<void> {
     const challenge = this.#known(plan.challengeId, remote)
     const { digests, request, committee } = challenge
-    require(committee !== undefined, 'conflict', 'the paths are not open yet')
+    ensure(committee !== undefined, 'conflict', 'the paths are not open yet')
     const digest = planDigest(digests, plan)
-    require(verifySignature(
-      request.coordinator,
-      digest,
-      planSignature,
-    ), 'bad_request', 'the plan does not carry the signature of the coordinator')
+    ensure(
+      verifySignature(request.coordinator, digest, planSignature),
+      'bad_request',
+      'the plan does not carry the signature of the coordinator',
+    )
     const wrong = planFault(request, digests.challengeId, plan) ?? planDiffers(plan, committee)
-    require(wrong === undefined, 'bad_request', `plan: ${wrong}`)
+    ensure(wrong === undefined, 'bad_request', `plan: ${wrong}`)
     const outcome = await this.modules.store.signOnce(`${challenge.id}/prover-plan`, digest)
-    require(outcome !== 'conflict', 'conflict', 'another plan was accepted for this challenge')
+    ensure(outcome !== 'conflict', 'conflict', 'another plan was accepted for this challenge')
     challenge.plan = plan
   }
 
@@ -265,13 +270,16 @@ export class Prover {
     const { slot, attempt, commitments } = body
     const challenge = this.#known(body.challengeId, remote)
     const { plan, plane } = challenge
-    require(plan !== undefined && plane !== undefined, 'conflict', 'there is no plan yet')
-    require(slot < plan.teams &&
-      commitments.length === plan.teamSize, 'bad_request', 'no such slot in the plan')
+    ensure(plan !== undefined && plane !== undefined, 'conflict', 'there is no plan yet')
+    ensure(
+      slot < plan.teams && commitments.length === plan.teamSize,
+      'bad_request',
+      'no such slot in the plan',
+    )
     const name = `${slot}/${attempt}`
     const known = challenge.captures.get(name)
     if (known !== undefined) return known
-    require(!challenge.running, 'busy', 'a slot is running')
+    ensure(!challenge.running, 'busy', 'a slot is running')
     challenge.running = true
     try {
       const answer = await this.#runSlot(challenge, plan, plane, { slot, attempt }, commitments)
@@ -292,7 +300,7 @@ export class Prover {
   ): Promise<SlotAnswer> {
     const first = id.slot * plan.teamSize
     const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
-    const indices = commitments.map((_, i) => first + i)
+    const team = plan.committee.slice(first, first + plan.teamSize)
     for (const [i, commitment] of commitments.entries()) {
       if (commitment === null) continue
       const signed = verifySignature(
@@ -300,9 +308,9 @@ export class Prover {
         commitmentDigest(challenge.digests, id, commitment),
         commitment.signature,
       )
-      require(signed, 'bad_request', `the commitment of member ${first + i} is not signed by it`)
+      ensure(signed, 'bad_request', `the commitment of member ${first + i} is not signed by it`)
     }
-    const behaviour = await this.#behaviour.capture(id, challenge.digests.challengeId, indices)
+    const behaviour = await this.#behaviour.capture(id, challenge.digests.challengeId, team, packetCount)
     const captured = await plane.runSlot({
       ...id,
       tauMicros: plan.tauMicros,
@@ -320,7 +328,7 @@ export class Prover {
     const roots = captured.acks.map((ack) => ack.root)
     const digest = ackListDigest(challenge.digests, id, roots)
     const outcome = await this.modules.store.signOnce(`${challenge.id}/acks/${id.slot}/${id.attempt}`, digest)
-    require(outcome !== 'conflict', 'conflict', 'other acks were signed for this slot')
+    ensure(outcome !== 'conflict', 'conflict', 'other acks were signed for this slot')
     return {
       capture: {
         orders: captured.orders,

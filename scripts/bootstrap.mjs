@@ -1,0 +1,127 @@
+#!/usr/bin/env node
+/**
+ * One entry for every npm script: with nothing but Node and npm present, installs what is missing, compiles what has
+ * changed, and runs the command. npm runs no pre/post scripts here (.npmrc: ignore-scripts), so this does.
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const [task = 'cli', ...args] = process.argv.slice(2)
+const LEAST_NODE = [20, 19]
+/** A daemon's heap stays far below; the limit turns a leak into a clear end. */
+const HEAP_MB = 2048
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+if (major < LEAST_NODE[0] || (major === LEAST_NODE[0] && minor < LEAST_NODE[1])) {
+  console.error(
+    `plumbline: Node ${process.versions.node} is too old; install Node ${LEAST_NODE.join('.')} or newer`,
+  )
+  process.exit(1)
+}
+
+function run(command, commandArgs, options = {}) {
+  const { status, signal, error } = spawnSync(command, commandArgs, {
+    cwd: root,
+    stdio: 'inherit',
+    ...options,
+  })
+  if (error) {
+    console.error(`plumbline: could not run ${command}: ${error.message}`)
+    return 1
+  }
+  return signal === null ? (status ?? 1) : 128
+}
+
+/** Runs and ends on failure. */
+function must(command, commandArgs, options) {
+  const status = run(command, commandArgs, options)
+  if (status !== 0) process.exit(status)
+}
+
+const cache = join(root, '.cache')
+const digest = (path) => createHash('sha256').update(readFileSync(path)).digest('hex')
+
+function installPackages() {
+  const lock = join(root, 'package-lock.json')
+  const stamp = join(cache, 'installed')
+  const wanted = digest(lock)
+  const have = existsSync(join(root, 'node_modules')) && existsSync(stamp) ? readFileSync(stamp, 'utf8') : ''
+  if (have === wanted) return
+  // A checkout whose packages were installed by hand is left alone.
+  const hidden = join(root, 'node_modules', '.package-lock.json')
+  if (have === '' && existsSync(hidden) && statSync(hidden).mtimeMs >= statSync(lock).mtimeMs) {
+    mkdirSync(cache, { recursive: true })
+    writeFileSync(stamp, wanted)
+    return
+  }
+  console.error('plumbline: installing packages (once)')
+  must('npm', ['ci', '--loglevel=error'], { stdio: ['ignore', 2, 2] })
+  mkdirSync(cache, { recursive: true })
+  writeFileSync(stamp, wanted)
+}
+
+/** Newest change below a folder, milliseconds. */
+function newest(directory) {
+  let latest = 0
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name)
+    latest = Math.max(latest, entry.isDirectory() ? newest(path) : statSync(path).mtimeMs)
+  }
+  return latest
+}
+
+function compile() {
+  const stamp = join(cache, 'compiled')
+  const changed = Math.max(newest(join(root, 'src')), statSync(join(root, 'tsconfig.build.json')).mtimeMs)
+  const fresh = existsSync(stamp) && existsSync(join(root, 'dist')) && statSync(stamp).mtimeMs > changed
+  if (fresh) return
+  if (!existsSync(join(root, 'dist'))) rmSync(join(cache, 'build.tsbuildinfo'), { force: true })
+  must('node', [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'])
+  mkdirSync(cache, { recursive: true })
+  writeFileSync(stamp, '')
+}
+
+const nodeOptions = {
+  env: { ...process.env, NODE_OPTIONS: process.env.NODE_OPTIONS ?? `--max-old-space-size=${HEAP_MB}` },
+}
+const cli = (cliArgs) => run(process.execPath, [join('dist', 'cli', 'main.js'), ...cliArgs], nodeOptions)
+const vitest = (vitestArgs) =>
+  run(process.execPath, [join('node_modules', 'vitest', 'vitest.mjs'), 'run', ...vitestArgs])
+const tool = (path, ...toolArgs) => must(process.execPath, [join(...path), ...toolArgs])
+
+installPackages()
+compile()
+
+const tasks = {
+  cli: () => cli(args),
+  demo: () => cli(['demo', ...args]),
+  build: () => 0,
+  vectors: () => vitest(['test/vectors', ...args]),
+  bench: () => {
+    const [name, ...benchArgs] = args
+    const script = name === undefined ? undefined : join('scripts', 'bench', `${name}.mjs`)
+    if (script === undefined || !existsSync(join(root, script))) {
+      const names = readdirSync(join(root, 'scripts', 'bench')).filter((file) => file.endsWith('.mjs'))
+      console.error(`usage: npm run bench -- ${names.map((file) => file.slice(0, -4)).join(' | ')} [--json]`)
+      return 2
+    }
+    return run(process.execPath, [script, ...benchArgs], nodeOptions)
+  },
+  test: () => {
+    if (args.length > 0) return vitest(args)
+    tool(['node_modules', 'typescript', 'bin', 'tsc'], '--noEmit')
+    tool(['node_modules', '@biomejs', 'biome', 'bin', 'biome'], 'check', '.')
+    tool(['scripts', 'check-doors.mjs'])
+    return vitest([])
+  },
+}
+const chosen = tasks[task]
+if (chosen === undefined) {
+  console.error(`plumbline: no task "${task}"`)
+  process.exit(2)
+}
+process.exit(chosen())

@@ -1,0 +1,43 @@
+/** The key's passphrase from the environment or a file; the prompt is the CLI's. Never logged, never in an error. */
+import { readFile } from 'node:fs/promises'
+import { UserError } from '../errors.js'
+import { expandPath } from './paths.js'
+
+/** Far beyond any passphrase: what is longer is the wrong file. */
+const MAX_BYTES = 4096
+
+/**
+ * `PLUMBLINE_PASSPHRASE`, or the first line of the file that `PLUMBLINE_PASSPHRASE_FILE` names; undefined where
+ * neither is set, and then a person must be asked.
+ * @throws UserError NOT_FOUND or BAD_KEY for a file that is missing, unreadable, too long or empty.
+ */
+export async function passphraseFromEnvironment(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<string | undefined> {
+  if (env.PLUMBLINE_PASSPHRASE !== undefined) return env.PLUMBLINE_PASSPHRASE
+  return env.PLUMBLINE_PASSPHRASE_FILE === undefined
+    ? undefined
+    : readPassphraseFile(env.PLUMBLINE_PASSPHRASE_FILE)
+}
+
+/** The first line of a passphrase file, without its line end. @throws UserError as above */
+export async function readPassphraseFile(path: string): Promise<string> {
+  const full = expandPath(path)
+  const text = await readFile(full, 'utf8').catch((cause: unknown) => {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO'
+    throw new UserError(`cannot read the passphrase file ${full} (${code})`, {
+      code: code === 'ENOENT' ? 'NOT_FOUND' : 'BAD_KEY',
+      remedy: 'check its path, owner and mode',
+    })
+  })
+  const line = text.split(/\r?\n/, 1)[0] ?? ''
+  if (line === '' || text.length > MAX_BYTES)
+    throw new UserError(
+      `the passphrase file ${full} ${line === '' ? 'has an empty first line' : 'is too long'}`,
+      {
+        code: 'BAD_KEY',
+        remedy: 'put the passphrase on its first line',
+      },
+    )
+  return line
+}

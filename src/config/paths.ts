@@ -1,0 +1,39 @@
+/** Where things lie in the data directory. One place, so that `doctor`, backups and the daemon agree. */
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+export interface DataPaths {
+  readonly dataDir: string
+  readonly config: string
+  /** Web3 Secret Storage v3, mode 0600. */
+  readonly key: string
+  /** level database. */
+  readonly store: string
+  /** libp2p's own datastore (peers' addresses). */
+  readonly peerStore: string
+  readonly controlSocket: string
+  readonly registry: string
+  readonly transcripts: string
+}
+
+/** `~` and `~/x` are the home directory; everything else is relative to the working directory. */
+export function expandPath(path: string): string {
+  return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : resolve(path)
+}
+
+export const DEFAULT_DATA_DIR = '~/.plumbline'
+export const CONFIG_FILE_NAME = 'config.yaml'
+
+export function dataPaths(dataDir: string): DataPaths {
+  const root = expandPath(dataDir)
+  return {
+    dataDir: root,
+    config: join(root, CONFIG_FILE_NAME),
+    key: join(root, 'key.json'),
+    store: join(root, 'store'),
+    peerStore: join(root, 'peers'),
+    controlSocket: join(root, 'control.sock'),
+    registry: join(root, 'registry.json'),
+    transcripts: join(root, 'transcripts'),
+  }
+}

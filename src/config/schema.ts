@@ -1,0 +1,173 @@
+/**
+ * The configuration: one zod schema, from which the types, the environment variables and the checks follow. Units are
+ * in the names. Optional fields have no sensible default: the roles that need them say so.
+ */
+import { multiaddr } from '@multiformats/multiaddr'
+import { z } from 'zod'
+import { parseAddress, publicKeyOfPeerId } from '../crypto/identity.js'
+import { LOG_LEVELS } from '../telemetry/logger.js'
+import { DEFAULTS } from './defaults.js'
+import { parseQuietRange } from './quiet-hours.js'
+
+export const ROLES = ['prover', 'challenger', 'coordinator', 'payer'] as const
+export type Role = (typeof ROLES)[number]
+
+/** 100 Gbit/s: beyond what one UDP socket's worker can send. */
+const MAX_MBPS = 100_000
+const MAX_LIST = 64
+
+/** A refinement out of a parser that throws; zod shows the parser's own line. */
+const parsed = (parse: (text: string) => unknown) =>
+  z
+    .string()
+    .min(1)
+    .max(512)
+    .superRefine((text, context) => {
+      try {
+        parse(text)
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'malformed' })
+      }
+    })
+
+const multiaddrText = parsed((text) => {
+  try {
+    multiaddr(text)
+  } catch {
+    throw new Error(`"${text}" is no multiaddr; write it like /ip4/203.0.113.7/tcp/4021`)
+  }
+})
+const peerMultiaddrText = parsed((text) => {
+  const peerId = /\/p2p\/([^/]+)$/.exec(text)?.[1]
+  if (peerId === undefined) throw new Error(`"${text}" names no peer; end it with /p2p/ and the peer id`)
+  multiaddr(text)
+})
+const peerOrAddressText = parsed((text) =>
+  text.startsWith('0x') ? parseAddress(text) : publicKeyOfPeerId(text),
+)
+const hexText = (bytes: number) =>
+  z.string().regex(new RegExp(`^(?:0x)?[0-9a-fA-F]{${bytes * 2}}$`), `expected ${bytes} bytes in hex`)
+const mbps = z.number().positive().max(MAX_MBPS)
+const port = z.int().min(1).max(65_535)
+const list = <T extends z.ZodType>(item: T) => z.array(item).max(MAX_LIST)
+
+export const configSchema = z.strictObject({
+  dataDir: z.string().min(1).optional(),
+  roles: list(z.enum(ROLES)).default([]),
+  network: z
+    .strictObject({
+      listen: list(multiaddrText).default([...DEFAULTS.network.listen]),
+      announce: list(multiaddrText).default([]),
+      bootstrap: list(peerMultiaddrText).default([]),
+      relays: list(peerMultiaddrText).default([]),
+      enableRelayServer: z.boolean().default(DEFAULTS.network.enableRelayServer),
+      maxPeers: z.int().min(1).max(10_000).default(DEFAULTS.network.maxPeers),
+    })
+    .prefault({}),
+  dataPlane: z
+    .strictObject({
+      backend: z.enum(['auto', 'native', 'dgram']).default(DEFAULTS.dataPlane.backend),
+      host: z.union([z.ipv4(), z.ipv6()]).default(DEFAULTS.dataPlane.host),
+      udpPort: port.default(DEFAULTS.dataPlane.udpPort),
+      // IFNAMSIZ is 16 with the final zero.
+      interface: z.string().min(1).max(15).optional(),
+    })
+    .prefault({}),
+  challenger: z
+    .strictObject({
+      uplinkMbps: mbps.optional(),
+      operator: z.string().min(1).max(64).optional(),
+      maxConcurrentSlots: z.int().min(1).max(64).default(DEFAULTS.challenger.maxConcurrentSlots),
+    })
+    .prefault({}),
+  prover: z
+    .strictObject({
+      claimMbps: mbps.optional(),
+      maxClaimMbps: mbps.optional(),
+      allowList: list(peerOrAddressText).default([]),
+      dataCapGiBPerMonth: z.number().positive().max(1_000_000).optional(),
+      quietHours: list(parsed(parseQuietRange)).default([]),
+      minIntervalSeconds: z.number().min(0).max(31_536_000).default(DEFAULTS.prover.minIntervalSeconds),
+    })
+    .prefault({}),
+  registry: z.strictObject({ path: z.string().min(1).optional() }).prefault({}),
+  beacon: z
+    .strictObject({
+      kind: z.enum(['drand', 'local']).default(DEFAULTS.beacon.kind),
+      urls: z
+        .array(z.url({ protocol: /^https?$/ }))
+        .min(1)
+        .max(8)
+        .default([...DEFAULTS.beacon.urls]),
+      chainHash: hexText(32).optional(),
+      publicKey: hexText(96).optional(),
+      genesisTimeSeconds: z
+        .int()
+        .min(1)
+        .max(2 ** 40)
+        .optional(),
+      periodSeconds: z.int().min(1).max(86_400).optional(),
+    })
+    .prefault({}),
+  logging: z
+    .strictObject({
+      level: z.enum(LOG_LEVELS).default(DEFAULTS.logging.level),
+      format: z.enum(['pretty', 'json']).default(DEFAULTS.logging.format),
+    })
+    .prefault({}),
+  metrics: z
+    .strictObject({
+      host: z.string().min(1).max(255).default(DEFAULTS.metrics.host),
+      port: z.union([port, z.literal('off')]).default(DEFAULTS.metrics.port),
+    })
+    .prefault({}),
+})
+
+type DeepReadonly<T> = T extends readonly (infer I)[]
+  ? readonly DeepReadonly<I>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T
+/** The whole configuration after defaults; `dataDir` is absolute. */
+export type Config = DeepReadonly<Omit<z.infer<typeof configSchema>, 'dataDir'>> & {
+  readonly dataDir: string
+}
+
+/** How a text from the environment becomes a value. */
+export type LeafKind = 'text' | 'number' | 'boolean' | 'list' | 'numberOrText'
+export interface Leaf {
+  /** `challenger.uplinkMbps` */
+  readonly path: string
+  readonly kind: LeafKind
+}
+
+const unwrap = (schema: z.core.$ZodType): z.core.$ZodType =>
+  schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional
+    ? unwrap(schema.def.innerType)
+    : schema
+
+const kindOf = (schema: z.core.$ZodType): LeafKind => {
+  if (schema instanceof z.ZodArray) return 'list'
+  if (schema instanceof z.ZodNumber) return 'number'
+  if (schema instanceof z.ZodBoolean) return 'boolean'
+  return schema instanceof z.ZodUnion && schema.options.some((each) => kindOf(unwrap(each)) === 'number')
+    ? 'numberOrText'
+    : 'text'
+}
+
+const leavesOf = (schema: z.core.$ZodType, path: string): Leaf[] => {
+  const inner = unwrap(schema)
+  if (!(inner instanceof z.ZodObject)) return [{ path, kind: kindOf(inner) }]
+  return Object.entries(inner.shape).flatMap(([name, field]) =>
+    leavesOf(field, path ? `${path}.${name}` : name),
+  )
+}
+
+/** Every field that may be set, in the schema's order. */
+export const CONFIG_LEAVES: readonly Leaf[] = leavesOf(configSchema, '')
+
+/** `challenger.uplinkMbps` -> `PLUMBLINE_CHALLENGER_UPLINK_MBPS`; `GiB` counts as one word. */
+export function environmentName(path: string): string {
+  const words = path.replace(/GiB/g, 'Gib').replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+  return `PLUMBLINE_${words.replaceAll('.', '_').toUpperCase()}`
+}

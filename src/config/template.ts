@@ -1,0 +1,118 @@
+/** The commented configuration file that `plumbline init` writes. A test keeps it complete and equal to the defaults. */
+import { open } from 'node:fs/promises'
+import { UserError } from '../errors.js'
+import { DEFAULTS } from './defaults.js'
+import type { Role } from './schema.js'
+
+export interface TemplateOptions {
+  readonly roles?: readonly Role[]
+  readonly claimMbps?: number
+  readonly uplinkMbps?: number
+}
+
+/** A set line, or a commented one that shows how the field would be set. */
+const field = (name: string, value: number | undefined, example: number): string =>
+  value === undefined ? `# ${name}: ${example}` : `${name}: ${value}`
+
+export function configTemplate(options: TemplateOptions = {}): string {
+  const { network, dataPlane, challenger, prover, beacon, logging, metrics } = DEFAULTS
+  return `# plumbline's configuration. Commented lines show what may be set. Command-line flags win over environment
+# variables (PLUMBLINE_NETWORK_LISTEN and so on), these over this file, and this file over the defaults.
+
+# Where keys and state live; ~/.plumbline unless set by --data-dir or PLUMBLINE_DATA_DIR.
+# dataDir: ~/.plumbline
+
+# What this node does: prover, challenger, coordinator, payer.
+roles: [${(options.roles ?? []).join(', ')}]
+
+network:
+  # Where the control plane listens. A prover behind NAT may use [] and live behind a relay.
+  listen: [${network.listen.join(', ')}]
+  # Addresses to tell others where the outside ones differ, e.g. /ip4/203.0.113.7/tcp/4021
+  announce: []
+  # Peers to join by, e.g. /ip4/203.0.113.7/tcp/4021/p2p/16Uiu2...
+  bootstrap: []
+  # Relays for a node that nobody can dial, written like bootstrap.
+  relays: []
+  # Carry control traffic for others (never data).
+  enableRelayServer: ${network.enableRelayServer}
+  # Connections kept open at most.
+  maxPeers: ${network.maxPeers}
+
+dataPlane:
+  # auto takes native where its self-test passes, otherwise dgram.
+  backend: ${dataPlane.backend}
+  # The address UDP sockets bind to.
+  host: ${dataPlane.host}
+  # A challenger's public UDP port (a prover needs none).
+  udpPort: ${dataPlane.udpPort}
+  # Bind to one network interface.
+  # interface: eth0
+
+challenger:
+  # What this line can send, Mbit/s; "plumbline doctor" measures it. Needed by the role challenger.
+  ${field('uplinkMbps', options.uplinkMbps, 100)}
+  # Who runs this node: at most one member per operator serves in a committee.
+  # operator: example.org
+  # Challenges served at once; they share the uplink.
+  maxConcurrentSlots: ${challenger.maxConcurrentSlots}
+
+prover:
+  # What this line is said to receive, Mbit/s. Needed by the role prover.
+  ${field('claimMbps', options.claimMbps, 250)}
+  # The highest claim accepted in a request; bounds the data that a challenge can move.
+  # maxClaimMbps: 500
+  # Who may ask for challenges: peer ids or addresses; empty means anybody.
+  allowList: []
+  # Decline challenges that would exceed this in a calendar month, both directions.
+  # dataCapGiBPerMonth: 100
+  # Decline challenges in these hours of local time, e.g. ["22:00-06:00"].
+  quietHours: []
+  # Between two accepted challenges, at least.
+  minIntervalSeconds: ${prover.minIntervalSeconds}
+
+registry:
+  # The signed list of challenge servers, where no chain is used.
+  # path: registry.json
+
+beacon:
+  # drand (public randomness, verified here) or local (a key you trust: tests and laboratories).
+  kind: ${beacon.kind}
+  urls: [${beacon.urls.join(', ')}]
+  # The parameters of drand's quicknet are built in; another beacon needs these four.
+  # chainHash: "${beacon.chainHash}"
+  # publicKey: "${beacon.publicKey}"
+  # genesisTimeSeconds: ${beacon.genesisTimeSeconds}
+  # periodSeconds: ${beacon.periodSeconds}
+
+logging:
+  # silent, error, warn, info, debug, trace
+  level: ${logging.level}
+  # pretty for people, json for collectors
+  format: ${logging.format}
+
+metrics:
+  # Prometheus metrics over HTTP; off, or a port such as 9464.
+  host: ${metrics.host}
+  port: ${metrics.port}
+`
+}
+
+/** Writes a new configuration file, mode 0600. @throws UserError EXISTS where there is one. */
+export async function writeConfigTemplate(path: string, options: TemplateOptions = {}): Promise<void> {
+  const handle = await open(path, 'wx', 0o600).catch((cause: unknown) => {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST')
+      throw new UserError(`${path} exists`, {
+        code: 'EXISTS',
+        remedy: 'edit it, or move it away first',
+        cause,
+      })
+    throw cause
+  })
+  try {
+    await handle.writeFile(configTemplate(options))
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

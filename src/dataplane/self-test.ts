@@ -1,0 +1,61 @@
+/**
+ * What this box can take in: a real member and a real prover over loopback, offered more than they carry. The rate that
+ * arrives tagged, checked and hashed tells the box from the link. Both ends share the machine, so it is a lower bound.
+ */
+import { randomBytes } from 'node:crypto'
+import { PACKET_BITS, packetCountOf } from '../pob/constants.js'
+import { type BackendChoice, type BackendInfo, openMemberPlane, openProverPlane } from './index.js'
+
+export interface BoxCapacity {
+  readonly backend: BackendInfo
+  readonly receiveMbps: number
+}
+
+const TAU_MICROS = 200_000
+/** More than loopback carries on small boxes, little enough to compute in a blink: 125 MB. */
+const OFFERED_KBPS = 5_000_000
+const DEADLINE_MS = 2_000
+const SESSION_MS = 30_000
+const LOOPBACK = '127.0.0.1'
+
+export async function measureBox(backend: BackendChoice): Promise<BoxCapacity> {
+  const member = await openMemberPlane({ backend, host: LOOPBACK, port: 0 })
+  const prover = await openProverPlane({ backend, host: LOOPBACK, port: 0 })
+  try {
+    const sessionId = new Uint8Array(randomBytes(8))
+    const key = new Uint8Array(randomBytes(16))
+    const expiresAtMs = Date.now() + SESSION_MS
+    const packetCount = packetCountOf(OFFERED_KBPS, TAU_MICROS)
+    const maxBytes = packetCount * 2000
+    await member.addSession({ sessionId, key, maxBytes, expiresAtMs })
+    member.onConsent(async () => true)
+    await prover.addPath({ sessionId, key, remote: { host: LOOPBACK, port: member.endpoint.port } })
+    const nonce = await prover.hello(sessionId, DEADLINE_MS)
+    const expiresAt = Math.floor(expiresAtMs / 1000)
+    await prover.consent(
+      sessionId,
+      { nonce, expiresAt, maxBytes, signature: new Uint8Array(65) },
+      DEADLINE_MS,
+    )
+    await member.prepareTrain({
+      sessionId,
+      slot: 0,
+      attempt: 0,
+      seed: new Uint8Array(randomBytes(32)),
+      packetCount,
+      rateKbps: OFFERED_KBPS,
+      armedForMs: DEADLINE_MS,
+    })
+    const { statistics } = await prover.runSlot({
+      slot: 0,
+      attempt: 0,
+      tauMicros: TAU_MICROS,
+      members: [{ sessionId, packetCount, rttMicros: 100 }],
+      drainMicros: TAU_MICROS,
+    })
+    const receiveMbps = (statistics.packets * PACKET_BITS) / Math.max(1, statistics.arrivalSpanMicros)
+    return { backend: prover.backend, receiveMbps }
+  } finally {
+    await Promise.all([member.close(), prover.close()])
+  }
+}

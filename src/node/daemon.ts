@@ -1,0 +1,204 @@
+/**
+ * The composition root of a daemon: builds what the chosen roles need, starts it in order, stops it in reverse.
+ * Order: store (locks first, nothing is signed without it), registry, host, data plane, roles, control socket.
+ */
+import './polyfills.js'
+import { beaconOf } from '../config/beacon.js'
+import { monthKey } from '../config/data-cap.js'
+import { dataPaths } from '../config/paths.js'
+import type { Config, Role } from '../config/schema.js'
+import type { Identity } from '../crypto/identity.js'
+import type { BackendInfo } from '../dataplane/index.js'
+import { openMemberPlane, openProverPlane } from '../dataplane/index.js'
+import { UserError } from '../errors.js'
+import { serveControlSocket } from '../p2p/control-socket.js'
+import type { ChallengerBehaviour, ProverBehaviour } from '../roles/behaviour.js'
+import { Challenger } from '../roles/challenger.js'
+import type { RoleModules } from '../roles/modules.js'
+import { Prover } from '../roles/prover.js'
+import { handleShared } from '../roles/shared-handlers.js'
+import { openStore } from '../store/index.js'
+import type { Logger } from '../telemetry/logger.js'
+import { handleDialBack } from './dial-back.js'
+import { createNodeHost } from './host.js'
+import { operatorPolicy } from './policy.js'
+import { RegistryFile, registryPath } from './registry-file.js'
+import { safetyStore } from './safety-store.js'
+
+export interface DaemonOptions {
+  readonly config: Config
+  readonly identity: Identity
+  readonly roles: readonly Role[]
+  readonly log: Logger
+  /** The laboratory's corrupt daemons only. */
+  readonly behaviours?: { readonly challenger?: ChallengerBehaviour; readonly prover?: ProverBehaviour }
+}
+
+export interface DaemonStatus {
+  readonly peerId: string
+  readonly address: string
+  readonly roles: readonly Role[]
+  readonly addresses: readonly string[]
+  readonly peers: number
+  readonly uptimeSeconds: number
+  readonly dataPlane: BackendInfo | null
+  readonly registry: { readonly path: string; readonly entries: number; readonly listed: boolean }
+  readonly prover: { readonly challenge: string | null; readonly bytesThisMonth: number } | null
+  readonly challenger: { readonly challenges: number; readonly sentBytes: number } | null
+  readonly transcripts: number
+  readonly memoryMiB: number
+  /** False with the reasons where the daemon cannot do its job. */
+  readonly healthy: boolean
+  readonly problems: readonly string[]
+}
+
+export interface Daemon {
+  readonly peerId: string
+  readonly addresses: readonly string[]
+  status(): Promise<DaemonStatus>
+  stop(): Promise<void>
+}
+
+const BYTES_PER_MIB = 2 ** 20
+
+/** Collects what must be undone, and undoes it in reverse, whatever fails on the way. */
+class Undo {
+  readonly #steps: (() => Promise<void> | void)[] = []
+  push(step: () => Promise<void> | void): void {
+    this.#steps.push(step)
+  }
+  async run(log: Logger): Promise<void> {
+    for (const step of this.#steps.splice(0).reverse())
+      try {
+        await step()
+      } catch (error) {
+        log.warn({ reason: String(error) }, 'a part did not stop cleanly')
+      }
+  }
+}
+
+/** @throws UserError where a role lacks what it needs; nothing is left running then. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const undo = new Undo()
+  try {
+    return await start(options, undo)
+  } catch (error) {
+    await undo.run(options.log)
+    throw error
+  }
+}
+
+async function start(
+  { config, identity, roles, log, behaviours }: DaemonOptions,
+  undo: Undo,
+): Promise<Daemon> {
+  if (roles.length === 0)
+    throw new UserError('no role was chosen', {
+      code: 'BAD_ARGUMENT',
+      remedy: 'name one or more with --roles prover,challenger',
+      exitStatus: 2,
+    })
+  const startedMs = Date.now()
+  const paths = dataPaths(config.dataDir)
+  const store = await openStore(paths.store)
+  undo.push(() => store.close())
+  await store.bindIdentity(identity.address)
+  const registry = new RegistryFile(registryPath(config), log)
+  const beacon = beaconOf(config.beacon)
+  const host = await createNodeHost({ config, identity, log })
+  undo.push(() => host.stop())
+
+  const modules: RoleModules = {
+    identity,
+    control: host,
+    store: safetyStore(store),
+    registry: () => registry.current(),
+    beacon,
+    now: () => Date.now(),
+    log,
+  }
+  const { backend, host: bindHost, udpPort } = config.dataPlane
+  let challenger: Challenger | undefined
+  let prover: Prover | undefined
+  const memberPlane = roles.includes('challenger')
+    ? await openMemberPlane({ backend, host: bindHost, port: udpPort })
+    : undefined
+  if (memberPlane !== undefined) {
+    undo.push(() => memberPlane.close())
+    log.info({ ...memberPlane.backend, ...memberPlane.endpoint }, 'data plane of the challenger is open')
+    challenger = new Challenger(
+      { maxConcurrentSlots: config.challenger.maxConcurrentSlots },
+      {
+        ...modules,
+        plane: memberPlane,
+        ...(behaviours?.challenger === undefined ? {} : { behaviour: behaviours.challenger }),
+      },
+    )
+    await challenger.start()
+    undo.push(() => challenger?.stop())
+  }
+  if (roles.includes('prover')) {
+    prover = new Prover({
+      ...modules,
+      openPlane: () => openProverPlane({ backend, host: bindHost, port: 0 }),
+      policy: operatorPolicy(config.prover, store, modules.now),
+      account: async (bytes) => {
+        await store.usage.add(monthKey(new Date()), bytes)
+      },
+      ...(behaviours?.prover === undefined ? {} : { behaviour: behaviours.prover }),
+    })
+    await prover.start()
+    undo.push(() => prover?.stop())
+  }
+  await handleShared(host, {
+    ...(prover === undefined ? {} : { prover }),
+    ...(challenger === undefined ? {} : { challenger }),
+  })
+  await handleDialBack(host)
+
+  const status = async (): Promise<DaemonStatus> => {
+    const { entries } = registry.current()
+    const listed = entries.some((entry) => Buffer.compare(entry.publicKey, identity.publicKey) === 0)
+    const problems: string[] = []
+    if (challenger !== undefined && !listed)
+      problems.push('this challenger is not in the registry, so it is never drawn')
+    if (host.connections().length === 0 && config.network.bootstrap.length > 0)
+      problems.push('no peer is connected')
+    const counters = await memberPlane?.counters()
+    return {
+      peerId: identity.peerId,
+      address: identity.address,
+      roles,
+      addresses: host.addresses(),
+      peers: host.connections().length,
+      uptimeSeconds: Math.round((Date.now() - startedMs) / 1000),
+      dataPlane: memberPlane?.backend ?? null,
+      registry: { path: registry.path, entries: entries.length, listed },
+      prover:
+        prover === undefined
+          ? null
+          : {
+              challenge: prover.active ?? null,
+              bytesThisMonth: await store.usage.get(monthKey(new Date())),
+            },
+      challenger:
+        challenger === undefined
+          ? null
+          : { challenges: challenger.active, sentBytes: counters?.sentBytes ?? 0 },
+      transcripts: store.transcripts.count,
+      memoryMiB: Math.round(process.memoryUsage.rss() / BYTES_PER_MIB),
+      healthy: problems.length === 0,
+      problems,
+    }
+  }
+  const socket = await serveControlSocket(paths.controlSocket, { status }, log)
+  undo.push(() => socket.close())
+  // A parent that holds an IPC channel (the laboratory, a supervisor) is told.
+  process.send?.({ kind: 'ready' })
+  return {
+    peerId: identity.peerId,
+    addresses: host.addresses(),
+    status,
+    stop: () => undo.run(log),
+  }
+}

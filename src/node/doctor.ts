@@ -1,0 +1,267 @@
+/** `doctor`: what is wrong with this node, and how to mend it. Each check stands alone and yields one finding. */
+import './polyfills.js'
+import { access, constants, stat, statfs } from 'node:fs/promises'
+import { availableParallelism, totalmem } from 'node:os'
+import { beaconOf } from '../config/beacon.js'
+import { dataPaths } from '../config/paths.js'
+import type { Config } from '../config/schema.js'
+import { roundAt } from '../crypto/beacon.js'
+import type { Identity } from '../crypto/identity.js'
+import { measureBox } from '../dataplane/self-test.js'
+import { UserError } from '../errors.js'
+import { BeaconClient } from '../p2p/beacon-client.js'
+import type { Host } from '../p2p/index.js'
+import type { Registry } from '../pob/registry.js'
+import type { Logger } from '../telemetry/logger.js'
+import { askDialBack } from './dial-back.js'
+import { createNodeHost } from './host.js'
+import { readRegistryFile, registryPath } from './registry-file.js'
+
+export interface Finding {
+  readonly check: string
+  readonly verdict: 'ok' | 'warning' | 'problem' | 'skipped'
+  readonly message: string
+  readonly remedy?: string
+}
+
+export interface DoctorOptions {
+  readonly config: Config
+  /** Without it nothing that needs the network's handshake is checked. */
+  readonly identity?: Identity
+  readonly log: Logger
+}
+
+const LEAST_FREE_BYTES = 512 * 2 ** 20
+const LEAST_MEMORY_BYTES = 512 * 2 ** 20
+const BEACON_DEADLINE_MS = 6_000
+/** Members tried for the dial-back before giving up. */
+const MAX_HELPERS = 5
+/** The box must be this much faster than the link, or it is what gets measured. */
+const BOX_MARGIN = 1.5
+
+const ok = (check: string, message: string): Finding => ({ check, verdict: 'ok', message })
+const problem = (check: string, message: string, remedy: string): Finding => ({
+  check,
+  verdict: 'problem',
+  message,
+  remedy,
+})
+const warning = (check: string, message: string, remedy: string): Finding => ({
+  check,
+  verdict: 'warning',
+  message,
+  remedy,
+})
+const skipped = (check: string, message: string): Finding => ({ check, verdict: 'skipped', message })
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function remedyOf(error: unknown): string | undefined {
+  return error instanceof UserError ? error.remedy : undefined
+}
+
+export async function* diagnose(options: DoctorOptions): AsyncIterable<Finding> {
+  const { config } = options
+  yield* checkDirectory(config)
+  yield checkMachine()
+  const registry = tryRegistry(config)
+  yield registry.finding
+  yield* checkBeacon(config)
+  yield* checkBox(config)
+  yield* checkReachability(options, registry.registry)
+}
+
+async function* checkDirectory(config: Config): AsyncIterable<Finding> {
+  const { dataDir, key } = dataPaths(config.dataDir)
+  try {
+    await access(dataDir, constants.W_OK)
+    const { bavail, bsize } = await statfs(dataDir)
+    const free = bavail * bsize
+    yield free < LEAST_FREE_BYTES
+      ? warning(
+          'data directory',
+          `${dataDir} has ${Math.round(free / 2 ** 20)} MiB left`,
+          'free some space: transcripts and locks live there',
+        )
+      : ok('data directory', `${dataDir} is writable`)
+  } catch {
+    yield problem(
+      'data directory',
+      `${dataDir} is missing or not writable`,
+      'run "plumbline init", or fix its owner',
+    )
+  }
+  try {
+    const { mode } = await stat(key)
+    yield (mode & 0o077) === 0
+      ? ok('key', `${key} is there, readable by you alone`)
+      : problem(
+          'key',
+          `${key} can be read by others (mode ${(mode & 0o777).toString(8)})`,
+          `chmod 600 ${key}`,
+        )
+  } catch {
+    yield problem('key', `there is no key at ${key}`, 'run "plumbline init"')
+  }
+}
+
+function checkMachine(): Finding {
+  const cores = availableParallelism()
+  const memory = Math.round(totalmem() / 2 ** 20)
+  const message = `${cores} cores, ${memory} MiB of memory, Node ${process.versions.node}, ${process.platform} ${process.arch}`
+  return totalmem() < LEAST_MEMORY_BYTES
+    ? warning('machine', message, 'plumbline needs about 160 MiB for itself; end other programs')
+    : ok('machine', message)
+}
+
+function tryRegistry(config: Config): { readonly finding: Finding; readonly registry: Registry | undefined } {
+  const path = registryPath(config)
+  try {
+    const registry = readRegistryFile(path)
+    return { finding: ok('registry', `${registry.entries.length} challengers in ${path}`), registry }
+  } catch (error) {
+    return {
+      finding: problem('registry', messageOf(error), remedyOf(error) ?? 'get a fresh copy'),
+      registry: undefined,
+    }
+  }
+}
+
+/** The beacon answers, verifies, and has the round that our clock says it has. */
+async function* checkBeacon(config: Config): AsyncIterable<Finding> {
+  const info = beaconOf(config.beacon)
+  const client = new BeaconClient({ info, urls: config.beacon.urls, deadlineMs: BEACON_DEADLINE_MS })
+  try {
+    await client.checkServers()
+    yield ok('beacon', `the ${info.kind} beacon answers at ${config.beacon.urls.join(', ')}`)
+  } catch (error) {
+    yield problem(
+      'beacon',
+      messageOf(error),
+      remedyOf(error) ?? 'check that this machine reaches beacon.urls',
+    )
+    yield skipped('clock', 'needs the beacon')
+    return
+  }
+  try {
+    const round = Math.max(1, roundAt(info, Date.now() / 1000) - 1)
+    await client.round(round)
+    yield ok('clock', `not ahead of the beacon (round ${round} is verified)`)
+  } catch {
+    yield problem(
+      'clock',
+      'the beacon does not have the round that this clock says is out',
+      'turn on time synchronisation (systemd-timesyncd, chrony)',
+    )
+  }
+}
+
+async function* checkBox(config: Config): AsyncIterable<Finding> {
+  try {
+    const box = await measureBox(config.dataPlane.backend)
+    const rate = Math.round(box.receiveMbps)
+    yield box.backend.name === 'native'
+      ? ok('data plane', `native: ${box.backend.reason}`)
+      : warning(
+          'data plane',
+          `${box.backend.name}: ${box.backend.reason}`,
+          'use Linux on x64 or arm64 for kernel timestamps and high rates',
+        )
+    const claim = config.prover.claimMbps
+    if (claim === undefined)
+      yield ok('box or link', `this box receives, checks and hashes about ${rate} Mbit/s`)
+    else
+      yield rate >= BOX_MARGIN * claim
+        ? ok(
+            'box or link',
+            `this box handles about ${rate} Mbit/s: the link of ${claim} Mbit/s will be what is measured`,
+          )
+        : problem(
+            'box or link',
+            `this box handles about ${rate} Mbit/s, too little to measure ${claim} Mbit/s`,
+            'lower the claim or use a faster machine: the box would be measured, not the link',
+          )
+  } catch (error) {
+    yield problem('data plane', messageOf(error), 'try --backend dgram')
+  }
+}
+
+function portOf(config: Config): number | undefined {
+  for (const address of config.network.listen) {
+    const port = Number(/\/tcp\/(\d+)/.exec(address)?.[1])
+    if (port > 0) return port
+  }
+  return undefined
+}
+
+/** Asks challengers of the registry, or bootstrap peers, to dial back. */
+async function* checkReachability(
+  { config, identity, log }: DoctorOptions,
+  registry: Registry | undefined,
+): AsyncIterable<Finding> {
+  if (identity === undefined) {
+    yield skipped('reachable', 'needs the key: give its passphrase')
+    return
+  }
+  const helpers = [...(registry?.entries ?? []), ...config.network.bootstrap]
+    .filter(
+      (helper) => typeof helper === 'string' || Buffer.compare(helper.publicKey, identity.publicKey) !== 0,
+    )
+    .slice(0, MAX_HELPERS)
+  if (helpers.length === 0) {
+    yield skipped('reachable', 'no other node is known that could dial back')
+    return
+  }
+  const host = await createNodeHost({ config, identity, log, clientOnly: true })
+  try {
+    yield* dialBack(host, config, helpers)
+  } finally {
+    await host.stop()
+  }
+}
+
+async function* dialBack(
+  host: Host,
+  config: Config,
+  helpers: readonly Parameters<typeof askDialBack>[1][],
+): AsyncIterable<Finding> {
+  const tcpPort = portOf(config)
+  const challenger = config.roles.includes('challenger')
+  const failures: string[] = []
+  for (const helper of helpers) {
+    try {
+      const answer = await askDialBack(host, helper, {
+        ...(tcpPort === undefined ? {} : { tcpPort }),
+        ...(challenger ? { udpPort: config.dataPlane.udpPort } : {}),
+      })
+      yield ok('outbound', `another node answers and sees us as ${answer.seenAs}`)
+      if (tcpPort !== undefined) yield tcpFinding(tcpPort, answer.tcp, challenger)
+      if (answer.udp !== undefined)
+        yield answer.udp
+          ? ok('udp port', `datagrams from outside arrive on port ${config.dataPlane.udpPort}`)
+          : problem(
+              'udp port',
+              `no datagram from outside arrives on port ${config.dataPlane.udpPort}`,
+              'open or forward this UDP port: provers send to it',
+            )
+      return
+    } catch (error) {
+      failures.push(messageOf(error))
+    }
+  }
+  yield problem(
+    'outbound',
+    `none of ${helpers.length} other nodes answered: ${failures[0] ?? ''}`,
+    'check that outgoing TCP is allowed, and that the registry is current',
+  )
+}
+
+function tcpFinding(port: number, verdict: string | undefined, needed: boolean): Finding {
+  if (verdict === 'ok') return ok('tcp port', `port ${port} can be reached from outside`)
+  const message = `port ${port} cannot be reached from outside (${verdict ?? 'not tried'})`
+  return needed
+    ? problem('tcp port', message, `start the daemon, then open or forward TCP port ${port}`)
+    : warning('tcp port', message, 'a prover can do without: name a relay in network.relays')
+}

@@ -1,0 +1,156 @@
+/** The payer's side: opens a host, runs challenges as their coordinator, writes transcripts. */
+import './polyfills.js'
+import { mkdir, open, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beaconOf } from '../config/beacon.js'
+import { dataPaths, expandPath } from '../config/paths.js'
+import type { Config } from '../config/schema.js'
+import { type Identity, publicKeyOfPeerId } from '../crypto/identity.js'
+import { UserError } from '../errors.js'
+import { BeaconClient } from '../p2p/beacon-client.js'
+import type { ProfileName } from '../pob/request.js'
+import { type ChallengeOrder, type ProgressEvent, runChallenge } from '../roles/coordinator.js'
+import { type MeasureResult, measureResult } from '../roles/measure-result.js'
+import type { PeerTarget } from '../roles/modules.js'
+import type { Logger } from '../telemetry/logger.js'
+import { createNodeHost } from './host.js'
+import { RegistryFile, registryPath } from './registry-file.js'
+
+export interface MeasureOrder {
+  /** Peer id, or a multiaddr that ends with /p2p/<id>. */
+  readonly target: string
+  readonly profile: ProfileName
+  readonly claimMbps: number
+  /** n, challengers to draw. */
+  readonly challengers: number
+  /** f, corrupt ones tolerated. */
+  readonly faulty: number
+  readonly teams?: number
+  readonly betaMillionths?: number
+  readonly deltaMillionths?: number
+  /** Where transcripts go; the data directory's folder by default. */
+  readonly outDir?: string
+}
+
+export interface MeasureCall extends MeasureOrder {
+  readonly onProgress?: (event: ProgressEvent) => void
+  readonly signal?: AbortSignal
+}
+
+export interface PayerOptions {
+  readonly config: Config
+  readonly identity: Identity
+  readonly log: Logger
+}
+
+export interface Payer {
+  measure(call: MeasureCall): Promise<MeasureResult>
+  close(): Promise<void>
+}
+
+const KBPS_PER_MBPS = 1000
+
+function targetOf(text: string): PeerTarget {
+  const peerId = text.startsWith('/') ? (/\/p2p\/([^/]+)$/.exec(text)?.[1] ?? '') : text
+  try {
+    return { publicKey: publicKeyOfPeerId(peerId), addresses: text.startsWith('/') ? [text] : [] }
+  } catch (cause) {
+    throw new UserError(`"${text}" names no prover`, {
+      code: 'BAD_ARGUMENT',
+      remedy: 'give its peer id (16Uiu2...) or an address like /ip4/203.0.113.7/tcp/4021/p2p/16Uiu2...',
+      exitStatus: 2,
+      cause,
+    })
+  }
+}
+
+function orderOf(call: MeasureCall): ChallengeOrder {
+  const { profile, claimMbps, challengers, faulty } = call
+  const claimKbps = Math.round(claimMbps * KBPS_PER_MBPS)
+  if (!(claimKbps >= 1))
+    throw new UserError(`a claim of ${claimMbps} Mbit/s is too small`, {
+      code: 'BAD_ARGUMENT',
+      remedy: 'claim at least 0.001 Mbit/s',
+      exitStatus: 2,
+    })
+  return {
+    prover: targetOf(call.target),
+    profile,
+    claimKbps,
+    committeeSize: challengers,
+    faulty,
+    ...(call.teams === undefined ? {} : { teams: call.teams }),
+    ...(call.betaMillionths === undefined ? {} : { betaMillionths: call.betaMillionths }),
+    ...(call.deltaMillionths === undefined ? {} : { deltaMillionths: call.deltaMillionths }),
+  }
+}
+
+/** Written whole or not at all. */
+async function writeTranscript(
+  directory: string,
+  challengeId: Uint8Array,
+  content: Uint8Array,
+): Promise<string> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const path = join(directory, `${Buffer.from(challengeId).toString('hex')}.pob`)
+  const temporary = `${path}.tmp`
+  const file = await open(temporary, 'w', 0o644)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
+  return path
+}
+
+/** Opens the payer's host once, for one or many measurements. */
+export async function openPayer({ config, identity, log }: PayerOptions): Promise<Payer> {
+  const registry = new RegistryFile(registryPath(config), log)
+  const beacon = beaconOf(config.beacon)
+  const client = new BeaconClient({ info: beacon, urls: config.beacon.urls })
+  const host = await createNodeHost({ config, identity, log, clientOnly: true })
+  return {
+    measure: async (call) => {
+      const order = orderOf(call)
+      const outcome = await runChallenge(
+        order,
+        {
+          identity,
+          control: host,
+          store: NO_LOCKS,
+          registry: () => registry.current(),
+          beacon,
+          now: () => Date.now(),
+          log,
+          fetchRound: (round, signal) => client.round(round, signal),
+          ...(call.onProgress === undefined ? {} : { onProgress: call.onProgress }),
+        },
+        call.signal,
+      )
+      const directory =
+        call.outDir === undefined ? dataPaths(config.dataDir).transcripts : expandPath(call.outDir)
+      const transcriptPath = await writeTranscript(directory, outcome.challengeId, outcome.transcript)
+      return measureResult(outcome, { profile: call.profile, beaconKind: beacon.kind, transcriptPath })
+    },
+    close: () => host.stop(),
+  }
+}
+
+/** One measurement. */
+export async function measure(options: PayerOptions & MeasureCall): Promise<MeasureResult> {
+  const payer = await openPayer(options)
+  try {
+    return await payer.measure(options)
+  } finally {
+    await payer.close()
+  }
+}
+
+/** A coordinator signs each challenge's plan once by construction: every run draws a fresh salt, hence a fresh id. */
+const NO_LOCKS = {
+  signOnce: async () => 'granted' as const,
+  useOnce: async () => true,
+  saveTranscript: async () => {},
+}

@@ -1,0 +1,77 @@
+/** The registry snapshot on disk, read again when its file changes, so that a daemon follows its publisher. */
+import { readFileSync, statSync } from 'node:fs'
+import { dataPaths, expandPath } from '../config/paths.js'
+import type { Config } from '../config/schema.js'
+import { UserError } from '../errors.js'
+import { parseRegistry, type Registry } from '../pob/registry.js'
+import type { Logger } from '../telemetry/logger.js'
+
+/** 100,000 entries of 400 bytes. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024
+
+export function registryPath(config: Config): string {
+  return config.registry.path === undefined
+    ? dataPaths(config.dataDir).registry
+    : expandPath(config.registry.path)
+}
+
+/** @throws UserError NOT_FOUND or BAD_CONFIG */
+export function readRegistryFile(path: string): Registry {
+  try {
+    const { size } = statSync(path)
+    if (size > MAX_FILE_BYTES)
+      throw new UserError(`the registry file ${path} has ${size} bytes`, {
+        code: 'BAD_CONFIG',
+        remedy: `give one of at most ${MAX_FILE_BYTES}`,
+      })
+    return parseRegistry(readFileSync(path, 'utf8'))
+  } catch (error) {
+    if (error instanceof UserError) throw error
+    throw new UserError(`there is no registry at ${path}`, {
+      code: 'NOT_FOUND',
+      remedy:
+        "get the network's registry file and name it with registry.path, or make one: plumbline registry sign",
+      cause: error,
+    })
+  }
+}
+
+/** A registry that follows its file. */
+export class RegistryFile {
+  #current: Registry
+  #readMs: number
+
+  constructor(
+    readonly path: string,
+    readonly log: Logger,
+  ) {
+    this.#readMs = modifiedMs(path)
+    this.#current = readRegistryFile(path)
+  }
+
+  /** The newest readable snapshot; a broken newer file is reported and the old one kept. */
+  current(): Registry {
+    const modified = modifiedMs(this.path)
+    if (modified !== this.#readMs) {
+      this.#readMs = modified
+      try {
+        this.#current = readRegistryFile(this.path)
+        this.log.info({ path: this.path, entries: this.#current.entries.length }, 'registry read again')
+      } catch (error) {
+        this.log.error(
+          { path: this.path, reason: String(error) },
+          'the new registry is unreadable; the old one stays',
+        )
+      }
+    }
+    return this.#current
+  }
+}
+
+function modifiedMs(path: string): number {
+  try {
+    return statSync(path).mtimeMs
+  } catch {
+    return 0
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * One message per direction of a stream: an unsigned varint length (multiformats), that many bytes, then the end of the
+ * half-stream. Anything else is refused: too long, cut short, or followed by more.
+ */
+import type { Stream } from '@libp2p/interface'
+import { orAbort } from './deadline.js'
+
+/** The bytes that came are no message of ours. */
+export class FrameError extends Error {
+  override readonly name = 'FrameError'
+  constructor(
+    readonly reason: 'oversize' | 'garbage',
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+/** Lengths below 2^35: five groups of seven bits. */
+const MAX_PREFIX_BYTES = 5
+/** Beyond the message itself, before the stream is cut. */
+const READ_SLACK_BYTES = 1024
+
+/** Set aside on a length's word alone; more follows the bytes that really come. */
+const FIRST_BYTES = 65_536
+
+/** The part of a libp2p stream that framing needs; tests hand in their own. */
+export type FrameStream = Pick<
+  Stream,
+  | 'send'
+  | 'close'
+  | 'abort'
+  | 'addEventListener'
+  | 'removeEventListener'
+  | 'readableEnded'
+  | 'maxReadBufferLength'
+>
+
+/** Varint length, then the bytes. */
+export function frame(message: Uint8Array): Uint8Array {
+  const prefix: number[] = []
+  let rest = message.length
+  do {
+    const group = rest % 128
+    rest = Math.floor(rest / 128)
+    prefix.push(rest > 0 ? group | 0x80 : group)
+  } while (rest > 0)
+  const bytes = new Uint8Array(prefix.length + message.length)
+  bytes.set(prefix)
+  bytes.set(message, prefix.length)
+  return bytes
+}
+
+/** Collects the bytes of one framed message; `push` throws as soon as they cannot become one. */
+export class FrameReader {
+  readonly #maxBytes: number
+  #prefix: number[] = []
+  #message: Uint8Array | undefined
+  #length = 0
+  #filled = 0
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** @throws FrameError */
+  push(chunk: Uint8Array): void {
+    let at = 0
+    while (this.#message === undefined && at < chunk.length) {
+      const byte = chunk[at++] ?? 0
+      this.#prefix.push(byte)
+      if (byte < 0x80) this.#start()
+      else if (this.#prefix.length === MAX_PREFIX_BYTES)
+        throw new FrameError('oversize', 'a length of over 35 bits')
+    }
+    if (this.#message === undefined || at === chunk.length) return
+    const part = chunk.subarray(at)
+    const filled = this.#filled + part.length
+    if (filled > this.#length) throw new FrameError('garbage', 'more bytes than the message announced')
+    if (filled > this.#message.length) {
+      const grown = new Uint8Array(Math.min(this.#length, Math.max(filled, this.#message.length * 2)))
+      grown.set(this.#message.subarray(0, this.#filled))
+      this.#message = grown
+    }
+    this.#message.set(part, this.#filled)
+    this.#filled = filled
+  }
+
+  /** The whole message; call at the end of the stream. @throws FrameError where it was cut short */
+  end(): Uint8Array {
+    if (this.#message === undefined || this.#filled < this.#length)
+      throw new FrameError('garbage', 'the stream ended within its message')
+    return this.#message
+  }
+
+  #start(): void {
+    const last = this.#prefix.at(-1)
+    if (this.#prefix.length > 1 && last === 0) throw new FrameError('garbage', 'a length that is not minimal')
+    const length = this.#prefix.reduce((sum, byte, i) => sum + (byte & 0x7f) * 128 ** i, 0)
+    if (length > this.#maxBytes)
+      throw new FrameError('oversize', `a message of ${length} bytes, at most ${this.#maxBytes}`)
+    this.#length = length
+    this.#message = new Uint8Array(Math.min(length, FIRST_BYTES))
+  }
+}
+
+/**
+ * Reads the one message of a stream's remote half.
+ * @throws FrameError; the signal's reason; the stream's own error where it is reset
+ */
+export function readMessage(stream: FrameStream, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+  const reader = new FrameReader(maxBytes)
+  stream.maxReadBufferLength = maxBytes + READ_SLACK_BYTES
+  let stop = (): void => {}
+  const message = new Promise<Uint8Array>((resolve, reject) => {
+    const finish = (): void => {
+      try {
+        resolve(reader.end())
+      } catch (error) {
+        reject(error)
+      }
+    }
+    const onMessage = (event: { readonly data: Uint8Array | { subarray(): Uint8Array } }): void => {
+      try {
+        reader.push(event.data.subarray())
+      } catch (error) {
+        reject(error)
+      }
+    }
+    const onClose = (event: { readonly error?: Error }): void =>
+      event.error ? reject(event.error) : finish()
+    stream.addEventListener('message', onMessage)
+    stream.addEventListener('end', finish)
+    stream.addEventListener('close', onClose)
+    stop = () => {
+      stream.removeEventListener('message', onMessage)
+      stream.removeEventListener('end', finish)
+      stream.removeEventListener('close', onClose)
+    }
+    if (stream.readableEnded) finish()
+  })
+  return orAbort(signal, message).finally(stop)
+}
+
+/** Sends one message and closes our half. @throws the stream's error; an abort where the peer does not take it */
+export async function writeMessage(
+  stream: FrameStream,
+  message: Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
+  stream.send(frame(message))
+  await orAbort(signal, stream.close({ signal }))
+}

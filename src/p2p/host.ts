@@ -1,0 +1,263 @@
+/** A running libp2p host with our conventions on top: exchanges, scores, announcements, pings. */
+import { setMaxListeners } from 'node:events'
+import { TopicValidatorResult } from '@libp2p/gossipsub'
+import type { Connection, Libp2p } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Identity } from '../crypto/identity.js'
+import { UserError } from '../errors.js'
+import type { Logger } from '../telemetry/logger.js'
+import {
+  type Announcement,
+  type AnnouncementContent,
+  AnnouncementTable,
+  signAnnouncement,
+} from './announcements.js'
+import { type AskOptions, ask } from './ask.js'
+import { Dht } from './dht.js'
+import type { NodeServices } from './libp2p-node.js'
+import { type PingOptions, ping, servePings } from './ping.js'
+import { ANNOUNCEMENTS_TOPIC, type Exchange, protocolId } from './protocols.js'
+import type { Misdeed, PeerScores } from './scores.js'
+import { type Handler, serve } from './serve.js'
+import { type PeerTarget, resolveTarget } from './target.js'
+
+export interface ConnectionView {
+  readonly peerId: string
+  readonly address: string
+  readonly direction: 'inbound' | 'outbound'
+  /** Through a relay. */
+  readonly limited: boolean
+}
+
+export interface HostModules {
+  readonly identity: Identity
+  readonly node: Libp2p<NodeServices>
+  readonly scores: PeerScores
+  readonly log: Logger
+  /** Called after libp2p has stopped. */
+  readonly close: () => Promise<void>
+}
+
+/** Streams of one exchange that one peer may have open at once: a coordinator asks a member for one thing at a time. */
+const MAX_STREAMS_PER_EXCHANGE = 16
+const CONNECT_DEADLINE_MS = 15_000
+const BOOTSTRAP_RETRY_MS = 10_000
+const STOP_DEADLINE_MS = 5000
+
+export class Host {
+  readonly peerId: string
+  readonly announcements: AnnouncementTable
+  readonly dht: Dht
+  /** The library underneath, for what this class has no word for. */
+  readonly node: Libp2p<NodeServices>
+  readonly scores: PeerScores
+  readonly #identity: Identity
+  readonly #log: Logger
+  readonly #close: () => Promise<void>
+  readonly #bootstrap: readonly string[]
+  readonly #stopping = new AbortController()
+  #bootstrapTimer: NodeJS.Timeout | undefined
+
+  constructor(options: { readonly bootstrap: readonly string[] }, modules: HostModules) {
+    this.node = modules.node
+    this.scores = modules.scores
+    this.#identity = modules.identity
+    this.#log = modules.log
+    this.#close = modules.close
+    this.#bootstrap = options.bootstrap
+    // Every exchange under way listens for the stop.
+    setMaxListeners(0, this.#stopping.signal)
+    this.peerId = modules.node.peerId.toString()
+    this.announcements = new AnnouncementTable(Date.now)
+    this.dht = new Dht(modules.node, this.#stopping.signal)
+  }
+
+  /** Listens, joins by the bootstrap peers and reserves places at the relays. @throws UserError UNAVAILABLE */
+  async start(): Promise<void> {
+    this.node.addEventListener('connection:open', ({ detail }) => this.#logConnection('connected', detail))
+    this.node.addEventListener('connection:close', ({ detail }) =>
+      this.#logConnection('disconnected', detail),
+    )
+    try {
+      await this.node.start()
+    } catch (cause) {
+      await this.stop()
+      throw listenProblem(cause)
+    }
+    await servePings(this.node, this.#stopping.signal)
+    this.#listenToGossip()
+    await Promise.all([this.node.services.relays.keep(this.node), this.#joinBootstrap()])
+    this.#bootstrapTimer = setInterval(() => void this.#joinBootstrap(), BOOTSTRAP_RETRY_MS)
+    this.#bootstrapTimer.unref()
+  }
+
+  /** Ends every exchange under way and closes all connections. Safe to call twice. */
+  async stop(): Promise<void> {
+    if (this.#stopping.signal.aborted) return
+    this.#stopping.abort(new Error('the host stops'))
+    clearInterval(this.#bootstrapTimer)
+    this.node.services.relays.release()
+    const timer = new Promise<void>((resolve) => setTimeout(resolve, STOP_DEADLINE_MS).unref())
+    await Promise.race([this.node.stop(), timer])
+    await this.#close()
+  }
+
+  /** Where this host can be dialled, each ending with /p2p/ and its id. */
+  addresses(): readonly string[] {
+    return [...new Set(this.node.getMultiaddrs().map(String))]
+  }
+
+  connections(): readonly ConnectionView[] {
+    return this.node.getConnections().map((connection) => ({
+      peerId: connection.remotePeer.toString(),
+      address: connection.remoteAddr.toString(),
+      direction: connection.direction,
+      limited: !connection.direct,
+    }))
+  }
+
+  /** Peers with at least one connection. */
+  peerCount(): number {
+    return this.node.getPeers().length
+  }
+
+  isConnected(peerId: string): boolean {
+    return this.node.getConnections(resolveTarget(peerId).peerId).length > 0
+  }
+
+  /** Answers an exchange; `handler` refuses by throwing an error with a `status`, or a UserError. */
+  async handle<Q, R>(exchange: Exchange<Q, R>, handler: Handler<Q, R>): Promise<void> {
+    const onStream = serve(exchange, handler, {
+      log: this.#log,
+      now: () => performance.now(),
+      stopping: this.#stopping.signal,
+      report: (peerId, misdeed) => this.report(peerId, misdeed),
+    })
+    await this.node.handle(protocolId(exchange.name), onStream, {
+      runOnLimitedConnection: true,
+      maxInboundStreams: MAX_STREAMS_PER_EXCHANGE,
+    })
+  }
+
+  /** No longer answers an exchange. */
+  async unhandle(exchange: Pick<Exchange<unknown, unknown>, 'name'>): Promise<void> {
+    await this.node.unhandle(protocolId(exchange.name))
+  }
+
+  /**
+   * Asks a peer, dialling it where needed, and returns its answer.
+   * @throws RemoteError where it answered no; UserError UNREACHABLE, TIMEOUT, UNAVAILABLE (does not speak the
+   *   protocol) or BAD_MESSAGE; the reason of `options.signal`
+   */
+  request<Q, R>(peer: PeerTarget, exchange: Exchange<Q, R>, body: Q, options: AskOptions = {}): Promise<R> {
+    return ask(
+      this.node,
+      resolveTarget(peer),
+      exchange,
+      body,
+      options,
+      this.#stopping.signal,
+      (peerId, misdeed) => this.report(peerId, misdeed),
+    )
+  }
+
+  /** Round-trip times in milliseconds on a monotonic clock. @throws UserError UNREACHABLE, TIMEOUT */
+  ping(peer: PeerTarget, options: PingOptions = {}): Promise<readonly number[]> {
+    return ping(this.node, resolveTarget(peer), options)
+  }
+
+  /** Opens a connection; returns the address it runs over. @throws UserError UNREACHABLE */
+  async connect(peer: PeerTarget, options: { readonly signal?: AbortSignal } = {}): Promise<string> {
+    const { peerId, addresses } = resolveTarget(peer)
+    const timeout = AbortSignal.timeout(CONNECT_DEADLINE_MS)
+    const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal])
+    try {
+      const connection = await this.node.dial(addresses.length > 0 ? [...addresses] : peerId, { signal })
+      return connection.remoteAddr.toString()
+    } catch (cause) {
+      if (options.signal?.aborted) throw cause
+      throw new UserError(`cannot connect to ${peerId} (${reasonOf(cause)})`, {
+        code: 'UNREACHABLE',
+        remedy: 'check its address, and that its TCP port is open',
+        cause,
+      })
+    }
+  }
+
+  /** Closes all connections to a peer. */
+  async disconnect(peerId: string): Promise<void> {
+    await this.node.hangUp(resolveTarget(peerId).peerId)
+  }
+
+  /** Counts a peer's misdeed; a peer that is banned by it is hung up on. */
+  report(peerId: string, misdeed: Misdeed): void {
+    if (!this.scores.report(peerId, misdeed)) return
+    this.#log.warn({ peerId, misdeed }, 'banned a peer')
+    this.disconnect(peerId).catch((error: unknown) =>
+      this.#log.debug({ err: error, peerId }, 'hanging up failed'),
+    )
+  }
+
+  /** Signs and gossips what this node is; also heard by itself. */
+  async announce(content: AnnouncementContent): Promise<void> {
+    const message = signAnnouncement(this.#identity, content, Date.now())
+    this.announcements.receive(message)
+    await this.node.services.pubsub.publish(ANNOUNCEMENTS_TOPIC, message)
+  }
+
+  /** The announcement of a peer that is still valid, if one was heard. */
+  announcementOf(peerId: string): Announcement | undefined {
+    return this.announcements.get(peerId)
+  }
+
+  #listenToGossip(): void {
+    const { pubsub } = this.node.services
+    const results = {
+      accept: TopicValidatorResult.Accept,
+      ignore: TopicValidatorResult.Ignore,
+      reject: TopicValidatorResult.Reject,
+    }
+    pubsub.topicValidators.set(
+      ANNOUNCEMENTS_TOPIC,
+      (_sender, message) => results[this.announcements.receive(message.data)],
+    )
+    pubsub.subscribe(ANNOUNCEMENTS_TOPIC)
+  }
+
+  async #joinBootstrap(): Promise<void> {
+    const missing = this.#bootstrap.filter((address) => {
+      const { peerId } = resolveTarget(address)
+      return !peerId.equals(this.node.peerId) && this.node.getConnections(peerId).length === 0
+    })
+    await Promise.all(
+      missing.map(async (address) => {
+        try {
+          await this.node.dial(multiaddr(address), { signal: AbortSignal.timeout(CONNECT_DEADLINE_MS) })
+        } catch (error) {
+          this.#log.debug({ address, err: error }, 'cannot reach a bootstrap peer; trying again')
+        }
+      }),
+    )
+  }
+
+  #logConnection(what: string, connection: Connection): void {
+    const { remotePeer, remoteAddr, direction } = connection
+    this.#log.debug({ peerId: remotePeer.toString(), address: remoteAddr.toString(), direction }, what)
+  }
+}
+
+const reasonOf = (cause: unknown): string =>
+  cause instanceof Error
+    ? `${cause.name}: ${(cause.message.split('\n', 1)[0] ?? '').slice(0, 200)}`
+    : 'unknown reason'
+
+function listenProblem(cause: unknown): unknown {
+  if (!(cause instanceof Error) || !/listen/i.test(cause.name + cause.message)) return cause
+  const detail = /EADDRINUSE|EACCES|EADDRNOTAVAIL/.exec(cause.message)?.[0] ?? cause.name
+  const address = /\/(?:ip4|ip6|dns)[^\s:]*/.exec(cause.message)?.[0] ?? 'an address of network.listen'
+  return new UserError(`cannot listen on ${address} (${detail})`, {
+    code: 'UNAVAILABLE',
+    remedy: 'another process may have the port; change network.listen',
+    cause,
+  })
+}

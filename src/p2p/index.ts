@@ -1,0 +1,87 @@
+/**
+ * The control plane: authenticated request and answer between peers over libp2p, discovery, pings.
+ *
+ *     const host = await createHost(options, { identity, log })
+ *     await host.handle(echo, async (text, remote) => text)
+ *     const answer = await host.request({ publicKey, addresses }, echo, 'hello')
+ *     await host.stop()
+ *
+ * Messages are deterministic CBOR with a length before them, one stream per request; statuses come in band.
+ */
+import '../node/polyfills.js'
+import { LevelDatastore } from 'datastore-level'
+import type { Identity } from '../crypto/identity.js'
+import { UserError } from '../errors.js'
+import type { Logger } from '../telemetry/logger.js'
+import { createGater } from './gater.js'
+import { Host } from './host.js'
+import { libp2pPrivateKey } from './keys.js'
+import { createNode, type NodeOptions } from './libp2p-node.js'
+import { PeerScores, type ScoreOptions } from './scores.js'
+
+export type { Announcement, AnnouncementContent } from './announcements.js'
+export { RemoteError } from './answer.js'
+export type { AskOptions } from './ask.js'
+export type { FoundPeer } from './dht.js'
+export type { ConnectionView, Host } from './host.js'
+export type { PingOptions } from './ping.js'
+export { type Exchange, type FailureStatus, protocolId } from './protocols.js'
+export type { Handler, Remote } from './serve.js'
+export type { PeerTarget } from './target.js'
+
+export interface HostOptions extends Partial<NodeOptions> {
+  /** Multiaddrs with /p2p/: dialled at the start and again whenever the connection is lost. */
+  readonly bootstrap?: readonly string[]
+  /** Directory for libp2p's own records of peers; in memory without. */
+  readonly peerStorePath?: string
+  readonly scores?: ScoreOptions
+}
+
+const DEFAULTS: NodeOptions = {
+  listen: [],
+  announce: [],
+  relays: [],
+  enableRelayServer: false,
+  maxPeers: 100,
+  // A household or a carrier's NAT may hold several nodes that come back at once after an outage.
+  inboundConnectionThreshold: 20,
+  privateNetwork: false,
+}
+
+/** Builds and starts a host. @throws UserError UNAVAILABLE (cannot listen), LOCKED (its peer store is in use) */
+export async function createHost(
+  options: HostOptions,
+  modules: { readonly identity: Identity; readonly log: Logger },
+): Promise<Host> {
+  const { bootstrap = [], peerStorePath, scores: scoreOptions = {}, ...rest } = options
+  const nodeOptions: NodeOptions = { ...DEFAULTS, ...rest }
+  const log = modules.log.child({ component: 'p2p' })
+  const scores = new PeerScores(Date.now, scoreOptions)
+  const datastore = peerStorePath === undefined ? undefined : await openPeerStore(peerStorePath)
+  const node = await createNode(nodeOptions, {
+    privateKey: libp2pPrivateKey(modules.identity),
+    gater: createGater({ isRelay: nodeOptions.enableRelayServer }, scores),
+    log,
+    ...(datastore === undefined ? {} : { datastore }),
+  })
+  const host = new Host(
+    { bootstrap },
+    { identity: modules.identity, node, scores, log, close: async () => datastore?.close() },
+  )
+  await host.start()
+  return host
+}
+
+async function openPeerStore(path: string): Promise<LevelDatastore> {
+  const datastore = new LevelDatastore(path)
+  try {
+    await datastore.open()
+    return datastore
+  } catch (cause) {
+    throw new UserError(`cannot open the peer store at ${path}`, {
+      code: 'LOCKED',
+      remedy: 'stop the other plumbline, or give this one its own --data-dir',
+      cause,
+    })
+  }
+}

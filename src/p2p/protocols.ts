@@ -1,0 +1,51 @@
+/** Names of our protocols, and the description of one request-and-answer exchange. */
+import type { Schema } from '../crypto/cbor-schema.js'
+import type { RateLimit } from './rate-limit.js'
+
+/** Raised when messages change incompatibly: old and new nodes then find no common protocol, and say so. */
+const PROTOCOL_VERSION = 1
+
+/** `/plumbline/<name>/1` */
+export function protocolId(name: string): string {
+  if (!/^[a-z][a-z0-9-]{0,39}$/.test(name)) throw new Error(`"${name}" is no protocol name`)
+  return `/plumbline/${name}/${PROTOCOL_VERSION}`
+}
+
+/** Our own DHT: without the version of the public one, so that we neither join nor serve it. */
+export const KAD_PROTOCOL = protocolId('kad')
+export const PING_PROTOCOL = protocolId('ping')
+export const ANNOUNCEMENTS_TOPIC = protocolId('announce')
+
+/** One exchange: both sides agree on it. */
+export interface Exchange<Q, R> {
+  /** As in {@link protocolId}. */
+  readonly name: string
+  readonly request: Schema<Q>
+  readonly response: Schema<R>
+  readonly maxRequestBytes: number
+  readonly maxResponseBytes: number
+  /** From opening the stream to the whole answer, and on the answering side from the stream's arrival. */
+  readonly deadlineMs: number
+  /** How often it is answered; {@link DEFAULT_PEER_RATE} and {@link DEFAULT_TOTAL_RATE} otherwise. */
+  readonly ratePerPeer?: RateLimit
+  readonly rateTotal?: RateLimit
+}
+
+/** A challenge takes some ten exchanges with a peer, more with repeats: bursts pass, a hammer does not. */
+export const DEFAULT_PEER_RATE: RateLimit = { perSecond: 10, burst: 50 }
+/** All peers together: what a small board answers without falling behind. */
+export const DEFAULT_TOTAL_RATE: RateLimit = { perSecond: 200, burst: 500 }
+
+/** How an answer starts; everything but `ok` surfaces as RemoteError. */
+export const STATUSES = [
+  'ok',
+  'bad_request',
+  'denied',
+  'busy',
+  'rate_limited',
+  'not_found',
+  'conflict',
+  'internal',
+] as const
+export type Status = (typeof STATUSES)[number]
+export type FailureStatus = Exclude<Status, 'ok'>

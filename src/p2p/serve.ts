@@ -1,0 +1,119 @@
+/** The answering side of an exchange: limits, one message in, one answer out, the stream closed in every case. */
+import type { Connection, Stream } from '@libp2p/interface'
+import type { CborValue } from '../crypto/cbor.js'
+import { decodeAs } from '../crypto/cbor-schema.js'
+import { UserError } from '../errors.js'
+import type { Logger } from '../telemetry/logger.js'
+import { encodeAnswer, failureOf } from './answer.js'
+import { DeadlineError, orAbort, withDeadline } from './deadline.js'
+import { FrameError, readMessage, writeMessage } from './framing.js'
+import { publicKeyOfRemote } from './keys.js'
+import { DEFAULT_PEER_RATE, DEFAULT_TOTAL_RATE, type Exchange } from './protocols.js'
+import { RateLimiter } from './rate-limit.js'
+import type { Misdeed } from './scores.js'
+
+/** Who asks; authenticated by the noise handshake. */
+export interface Remote {
+  /** Compressed, 33 bytes. */
+  readonly publicKey: Uint8Array
+  readonly peerId: string
+  /** The multiaddr the connection came from or went to; through a relay it is the relay's. */
+  readonly address: string
+  /** Through a relay: no address of the peer's own is known. */
+  readonly limited: boolean
+}
+
+export type Handler<Q, R> = (request: Q, remote: Remote, signal: AbortSignal) => Promise<R>
+
+export interface ServeModules {
+  readonly log: Logger
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** Aborts when the host stops. */
+  readonly stopping: AbortSignal
+  readonly report: (peerId: string, misdeed: Misdeed) => void
+}
+
+/** Time for the last bytes of an answer to leave and for the peer to close its side. */
+const CLOSE_DEADLINE_MS = 2000
+const EVERYBODY = '*'
+
+/** Builds the stream handler of one exchange. */
+export function serve<Q, R>(
+  exchange: Exchange<Q, R>,
+  handler: Handler<Q, R>,
+  modules: ServeModules,
+): (stream: Stream, connection: Connection) => Promise<void> {
+  const perPeer = new RateLimiter(exchange.ratePerPeer ?? DEFAULT_PEER_RATE, modules.now)
+  const total = new RateLimiter(exchange.rateTotal ?? DEFAULT_TOTAL_RATE, modules.now, 1)
+  const log = modules.log.child({ exchange: exchange.name })
+
+  const answerTo = async (stream: Stream, remote: Remote, signal: AbortSignal): Promise<Uint8Array> => {
+    const { peerId } = remote
+    const limit = [perPeer.take(peerId), total.take(EVERYBODY)].find(({ allowed }) => !allowed)
+    if (limit !== undefined) {
+      modules.report(peerId, 'rateLimited')
+      return encodeAnswer('rate_limited', { message: `try again in ${limit.retryAfterMs} ms` })
+    }
+    const bytes = await readMessage(stream, exchange.maxRequestBytes, signal)
+    let request: Q
+    try {
+      request = decodeAs(exchange.request, bytes, exchange.name, { maxBytes: exchange.maxRequestBytes })
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      modules.report(peerId, 'badRequest')
+      return encodeAnswer('bad_request', { message: error.message })
+    }
+    try {
+      const result = await orAbort(signal, handler(request, remote, signal))
+      const body = exchange.response.read(result, `${exchange.name} answer`) as CborValue
+      return encodeAnswer('ok', { body })
+    } catch (error) {
+      if (error === signal.reason) throw error
+      const failure = failureOf(error)
+      if (failure.status === 'internal') log.error({ err: error, peerId }, 'a handler failed')
+      else log.debug({ peerId, ...failure }, 'refused')
+      return encodeAnswer(failure.status, { message: failure.message })
+    }
+  }
+
+  return async (stream, connection) => {
+    const peerId = connection.remotePeer.toString()
+    const publicKey = publicKeyOfRemote(connection.remotePeer)
+    try {
+      const answer = await withDeadline(exchange.deadlineMs, [modules.stopping], async (signal) => {
+        if (publicKey === undefined)
+          return encodeAnswer('denied', { message: 'only secp256k1 peers are served' })
+        const address = connection.remoteAddr.toString()
+        return answerTo(stream, { publicKey, peerId, address, limited: !connection.direct }, signal)
+      }).catch((error: unknown) => {
+        if (error instanceof DeadlineError) modules.report(peerId, 'timeout')
+        else if (error instanceof FrameError) modules.report(peerId, error.reason)
+        if (error instanceof FrameError) return encodeAnswer('bad_request', { message: error.message })
+        if (error instanceof DeadlineError) return encodeAnswer('busy', { message: error.message })
+        throw error
+      })
+      await withDeadline(CLOSE_DEADLINE_MS, [modules.stopping], async (signal) => {
+        await writeMessage(stream, answer, signal)
+        await closed(stream, signal)
+      })
+    } catch (error) {
+      log.debug({ err: error, peerId }, 'a stream broke off')
+    } finally {
+      stream.abort(new Error('exchange over'))
+    }
+  }
+}
+
+/** Until the peer has closed its side too; what it still sends is dropped. */
+async function closed(stream: Stream, signal: AbortSignal): Promise<void> {
+  if (stream.status !== 'open' && stream.status !== 'closing') return
+  const drop = (): void => {}
+  stream.addEventListener('message', drop)
+  let stop = (): void => {}
+  const done = new Promise<void>((resolve) => {
+    stream.addEventListener('close', () => resolve())
+    stop = () => stream.removeEventListener('message', drop)
+  })
+  await orAbort(signal, done).finally(stop)
+}

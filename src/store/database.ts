@@ -1,0 +1,125 @@
+/**
+ * The level database under the store: opening with a kind word where another process has it, the schema version and
+ * its migrations. Un-synced writes survive a killed process but not a power cut, so everything that forbids a second
+ * act (single-use ids, sign-once locks) is written with {@link SYNCED}.
+ */
+import { mkdir } from 'node:fs/promises'
+import { Level } from 'level'
+import { UserError } from '../errors.js'
+
+export type Database = Level<string, Uint8Array>
+type SublevelOf = ReturnType<typeof sublevel>
+export type Sublevel = SublevelOf
+export type BatchOperation =
+  | { readonly type: 'put'; readonly sublevel: Sublevel; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly sublevel: Sublevel; readonly key: string }
+
+/** fsync before the promise resolves: 0.3 ms here, some 5 ms on a spinning disk. */
+const SYNCED: { sync: true; keyEncoding: 'utf8' } = { sync: true, keyEncoding: 'utf8' }
+
+/** Layout of this version; raise it together with a migration. */
+export const SCHEMA_VERSION = 1
+const VERSION_KEY = 'schema-version'
+
+export interface Migration {
+  /** The version this leads to; it runs on a database of the version before. */
+  readonly to: number
+  run(database: Database): Promise<void>
+}
+/** In order. None yet: version 1 is the first. */
+export const MIGRATIONS: readonly Migration[] = []
+
+export interface OpenOptions {
+  readonly schemaVersion?: number
+  readonly migrations?: readonly Migration[]
+}
+
+export function sublevel(database: Database, name: string) {
+  return database.sublevel<string, Uint8Array>(name, { keyEncoding: 'utf8', valueEncoding: 'view' })
+}
+
+/** Writes all or nothing, on the disk before it resolves. */
+export async function writeSynced(database: Database, operations: readonly BatchOperation[]): Promise<void> {
+  await database.batch([...operations], SYNCED)
+}
+
+/** A value as a plain Uint8Array, not a Buffer. */
+export async function read(from: Sublevel, key: string): Promise<Uint8Array | undefined> {
+  const value = await from.get(key)
+  return value === undefined ? undefined : new Uint8Array(value)
+}
+
+/**
+ * Opens or creates the database and brings its schema up to date.
+ * @throws UserError LOCKED where another process has it; UNAVAILABLE where it is damaged, was written by a newer
+ *   version, or cannot be written.
+ */
+export async function openDatabase(directory: string, options: OpenOptions = {}): Promise<Database> {
+  await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw unavailable(directory, cause)
+  })
+  const database: Database = new Level<string, Uint8Array>(directory, { valueEncoding: 'view' })
+  try {
+    await database.open()
+  } catch (cause) {
+    if (codeOf(cause) === 'LEVEL_LOCKED')
+      throw new UserError(`another process uses ${directory}`, {
+        code: 'LOCKED',
+        remedy: 'stop the other plumbline, or give this one its own --data-dir',
+        cause,
+      })
+    throw unavailable(directory, cause)
+  }
+  try {
+    await migrate(database, directory, options)
+  } catch (cause) {
+    await database.close()
+    throw cause
+  }
+  return database
+}
+
+async function migrate(database: Database, directory: string, options: OpenOptions): Promise<void> {
+  const target = options.schemaVersion ?? SCHEMA_VERSION
+  const meta = sublevel(database, 'meta')
+  const stored = await read(meta, VERSION_KEY)
+  const put = (version: number): Promise<void> =>
+    writeSynced(database, [
+      { type: 'put', sublevel: meta, key: VERSION_KEY, value: new TextEncoder().encode(String(version)) },
+    ])
+  if (stored === undefined) return put(target)
+  const version = Number(new TextDecoder().decode(stored))
+  if (!Number.isSafeInteger(version) || version > target)
+    throw new UserError(
+      `${directory} was written by a newer plumbline (schema ${version}, this one knows ${target})`,
+      {
+        code: 'UNAVAILABLE',
+        remedy: 'upgrade plumbline, or use another data directory',
+      },
+    )
+  for (const migration of options.migrations ?? MIGRATIONS) {
+    if (migration.to <= version || migration.to > target) continue
+    await migration.run(database)
+    await put(migration.to)
+  }
+}
+
+/** The code of an error or of the one that caused it: level wraps what the disk said. */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  return codeOf(error.cause) ?? ('code' in error ? String(error.code) : undefined)
+}
+
+function unavailable(directory: string, cause: unknown): UserError {
+  const damaged = codeOf(cause) === 'LEVEL_CORRUPTION'
+  return new UserError(
+    `cannot open the store at ${directory}${damaged ? ': it is damaged' : ` (${codeOf(cause) ?? 'unknown reason'})`}`,
+    {
+      code: 'UNAVAILABLE',
+      remedy: damaged
+        ? 'move it away; keys and transcripts outside it are not affected'
+        : 'check its owner and mode',
+      cause,
+    },
+  )
+}

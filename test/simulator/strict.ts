@@ -1,0 +1,78 @@
+/**
+ * The strict profile's promise: over committees sampled from a registry of which a fraction beta is corrupt, the
+ * guarantee exceeds theta with probability at most delta, against the best the corrupt ones can do.
+ */
+import { guaranteed } from '../../src/pob/aggregate/guaranteed.js'
+import type { TeamMeasurement } from '../../src/pob/aggregate/team-value.js'
+import { RHO } from '../../src/pob/constants.js'
+import { cleanTeams, faultyMembers, millionths } from '../../src/pob/parameters.js'
+import type { Random } from './random.js'
+
+export interface StrictSetting {
+  readonly beta: number
+  readonly delta: number
+  readonly teams: number
+  readonly teamSize: number
+  /** Entries of the registry, beta of them corrupt. */
+  readonly registry: number
+  /** Corrupt in truth, where that is not the beta reckoned with. */
+  readonly trueBeta?: number
+}
+
+const THETA_BPS = 100e6
+const TAU_SECONDS = 0.2
+
+/** A team in which honest members get all that the link carries, and corrupt ones are credited whatever they like. */
+function bestForTheCorrupt(corrupt: readonly boolean[]): TeamMeasurement {
+  const size = corrupt.length
+  const honest = corrupt.filter((each) => !each).length
+  const credited = (RHO * THETA_BPS * 10 * TAU_SECONDS) / size
+  const shared = honest === 0 ? 0 : (THETA_BPS * TAU_SECONDS) / honest
+  return {
+    memberCount: size,
+    acks: [
+      {
+        bits: corrupt.map((each) => (each ? credited : shared)),
+        ownSeconds: corrupt.map(() => TAU_SECONDS),
+      },
+    ],
+  }
+}
+
+export interface StrictOutcome {
+  readonly violations: number
+  readonly samples: number
+  /** j; 0 means that these parameters promise nothing. */
+  readonly cleanTeams: number
+  readonly faulty: number
+}
+
+export function sampleStrict(setting: StrictSetting, samples: number, random: Random): StrictOutcome {
+  const beta = millionths(Math.round(setting.beta * 1e6))
+  const delta = millionths(Math.round(setting.delta * 1e6))
+  const clean = cleanTeams(beta, delta, setting.teams, setting.teamSize)
+  const faulty = faultyMembers(beta, delta, setting.teams * setting.teamSize)
+  const corruptEntries = Math.floor((setting.trueBeta ?? setting.beta) * setting.registry)
+  let violations = 0
+  for (let i = 0; i < samples; i++) {
+    let left = setting.registry
+    let corruptLeft = corruptEntries
+    const draw = (): boolean => {
+      const corrupt = random.next() * left < corruptLeft
+      left--
+      if (corrupt) corruptLeft--
+      return corrupt
+    }
+    const teams = Array.from({ length: setting.teams }, () =>
+      bestForTheCorrupt(Array.from({ length: setting.teamSize }, draw)),
+    )
+    const { bps } = guaranteed(teams, {
+      tauSeconds: TAU_SECONDS,
+      capBps: RHO * THETA_BPS * 10,
+      faulty,
+      cleanTeams: clean,
+    })
+    if (bps > THETA_BPS * (1 + 1e-9)) violations++
+  }
+  return { violations, samples, cleanTeams: clean, faulty }
+}
