@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'BUSY'
   | 'DENIED'
   | 'EXISTS'
+  | 'INTERRUPTED'
   | 'LOCKED'
   | 'NOT_FOUND'
   | 'RATE_LIMITED'

@@ -6,8 +6,8 @@ import type { DgramTransport } from './dgram-transport.js'
 import type { RequestEnvelope } from './messages.js'
 import type { Engine } from './transport.js'
 
-/** Timers are late by up to a millisecond or two: nearer moments are met by turning the loop. */
-const SPIN_MICROS = 2000
+/** Timers have whole milliseconds, 1 the least: moments nearer than this are met by turning the loop. */
+const SPIN_MICROS = 300
 const MAX_DATAGRAM_BYTES = 65536
 /** setTimeout takes 31 bits. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1
@@ -28,7 +28,7 @@ export function runDgramLoop(transport: DgramTransport, engine: Engine, port: Me
       const wait = engine.nextDueMicros() - nowMicros()
       if (wait <= SPIN_MICROS) turn ??= setImmediate(onTurn)
       else if (wait !== Number.POSITIVE_INFINITY)
-        timer = setTimeout(onTurn, Math.min((wait - SPIN_MICROS) / 1000 + 1, MAX_TIMEOUT_MS))
+        timer = setTimeout(onTurn, Math.min(Math.max(1, Math.floor(wait / 1000)), MAX_TIMEOUT_MS))
     }
     const onTurn = (): void => {
       turn = undefined

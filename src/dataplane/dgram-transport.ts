@@ -27,6 +27,8 @@ export class DgramTransport implements Transport, Source, LoopMeter {
   readonly endpoint: Endpoint
   /** Unknown to Node. */
   readonly overflow = 0
+  /** Node's timers. */
+  readonly granularityMicros = 1000
   readonly socket: Socket
   readonly #ipv6: boolean
   #queue: { readonly remote: DgramRemote; readonly bytes: Uint8Array }[] = []

@@ -29,6 +29,8 @@ export interface Transport {
   readonly endpoint: Endpoint
   /** Datagrams that the kernel dropped for want of buffer, as far as it tells. */
   readonly overflow: number
+  /** How finely its loop can wait: trains are handed over in batches at least this long. */
+  readonly granularityMicros: number
   /** Zeroed bytes that {@link sendTrain} can send from. */
   allocate(length: number): Region
   resolve(endpoint: Endpoint): Remote

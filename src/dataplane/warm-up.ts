@@ -23,6 +23,7 @@ class NullTransport implements Transport {
   readonly info = { name: 'native', reason: 'rehearsal', timestamps: 'kernel' } as const
   readonly endpoint = ENDPOINT
   readonly overflow = 0
+  readonly granularityMicros = 1
   readonly #crypto: FastCrypto
 
   constructor(crypto: FastCrypto) {

@@ -6,7 +6,7 @@
 import { ChildCalls } from './child-calls.js'
 import { compiledEntry } from './entry.js'
 import type { NamespaceSet } from './namespaces.js'
-import type { HostName, LabHost } from './network.js'
+import type { LabHost } from './network.js'
 import type { RelayConfig, RelayRule, RelayStats } from './relay-schedule.js'
 
 const DEVICE = 'relay'
@@ -64,11 +64,6 @@ export class Relay {
   stats(): Promise<RelayStats> {
     return this.#calls.call('stats')
   }
-}
-
-/** Names for the rule's hosts, so that callers can write "all challengers". */
-export function challengerNames(count: number): HostName[] {
-  return Array.from({ length: count }, (_, i): HostName => `challenger-${i}`)
 }
 
 function routes(devices: readonly string[]): string {

@@ -1,5 +1,6 @@
 /** Runs a laboratory: a network, real daemons in it, and measurements of a link whose rate they are not told. */
 import type { ChildProcess } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -264,6 +265,8 @@ class Laboratory {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     this.#keepErrors(child)
+    // In a directory that is thrown away unless it is kept.
+    child.stderr?.pipe(createWriteStream(join(this.directory, 'logs', `${host}.log`)))
     return child
   }
 

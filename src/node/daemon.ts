@@ -7,6 +7,7 @@ import { beaconOf } from '../config/beacon.js'
 import { monthKey } from '../config/data-cap.js'
 import { dataPaths } from '../config/paths.js'
 import type { Config, Role } from '../config/schema.js'
+import { warmUpBeacon } from '../crypto/beacon.js'
 import type { Identity } from '../crypto/identity.js'
 import type { BackendInfo } from '../dataplane/index.js'
 import { openMemberPlane, openProverPlane } from '../dataplane/index.js'
@@ -191,6 +192,7 @@ async function start(
       problems,
     }
   }
+  warmUpBeacon()
   const socket = await serveControlSocket(paths.controlSocket, { status }, log)
   undo.push(() => socket.close())
   // A parent that holds an IPC channel (the laboratory, a supervisor) is told.

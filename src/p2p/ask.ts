@@ -5,6 +5,7 @@ import { UserError } from '../errors.js'
 import { ANSWER_OVERHEAD_BYTES, decodeAnswer, RemoteError, shortPeer } from './answer.js'
 import { DeadlineError, withDeadline } from './deadline.js'
 import { FrameError, readMessage, writeMessage } from './framing.js'
+import { openStream } from './open-stream.js'
 import { type Exchange, protocolId } from './protocols.js'
 import type { ResolvedTarget } from './target.js'
 
@@ -15,7 +16,7 @@ export interface AskOptions {
 }
 
 /** What the asking side learned of the peer's conduct; the host keeps score. */
-export type AskObserver = (peerId: string, misdeed: 'timeout' | 'oversize' | 'garbage' | 'badRequest') => void
+export type AskObserver = (peerId: string, misdeed: 'oversize' | 'garbage' | 'badRequest') => void
 
 /**
  * @throws RemoteError where the peer answered no; UserError UNREACHABLE, TIMEOUT, or BAD_MESSAGE where its answer was
@@ -23,14 +24,14 @@ export type AskObserver = (peerId: string, misdeed: 'timeout' | 'oversize' | 'ga
  */
 export async function ask<Q, R>(
   node: Libp2p,
-  { peerId, addresses }: ResolvedTarget,
+  target: ResolvedTarget,
   exchange: Exchange<Q, R>,
   body: Q,
   options: AskOptions,
   stopping: AbortSignal,
   observe: AskObserver,
 ): Promise<R> {
-  const peer = peerId.toString()
+  const peer = target.peerId.toString()
   // Our own messages pass the peer's check, or the bug shows here.
   const request = encode(exchange.request.read(body, exchange.name) as CborValue)
   if (request.length > exchange.maxRequestBytes)
@@ -44,12 +45,7 @@ export async function ask<Q, R>(
   let stream: Stream | undefined
   try {
     return await withDeadline(deadlineMs, [options.signal, stopping], async (signal) => {
-      const target =
-        addresses.length > 0 && node.getConnections(peerId).length === 0 ? [...addresses] : peerId
-      stream = await node.dialProtocol(target, protocolId(exchange.name), {
-        signal,
-        runOnLimitedConnection: true,
-      })
+      stream = await openStream(node, target, protocolId(exchange.name), signal)
       const answering = readMessage(stream, exchange.maxResponseBytes + ANSWER_OVERHEAD_BYTES, signal)
       // A peer that refuses at once may answer before it took the whole request: its answer counts.
       const writing = writeMessage(stream, request, signal)
@@ -71,7 +67,7 @@ function translate(error: unknown, peer: string, name: string, observe: AskObser
   const who = shortPeer(peer)
   const details = { peerId: peer, exchange: name }
   if (error instanceof DeadlineError) {
-    observe(peer, 'timeout')
+    // Silence is no offence: the peer may be down, and a laboratory's silent member is to be asked again.
     return new UserError(`${who} did not answer ${name}: ${error.message}`, {
       code: 'TIMEOUT',
       details,

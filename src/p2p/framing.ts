@@ -33,6 +33,7 @@ export type FrameStream = Pick<
   | 'addEventListener'
   | 'removeEventListener'
   | 'readableEnded'
+  | 'readBufferLength'
   | 'maxReadBufferLength'
 >
 
@@ -120,24 +121,34 @@ export function readMessage(stream: FrameStream, maxBytes: number, signal: Abort
         reject(error)
       }
     }
+    // Bytes that came along with the protocol's negotiation are put back into the buffer, possibly after the
+    // stream's end was noted: the end counts once the buffer is empty too.
+    const finishIfEnded = (): void => {
+      if (stream.readableEnded && stream.readBufferLength === 0) finish()
+    }
     const onMessage = (event: { readonly data: Uint8Array | { subarray(): Uint8Array } }): void => {
       try {
         reader.push(event.data.subarray())
       } catch (error) {
         reject(error)
       }
+      finishIfEnded()
     }
-    const onClose = (event: { readonly error?: Error }): void =>
-      event.error ? reject(event.error) : finish()
+    const onClose = (event: { readonly error?: Error }): void => {
+      // What is buffered still comes, and then the end.
+      if (stream.readBufferLength > 0) return
+      if (event.error === undefined) finish()
+      else reject(event.error)
+    }
     stream.addEventListener('message', onMessage)
-    stream.addEventListener('end', finish)
+    stream.addEventListener('end', finishIfEnded)
     stream.addEventListener('close', onClose)
     stop = () => {
       stream.removeEventListener('message', onMessage)
-      stream.removeEventListener('end', finish)
+      stream.removeEventListener('end', finishIfEnded)
       stream.removeEventListener('close', onClose)
     }
-    if (stream.readableEnded) finish()
+    finishIfEnded()
   })
   return orAbort(signal, message).finally(stop)
 }

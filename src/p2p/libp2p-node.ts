@@ -55,6 +55,8 @@ const DIAL_TIMEOUT_MS = 15_000
 const ADDRESS_DIAL_TIMEOUT_MS = 6000
 /** Handshakes under way at once: noise costs 5 ms each. */
 const MAX_PENDING_INBOUND = 30
+/** Streams opened before our side of the handshake is through; libp2p's 10 break the connection of an eager peer. */
+const MAX_EARLY_STREAMS = 64
 /** Some announcements in one gossip message, with room for its control part. */
 const MAX_GOSSIP_BYTES = 16 * MAX_ANNOUNCEMENT_BYTES
 
@@ -83,7 +85,7 @@ export function createNode(options: NodeOptions, modules: NodeModules): Promise<
     },
     transports: [tcp(), circuitRelayTransport()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
+    streamMuxers: [yamux({ maxEarlyStreams: MAX_EARLY_STREAMS })],
     connectionGater: modules.gater,
     connectionManager: {
       maxConnections: options.maxPeers,

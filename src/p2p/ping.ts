@@ -7,6 +7,7 @@ import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { UserError } from '../errors.js'
 import { shortPeer } from './answer.js'
 import { orAbort, withDeadline } from './deadline.js'
+import { openStream } from './open-stream.js'
 import { PING_PROTOCOL } from './protocols.js'
 import type { ResolvedTarget } from './target.js'
 
@@ -67,16 +68,14 @@ async function echo(stream: Stream, stopping: AbortSignal): Promise<void> {
  */
 export async function ping(
   node: Libp2p,
-  { peerId, addresses }: ResolvedTarget,
+  target: ResolvedTarget,
   options: PingOptions = {},
 ): Promise<readonly number[]> {
   const count = Math.min(MAX_PINGS, Math.max(1, options.count ?? 3))
   let stream: Stream | undefined
   try {
     return await withDeadline(options.deadlineMs ?? ASK_DEADLINE_MS, [options.signal], async (signal) => {
-      const target =
-        addresses.length > 0 && node.getConnections(peerId).length === 0 ? [...addresses] : peerId
-      stream = await node.dialProtocol(target, PING_PROTOCOL, { signal, runOnLimitedConnection: true })
+      stream = await openStream(node, target, PING_PROTOCOL, signal)
       const times: number[] = []
       for (let i = 0; i < count; i++) times.push(await once(stream, signal))
       await stream.close({ signal })
@@ -85,7 +84,7 @@ export async function ping(
   } catch (cause) {
     if (options.signal?.aborted || cause instanceof UserError) throw cause
     const timedOut = cause instanceof Error && cause.name === 'DeadlineError'
-    throw new UserError(`${shortPeer(peerId.toString())} does not answer pings`, {
+    throw new UserError(`${shortPeer(target.peerId.toString())} does not answer pings`, {
       code: timedOut ? 'TIMEOUT' : 'UNREACHABLE',
       remedy: 'check that it runs and that its address can be dialled ("plumbline doctor")',
       cause,

@@ -5,14 +5,14 @@
 
 /** Points per misdeed: a hundred are a ban. */
 export const PENALTIES = {
-  /** Could be a slow line. */
+  /** A request that never ended: could be a slow line. */
   timeout: 2,
   rateLimited: 2,
   /** Could be another version. */
   badRequest: 10,
   /** No honest node sends more than its own limits allow, or bytes that are no message. */
-  oversize: 25,
-  garbage: 25,
+  oversize: 35,
+  garbage: 35,
   /** A provable fault: a wrong signature, equivocation. */
   fault: 100,
 } as const

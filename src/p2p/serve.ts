@@ -50,12 +50,18 @@ export function serve<Q, R>(
 
   const answerTo = async (stream: Stream, remote: Remote, signal: AbortSignal): Promise<Uint8Array> => {
     const { peerId } = remote
-    const limit = [perPeer.take(peerId), total.take(EVERYBODY)].find(({ allowed }) => !allowed)
-    if (limit !== undefined) {
+    const own = perPeer.take(peerId)
+    // Whoever is over his own limit takes nothing from everybody's.
+    const limit = own.allowed ? total.take(EVERYBODY) : own
+    if (!limit.allowed) {
       modules.report(peerId, 'rateLimited')
       return encodeAnswer('rate_limited', { message: `try again in ${limit.retryAfterMs} ms` })
     }
-    const bytes = await readMessage(stream, exchange.maxRequestBytes, signal)
+    const bytes = await readMessage(stream, exchange.maxRequestBytes, signal).catch((error: unknown) => {
+      // Later the deadline is ours to keep.
+      if (error instanceof DeadlineError) modules.report(peerId, 'timeout')
+      throw error
+    })
     let request: Q
     try {
       request = decodeAs(exchange.request, bytes, exchange.name, { maxBytes: exchange.maxRequestBytes })
@@ -87,8 +93,7 @@ export function serve<Q, R>(
         const address = connection.remoteAddr.toString()
         return answerTo(stream, { publicKey, peerId, address, limited: !connection.direct }, signal)
       }).catch((error: unknown) => {
-        if (error instanceof DeadlineError) modules.report(peerId, 'timeout')
-        else if (error instanceof FrameError) modules.report(peerId, error.reason)
+        if (error instanceof FrameError) modules.report(peerId, error.reason)
         if (error instanceof FrameError) return encodeAnswer('bad_request', { message: error.message })
         if (error instanceof DeadlineError) return encodeAnswer('busy', { message: error.message })
         throw error

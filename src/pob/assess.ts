@@ -25,7 +25,7 @@ import type { Evidence } from './evidence.js'
 import type { Fault, FaultCode } from './fault.js'
 import { type QualityFlag, qualityFlags } from './flags.js'
 import { addressBytesOf, sameBytes } from './party.js'
-import { planDigest, planFault } from './plan.js'
+import { isAllOn, planDigest, planFault } from './plan.js'
 import { acceptanceDigest, digestsOf, Profile, requestFault } from './request.js'
 import {
   ackListDigest,
@@ -46,7 +46,9 @@ export interface MemberOutcome {
   readonly member: number
   readonly committed: boolean
   readonly testified: boolean
-  /** The revealed seed opens the commitment and its keystream gives the digests. */
+  /** The revealed seed is the one committed to. */
+  readonly opened: boolean
+  /** It is, and its keystream gives the digests. */
   readonly proven: boolean
   readonly equivocal: boolean
   readonly sentPackets: number
@@ -73,7 +75,7 @@ export interface Assessment {
   readonly interval: { readonly lowKbps: number; readonly highKbps: number }
   /** Counted attempts, one a slot. */
   readonly slots: readonly (SlotOutcome & { readonly valueKbps: number })[]
-  /** Bit i set: member i committed and testified in every attempt of its slot. 32 bytes, big-endian. */
+  /** Bit i set: member i revealed the seed it committed to in every attempt of its slot. 32 bytes, big-endian. */
   readonly owed: Uint8Array
   readonly flags: readonly QualityFlag[]
   readonly roundTripMicros: readonly number[]
@@ -89,8 +91,8 @@ class FaultList {
 
 const place = (record: { slot: number; attempt: number }) => `slot ${record.slot}, attempt ${record.attempt}`
 
-/** Checks the parts that come before the slots. */
-function checkHead(evidence: Evidence, digests: ChallengeDigests, out: FaultList): void {
+/** Checks the parts that come before the slots. True where request and plan give the slots a meaning. */
+function checkHead(evidence: Evidence, digests: ChallengeDigests, out: FaultList): boolean {
   const { request, plan } = evidence
   const wrong = requestFault(request)
   if (wrong !== undefined) out.add('request_invalid', `request: ${wrong}`)
@@ -103,6 +105,7 @@ function checkHead(evidence: Evidence, digests: ChallengeDigests, out: FaultList
   if (planWrong !== undefined) out.add('plan_invalid', `plan: ${planWrong}`)
   if (!verifySignature(request.coordinator, planDigest(digests, plan), evidence.planSignature))
     out.add('plan_signature', 'the plan does not carry the signature of the coordinator')
+  return wrong === undefined && planWrong === undefined
 }
 
 /** Slots in order, attempts in order, repeated only where that is allowed, none missing. */
@@ -212,6 +215,7 @@ function assessSlot(
       member,
       committed: commitment !== null,
       testified: testimony !== null,
+      opened: opens,
       proven,
       equivocal,
       sentPackets: testimony?.sentPackets ?? 0,
@@ -253,12 +257,11 @@ function assessSlot(
   }
 }
 
-/** Members that committed and testified in all attempts of their slot. */
+/** Members that revealed, in all attempts of their slot, the seed they had committed to. */
 function owedBitmap(attempts: readonly SlotOutcome[]): Uint8Array {
   const kept = new Map<number, boolean>()
   for (const attempt of attempts)
-    for (const { member, committed, testified } of attempt.members)
-      kept.set(member, (kept.get(member) ?? true) && committed && testified)
+    for (const { member, opened } of attempt.members) kept.set(member, (kept.get(member) ?? true) && opened)
   const bitmap = new Uint8Array(32)
   for (const [member, isOwed] of kept) {
     const index = 31 - (member >> 3)
@@ -270,22 +273,29 @@ function owedBitmap(attempts: readonly SlotOutcome[]): Uint8Array {
 export interface AssessOptions {
   /** Assess a challenge that still runs: missing slots are no fault. */
   readonly partial?: boolean
+  /** Outcomes of records assessed before, for a coordinator that assesses a growing list. */
+  readonly outcomes?: OutcomeCache
 }
+
+/** By record object: a record is never changed once it is made. Records with a fault are assessed anew. */
+export type OutcomeCache = WeakMap<SlotRecord, SlotOutcome>
 
 /** Pure; about 10 ms per 12.5 MB of recomputed traffic and 1.5 ms per signature. */
 export function assess(evidence: Evidence, options: AssessOptions = {}): Assessment {
   const out = new FaultList()
   const { plan, request } = evidence
   const digests = digestsOf(request)
-  checkHead(evidence, digests, out)
+  const meaningful = checkHead(evidence, digests, out)
   checkSequence(evidence, out)
-  const attempts = evidence.slots.map((record) => assessSlot(evidence, record, digests, out))
+  // Numbers that contradict each other would send the rest astray, or to hours of work.
+  const records = meaningful ? evidence.slots.filter(({ slot }) => slot < plan.teams) : []
+  const attempts = records.map((record) => assessSlot(evidence, record, digests, out))
   const counted = attempts.filter((attempt, i) => attempts[i + 1]?.slot !== attempt.slot)
   const teams = counted.map((attempt) => attempt.team)
   const strict = request.profile === Profile.strict
   // Strict fixes G beforehand: a slot that never ran is worth nothing. Otherwise j follows the slots that ran.
   while (strict && teams.length < plan.teams) teams.push({ memberCount: plan.teamSize, acks: [] })
-  const allOn = plan.teams === 1
+  const allOn = isAllOn(request, plan)
   const parameters = {
     tauSeconds: plan.tauMicros / 1e6,
     capBps: capBps(request.claimKbps),
@@ -308,13 +318,13 @@ export function assess(evidence: Evidence, options: AssessOptions = {}): Assessm
       : undefined
   const guaranteedKbps = enoughTeams ? Math.floor((published?.guaranteedBps ?? rule.bps) / 1000) : 0
   const estimateKbps = Math.floor((published?.estimateBps ?? guess.bps) / 1000)
-  if (options.partial !== true && teams.length < plan.teams) {
+  if (meaningful && options.partial !== true && counted.length < plan.teams) {
     const enough =
       request.profile === Profile.standard && guaranteedKbps >= ENOUGH_CLAIM_SHARE * request.claimKbps
     if (!enough)
       out.add(
         'stopped_early',
-        `${teams.length} of ${plan.teams} slots ran, and the guarantee did not allow a stop`,
+        `${counted.length} of ${plan.teams} slots ran, and the guarantee did not allow a stop`,
       )
   }
   const highKbps = Math.min(parameters.capBps / 1000, estimateKbps * (1 + RTT_CAP_MICROS / plan.tauMicros))

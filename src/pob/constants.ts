@@ -33,7 +33,7 @@ export const RTT_CAP_MICROS = 30_000
 
 /** A later packet than this marks the slot dirty: senders that stall read as a slow link. */
 export const DIRTY_MIN_MICROS = 3000
-export const DIRTY_TAU_SHARE = 0.03
+export const DIRTY_TAU_PERCENT = 3
 export const MAX_ATTEMPTS = 3
 
 /** Standard stops once the guarantee has reached this share of the claim. */
@@ -64,5 +64,5 @@ export function offeredKbps(claimKbps: number): number {
 
 /** Lateness above which a slot is dirty. */
 export function dirtyLimitMicros(tauMicros: number): number {
-  return Math.max(DIRTY_MIN_MICROS, DIRTY_TAU_SHARE * tauMicros)
+  return Math.max(DIRTY_MIN_MICROS, (DIRTY_TAU_PERCENT * tauMicros) / 100)
 }

@@ -65,6 +65,12 @@ export function planDigest(digests: ChallengeDigests, plan: Plan): Uint8Array {
   return digests.digest(PLAN, { planHash: sha256(encode(plan)) })
 }
 
+/** One team of everybody, because the profile wants it or no f + 1 teams could be had. */
+export function isAllOn(request: Request, plan: Pick<Plan, 'teams' | 'faulty'>): boolean {
+  const single = request.profile === Profile.quick || request.profile === Profile.published
+  return single || (request.profile !== Profile.strict && plan.teams === 1 && plan.faulty > 0)
+}
+
 /** What is wrong with a plan's numbers whatever the registry says, or undefined. */
 export function planFault(request: Request, challengeId: Uint8Array, plan: Plan): string | undefined {
   if (!sameBytes(plan.challengeId, challengeId)) return 'the plan is of another challenge'
@@ -75,9 +81,13 @@ export function planFault(request: Request, challengeId: Uint8Array, plan: Plan)
   if (plan.teams > request.teams) return 'the plan runs more teams than asked for'
   if (plan.committee.length <= plan.faulty)
     return 'the committee is not larger than the faults it must tolerate'
-  if (request.profile !== Profile.strict && plan.faulty !== request.faulty)
-    return "the plan's faulty is not the request's"
-  if (request.profile === Profile.strict) {
+  if (request.profile !== Profile.strict) {
+    if (plan.faulty !== request.faulty) return "the plan's faulty is not the request's"
+    if (!isAllOn(request, plan) && plan.teams <= plan.faulty)
+      return `${plan.teams} teams prove nothing with ${plan.faulty} faults`
+    if (plan.cleanTeams !== (isAllOn(request, plan) ? 0 : plan.teams - plan.faulty))
+      return 'cleanTeams is not teams less faulty'
+  } else {
     const beta = millionths(request.betaMillionths)
     const delta = millionths(request.deltaMillionths)
     const clean = cleanTeams(beta, delta, plan.teams, plan.teamSize)

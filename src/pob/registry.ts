@@ -7,6 +7,7 @@ import { typedDigest } from '../crypto/eip712.js'
 import { type Signer, verifySignature } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import { MAX_CLAIM_KBPS } from './constants.js'
+import { isPublicKey, sameBytes } from './party.js'
 import { isHostLiteral } from './prefix.js'
 import { LOCAL_DOMAIN, REGISTRY } from './structures.js'
 
@@ -33,17 +34,32 @@ export interface Registry {
 }
 
 function byPublicKey(a: RegistryEntry, b: RegistryEntry): number {
-  return bytesToHex(a.publicKey) < bytesToHex(b.publicKey) ? -1 : 1
+  return Buffer.compare(a.publicKey, b.publicKey)
 }
 
-/** @throws UserError BAD_CONFIG on a doubled key or a host that is no IP address. */
+/** In the order given, so that an error names the place in the file. */
+function readEntries(entries: unknown): RegistryEntry[] {
+  try {
+    return [...read(entriesSchema, entries, 'entries')]
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    throw badRegistry(`is malformed: ${error.message}`)
+  }
+}
+
+/** @throws UserError BAD_CONFIG on a doubled or impossible key, ill-formed text or a host that is no IP address. */
 export function buildRegistry(entries: readonly RegistryEntry[], publisher?: Uint8Array): Registry {
-  const sorted = read(entriesSchema, [...entries].sort(byPublicKey), 'registry.entries')
+  const sorted = readEntries([...entries]).sort(byPublicKey)
   sorted.forEach((entry, i) => {
     const previous = sorted[i - 1]
-    if (previous !== undefined && bytesToHex(previous.publicKey) === bytesToHex(entry.publicKey))
+    if (previous !== undefined && sameBytes(previous.publicKey, entry.publicKey))
       throw badRegistry(`holds the key ${bytesToHex(entry.publicKey)} twice`)
+    if (!isPublicKey(entry.publicKey))
+      throw badRegistry(`has the key ${bytesToHex(entry.publicKey)}, which is no point of the curve`)
     if (!isHostLiteral(entry.host)) throw badRegistry(`has the host "${entry.host}", which is no IP address`)
+    // JSON can hold lone surrogates; CBOR text cannot.
+    if ([entry.operator, ...entry.addresses].some((text) => /\p{Surrogate}/u.test(text)))
+      throw badRegistry(`has text that is not well-formed at key ${bytesToHex(entry.publicKey)}`)
   })
   return { entries: sorted, hash: sha256(encode(sorted)), publisher }
 }
@@ -81,7 +97,7 @@ export function signRegistry(entries: readonly RegistryEntry[], publisher: Signe
 }
 
 function hexField(value: unknown, length: number, name: string): Uint8Array {
-  if (typeof value !== 'string' || !/^(0x)?[0-9a-fA-F]*$/.test(value))
+  if (typeof value !== 'string' || !/^(0x)?([0-9a-fA-F]{2})*$/.test(value))
     throw badRegistry(`has no hexadecimal ${name}`)
   const out = hexToBytes(value.replace(/^0x/, ''))
   if (out.length !== length) throw badRegistry(`has a ${name} of ${out.length} bytes instead of ${length}`)
@@ -107,7 +123,7 @@ export function parseRegistry(json: string): Registry {
     if (entry === null || typeof entry !== 'object') throw badRegistry(`has no object at entry ${i}`)
     return {
       ...entry,
-      publicKey: hexField((entry as { publicKey?: unknown }).publicKey, 33, `key at entry ${i}`),
+      publicKey: hexField((entry as { publicKey?: unknown }).publicKey, 33, `publicKey at entry ${i}`),
     }
   })
   const registry = buildRegistry(entries as RegistryEntry[], publisher)

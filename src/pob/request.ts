@@ -1,9 +1,10 @@
 /** Request and acceptance (docs/protocol.md section 2). */
-import { bytes, type Infer, integer, object } from '../crypto/cbor-schema.js'
+import { bytes, type Infer, integer, object, type Schema } from '../crypto/cbor-schema.js'
 import type { TypedDomain } from '../crypto/eip712.js'
 import { typedDigest } from '../crypto/eip712.js'
+import { UserError } from '../errors.js'
 import { BEACON_MARGIN_SECONDS, MAX_CLAIM_KBPS, MAX_COMMITTEE, MILLION } from './constants.js'
-import { addressBytesOf } from './party.js'
+import { addressBytesOf, isPublicKey } from './party.js'
 import { ACCEPTANCE, ChallengeDigests, REQUEST } from './structures.js'
 
 export const Direction = { down: 0, up: 1 } as const
@@ -15,7 +16,15 @@ export type ProfileName = keyof typeof Profile
 const UNIX_SECONDS_MAX = 253_402_300_799
 
 export const unixSeconds = integer({ min: 0, max: UNIX_SECONDS_MAX })
-export const publicKey = bytes({ length: 33 })
+const publicKeyBytes = bytes({ length: 33 })
+/** A compressed point of the curve: everything after may take its address. */
+export const publicKey: Schema<Uint8Array> = {
+  read: (value, path) => {
+    const read = publicKeyBytes.read(value, path)
+    if (!isPublicKey(read)) throw new UserError(`${path}: is no public key`, { code: 'BAD_MESSAGE' })
+    return read
+  },
+}
 export const hash = bytes({ length: 32 })
 export const signature = bytes({ length: 65 })
 
@@ -69,6 +78,7 @@ export function requestFault(request: Request): string | undefined {
   const strict = request.profile === Profile.strict
   if (request.chainId === 0 && request.verifyingContract.some((byte) => byte !== 0))
     return 'verifyingContract must be zero without a chain'
+  if (strict && request.faulty !== 0) return 'the strict profile derives faulty: it must be 0 in the request'
   if (!strict && request.faulty >= request.committeeSize)
     return `faulty ${request.faulty} must be below committeeSize ${request.committeeSize}`
   if (strict !== request.deltaMillionths > 0 || (!strict && request.betaMillionths > 0))

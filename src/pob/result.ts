@@ -28,9 +28,12 @@ function bigEndian(bytes: Uint8Array): bigint {
   return bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n)
 }
 
-/** Signatures that a quorum needs. */
+/**
+ * Signatures that a quorum needs: as many as f silent members leave, and always one more than f corrupt ones could
+ * give by themselves (which matters where n < 2 f + 1).
+ */
 export function quorum(committeeSize: number, faulty: number): number {
-  return committeeSize - faulty
+  return Math.max(committeeSize - faulty, faulty + 1)
 }
 
 /** Members (by index) whose signature over `digest` is valid. */

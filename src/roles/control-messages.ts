@@ -39,11 +39,11 @@ const SMALL_BYTES = 64 * 1024
 const CAPTURE_BYTES = 8 * 1024 * 1024
 
 /** A member that does not answer by then counts as silent for this step. */
-const MEMBER_DEADLINE_MS = 4_000
+const MEMBER_DEADLINE_MS = 6_000
 /** The slot itself, its drain and the capture's way back. */
 const SLOT_DEADLINE_MS = 15_000
 /** Opening and probing all paths. */
-const PREPARE_DEADLINE_MS = 10_000
+const PREPARE_DEADLINE_MS = 15_000
 /** Recomputing the longest evidence on a slow machine. */
 const EVIDENCE_DEADLINE_MS = 20_000
 

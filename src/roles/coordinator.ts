@@ -8,7 +8,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { firstRoundFrom, timeOfRound, verifyRound } from '../crypto/beacon.js'
 import { verifySignature } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
-import { type Assessment, assess, isDirty } from '../pob/assess.js'
+import { type Assessment, assess, isDirty, type OutcomeCache } from '../pob/assess.js'
 import { type Committee, drawCommittee } from '../pob/committee.js'
 import {
   BEACON_MARGIN_SECONDS,
@@ -35,6 +35,7 @@ import {
   capturedRoots,
   captureFault,
   commitmentDigest,
+  type SlotId,
   type SlotRecord,
   type Testimony,
   testimonyDigest,
@@ -58,9 +59,13 @@ import {
 import type { PeerTarget, RoleModules } from './modules.js'
 
 /** Time to reach the prover and have it check the request, on top of the beacon's margin. */
-const ACCEPT_SECONDS = 0.5
-/** Members that answered nothing are not waited for again beyond this. */
-const SUSPECT_DEADLINE_MS = 500
+const ACCEPT_SECONDS = 1
+/** Members that failed to answer a step get less time for the next, so that a few silent ones cost seconds, not minutes. */
+const SUSPECT_DEADLINE_MS = 1_500
+/** Once enough members have voted or signed, the others have this long. */
+const GRACE_MS = 750
+/** A commitment lost on the way would cost the whole slot: asking again is harmless, the answer is the same. */
+const ARM_TRIES = 2
 const REQUEST_VALIDITY_SECONDS = 120
 /** Between slots: buffers of the link empty, daemons come to rest. */
 const SLOT_GAP_MS = 60
@@ -140,6 +145,8 @@ export async function runChallenge(
 
 class ChallengeRun {
   readonly #suspects = new Set<number>()
+  /** Slots assessed once are not recomputed. */
+  readonly #outcomes: OutcomeCache = new WeakMap()
   readonly #statistics: ReportedStatistics[] = []
   readonly #slots: SlotRecord[] = []
   readonly #request: Request
@@ -309,26 +316,36 @@ class ChallengeRun {
     return paths
   }
 
-  /** Asks every member; a failed one is undefined, and is given less time from then on. */
+  /**
+   * Asks members at once. One that fails has no answer in the result, and is given less time from then on. With `enough`,
+   * the rest is waited for only a little longer once so many have answered.
+   */
   async #each<T>(
     members: readonly number[],
-    ask: (member: number, options: { deadlineMs?: number; signal?: AbortSignal }) => Promise<T>,
     what: string,
+    ask: (member: number, options: { deadlineMs?: number; signal?: AbortSignal }) => Promise<T>,
+    enough = Number.POSITIVE_INFINITY,
   ): Promise<Map<number, T>> {
     const answers = new Map<number, T>()
+    const satisfied = new AbortController()
+    const signal =
+      this.signal === undefined ? satisfied.signal : AbortSignal.any([this.signal, satisfied.signal])
+    let grace: NodeJS.Timeout | undefined
     await Promise.all(
       members.map(async (member) => {
         try {
-          const suspect = this.#suspects.has(member)
-          answers.set(member, await ask(member, this.#options(suspect ? SUSPECT_DEADLINE_MS : undefined)))
+          const deadline = this.#suspects.has(member) ? { deadlineMs: SUSPECT_DEADLINE_MS } : {}
+          answers.set(member, await ask(member, { ...deadline, signal }))
+          if (answers.size >= enough) grace ??= setTimeout(() => satisfied.abort(), GRACE_MS)
         } catch (error) {
           if (this.signal?.aborted) throw error
           this.#suspects.add(member)
-          const reason = error instanceof Error ? error.message : String(error)
+          const reason = satisfied.signal.aborted ? 'slower than enough others' : String(error)
           this.modules.log.warn({ member, what, reason }, 'a challenger did not answer')
         }
       }),
     )
+    clearTimeout(grace)
     return answers
   }
 
@@ -347,8 +364,8 @@ class ChallengeRun {
       control.request(this.order.prover, PLAN_MESSAGE, body, this.#options()),
       this.#each(
         plan.committee.map((_, member) => member),
-        (member, options) => control.request(this.#target(member), PLAN_MESSAGE, body, options),
         'plan',
+        (member, options) => control.request(this.#target(member), PLAN_MESSAGE, body, options),
       ),
     ])
     return { version: PROTOCOL_VERSION, ...body }
@@ -362,7 +379,7 @@ class ChallengeRun {
         const record = await this.#runSlot(plan, slot, attempt)
         this.#slots.push(record)
         const dirty = isDirty(record, plan.tauMicros)
-        const assessment = assess({ ...head, slots: [record] }, { partial: true })
+        const assessment = assess({ ...head, slots: [record] }, { partial: true, outcomes: this.#outcomes })
         this.#progress({
           event: 'slot_ended',
           slot,
@@ -375,7 +392,10 @@ class ChallengeRun {
         if (!dirty || strict) break
       }
       if (this.#request.profile === Profile.standard && slot >= plan.faulty && slot + 1 < plan.teams) {
-        const { guaranteedKbps } = assess({ ...head, slots: this.#slots }, { partial: true })
+        const { guaranteedKbps } = assess(
+          { ...head, slots: this.#slots },
+          { partial: true, outcomes: this.#outcomes },
+        )
         if (guaranteedKbps >= ENOUGH_CLAIM_SHARE * this.#request.claimKbps) return
       }
     }
@@ -387,23 +407,14 @@ class ChallengeRun {
     const id = { slot, attempt }
     const team = Array.from({ length: plan.teamSize }, (_, i) => slot * plan.teamSize + i)
     const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
-    const armed = await this.#each(
-      team,
-      async (member, options) => {
-        const commitment = await control.request(
-          this.#target(member),
-          ARM_MESSAGE,
-          { challengeId, ...id },
-          options,
-        )
-        const terms = commitment.rateKbps === plan.memberRateKbps && commitment.packetCount === packetCount
-        const digest = commitmentDigest(this.#digests, id, commitment)
-        if (!terms || !this.#signedBy(plan, member, digest, commitment.signature))
-          throw new Error('its commitment is invalid')
-        return commitment
-      },
-      'arm',
-    )
+    const armed = await this.#each(team, 'arm', async (member, options) => {
+      const commitment = await this.#arm(member, { challengeId, ...id }, options)
+      const terms = commitment.rateKbps === plan.memberRateKbps && commitment.packetCount === packetCount
+      const digest = commitmentDigest(this.#digests, id, commitment)
+      if (!terms || !this.#signedBy(plan, member, digest, commitment.signature))
+        throw new Error('its commitment is invalid')
+      return commitment
+    })
     const commitments = team.map((member): Commitment | null => armed.get(member) ?? null)
     const nobody = { ...id, commitments, capture: null, testimonies: team.map(() => null) }
     if (armed.size === 0) return nobody
@@ -431,6 +442,7 @@ class ChallengeRun {
     }
     const revealed = await this.#each(
       team.filter((member) => armed.has(member)),
+      'reveal',
       async (member, options) => {
         const body = { challengeId, ...id, roots, signature: capture.signature }
         const testimony = await control.request(this.#target(member), REVEAL_MESSAGE, body, options)
@@ -440,10 +452,22 @@ class ChallengeRun {
           throw new Error('its testimony is invalid')
         return testimony
       },
-      'reveal',
     )
     const testimonies = team.map((member): Testimony | null => revealed.get(member) ?? null)
     return { ...id, commitments, capture, testimonies }
+  }
+
+  async #arm(
+    member: number,
+    body: SlotId & { challengeId: Uint8Array },
+    options: { deadlineMs?: number; signal?: AbortSignal },
+  ): Promise<Commitment> {
+    for (let left = ARM_TRIES - 1; ; left--)
+      try {
+        return await this.modules.control.request(this.#target(member), ARM_MESSAGE, body, options)
+      } catch (error) {
+        if (left === 0 || this.signal?.aborted || this.#suspects.has(member)) throw error
+      }
   }
 
   #signedBy(plan: Plan, member: number, digest: Uint8Array, signature: Uint8Array): boolean {
@@ -458,7 +482,7 @@ class ChallengeRun {
     const { challengeId } = this.#digests
     const bytes = encodeEvidence(evidence)
     const evidenceHash = evidenceHashOf(bytes)
-    const assessment = assess(evidence)
+    const assessment = assess(evidence, { outcomes: this.#outcomes })
     const fault = assessment.faults[0]
     if (fault !== undefined)
       throw new UserError(`the evidence is not in order: ${fault.message}`, {
@@ -470,6 +494,7 @@ class ChallengeRun {
     const vote = voteDigest(this.#digests, evidenceHash)
     const votes = await this.#each(
       everybody,
+      'vote',
       async (member, options) => {
         const answer = await control.request(
           this.#target(member),
@@ -480,7 +505,7 @@ class ChallengeRun {
         if (!this.#signedBy(plan, member, vote, answer.signature)) throw new Error('its vote is invalid')
         return answer.signature
       },
-      'vote',
+      needed,
     )
     this.#progress({ event: 'voted', votes: votes.size, needed })
     this.#requireQuorum(votes.size, needed, 'voted for')
@@ -489,6 +514,7 @@ class ChallengeRun {
     const digest = resultDigest(this.#digests, { evidenceHash, guaranteedKbps, estimateKbps, owed })
     const signed = await this.#each(
       [...votes.keys()],
+      'sign',
       async (member, options) => {
         const body = { challengeId, evidenceHash, votes: voteList }
         const answer = await control.request(this.#target(member), SIGN_MESSAGE, body, options)
@@ -496,7 +522,7 @@ class ChallengeRun {
           throw new Error('its signature is invalid')
         return answer.signature
       },
-      'sign',
+      needed,
     )
     this.#progress({ event: 'signed', signatures: signed.size, needed })
     this.#requireQuorum(signed.size, needed, 'signed')

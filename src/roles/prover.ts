@@ -128,6 +128,7 @@ export class Prover {
     const { identity, registry, beacon, now, store, policy, log } = this.modules
     ensure(sameBytes(request.prover, identity.publicKey), 'bad_request', 'the request names another prover')
     ensure(sameBytes(remote.publicKey, request.coordinator), 'denied', 'only the coordinator asks')
+    await this.#replace(remote)
     ensure(this.#current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
     const nowMs = now()
     const digests = checkRequest(request, payerSignature, { registry: registry(), beacon, nowMs })
@@ -162,6 +163,13 @@ export class Prover {
     this.#touch(this.#current)
     log.info({ challenge: id, claimMbps: claimKbps / 1000, payer: bytesToHex(payer) }, 'challenge accepted')
     return { acceptedAt, signature: acceptanceSignature }
+  }
+
+  /** A coordinator that asks again has given up its challenge before. */
+  async #replace(remote: Remote): Promise<void> {
+    const current = this.#current
+    if (current === undefined || current.running) return
+    if (sameBytes(current.request.coordinator, remote.publicKey)) await this.#release(current)
   }
 
   /** Starts the idle clock anew. */

@@ -35,6 +35,7 @@ export class Session {
   /** The 5-tuple that consented. */
   remote: Remote | undefined
   claimPending = false
+  readonly #heard = { keepalive: -1, probe: -1 }
   #claims = 0
   #candidate: Remote | undefined
   #candidateReceived = 0
@@ -63,6 +64,11 @@ export class Session {
     this.#candidateReceived += bytes + LAYER3_OVERHEAD_BYTES
   }
 
+  /** True for the 5-tuple that said hello last: the nonce went there, so consent must come from there. */
+  isCandidate(source: Source): boolean {
+    return this.#candidate !== undefined && source.matches(this.#candidate)
+  }
+
   /** The 5-tuple to answer before consent, where three times what it sent allows it. */
   spend(bytes: number): Remote | undefined {
     const size = bytes + LAYER3_OVERHEAD_BYTES
@@ -87,7 +93,19 @@ export class Session {
     this.lastValidMicros = now
   }
 
-  /** Consent lapses after silence and at its end. */
+  /**
+   * Something of the prover's that no one can have recorded and sent again: it holds consent open. `sequence` grows
+   * with each keepalive and each probe.
+   */
+  heard(kind: 'keepalive' | 'probe' | 'slot', sequence: number, now: number): void {
+    if (kind !== 'slot') {
+      if (sequence <= this.#heard[kind]) return
+      this.#heard[kind] = sequence
+    }
+    this.lastValidMicros = now
+  }
+
+  /** Consent lapses after silence and at its end; a session that lapsed stays closed. */
   isOpen(now: number): boolean {
     return this.remote !== undefined && now < this.expiresMicros && !this.isSilent(now)
   }
@@ -123,8 +141,7 @@ export class Session {
     }
   }
 
-  close(now: number): void {
-    for (const train of this.trains.values()) train.stop('stop', now)
+  free(): void {
     this.gmac.free()
   }
 }

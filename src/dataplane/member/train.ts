@@ -11,7 +11,6 @@ import {
   MAX_ACKS,
   MAX_DATAGRAM_BYTES,
   PACKET_LAYER3_BITS,
-  PACKET_LAYER3_BYTES,
   PAYLOAD_BYTES,
   ROOT_BYTES,
   writeHeader,
@@ -32,10 +31,9 @@ const SUPER_PACKET_MICROS = 100
 /** More gains little (0.67 against 0.43 us a packet at 44) and comes as a lump. */
 const MAX_SEGMENTS = 16
 /**
- * Packets are handed over in batches this long. Short at first: the offered rate is rho = 1.2 times the claim, so
+ * Packets are handed over in batches of at most this long. Short at first: the offered rate is rho = 1.2 times the claim, so
  * after a time e the bottleneck's queue holds up to 0.2 e, and pauses of a tenth of e leave it busy.
  */
-const MIN_BATCH_MICROS = 100
 const MAX_BATCH_MICROS = 500
 const BATCH_SHARE = 0.1
 /** A sender that was held up catches up in lumps of at most this, so that it does not overrun every queue. */
@@ -83,15 +81,6 @@ export class Train {
   /** Memory it holds until it ends. */
   get bytes(): number {
     return this.#shape.items * MAX_DATAGRAM_BYTES
-  }
-
-  /** Layer-3 bytes it will send. */
-  get layer3Bytes(): number {
-    return this.#shape.items * PACKET_LAYER3_BYTES
-  }
-
-  get holdsMemory(): boolean {
-    return this.#region !== undefined
   }
 
   /** Computes packets until `deadline`; true once all are there. */
@@ -165,7 +154,10 @@ export class Train {
     else if (sent < count) this.nextPumpMicros = after + RETRY_MICROS
     else {
       const nextDue = this.#start + this.#next * stepMicros
-      const batch = Math.min(MAX_BATCH_MICROS, Math.max(MIN_BATCH_MICROS, (now - this.#start) * BATCH_SHARE))
+      const batch = Math.max(
+        transport.granularityMicros,
+        Math.min(MAX_BATCH_MICROS, (now - this.#start) * BATCH_SHARE),
+      )
       this.nextPumpMicros = Math.max(nextDue, nextDue <= after ? after + CATCH_UP_PAUSE_MICROS : now + batch)
     }
     return sent
@@ -184,21 +176,22 @@ export class Train {
     this.#keystream = undefined
   }
 
-  /** An ack with a right tag. @param root 32 bytes at `offset`, copied where it is new. */
-  onAck(k: number, bytes: Uint8Array, offset: number, arrivalMicros: number): void {
-    if (this.#next === 0 || k >= MAX_ACKS) return
+  /** An ack with a right tag, its root of 32 bytes at `offset`. True where it is the first with this k. */
+  onAck(k: number, bytes: Uint8Array, offset: number, arrivalMicros: number): boolean {
+    if (this.#next === 0 || k >= MAX_ACKS) return false
     const known = this.#ackRoots[k]
     if (known === undefined) {
       this.#ackRoots[k] = bytes.slice(offset, offset + ROOT_BYTES)
       this.#ackMicros[k] = Math.max(1, Math.ceil(arrivalMicros - this.#firstSend))
       this.lastEventMicros = arrivalMicros
-      return
+      return true
     }
     for (let i = 0; i < ROOT_BYTES; i++) {
       if (known[i] === bytes[offset + i]) continue
       this.#conflicts++
-      return
+      return false
     }
+    return false
   }
 
   report(): TrainReport {

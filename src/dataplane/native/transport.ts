@@ -22,6 +22,8 @@ const SEND_BUFFER = 8 << 20
 /** Sleeps end within a microsecond of their time instead of 50. */
 const TIMER_SLACK_NANOS = 1
 const POLLFD_BYTES = 8
+/** A wake-up costs about 10 us. */
+const GRANULARITY_MICROS = 100
 
 const EADDRINUSE = 98
 const EADDRNOTAVAIL = 99
@@ -37,6 +39,7 @@ export interface NativeOptions {
 export class NativeTransport implements Transport, LoopMeter {
   readonly info: BackendInfo
   readonly endpoint: Endpoint
+  readonly granularityMicros = GRANULARITY_MICROS
   /** eventfd(2): the main thread writes to it to end {@link wait}. The main thread closes it. */
   readonly wakeFd: number
   readonly #libc: c.Libc

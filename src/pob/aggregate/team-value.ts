@@ -23,30 +23,42 @@ export interface TeamValueParameters {
   readonly capBps: number
 }
 
-/** V_H: bits of H's packets over the longest own time in H, at the best ack; 0 without one that is long enough. */
-function valueOfSet(
-  team: TeamMeasurement,
+/** Bits of H's packets over the longest own time in H at one ack; 0 where the ack does not count for H. */
+function valueAtAck(
+  ack: TeamAck,
   members: readonly number[],
   { tauSeconds, capBps }: TeamValueParameters,
 ): number {
-  let best = 0
-  for (const ack of team.acks) {
-    let bits = 0
-    let longest = 0
-    let complete = true
-    for (const member of members) {
-      const own = ack.ownSeconds[member]
-      if (own === null || own === undefined) {
-        complete = false
-        break
-      }
-      bits += ack.bits[member] ?? 0
-      if (own > longest) longest = own
-    }
-    if (!complete || longest < MIN_TAU_SHARE * tauSeconds) continue
-    best = Math.max(best, Math.min(capBps, bits / longest))
+  let bits = 0
+  let longest = 0
+  for (const member of members) {
+    const own = ack.ownSeconds[member]
+    if (own === null || own === undefined) return 0
+    bits += ack.bits[member] ?? 0
+    if (own > longest) longest = own
   }
-  return best
+  return longest < MIN_TAU_SHARE * tauSeconds ? 0 : Math.min(capBps, bits / longest)
+}
+
+/** The least V_H over sets H of `size` members, V_H being the value at H's best ack. */
+function leastOverSets(team: TeamMeasurement, size: number, parameters: TeamValueParameters): number {
+  const { acks, memberCount } = team
+  let least = Number.POSITIVE_INFINITY
+  /** The ack that settled the last set is tried first: one that reaches the least so far ends the search. */
+  let best = 0
+  forEachSubset(memberCount, size, (members) => {
+    let value = 0
+    for (let i = 0; i < acks.length && value < least; i++) {
+      const k = (best + i) % acks.length
+      const ack = acks[k]
+      const at = ack === undefined ? 0 : valueAtAck(ack, members, parameters)
+      if (at <= value) continue
+      value = at
+      if (value >= least) best = k
+    }
+    least = Math.min(least, value)
+  })
+  return least
 }
 
 /** C(n, k), saturating above {@link MAX_SUBSETS}. */
@@ -85,17 +97,18 @@ function leastAtAck(ack: TeamAck, size: number, parameters: TeamValueParameters)
   // Some set keeps a member that lacks the ack, and gets nothing from it.
   if (received.length < ack.ownSeconds.length) return 0
   let least = Number.POSITIVE_INFINITY
-  for (let slowest = size - 1; slowest < received.length; slowest++) {
-    const entry = received[slowest]
-    if (entry === undefined) continue
-    if (entry.own < MIN_TAU_SHARE * parameters.tauSeconds) return 0
-    const smallest = received
-      .slice(0, slowest)
-      .map((other) => other.bits)
-      .sort((a, b) => a - b)
-      .slice(0, size - 1)
-    const bits = smallest.reduce((sum, value) => sum + value, entry.bits)
-    least = Math.min(least, bits / entry.own)
+  /** Shares of the members before the slowest, ascending. */
+  const shares: number[] = []
+  for (const [slowest, entry] of received.entries()) {
+    if (slowest >= size - 1) {
+      if (entry.own < MIN_TAU_SHARE * parameters.tauSeconds) return 0
+      let bits = entry.bits
+      for (let i = 0; i < size - 1; i++) bits += shares[i] ?? 0
+      least = Math.min(least, bits / entry.own)
+    }
+    let place = shares.length
+    while (place > 0 && (shares[place - 1] ?? 0) > entry.bits) place--
+    shares.splice(place, 0, entry.bits)
   }
   return Math.min(parameters.capBps, least)
 }
@@ -116,11 +129,7 @@ export function teamValue(
   const size = team.memberCount - distrusted
   if (size <= 0 || team.acks.length === 0) return { bps: 0, bounded: false }
   if (subsetCount(team.memberCount, distrusted) <= MAX_SUBSETS) {
-    let least = Number.POSITIVE_INFINITY
-    forEachSubset(team.memberCount, size, (members) => {
-      if (least > 0) least = Math.min(least, valueOfSet(team, members, parameters))
-    })
-    return { bps: least, bounded: false }
+    return { bps: leastOverSets(team, size, parameters), bounded: false }
   }
   const best = team.acks.reduce((most, ack) => Math.max(most, leastAtAck(ack, size, parameters)), 0)
   return { bps: best, bounded: true }

@@ -1,0 +1,79 @@
+/** The result of a measurement for a person: the numbers, and beside each what it rests on. */
+import { QUALITY_FLAGS } from '../pob/flags.js'
+import type { MeasureResult } from '../roles/measure-result.js'
+import {
+  formatBytes,
+  formatDuration,
+  formatFigures,
+  formatMbps,
+  formatMs,
+  labelled,
+  printable,
+} from './format.js'
+import { type Layer, layerName } from './layer.js'
+import type { Style } from './output.js'
+
+const LABEL_WIDTH = 14
+const VALUE_WIDTH = LABEL_WIDTH + 15
+
+const row = (label: string, text: string): string => labelled(`  ${label}`, text, LABEL_WIDTH)
+
+/** A number in bold with a sentence beside it, wrapped in a column of its own. */
+function headline(label: string, value: string, meaning: string, style: Style): string {
+  const plain = labelled(`  ${label.padEnd(LABEL_WIDTH - 2)}${value}`, meaning, VALUE_WIDTH)
+  return plain.replace(value, style('bold', value))
+}
+
+export function measureSummary(
+  result: MeasureResult & { readonly layer: Layer },
+  verifyCommand: string,
+  style: Style,
+): string {
+  const { faultTolerance, interval, quality, rttMs, slots, transcript, trust } = result
+  const claimPct = result.claimMbps === 0 ? 0 : (100 * result.estimateMbps) / result.claimMbps
+  const teams = slots.map((slot) => formatFigures(slot.valueMbps)).join('  ')
+  const accepted = result.challengers.filter((challenger) => challenger.accepted).length
+  const troubled = result.challengers.filter((challenger) =>
+    challenger.flags.some((name) => name !== 'not_needed'),
+  )
+  return [
+    headline(
+      'Estimate',
+      formatMbps(result.estimateMbps),
+      `what the link delivers, the likely value; ${claimPct.toFixed(0)} % of the claim of ${formatMbps(result.claimMbps)}`,
+      style,
+    ),
+    headline('Guaranteed', formatMbps(result.guaranteedMbps), faultTolerance.assumptions, style),
+    headline(
+      'Interval',
+      `${formatFigures(interval.lowMbps)} to ${formatFigures(interval.highMbps)}`,
+      'only the lower end is a guarantee',
+      style,
+    ),
+    '',
+    row(slots.length === 1 ? 'Team' : 'Teams', `${teams} Mbit/s`),
+    row(
+      'Data',
+      `${formatBytes(result.bytes)} in ${result.packets} packets, ${formatDuration(result.durationMs)} in all` +
+        (result.repeats === 0 ? '' : `, ${result.repeats} of ${result.attempts} slots repeated`),
+    ),
+    row(
+      'Path',
+      `round trip ${formatMs(rttMs.min)} at least, ${formatMs(rttMs.median)} at the median; ` +
+        `jitter ${formatMs(result.jitterMs)}, loss ${result.lossPct} % (20 % more than the claim is offered)`,
+    ),
+    row('Challengers', `${accepted} of ${faultTolerance.n} sent and proved their traffic`),
+    ...troubled.map((challenger) => row('', `${challenger.peerId}: ${challenger.flags.join(', ')}`)),
+    row('Profile', `${result.profile}; rates of ${layerName(result.layer)}`),
+    row(
+      'Trusted',
+      `registry ${trust.registry.slice(0, 16)}..., ${result.beacon.kind} beacon round ${result.beacon.round}`,
+    ),
+    ...(quality.length === 0
+      ? []
+      : ['', '  Remarks', ...quality.map((name) => labelled(`  - ${name}`, QUALITY_FLAGS[name], 21))]),
+    '',
+    `  Transcript    ${printable(transcript.path)}`,
+    `  Check it      ${verifyCommand}`,
+  ].join('\n')
+}

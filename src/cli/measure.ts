@@ -1,0 +1,198 @@
+/** `plumbline measure <peer>`: asks for a challenge, shows it, prints the result. */
+
+import { relative } from 'node:path'
+import { MILLION } from '../pob/constants.js'
+import { configOptions, defineCommand, joinOptions, keyOptions } from './command.js'
+import { configValues } from './daemon.js'
+import { layerOf, layerOption, resultAtLayer } from './layer.js'
+import { badArgument, choice, number, text } from './option.js'
+import { Progress } from './progress.js'
+import { loadSettings, openIdentity, openLogger } from './settings.js'
+
+const MAX_MBPS = 100_000
+const MAX_COMMITTEE = 64
+/** Ten members give five teams of two; two corrupt ones among ten is a fifth of them. */
+const DEFAULT_CHALLENGERS = 10
+const DEFAULT_FAULTY = 2
+const PROFILES = ['quick', 'standard', 'strict', 'published'] as const
+
+export const measureCommand = defineCommand({
+  path: 'measure',
+  group: 'start',
+  summary: "Measure a prover's line, with a result that anybody can check",
+  description: [
+    'A public beacon draws challengers from the registry; teams of them saturate the line for a fraction of a second ' +
+      'each; what arrived is recomputed and signed by all of them. The guaranteed value cannot be pushed above the ' +
+      'truth by the prover and up to --faulty challengers together.',
+    'quick: one train of 100 ms, little data, a low guarantee. standard: teams, assumes at most --faulty corrupt ' +
+      'challengers. strict: holds with probability 1 - delta if at most a share beta of the registry is corrupt. ' +
+      'published: the rule of the paper, for comparison only.',
+  ],
+  positionals: {
+    peer: text({
+      summary: "The prover's peer id, or a multiaddr that ends with /p2p/<peer id>",
+      required: true,
+    }),
+  },
+  options: {
+    claim: number({
+      summary: 'The rate to test for; 1.2 times as much is offered',
+      required: true,
+      placeholder: 'Mbit/s',
+      above: 0,
+      max: MAX_MBPS,
+    }),
+    profile: choice(PROFILES, { summary: 'How to measure', default: 'standard' }),
+    challengers: number({
+      summary: 'Challengers to draw',
+      placeholder: 'n',
+      integer: true,
+      min: 1,
+      max: MAX_COMMITTEE,
+      default: DEFAULT_CHALLENGERS,
+    }),
+    faulty: number({
+      summary: 'Corrupt challengers to tolerate',
+      placeholder: 'f',
+      integer: true,
+      min: 0,
+      max: MAX_COMMITTEE,
+      default: DEFAULT_FAULTY,
+    }),
+    teams: number({
+      summary: 'strict: slots to run',
+      placeholder: 'n',
+      integer: true,
+      min: 1,
+      max: MAX_COMMITTEE,
+      defaultText: '5',
+    }),
+    beta: number({
+      summary: 'strict: corrupt share of the registry',
+      placeholder: '0..1',
+      min: 0,
+      max: 1,
+      defaultText: '0.1',
+    }),
+    delta: number({
+      summary: 'strict: accepted probability of a wrong guarantee',
+      placeholder: '0..1',
+      above: 0,
+      max: 1,
+      defaultText: '0.01',
+    }),
+    layer: layerOption,
+    out: text({
+      summary: 'Where to put the transcript',
+      completes: 'directory',
+      defaultText: 'transcripts in the data directory',
+    }),
+    ...joinOptions,
+    ...configOptions,
+    ...keyOptions,
+  },
+  examples: [
+    ['measure 16Uiu2HAm...x9Qk --claim 250', 'Find the prover by its id'],
+    ['measure /ip4/203.0.113.7/tcp/4021/p2p/16Uiu2HAm...x9Qk --claim 250', 'Dial it at a known address'],
+    ['measure 16Uiu2HAm...x9Qk --claim 250 --profile quick --json', 'A cheap check, for a program'],
+  ],
+  run: async (args, io) => {
+    const strictOnly = (['teams', 'beta', 'delta'] as const).filter((name) => args[name] !== undefined)
+    if (args.profile !== 'strict' && strictOnly.length > 0)
+      throw badArgument(
+        `--${strictOnly[0]} belongs to the strict profile`,
+        'add --profile strict, or leave it out',
+      )
+    if (args.profile !== 'strict' && args.faulty >= args.challengers)
+      throw badArgument(
+        `--faulty ${args.faulty} must be below --challengers ${args.challengers}`,
+        'standard wants 2 f + 1 teams',
+      )
+    const target = await checkTarget(args.peer)
+    const { config } = await loadSettings(args, io, configValues(args))
+    const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
+    const layer = layerOf(args.layer)
+    const progress = new Progress(io.stderr, io.env, !io.output.isJson)
+    // Progress says what happens; the log only adds what is wrong, unless asked for more.
+    const level = args.logLevel ?? 'error'
+    const log = await openLogger({ ...config.logging, level }, (line) => progress.above(line))
+    const { MeasureProgress } = await import('./measure-progress.js')
+    const { measureSummary } = await import('./measure-summary.js')
+    const { measure } = await import('../node/measure.js')
+    const view = new MeasureProgress(progress, { claimMbps: args.claim, layer })
+    try {
+      view.start()
+      const measured = await measure({
+        config,
+        identity,
+        log,
+        target,
+        profile: args.profile,
+        claimMbps: args.claim,
+        challengers: args.challengers,
+        faulty: args.faulty,
+        ...(args.teams === undefined ? {} : { teams: args.teams }),
+        ...(args.beta === undefined ? {} : { betaMillionths: millionths(args.beta) }),
+        ...(args.delta === undefined ? {} : { deltaMillionths: millionths(args.delta) }),
+        ...(args.out === undefined ? {} : { outDir: args.out }),
+        onProgress: (event) => {
+          const { event: name, ...values } = event
+          io.output.event(name, values)
+          view.on(event)
+        },
+        signal: io.signal,
+      })
+      progress.stop()
+      const result = resultAtLayer(measured, layer)
+      if (!io.output.isJson) io.stderr.write('\n')
+      io.output.result(result, () =>
+        measureSummary(result, verifyCommandFor(result.transcript.path, args), io.style),
+      )
+      return 0
+    } finally {
+      progress.stop()
+    }
+  },
+})
+
+const millionths = (share: number): number => Math.round(share * MILLION)
+
+/** A peer id, or a multiaddr that ends with one; said before anything is asked of the network. */
+async function checkTarget(target: string): Promise<string> {
+  const { publicKeyOfPeerId } = await import('../crypto/peer-id.js')
+  const named = target.startsWith('/') ? /\/p2p\/([^/]+)$/.exec(target)?.[1] : target
+  if (named === undefined)
+    throw badArgument(`${target} names no peer`, 'end it with /p2p/ and the peer id of the prover')
+  publicKeyOfPeerId(named)
+  if (target.startsWith('/')) {
+    const { multiaddr } = await import('@multiformats/multiaddr')
+    try {
+      multiaddr(target)
+    } catch {
+      throw badArgument(`${target} is no multiaddr`, 'write it like /ip4/203.0.113.7/tcp/4021/p2p/16Uiu2...')
+    }
+  }
+  return target
+}
+
+/** The command that finds the same registry and beacon again, ready to be copied. */
+function verifyCommandFor(
+  path: string,
+  args: {
+    readonly registry: string | undefined
+    readonly dataDir: string | undefined
+    readonly config: string | undefined
+  },
+): string {
+  const near = relative('', path)
+  const flags = [
+    ['--registry', args.registry],
+    ['--data-dir', args.dataDir],
+    ['--config', args.config],
+  ].flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${shellQuoted(value)}`]))
+  return ['plumbline verify', shellQuoted(near.startsWith('..') ? path : near), ...flags].join(' ')
+}
+
+function shellQuoted(text: string): string {
+  return /^[\w./:@~-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}

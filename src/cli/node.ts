@@ -1,0 +1,27 @@
+/** `plumbline node`: several roles in one process. */
+import { defineCommand } from './command.js'
+import { challengerOptions, daemonOptions, proverOptions, runDaemon } from './daemon.js'
+import { list } from './option.js'
+import { ROLE_NAMES } from './roles.js'
+
+export const nodeCommand = defineCommand({
+  path: 'node',
+  group: 'start',
+  summary: 'Several roles in one process',
+  options: {
+    roles: list({
+      summary: 'What to do',
+      choices: ROLE_NAMES,
+      placeholder: 'role,...',
+      defaultText: 'roles of the configuration',
+    }),
+    ...proverOptions,
+    ...challengerOptions,
+    ...daemonOptions,
+  },
+  examples: [
+    ['node', 'Play the roles that the configuration names'],
+    ['node --roles prover,challenger --claim 250 --uplink 50', 'Be measured, and measure others'],
+  ],
+  run: (args, io) => runDaemon(args, args.roles, io),
+})

@@ -1,0 +1,74 @@
+/** `plumbline status`: asks the running daemon over its control socket. */
+import { DEFAULT_DATA_DIR, dataPaths } from '../config/paths.js'
+import type { DaemonStatus } from '../node/daemon.js'
+import { configOptions, defineCommand } from './command.js'
+import { formatBytes, formatDuration, labelled, plural, printable } from './format.js'
+import type { Style } from './output.js'
+
+const LABEL_WIDTH = 15
+
+export const statusCommand = defineCommand({
+  path: 'status',
+  group: 'look',
+  summary: 'What the running daemon is doing',
+  description: ['Exit status 0 means that it runs and can do its job.'],
+  options: { 'data-dir': configOptions['data-dir'] },
+  examples: [
+    ['status', 'Ask the daemon of ~/.plumbline'],
+    ['status --json', 'For a monitoring script'],
+  ],
+  run: async (args, io) => {
+    const { callControlSocket } = await import('../p2p/control-client.js')
+    const paths = dataPaths(args.dataDir ?? io.env.PLUMBLINE_DATA_DIR ?? DEFAULT_DATA_DIR)
+    // Our own daemon wrote it: the socket is the owner's alone.
+    const status = (await callControlSocket(paths.controlSocket, 'status')) as DaemonStatus
+    io.output.result(status, () => statusText(status, io.style))
+    return status.healthy ? 0 : 1
+  },
+})
+
+export function statusText(status: DaemonStatus, style: Style): string {
+  const row = (label: string, text: string) => labelled(`  ${label}`, text, LABEL_WIDTH)
+  const { addresses, dataPlane, prover, challenger, registry } = status
+  const uptime = formatUptime(status.uptimeSeconds)
+  const head = `${status.roles.join(', ')} running for ${uptime}, ${plural(status.peers, 'peer')}, ${status.memoryMiB} MiB`
+  return [
+    `${status.healthy ? style('good', 'healthy') : style('bad', 'in trouble')}: ${head}`,
+    ...status.problems.map((problem) => row('', printable(problem))),
+    '',
+    row('peer id', status.peerId),
+    row('address', status.address),
+    ...addresses.map((address, i) => row(i === 0 ? 'listens' : '', address)),
+    ...(dataPlane === null ? [] : [row('data plane', `${dataPlane.name} (${dataPlane.reason})`)]),
+    ...(prover === null
+      ? []
+      : [
+          row(
+            'prover',
+            `${prover.challenge === null ? 'idle' : `in challenge ${prover.challenge.slice(0, 16)}...`}, ` +
+              `${formatBytes(prover.bytesThisMonth)} received this month`,
+          ),
+        ]),
+    ...(challenger === null
+      ? []
+      : [
+          row(
+            'challenger',
+            `${plural(challenger.challenges, 'challenge')} under way, ${formatBytes(challenger.sentBytes)} sent`,
+          ),
+        ]),
+    row(
+      'registry',
+      `${plural(registry.entries, 'challenge server')}, this node ${registry.listed ? 'among them' : 'not among them'}; ${registry.path}`,
+    ),
+    row('transcripts', String(status.transcripts)),
+  ].join('\n')
+}
+
+/** `3 d 4 h`, `2 h 5 min`, or as short durations are written. */
+function formatUptime(seconds: number): string {
+  const [minutes, hours, days] = [60, 3600, 86_400].map((unit) => Math.floor(seconds / unit))
+  if (days) return `${days} d ${(hours ?? 0) % 24} h`
+  if (hours) return `${hours} h ${(minutes ?? 0) % 60} min`
+  return formatDuration(seconds * 1000)
+}

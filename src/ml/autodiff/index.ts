@@ -1,0 +1,2 @@
+/** Gradients of graphs. */
+export { gradients } from './gradients.js'

@@ -1,0 +1,11 @@
+/** Layers: functions of their parameters and inputs. */
+export * from './attention.js'
+export * from './convolution.js'
+export * from './feed-forward.js'
+export * from './linear.js'
+export * from './logit-filters.js'
+export * from './masks.js'
+export * from './norm.js'
+export * from './parameters.js'
+export * from './positions.js'
+export * from './similarity.js'
