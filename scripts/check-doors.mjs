@@ -20,6 +20,8 @@ const doors = {
   store: ['telemetry', 'crypto'],
   config: ['crypto', 'telemetry'],
   pob: ['crypto'],
+  models: ['ml'],
+  ml: [],
   crypto: [],
   telemetry: [],
 }

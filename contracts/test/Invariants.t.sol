@@ -48,6 +48,17 @@ contract World is Fixture {
         vm.warp(START + 1 hours);
     }
 
+    /// Short windows, so that a run sees money leave.
+    function config() internal pure override returns (ChallengeManager.Config memory settings) {
+        settings = super.config();
+        settings.disputeWindow = 4 hours;
+    }
+
+    function terms() internal pure override returns (StakeRegistry.Terms memory made) {
+        made = super.terms();
+        made.unbonding = 8 hours;
+    }
+
     function contracts() external view returns (StakeRegistry, ChallengeManager, DisputeGame) {
         return (registry, manager, disputes);
     }
@@ -79,9 +90,9 @@ contract World is Fixture {
     function pick(uint256 seed) private view returns (bytes32) {
         uint256 length = ids.length;
         if (length == 0) return 0;
-        // Mostly the latest ones: the early ones are over.
-        uint256 back = seed % (length < 4 ? length : 4);
-        return seed % 7 == 0 ? ids[(seed >> 8) % length] : ids[length - 1 - back];
+        // The latest are in their course, the others wait for their payouts.
+        uint256 back = seed % (length < 3 ? length : 3);
+        return (seed >> 4) % 2 == 0 ? ids[(seed >> 8) % length] : ids[length - 1 - back];
     }
 
     // ----------------------------------------------------------------------------------------------- registry
@@ -114,7 +125,12 @@ contract World is Fixture {
     }
 
     function takeStake(uint256 seed) external {
-        Actor storage who = members[seed % members.length];
+        // The first of them, from anywhere, that has something to take.
+        uint256 i = seed % members.length;
+        for (uint256 n = 0; n < members.length && registry.nodeAt(members[i].node).unbonding == 0; ++n) {
+            i = (i + 1) % members.length;
+        }
+        Actor storage who = members[i];
         uint256 before = who.cold.balance;
         registry.withdraw(who.node);
         unstaked[who.hot] += who.cold.balance - before;
@@ -208,7 +224,8 @@ contract World is Fixture {
     }
 
     function tick(uint256 seed) external {
-        uint256 step = seed % 4 == 0 ? 12 hours : seed % 4 == 1 ? 20 minutes : seed % 4 == 2 ? 90 : 3 hours;
+        uint256 kind = seed % 32;
+        uint256 step = kind < 20 ? 10 minutes : kind < 26 ? 3 hours : kind < 31 ? 2 days : 20 days;
         vm.warp(block.timestamp + 1 + (seed >> 8) % step);
         vm.roll(block.number + 1);
     }

@@ -62,13 +62,9 @@ export const doctorCommand = defineCommand({
       )
       try {
         progress.live(() => 'checking')
-        for await (const finding of diagnose({
-          config,
-          log,
-          ...(identity === undefined ? {} : { identity }),
-        })) {
+        const checks = diagnose({ config, log, ...(identity === undefined ? {} : { identity }) })
+        for await (const finding of untilInterrupted(checks, io.signal)) {
           report(finding)
-          if (io.signal.aborted) throw new UserError('interrupted', { code: 'INTERRUPTED' })
           progress.live(() => 'checking')
         }
       } finally {
@@ -85,6 +81,21 @@ export const doctorCommand = defineCommand({
     return problems === 0 ? 0 : 1
   },
 })
+
+/** A check may wait long for an answer; whoever presses Ctrl-C does not. */
+async function* untilInterrupted<T>(items: AsyncIterable<T>, signal: AbortSignal): AsyncIterable<T> {
+  const iterator = items[Symbol.asyncIterator]()
+  const interrupted = new Promise<never>((_, reject) => {
+    const stop = () => reject(new UserError('interrupted', { code: 'INTERRUPTED' }))
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+  })
+  for (;;) {
+    const next = await Promise.race([iterator.next(), interrupted])
+    if (next.done === true) return
+    yield next.value
+  }
+}
 
 type Report = (finding: Finding) => void
 

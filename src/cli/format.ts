@@ -93,7 +93,8 @@ export function table<Row>(
     Math.max(column.title.length, ...cells.map((row) => row[i]?.length ?? 0)),
   )
   let excess = widths.reduce((sum, each) => sum + each, 2 * (columns.length - 1)) - width
-  for (const [i, column] of columns.entries()) {
+  const widestFirst = [...columns.entries()].sort(([a], [b]) => (widths[b] ?? 0) - (widths[a] ?? 0))
+  for (const [i, column] of widestFirst) {
     if (excess <= 0 || column.shrinks !== true) continue
     const have = widths[i] ?? 0
     const now = Math.max(MIN_SHRUNK_WIDTH, column.title.length, have - excess)

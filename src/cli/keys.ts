@@ -164,7 +164,7 @@ export const keysExportCommand = defineCommand({
       if (!canAsk(io))
         throw badArgument('keys export asks before it writes', 'add --yes where nobody can answer')
       if (!(await confirm(io, `Write ${what} of ${identity.address} to ${out}?`)))
-        throw new UserError('nothing was written', { code: 'INTERRUPTED' })
+        throw new UserError('nothing was written', { code: 'DENIED' })
     }
     const { writeNewPrivateFile } = await import('./private-file.js')
     if (args.format === 'hex')

@@ -30,7 +30,7 @@ export const lab = defineCommand({
       placeholder: 'ratio',
       above: 0,
       max: 10,
-      default: 1.2,
+      default: 1,
     }),
     profile: choice(['quick', 'standard', 'strict', 'published'], {
       summary: 'Rule to measure by',

@@ -1,14 +1,13 @@
 #!/usr/bin/env node
 import '../node/polyfills.js'
 import { readFileSync } from 'node:fs'
-import { UserError } from '../errors.js'
 import { COMMANDS } from './commands.js'
 import { processIo } from './io.js'
-import { outputModeOf, parseCommandLine } from './parse.js'
+import { outputModeOf } from './parse.js'
+import { INTERRUPTED_STATUS, runCommandLine } from './run.js'
 
-/** 128 + SIGINT and SIGTERM, as shells count. */
-const INTERRUPTED = 130
-const TERMINATED = 143
+/** 128 + SIGTERM, as shells count. */
+const TERMINATED_STATUS = 143
 
 function version(): string {
   const path = new URL('../../package.json', import.meta.url)
@@ -17,61 +16,38 @@ function version(): string {
 }
 
 /** `plumbline verify x | head -1` closes our output early: that is no error of ours. */
-function endQuietlyOnClosedPipe(): void {
-  for (const stream of [process.stdout, process.stderr])
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
-      throw error
-    })
-}
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
+    throw error
+  })
 
-/** The first signal asks the command to end; the second ends the process whatever it does. */
-function interruptible(): { readonly signal: AbortSignal; readonly status: () => number | undefined } {
-  const controller = new AbortController()
-  let status: number | undefined
-  const listen = (name: 'SIGINT' | 'SIGTERM', exitStatus: number) =>
-    process.on(name, () => {
-      if (controller.signal.aborted) process.exit(exitStatus)
-      status = exitStatus
-      controller.abort()
-    })
-  listen('SIGINT', INTERRUPTED)
-  listen('SIGTERM', TERMINATED)
-  return { signal: controller.signal, status: () => status }
+// The first signal asks the command to end; the second ends the process whatever it does.
+const interruption = new AbortController()
+let interruptedStatus = INTERRUPTED_STATUS
+/** process.exit would wait for a key derivation or a lookup in the thread pool; the signal itself does not. */
+function endAtOnce(name: 'SIGINT' | 'SIGTERM'): void {
+  process.removeAllListeners(name)
+  process.kill(process.pid, name)
 }
+const onSignal = (name: 'SIGINT' | 'SIGTERM', status: number) =>
+  process.on(name, () => {
+    if (interruption.signal.aborted) return endAtOnce(name)
+    interruptedStatus = status
+    interruption.abort()
+  })
+onSignal('SIGINT', INTERRUPTED_STATUS)
+onSignal('SIGTERM', TERMINATED_STATUS)
 
-async function main(args: readonly string[]): Promise<number> {
-  endQuietlyOnClosedPipe()
-  const interruption = interruptible()
-  const early = processIo(outputModeOf(args), interruption.signal)
-  try {
-    const invocation = parseCommandLine(args, COMMANDS, version())
-    if (invocation.kind === 'print') {
-      early.stdout.write(invocation.text)
-      return 0
-    }
-    const io = processIo(invocation.mode, interruption.signal)
-    return (await invocation.command.run(invocation.raw, io)) ?? 0
-  } catch (error) {
-    const status = interruption.status()
-    if (status === undefined || !endedBySignal(error)) return early.output.failure(error)
-    early.output.failure(new UserError('interrupted', { code: 'INTERRUPTED' }))
-    return status
-  }
-}
-
-/** After a signal, whatever gave up is no news; a bug still is. */
-function endedBySignal(error: unknown): boolean {
-  return error instanceof UserError || (error instanceof Error && error.name === 'AbortError')
-}
-
-/** Whatever escapes a promise or a timer is a bug; the stack helps to find it. */
+const args = process.argv.slice(2)
+// Whatever escapes a promise or a timer is a bug; the stack helps to find it.
 process.on('uncaughtException', (error) => {
-  process.exit(
-    processIo(outputModeOf(process.argv.slice(2)), new AbortController().signal).output.failure(error),
-  )
+  process.exit(processIo(outputModeOf(args), interruption.signal).output.failure(error))
 })
 
-process.exitCode = await main(process.argv.slice(2))
+const status = await runCommandLine(args, { commands: COMMANDS, version: version() }, (mode) =>
+  processIo(mode, interruption.signal),
+)
+process.exitCode = status === INTERRUPTED_STATUS ? interruptedStatus : status
 // Sockets and workers that a command forgot must not keep a finished command alive; standard output drains first.
 process.stdout.write('', () => process.exit())

@@ -112,7 +112,7 @@ export class MeasureProgress {
   #slotEnded(event: Extract<ProgressEvent, { event: 'slot_ended' }>): void {
     const { slot, valueMbps, dirty, failed } = event
     const share = this.#offeredMbps === 0 ? 0 : valueMbps / this.#offeredMbps
-    const remark = failed ? '  failed' : dirty ? '  a sender was late' : ''
+    const remark = failed ? '  failed' : dirty ? '  late sender' : ''
     const value = formatMbps(atLayer(valueMbps, this.#context.layer)).padStart(13)
     this.#line(`slot ${slot + 1}`, `${bar(share, BAR_WIDTH)} ${value}${remark}`)
     this.#progress.live(() => row('evidence', 'the members recompute and vote'))

@@ -28,8 +28,15 @@ async function readLine(io: CommandIo, question: string, echo: boolean): Promise
     return await new Promise<string>((resolve, reject) => {
       const stopped = () => reject(new UserError('interrupted', { code: 'INTERRUPTED' }))
       const onData = (chunk: Buffer) => {
-        for (const character of decoder.write(chunk)) {
-          if (ENTER.some((each) => each === character)) return done(() => resolve(line))
+        const characters = [...decoder.write(chunk)]
+        for (const [i, character] of characters.entries()) {
+          if (ENTER.some((each) => each === character)) {
+            done(() => resolve(line))
+            // What was pasted along answers the next question.
+            const rest = characters.slice(i + 1).join('')
+            if (rest !== '' && rest !== '\n') stdin.unshift(Buffer.from(rest))
+            return
+          }
           if (character === CTRL_C || character === CTRL_D) return done(stopped)
           if (BACKSPACE.some((each) => each === character)) {
             if (echo && line !== '') stderr.write('\b \b')
@@ -42,6 +49,8 @@ async function readLine(io: CommandIo, question: string, echo: boolean): Promise
         }
       }
       const done = (settle: () => void) => {
+        // Paused before anything is put back: a flowing stream without a listener would drop it.
+        stdin.pause()
         stdin.off('data', onData)
         stdin.off('end', stopped)
         signal.removeEventListener('abort', stopped)
@@ -54,7 +63,6 @@ async function readLine(io: CommandIo, question: string, echo: boolean): Promise
     })
   } finally {
     stdin.setRawMode?.(false)
-    stdin.pause()
     stderr.write('\n')
   }
 }

@@ -3,7 +3,7 @@ import { open, readFile, rename } from 'node:fs/promises'
 import { expandPath } from '../config/paths.js'
 import { UserError } from '../errors.js'
 import { configOptions, defineCommand, keyOptions } from './command.js'
-import { formatFigures, plural, table } from './format.js'
+import { formatFigures, plural, shortId, table } from './format.js'
 import { badArgument, number, text } from './option.js'
 import { loadSettings, openIdentity } from './settings.js'
 
@@ -117,7 +117,7 @@ export const registryShowCommand = defineCommand({
           { title: 'host', value: (entry) => entry.host },
           { title: 'udp', value: (entry) => String(entry.udpPort), align: 'right' },
           { title: 'Mbit/s', value: (entry) => formatFigures(entry.uplinkMbps), align: 'right' },
-          { title: 'peer id', value: (entry) => entry.peerId, shrinks: true },
+          { title: 'peer id', value: (entry) => shortId(entry.peerId) },
         ]),
       ].join('\n'),
     )
@@ -146,7 +146,7 @@ export const registryEntryCommand = defineCommand({
     ...configOptions,
     ...keyOptions,
   },
-  examples: [['registry entry --host 203.0.113.7 --uplink 500 --operator example.org', 'Ask to be listed']],
+  examples: [['registry entry --host 203.0.113.7 --operator example.org', 'Ask to be listed']],
   run: async (args, io) => {
     const { config } = await loadSettings(args, io, {
       'challenger.uplinkMbps': args.uplink,

@@ -91,7 +91,7 @@ export type LabEvent =
 /** Rates from which a team needs two members by default, as on real uplinks. */
 const TEAM_OF_TWO_FROM_MBPS = 100
 const RHO = 1.2
-const READY_TIMEOUT_MS = 30_000
+const READY_TIMEOUT_MS = 90_000
 /** A run that takes longer has hung. */
 const RUN_TIMEOUT_MS = 90_000
 /** A round trip of control and data beyond the last message: counters settle. */

@@ -20,6 +20,7 @@ import { Prover } from '../roles/prover.js'
 import { handleShared } from '../roles/shared-handlers.js'
 import { openStore } from '../store/index.js'
 import type { Logger } from '../telemetry/logger.js'
+import { startAnnouncer } from './announcer.js'
 import { handleDialBack } from './dial-back.js'
 import { createNodeHost } from './host.js'
 import { operatorPolicy } from './policy.js'
@@ -156,6 +157,8 @@ async function start(
     ...(challenger === undefined ? {} : { challenger }),
   })
   await handleDialBack(host)
+  const announcer = startAnnouncer({ config, roles }, { host, store, log })
+  undo.push(() => announcer.stop())
 
   const status = async (): Promise<DaemonStatus> => {
     const { entries } = registry.current()

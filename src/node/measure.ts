@@ -151,6 +151,8 @@ export async function measure(options: PayerOptions & MeasureCall): Promise<Meas
 /** A coordinator signs each challenge's plan once by construction: every run draws a fresh salt, hence a fresh id. */
 const NO_LOCKS = {
   signOnce: async () => 'granted' as const,
+  lockedDigest: async () => undefined,
   useOnce: async () => true,
   saveTranscript: async () => {},
+  noteChallenge: async () => {},
 }

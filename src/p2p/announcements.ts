@@ -86,7 +86,7 @@ export class AnnouncementTable {
   readonly #perKey: RateLimiter
   readonly #checks: RateLimiter
   readonly #maxPeers: number
-  readonly #heard = new Map<string, Announcement>()
+  readonly #heard = new Map<string, { readonly announcement: Announcement; readonly message: Uint8Array }>()
 
   /** @param now Unix milliseconds */
   constructor(now: () => number, maxPeers: number = MAX_PEERS) {
@@ -116,7 +116,7 @@ export class AnnouncementTable {
     const { peerId, expiresAtMs, sequence } = announcement
     if (expiresAtMs > now + MAX_LIFETIME_MS + CLOCK_SLACK_MS) return 'reject'
     if (expiresAtMs <= now || sequence > now + CLOCK_SLACK_MS) return 'ignore'
-    const known = this.#heard.get(peerId)
+    const known = this.#heard.get(peerId)?.announcement
     if (known !== undefined && sequence <= known.sequence) return 'ignore'
     if (!this.#checks.take('all').allowed) return 'ignore'
     if (!verifySignature(announcement.publicKey, digestOf(signed.body), signed.signature)) return 'reject'
@@ -124,26 +124,39 @@ export class AnnouncementTable {
     if (!this.#perKey.take(peerId).allowed) return 'ignore'
     this.#heard.delete(peerId)
     if (this.#heard.size >= this.#maxPeers) this.#makeRoom(now)
-    this.#heard.set(peerId, announcement)
+    // A copy: the message may be a window of a larger buffer.
+    this.#heard.set(peerId, { announcement, message: message.slice() })
     return 'accept'
   }
 
   /** Live announcements, the latest last; with a role only those that carry it. */
   list(role?: string): readonly Announcement[] {
-    const now = this.#now()
-    return [...this.#heard.values()].filter(
-      (each) => each.expiresAtMs > now && (role === undefined || each.roles.includes(role)),
-    )
+    return this.#live()
+      .map(({ announcement }) => announcement)
+      .filter(({ roles }) => role === undefined || roles.includes(role))
+  }
+
+  /** The signed messages of the latest live announcements, the latest last. */
+  messages(limit: number): readonly Uint8Array[] {
+    return this.#live()
+      .slice(-limit)
+      .map(({ message }) => message)
   }
 
   get(peerId: string): Announcement | undefined {
-    const announcement = this.#heard.get(peerId)
+    const announcement = this.#heard.get(peerId)?.announcement
     return announcement !== undefined && announcement.expiresAtMs > this.#now() ? announcement : undefined
+  }
+
+  #live() {
+    const now = this.#now()
+    return [...this.#heard.values()].filter(({ announcement }) => announcement.expiresAtMs > now)
   }
 
   /** Drops what has expired; failing that, what was heard longest ago. */
   #makeRoom(now: number): void {
-    for (const [peerId, { expiresAtMs }] of this.#heard) if (expiresAtMs <= now) this.#heard.delete(peerId)
+    for (const [peerId, { announcement }] of this.#heard)
+      if (announcement.expiresAtMs <= now) this.#heard.delete(peerId)
     const [oldest] = this.#heard.keys()
     if (this.#heard.size >= this.#maxPeers && oldest !== undefined) this.#heard.delete(oldest)
   }

@@ -117,18 +117,22 @@ export class BeaconClient {
     const done = new AbortController()
     try {
       return await withDeadline(REQUEST_DEADLINE_MS, [signal, done.signal], async (shared) => {
-        const tries = this.#urls.map(async (url, i) => {
-          await sleep(i * STAGGER_MS, shared)
-          return (await this.#ask(url, round, shared)).signature
-        })
-        const noted = tries.map((attempt, i) =>
-          attempt.catch((error: unknown) => {
-            const url = this.#urls[i] ?? ''
-            if (!shared.aborted) problems.set(url, error instanceof Error ? error.message : 'failed')
-            throw error
-          }),
-        )
-        return Promise.any(noted)
+        const tries: Promise<Uint8Array>[] = []
+        for (const [i, url] of this.#urls.entries()) {
+          const before = tries.at(-1)
+          const attempt = async (): Promise<Uint8Array> => {
+            // The next server's turn comes when the one before failed, or is slow.
+            if (before !== undefined) await Promise.race([sleep(i * STAGGER_MS, shared), failureOf(before)])
+            return (await this.#ask(url, round, shared)).signature
+          }
+          tries.push(
+            attempt().catch((error: unknown) => {
+              if (!shared.aborted) problems.set(url, error instanceof Error ? error.message : 'failed')
+              throw error
+            }),
+          )
+        }
+        return Promise.any(tries)
       })
     } catch {
       signal.throwIfAborted()
@@ -170,6 +174,11 @@ function unavailable(what: string, problems: readonly string[], cause?: unknown)
     remedy: 'check beacon.urls, the network and the clock of this machine',
     cause,
   })
+}
+
+/** Resolves when `work` fails, never when it succeeds. */
+function failureOf(work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => work.catch(() => resolve()))
 }
 
 const HEX_SIGNATURE = new RegExp(`^[0-9a-f]{${BLS_SIGNATURE_BYTES * 2}}$`)

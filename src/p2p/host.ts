@@ -1,22 +1,17 @@
 /** A running libp2p host with our conventions on top: exchanges, scores, announcements, pings. */
 import { setMaxListeners } from 'node:events'
-import { TopicValidatorResult } from '@libp2p/gossipsub'
 import type { Connection, Libp2p } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Identity } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
-import {
-  type Announcement,
-  type AnnouncementContent,
-  AnnouncementTable,
-  signAnnouncement,
-} from './announcements.js'
+import { type Announcement, type AnnouncementContent, AnnouncementTable } from './announcements.js'
+import { Announcer, KNOWN_PEERS } from './announcer.js'
 import { type AskOptions, ask } from './ask.js'
 import { Dht } from './dht.js'
 import type { NodeServices } from './libp2p-node.js'
 import { type PingOptions, ping, servePings } from './ping.js'
-import { ANNOUNCEMENTS_TOPIC, type Exchange, protocolId } from './protocols.js'
+import { type Exchange, protocolId } from './protocols.js'
 import type { Misdeed, PeerScores } from './scores.js'
 import { type Handler, serve } from './serve.js'
 import { type PeerTarget, resolveTarget } from './target.js'
@@ -51,7 +46,7 @@ export class Host {
   /** The library underneath, for what this class has no word for. */
   readonly node: Libp2p<NodeServices>
   readonly scores: PeerScores
-  readonly #identity: Identity
+  readonly #announcer: Announcer
   readonly #log: Logger
   readonly #close: () => Promise<void>
   readonly #bootstrap: readonly string[]
@@ -61,7 +56,6 @@ export class Host {
   constructor(options: { readonly bootstrap: readonly string[] }, modules: HostModules) {
     this.node = modules.node
     this.scores = modules.scores
-    this.#identity = modules.identity
     this.#log = modules.log
     this.#close = modules.close
     this.#bootstrap = options.bootstrap
@@ -69,6 +63,12 @@ export class Host {
     setMaxListeners(0, this.#stopping.signal)
     this.peerId = modules.node.peerId.toString()
     this.announcements = new AnnouncementTable(Date.now)
+    this.#announcer = new Announcer({
+      pubsub: modules.node.services.pubsub,
+      signer: modules.identity,
+      table: this.announcements,
+      log: modules.log,
+    })
     this.dht = new Dht(modules.node, this.#stopping.signal)
   }
 
@@ -85,7 +85,8 @@ export class Host {
       throw listenProblem(cause)
     }
     await servePings(this.node, this.#stopping.signal)
-    this.#listenToGossip()
+    this.#announcer.start()
+    await this.handle(KNOWN_PEERS, async () => this.#announcer.known())
     await Promise.all([this.node.services.relays.keep(this.node), this.#joinBootstrap()])
     this.#bootstrapTimer = setInterval(() => void this.#joinBootstrap(), BOOTSTRAP_RETRY_MS)
     this.#bootstrapTimer.unref()
@@ -96,6 +97,7 @@ export class Host {
     if (this.#stopping.signal.aborted) return
     this.#stopping.abort(new Error('the host stops'))
     clearInterval(this.#bootstrapTimer)
+    this.#announcer.stop()
     this.node.services.relays.release()
     const timer = new Promise<void>((resolve) => setTimeout(resolve, STOP_DEADLINE_MS).unref())
     await Promise.race([this.node.stop(), timer])
@@ -198,11 +200,12 @@ export class Host {
     )
   }
 
-  /** Signs and gossips what this node is; also heard by itself. */
-  async announce(content: AnnouncementContent): Promise<void> {
-    const message = signAnnouncement(this.#identity, content, Date.now())
-    this.announcements.receive(message)
-    await this.node.services.pubsub.publish(ANNOUNCEMENTS_TOPIC, message)
+  /**
+   * Signs and gossips what this node is, now and again in time; a function is asked for the content each time, so that
+   * it tells the addresses of the moment. Also heard by itself.
+   */
+  async announce(content: AnnouncementContent | (() => AnnouncementContent)): Promise<void> {
+    await this.#announcer.announce(typeof content === 'function' ? content : () => content)
   }
 
   /** The announcement of a peer that is still valid, if one was heard. */
@@ -210,18 +213,9 @@ export class Host {
     return this.announcements.get(peerId)
   }
 
-  #listenToGossip(): void {
-    const { pubsub } = this.node.services
-    const results = {
-      accept: TopicValidatorResult.Accept,
-      ignore: TopicValidatorResult.Ignore,
-      reject: TopicValidatorResult.Reject,
-    }
-    pubsub.topicValidators.set(
-      ANNOUNCEMENTS_TOPIC,
-      (_sender, message) => results[this.announcements.receive(message.data)],
-    )
-    pubsub.subscribe(ANNOUNCEMENTS_TOPIC)
+  /** Asks a peer which others it has heard of. @throws as {@link request} */
+  async learnPeersFrom(peer: PeerTarget): Promise<void> {
+    for (const message of await this.request(peer, KNOWN_PEERS, null)) this.announcements.receive(message)
   }
 
   async #joinBootstrap(): Promise<void> {
@@ -233,8 +227,9 @@ export class Host {
       missing.map(async (address) => {
         try {
           await this.node.dial(multiaddr(address), { signal: AbortSignal.timeout(CONNECT_DEADLINE_MS) })
+          await this.learnPeersFrom(address)
         } catch (error) {
-          this.#log.debug({ address, err: error }, 'cannot reach a bootstrap peer; trying again')
+          this.#log.debug({ address, err: error }, 'joining by a bootstrap peer failed')
         }
       }),
     )

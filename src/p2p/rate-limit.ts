@@ -45,13 +45,12 @@ export class RateLimiter {
   take(key: string, cost = 1): RateDecision {
     const now = this.#now()
     const due = Math.max(this.#arrivals.get(key) ?? now, now)
-    const next = due + cost * this.#intervalMs
-    const early = next - this.#intervalMs - now
+    const early = due - now + (cost - 1) * this.#intervalMs
     if (early > this.#toleranceMs)
       return { allowed: false, retryAfterMs: Math.ceil(early - this.#toleranceMs) }
     this.#arrivals.delete(key)
     if (this.#arrivals.size >= this.#maxKeys) this.#makeRoom(now)
-    this.#arrivals.set(key, next)
+    this.#arrivals.set(key, due + cost * this.#intervalMs)
     return { allowed: true, retryAfterMs: 0 }
   }
 

@@ -307,7 +307,7 @@ export function assess(evidence: Evidence, options: AssessOptions = {}): Assessm
   )
   const rule = guaranteed(teams, parameters)
   const enoughTeams = strict || allOn || teams.length > plan.faulty
-  const guess = estimate(teams, parameters, roundTripMicros)
+  const guess = estimate(teams, allOn ? { ...parameters, faulty: 0 } : parameters, roundTripMicros)
   const published =
     request.profile === Profile.published
       ? publishedRule(teams[0], {

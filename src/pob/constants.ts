@@ -48,7 +48,7 @@ export const MAX_SUBSETS = 100_000
 /** The named round must lie this far after the acceptance, so that nobody knows its value then. */
 export const BEACON_MARGIN_SECONDS = 1
 /** A member refuses older rounds: nobody waits for a draw to like. */
-export const MAX_ROUND_AGE_SECONDS = 60
+export const MAX_ROUND_AGE_SECONDS = 20
 
 export const MAX_EVIDENCE_BYTES = 16 * 1024 * 1024
 

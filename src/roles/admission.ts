@@ -7,7 +7,6 @@ import { sameBytes } from '../pob/party.js'
 import type { Registry } from '../pob/registry.js'
 import {
   acceptanceDigest,
-  Direction,
   digestsOf,
   type Request,
   requestFault,
@@ -42,7 +41,6 @@ export function checkRequest(
 ): ChallengeDigests {
   const wrong = requestFault(request)
   ensure(wrong === undefined, 'bad_request', `request: ${wrong}`)
-  ensure(request.direction === Direction.down, 'bad_request', 'this node measures downlinks only')
   ensure(
     sameBytes(request.registryHash, context.registry.hash),
     'conflict',

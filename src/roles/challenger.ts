@@ -36,11 +36,13 @@ import {
   SESSION_MESSAGE,
   SIGN_MESSAGE,
 } from './control-messages.js'
-import type { Remote, RoleModules } from './modules.js'
+import type { ChallengeNote, Remote, RoleModules } from './modules.js'
 import { ensure } from './protocol-error.js'
 
 /** Challenges kept in memory at once; each holds one session and at most one train. */
 const MAX_CHALLENGES = 32
+/** Where all places are taken, a challenge in which this member was never armed gives up its place after so long. */
+const UNUSED_MS = 60_000
 /** How long an armed train waits for the prover's go. */
 const ARMED_MS = 10_000
 /** Probes, keep-alives and acks' answers beside the trains. */
@@ -70,6 +72,8 @@ interface Challenge {
   readonly sessionId: Uint8Array
   readonly sessionKey: Uint8Array
   readonly attempts: Map<string, Attempt>
+  /** Milliseconds since the Unix epoch. */
+  readonly admittedMs: number
   sessionOpen: boolean
   plan?: Plan
   /** Recomputed evidence by hash, as voted for. */
@@ -95,7 +99,7 @@ export class Challenger {
     await control.handle(SESSION_MESSAGE, (body, remote) => this.#session(body, remote))
     await control.handle(ARM_MESSAGE, (body, remote) => this.#arm(body, remote))
     await control.handle(REVEAL_MESSAGE, (body, remote) => this.#reveal(body, remote))
-    await control.handle(EVIDENCE_MESSAGE, (body) => this.#evidence(body.evidence))
+    await control.handle(EVIDENCE_MESSAGE, (body, remote) => this.#evidence(body.evidence, remote))
     await control.handle(SIGN_MESSAGE, (body) => this.#sign(body.challengeId, body.evidenceHash, body.votes))
   }
 
@@ -117,6 +121,7 @@ export class Challenger {
     const id = bytesToHex(digests.challengeId)
     const known = this.#challenges.get(id)
     if (known !== undefined) return known
+    if (this.#challenges.size >= MAX_CHALLENGES) await this.#makeRoom()
     ensure(
       this.#challenges.size < MAX_CHALLENGES,
       'busy',
@@ -135,6 +140,7 @@ export class Challenger {
       sessionId: new Uint8Array(randomBytes(8)),
       sessionKey: new Uint8Array(randomBytes(16)),
       attempts: new Map(),
+      admittedMs: context.nowMs,
       sessionOpen: false,
     }
     this.#challenges.set(id, challenge)
@@ -159,6 +165,7 @@ export class Challenger {
         challenge.request.expiresAt * 1000,
       )
       ensure(fresh, 'conflict', 'this challenge was served before a restart')
+      await this.#supersede(challenge)
       await this.modules.plane.addSession({
         sessionId: challenge.sessionId,
         key: challenge.sessionKey,
@@ -224,6 +231,7 @@ export class Challenger {
     ensure(wrong === undefined, 'bad_request', `plan: ${wrong}`)
     await this.#once(challenge, 'plan', digest)
     challenge.plan = plan
+    await this.#note(challenge, 'planned')
   }
 
   /** The sign-once lock. @throws Refusal conflict where another digest was signed. */
@@ -325,10 +333,16 @@ export class Challenger {
     return made.testimony
   }
 
-  async #evidence(bytes: Uint8Array) {
+  async #evidence(bytes: Uint8Array, remote: Remote) {
     await this.#behaviour.before('evidence')
     const evidence = decodeEvidence(bytes)
     const challenge = this.#known(evidence.plan.challengeId)
+    // A member votes once: whoever else could ask would spend its vote on evidence that is not finished.
+    ensure(
+      sameBytes(remote.publicKey, challenge.request.coordinator),
+      'denied',
+      'only the coordinator asks for votes',
+    )
     const { plan, digests } = challenge
     ensure(plan !== undefined, 'conflict', 'there is no plan yet')
     ensure(
@@ -336,7 +350,7 @@ export class Challenger {
       'conflict',
       'the evidence holds another plan',
     )
-    requireOwnParts(challenge, evidence)
+    await this.#requireOwnParts(challenge, evidence)
     const assessment = assess(evidence)
     ensure(assessment.faults.length === 0, 'bad_request', assessment.faults[0]?.message ?? 'evidence')
     const evidenceHash = evidenceHashOf(bytes)
@@ -345,6 +359,7 @@ export class Challenger {
     const { guaranteedKbps, estimateKbps, owed } = assessment
     challenge.result = { evidenceHash, guaranteedKbps, estimateKbps, owed }
     challenge.evidence = bytes
+    await this.#note(challenge, 'voted')
     return { signature: this.modules.identity.sign(digest) }
   }
 
@@ -362,7 +377,28 @@ export class Challenger {
     ensure(voters.length >= needed, 'bad_request', `${voters.length} votes of the ${needed} needed`)
     const digest = resultDigest(digests, result)
     await this.#once(challenge, 'result', digest)
+    await this.#note(challenge, 'signed')
     return { signature: this.modules.identity.sign(digest) }
+  }
+
+  /**
+   * A member votes for no evidence that leaves out or changes what it testified. The locks on disk say what that was, so
+   * neither a restart nor a challenge that was finished and announced anew makes it forget. @throws Refusal
+   */
+  async #requireOwnParts({ id, digests, memberIndex }: Challenge, { plan, slots }: Evidence): Promise<void> {
+    const slot = Math.floor(memberIndex / plan.teamSize)
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const name = `${slot}/${attempt}`
+      const testified = await this.modules.store.lockedDigest(`${id}/testimony/${name}`)
+      if (testified === undefined) continue
+      const record = slots.find((each) => each.slot === slot && each.attempt === attempt)
+      const theirs = record?.testimonies[memberIndex % plan.teamSize] ?? null
+      ensure(
+        theirs !== null && sameBytes(testimonyDigest(digests, { slot, attempt }, theirs), testified),
+        'conflict',
+        `the evidence leaves out this member's testimony of ${name}`,
+      )
+    }
   }
 
   /** The coordinator is done; keeps the transcript of the evidence voted for. @throws Refusal */
@@ -373,19 +409,41 @@ export class Challenger {
       'denied',
       'only the coordinator finishes',
     )
-    const { evidence } = challenge
-    if (
-      transcript !== undefined &&
-      evidence !== undefined &&
-      sameBytes(decodeTranscript(transcript).evidence, evidence)
-    )
-      await this.modules.store.saveTranscript(challenge.id, transcript)
-    await this.#release(challenge)
+    try {
+      const { evidence } = challenge
+      if (
+        transcript !== undefined &&
+        evidence !== undefined &&
+        sameBytes(decodeTranscript(transcript).evidence, evidence)
+      )
+        await this.modules.store.saveTranscript(challenge.id, transcript)
+    } finally {
+      await this.#release(challenge)
+    }
+  }
+
+  #note({ id, request }: Challenge, phase: ChallengeNote['phase']): Promise<void> {
+    const { claimKbps, prover, payer } = request
+    return this.modules.store.noteChallenge({ id, role: 'challenger', phase, claimKbps, prover, payer })
   }
 
   async #release(challenge: Challenge): Promise<void> {
     this.#challenges.delete(challenge.id)
     if (challenge.sessionOpen) await this.modules.plane.removeSession(challenge.sessionId)
+  }
+
+  /** A prover has one challenge at a time: what its earlier ones hold here, an armed train above all, is free again. */
+  async #supersede(by: Challenge): Promise<void> {
+    for (const challenge of [...this.#challenges.values()])
+      if (challenge !== by && sameBytes(challenge.request.prover, by.request.prover))
+        await this.#release(challenge)
+  }
+
+  /** Requests cost their senders next to nothing: what never came to anything makes room for what may. */
+  async #makeRoom(): Promise<void> {
+    const before = this.modules.now() - UNUSED_MS
+    for (const challenge of [...this.#challenges.values()])
+      if (challenge.attempts.size === 0 && challenge.admittedMs < before) await this.#release(challenge)
   }
 
   /** Forgets challenges past their time. */
@@ -412,20 +470,5 @@ function testify(
     ownMicros,
     latenessMicros: Math.max(0, Math.round(report.latenessMicros)),
     sentPackets: report.sentPackets,
-  }
-}
-
-/** A member votes for no evidence that leaves out or changes what it signed. @throws Refusal */
-function requireOwnParts(challenge: Challenge, evidence: Evidence): void {
-  for (const [name, { testimony }] of challenge.attempts) {
-    if (testimony === undefined) continue
-    const record = evidence.slots.find(({ slot, attempt }) => `${slot}/${attempt}` === name)
-    const position = challenge.memberIndex % evidence.plan.teamSize
-    const theirs = record?.testimonies[position]
-    ensure(
-      theirs !== undefined && theirs !== null && sameBytes(theirs.signature, testimony.signature),
-      'conflict',
-      `the evidence leaves out this member's testimony of ${name}`,
-    )
   }
 }

@@ -66,6 +66,8 @@ const SUSPECT_DEADLINE_MS = 1_500
 const GRACE_MS = 750
 /** A commitment lost on the way would cost the whole slot: asking again is harmless, the answer is the same. */
 const ARM_TRIES = 2
+/** A prover that cannot be reached in so many slots or attempts in a row has gone. */
+const GIVE_UP_SLOTS = 2
 const REQUEST_VALIDITY_SECONDS = 120
 /** Between slots: buffers of the link empty, daemons come to rest. */
 const SLOT_GAP_MS = 60
@@ -152,6 +154,9 @@ class ChallengeRun {
   readonly #request: Request
   readonly #digests: ChallengeDigests
   #committee: Committee | undefined
+  /** Slots in a row in which the prover could not be reached, and why the last slot failed. */
+  #unreached = 0
+  #slotFailure = 'nobody sent'
 
   constructor(
     readonly order: ChallengeOrder,
@@ -209,6 +214,7 @@ class ChallengeRun {
       const plan = makePlan(challengeId, admission.beaconSignature, committee, tauMicros)
       const evidenceHead = await this.#announce(admission, plan)
       await this.#runSlots(evidenceHead, plan)
+      this.#requireCapture()
       const evidence: Evidence = { ...evidenceHead, slots: this.#slots }
       const { transcript, assessment, evidenceHash, signatures } = await this.#agree(evidence)
       await this.#finish(plan, transcript)
@@ -401,6 +407,27 @@ class ChallengeRun {
     }
   }
 
+  /** @throws UserError where the prover has gone: waiting for it in every slot would take minutes */
+  #noteFailure(error: unknown): void {
+    this.#slotFailure = error instanceof Error ? error.message : String(error)
+    const isGone = error instanceof UserError && (error.code === 'UNREACHABLE' || error.code === 'TIMEOUT')
+    this.#unreached = isGone ? this.#unreached + 1 : 0
+    if (this.#unreached < GIVE_UP_SLOTS) return
+    throw new UserError(`the prover stopped answering: ${this.#slotFailure}`, {
+      code: 'UNREACHABLE',
+      remedy: 'see whether it runs, and measure again',
+    })
+  }
+
+  /** Nothing that arrived is no measurement: it says nothing about the line. */
+  #requireCapture(): void {
+    if (this.#slots.some(({ capture }) => capture !== null)) return
+    throw new UserError(`no slot brought a result: ${this.#slotFailure}`, {
+      code: 'UNAVAILABLE',
+      remedy: 'run `plumbline doctor` on the prover, and measure again',
+    })
+  }
+
   async #runSlot(plan: Plan, slot: number, attempt: number): Promise<SlotRecord> {
     const { control, log } = this.modules
     const { challengeId } = this.#digests
@@ -426,9 +453,11 @@ class ChallengeRun {
       this.#statistics.push(answer.statistics)
     } catch (error) {
       if (this.signal?.aborted) throw error
+      this.#noteFailure(error)
       log.warn({ slot, attempt, reason: String(error) }, 'the slot failed')
       return nobody
     }
+    this.#unreached = 0
     const fault = captureFault(capture, plan.teamSize)
     if (fault !== undefined) {
       log.warn({ slot, attempt, fault }, 'the capture is malformed')

@@ -32,13 +32,28 @@ export interface ControlPlane {
   ): Promise<R>
 }
 
+/** Where a challenge stands. */
+export interface ChallengeNote {
+  readonly id: string
+  readonly role: 'prover' | 'challenger'
+  readonly phase: 'accepted' | 'planned' | 'voted' | 'signed' | 'finished' | 'abandoned'
+  readonly claimKbps: number
+  /** Compressed public keys. */
+  readonly prover: Uint8Array
+  readonly payer: Uint8Array
+}
+
 /** Durable state that the roles' safety rests on. Every method returns after the write is synced. */
 export interface SafetyStore {
   /** First digest under a key is granted for ever; the same again is a repeat, another a conflict. */
   signOnce(key: string, digest: Uint8Array): Promise<'granted' | 'repeat' | 'conflict'>
+  /** The digest that was granted under a key, if any. */
+  lockedDigest(key: string): Promise<Uint8Array | undefined>
   /** False where the id was used before. */
   useOnce(id: string, expiresAtMs: number): Promise<boolean>
   saveTranscript(challengeId: string, transcript: Uint8Array): Promise<void>
+  /** For `status` and for whoever asks after a restart what became of a challenge. */
+  noteChallenge(note: ChallengeNote): Promise<void>
 }
 
 export interface RoleModules {

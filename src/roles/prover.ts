@@ -14,12 +14,14 @@ import {
   PACKET_BYTES,
   packetCountOf,
 } from '../pob/constants.js'
+import { decodeEvidence } from '../pob/evidence.js'
 import { addressBytesOf, sameBytes } from '../pob/party.js'
 import { type Plan, planDiffers, planDigest, planFault } from '../pob/plan.js'
 import type { RegistryEntry } from '../pob/registry.js'
 import { acceptanceDigest, type Request } from '../pob/request.js'
 import { ackListDigest, type Commitment, commitmentDigest, type SlotId } from '../pob/slot.js'
 import { type ChallengeDigests, CONSENT } from '../pob/structures.js'
+import { decodeTranscript } from '../pob/transcript.js'
 import { checkRequest, drawFor } from './admission.js'
 import { honestProver, type ProverBehaviour } from './behaviour.js'
 import {
@@ -31,7 +33,7 @@ import {
   SESSION_MESSAGE,
   SLOT_MESSAGE,
 } from './control-messages.js'
-import type { Remote, RoleModules } from './modules.js'
+import type { ChallengeNote, Remote, RoleModules } from './modules.js'
 import { ensure, Refusal } from './protocol-error.js'
 
 /** A round further away keeps the prover busy for nothing. */
@@ -161,6 +163,7 @@ export class Prover {
       running: false,
     }
     this.#touch(this.#current)
+    await this.#note(this.#current, 'accepted')
     log.info({ challenge: id, claimMbps: claimKbps / 1000, payer: bytesToHex(payer) }, 'challenge accepted')
     return { acceptedAt, signature: acceptanceSignature }
   }
@@ -201,6 +204,11 @@ export class Prover {
       nowMs: now(),
     })
     const plane = await openPlane()
+    if (this.#current !== challenge) {
+      // Given up meanwhile: nobody else would close it.
+      await plane.close()
+      throw new Refusal('conflict', 'the challenge was given up')
+    }
     challenge.plane = plane
     const { members, teamSize, teams } = challenge.committee
     const admission: Admission = {
@@ -351,8 +359,16 @@ export class Prover {
   /** The coordinator is done; keeps the transcript. */
   async finish(challengeId: Uint8Array, transcript: Uint8Array | undefined, remote: Remote): Promise<void> {
     const challenge = this.#known(challengeId, remote)
-    if (transcript !== undefined) await this.modules.store.saveTranscript(challenge.id, transcript)
+    // The archive is bounded: nobody fills it with what is no transcript of this challenge.
+    if (transcript !== undefined && isTranscriptOf(transcript, challengeId))
+      await this.modules.store.saveTranscript(challenge.id, transcript)
+    await this.#note(challenge, transcript === undefined ? 'abandoned' : 'finished')
     await this.#release(challenge)
+  }
+
+  #note({ id, request }: Challenge, phase: ChallengeNote['phase']): Promise<void> {
+    const { claimKbps, prover, payer } = request
+    return this.modules.store.noteChallenge({ id, role: 'prover', phase, claimKbps, prover, payer })
   }
 
   /** True where this prover runs that challenge. */
@@ -366,6 +382,12 @@ export class Prover {
     if (this.#current === challenge) this.#current = undefined
     await challenge.plane?.close()
   }
+}
+
+/** Whether bytes are a transcript of that challenge; whether it is right is for `verify` to say. */
+function isTranscriptOf(transcript: Uint8Array, challengeId: Uint8Array): boolean {
+  const { plan } = decodeEvidence(decodeTranscript(transcript).evidence)
+  return sameBytes(plan.challengeId, challengeId)
 }
 
 function reported({ statistics }: SlotCapture, plane: ProverPlane): ReportedStatistics {

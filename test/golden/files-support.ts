@@ -7,7 +7,7 @@ import { expect } from 'vitest'
 import { SafetensorsFile } from '../../src/ml/files/safetensors-reader.js'
 
 export const goldenDirectory =
-  process.env['GOLDEN_DIR'] ?? fileURLToPath(new URL('../fixtures/golden/', import.meta.url))
+  process.env.GOLDEN_DIR ?? fileURLToPath(new URL('../fixtures/golden/', import.meta.url))
 
 export const inCase = (...parts: readonly string[]): string => join(goldenDirectory, ...parts)
 

@@ -80,14 +80,14 @@ describe('15 PyTorch pickles', () => {
   it('nested fairseq checkpoint: tensors under "model", the rest as data', async () => {
     const torch = await TorchFile.open(inCase(pickles, 'nested.pt'))
     const { nested } = caseJson(pickles) as { nested: Record<string, unknown> }
-    expect([...torch.tensors.keys()].toSorted()).toEqual(nested['model_keys'])
+    expect([...torch.tensors.keys()].toSorted()).toEqual(nested.model_keys)
     await withTensors(reference, async (file) => {
       for (const name of torch.tensors.keys())
         expect(Buffer.compare(await torch.readBytes(name), await file.readBytes(name))).toBe(0)
     })
     const plain = JSON.parse(JSON.stringify(toPlain(torch.root))) as Record<string, unknown>
     for (const key of ['optimizer_history', 'extra_state', 'cfg']) expect(plain[key]).toEqual(nested[key])
-    expect(plain['args']).toBeNull()
+    expect(plain.args).toBeNull()
     await torch.close()
   })
 
@@ -148,7 +148,7 @@ describe('15b safetensors', () => {
     await sharded.close()
   })
 
-  const bad = Object.entries(caseJson(variants)['bad_files'] as Record<string, string>)
+  const bad = Object.entries(caseJson(variants).bad_files as Record<string, string>)
   it('lists every damaged file', () => {
     expect(bad.map(([name]) => name).toSorted()).toEqual(readdirSync(inCase(variants, 'bad')).toSorted())
   })

@@ -61,6 +61,8 @@ export interface ChallengeOptions {
   /** Slots to run; all by default. */
   readonly slotsRun?: number
   readonly bufferSeconds?: number
+  /** What the prover recorded, in place of the simulated link. */
+  readonly record?: (slot: number) => Recording
 }
 
 const GENESIS_SECONDS = 1_700_000_000
@@ -175,16 +177,18 @@ export function buildChallenge(options: ChallengeOptions = {}): BuiltChallenge {
   const thetaBps = (options.thetaKbps ?? claimKbps) * 1000
   const random = seededRandom(1)
   const slots = Array.from({ length: options.slotsRun ?? plan.teams }, (_, slot) => {
-    const recording = recordSlot(
-      {
-        link: { thetaBps, burstBits: 20_000, bufferBits: (options.bufferSeconds ?? 0.05) * thetaBps },
-        tauMicros,
-        memberRateKbps: plan.memberRateKbps,
-        packetCount: packetCountOf(plan.memberRateKbps, tauMicros),
-        rttMicros: teamMembers(plan, slot).map(rttMicros),
-      },
-      random,
-    )
+    const recording =
+      options.record?.(slot) ??
+      recordSlot(
+        {
+          link: { thetaBps, burstBits: 20_000, bufferBits: (options.bufferSeconds ?? 0.05) * thetaBps },
+          tauMicros,
+          memberRateKbps: plan.memberRateKbps,
+          packetCount: packetCountOf(plan.memberRateKbps, tauMicros),
+          rttMicros: teamMembers(plan, slot).map(rttMicros),
+        },
+        random,
+      )
     return makeSlot({ request, plan, signers, rttMicros }, { slot, attempt: 0 }, recording)
   })
   const evidence: Evidence = {

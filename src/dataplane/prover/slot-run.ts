@@ -24,8 +24,11 @@ const ACK_STEPS = 40
 const ACK_COPIES = 2
 /** An ack waits until the kernel's queue is empty, so that it covers all that arrived; but not longer than this. */
 const MAX_ACK_WAIT_MICROS = 2000
-/** After tau, silence this long (or five ack steps) ends the slot: longer than the jitter of most paths. */
-const LEAST_SILENCE_MICROS = 10_000
+/**
+ * After tau, silence of one ack step brings an ack of what is there (so that the last one is not late), and silence
+ * this long, or five ack steps, ends the slot: longer than the jitter of most paths and than a sender is held up.
+ */
+const LEAST_SILENCE_MICROS = 25_000
 const SILENT_ACK_STEPS = 5
 /** The last ack is sent again after these times. */
 const LAST_ACK_REPEATS_MICROS: readonly number[] = [2000, 8000]
@@ -174,10 +177,13 @@ export class SlotRun {
       return
     }
     if (Number.isNaN(this.#first)) return
+    if (drained && now >= this.#tailDue()) {
+      this.#sendAck(now)
+      return
+    }
     if (now < this.#nextAck || !(this.#last >= this.#nextAck)) return
     if (!drained && now < this.#nextAck + MAX_ACK_WAIT_MICROS) return
-    // One is left for the last.
-    if (this.#acks.length < MAX_ACKS - 1) this.#sendAck(now)
+    this.#sendAck(now)
     while (this.#nextAck <= now) this.#nextAck += this.#step
   }
 
@@ -192,6 +198,7 @@ export class SlotRun {
     if (this.#state === 'closing') return Math.min(due, this.#repeats[0] ?? 0)
     due = Math.min(due, this.#endDue())
     if (Number.isNaN(this.#first)) return due
+    due = Math.min(due, this.#tailDue())
     if (this.#phantoms !== undefined) due = Math.min(due, this.#first + this.#phantoms.nextAfterMicros)
     return this.#modules.coalesces ? Math.min(due, this.#coalesceUntil) : due
   }
@@ -201,6 +208,12 @@ export class SlotRun {
     if (Number.isNaN(this.#first)) return this.#hardEnd
     const silent = Math.max(this.#first + this.#order.tauMicros, this.#last + this.#silence)
     return Math.min(silent, this.#hardEnd)
+  }
+
+  /** When the arrivals so far are acknowledged although none follows. */
+  #tailDue(): number {
+    if (this.#ackedTotal === this.#total || this.#acks.length >= MAX_ACKS - 1) return Number.POSITIVE_INFINITY
+    return Math.max(this.#first + this.#order.tauMicros, this.#last + this.#step)
   }
 
   #sendGo(go: Go | undefined, now: number): void {
@@ -220,7 +233,9 @@ export class SlotRun {
     }
   }
 
-  #sendAck(now: number): void {
+  /** @param last the slot's last, for which one of the 256 is kept. */
+  #sendAck(now: number, last = false): void {
+    if (this.#acks.length >= (last ? MAX_ACKS : MAX_ACKS - 1)) return
     const counts = this.#members.map((member) => member.count)
     const digests = this.#members.map((member) => member.digest())
     const root = ackRoot(counts, digests)
@@ -258,7 +273,7 @@ export class SlotRun {
     if (!Number.isNaN(this.#first)) {
       const waited = this.#modules.waitedMicros() - this.#waitedAtFirst
       this.#busyShare = 1 - waited / Math.max(1, now - this.#first)
-      if (this.#acks.length === 0 || this.#ackedTotal < this.#total) this.#sendAck(now)
+      if (this.#acks.length === 0 || this.#ackedTotal < this.#total) this.#sendAck(now, true)
     }
     if (this.#acks.length > 0) this.#repeats = LAST_ACK_REPEATS_MICROS.map((after) => now + after)
   }

@@ -56,8 +56,15 @@ export function gradients(loss: Tensor, withRespectTo: readonly Tensor[]): reado
       backward().forEach((gradient, i) => {
         const input = inputs[i]
         if (gradient === undefined || input === undefined || !depends.has(input)) return
-        if (gradient.shape.length !== input.shape.length || gradient.shape.some((d, k) => d !== input.shape[k]))
-          throw new ShapeError(`gradient of ${node.name}`, [gradient.shape, input.shape], 'does not fit its operand')
+        if (
+          gradient.shape.length !== input.shape.length ||
+          gradient.shape.some((d, k) => d !== input.shape[k])
+        )
+          throw new ShapeError(
+            `gradient of ${node.name}`,
+            [gradient.shape, input.shape],
+            'does not fit its operand',
+          )
         const parts = pending.get(input)
         if (parts === undefined) pending.set(input, [gradient])
         else parts.push(gradient)

@@ -3,8 +3,8 @@ import {
   type Attribute,
   type Node,
   reshape,
-  sameShape,
   type Shape,
+  sameShape,
   sum,
   type Tensor,
 } from '../graph/index.js'
@@ -49,7 +49,11 @@ export function arrived(node: Node, gradients: readonly (Tensor | undefined)[]):
 
 const missing = (node: Node, name: string): Error => new Error(`${node.name} lacks the attribute ${name}`)
 
-function attribute<K extends Attribute['kind']>(node: Node, name: string, kind: K): Extract<Attribute, { kind: K }> {
+function attribute<K extends Attribute['kind']>(
+  node: Node,
+  name: string,
+  kind: K,
+): Extract<Attribute, { kind: K }> {
   const found = node.attributes[name]
   if (found === undefined || found.kind !== kind) throw missing(node, name)
   return found as Extract<Attribute, { kind: K }>

@@ -1,18 +1,6 @@
 /** Gradients of activation functions and of softmax. */
-import {
-  add,
-  erf,
-  exp,
-  greater,
-  mul,
-  sigmoid,
-  sub,
-  sum,
-  tanh,
-  type Tensor,
-  where,
-} from '../graph/index.js'
-import { floatOf, intOf, operand, result, type Rule, single, textOf } from './rule.js'
+import { add, erf, exp, greater, mul, sigmoid, sub, sum, type Tensor, tanh, where } from '../graph/index.js'
+import { floatOf, intOf, operand, type Rule, result, single, textOf } from './rule.js'
 
 const ROOT_HALF = Math.SQRT1_2
 const ONE_OVER_ROOT_TWO_PI = 1 / Math.sqrt(2 * Math.PI)
@@ -58,4 +46,3 @@ export const activationRules: Readonly<Record<string, Rule>> = {
     return sub(gradient, mul(exp(result(node)), total))
   }),
 }
-

@@ -4,8 +4,8 @@
  * dilation do too (Dumoulin and Visin 2016, chapter 4).
  */
 import {
-  conv,
   type ConvOptions,
+  conv,
   convTranspose,
   type Node,
   pad,
@@ -55,7 +55,8 @@ function weightGradient(x: Tensor, gradient: Tensor, shape: readonly number[], s
   // The correlation must come out at the kernel's size: the tail that the stride never reached is padded or cut off.
   const trims = axes.map((i) => {
     const [before] = spec.padding[i] ?? [0, 0]
-    const reach = (spec.stride[i] ?? 1) * ((outSpace[i] ?? 1) - 1) + (spec.dilation[i] ?? 1) * ((wanted[i] ?? 1) - 1)
+    const reach =
+      (spec.stride[i] ?? 1) * ((outSpace[i] ?? 1) - 1) + (spec.dilation[i] ?? 1) * ((wanted[i] ?? 1) - 1)
     return { before, after: reach + 1 - (space[i] ?? 1) - before }
   })
   // A negative pad is a cut; the kernel takes only pads that are not negative.
@@ -94,7 +95,9 @@ export const convolutionRules: Readonly<Record<string, Rule>> = {
     const outputPadding = space.map((size, i) => {
       const [before, after] = spec.padding[i] ?? [0, 0]
       const covered =
-        ((outSpace[i] ?? 1) - 1) * (spec.stride[i] ?? 1) + (spec.dilation[i] ?? 1) * ((kernel[i + 2] ?? 1) - 1) + 1
+        ((outSpace[i] ?? 1) - 1) * (spec.stride[i] ?? 1) +
+        (spec.dilation[i] ?? 1) * ((kernel[i + 2] ?? 1) - 1) +
+        1
       return size + before + after - covered
     })
     return [

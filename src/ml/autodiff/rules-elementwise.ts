@@ -8,15 +8,15 @@ import {
   greater,
   less,
   mul,
-  neg,
   type Node,
+  neg,
   pow,
   sign,
   sin,
   type Tensor,
   where,
 } from '../graph/index.js'
-import { arrived, operand, result, type Rule, single, sumToShape } from './rule.js'
+import { arrived, operand, type Rule, result, single, sumToShape } from './rule.js'
 
 /** Rules for two operands that may have been broadcast. */
 function binary(rule: (a: Tensor, b: Tensor, gradient: Tensor) => readonly [Tensor, Tensor]): Rule {
@@ -87,7 +87,7 @@ function exponentOf(node: Node): number {
   const tensor = operand(node, 1)
   const source = tensor.graph.initializers.get(tensor)?.source
   const value = source?.kind === 'inline' ? source.data[0] : undefined
-  if (typeof value !== 'number' || tensor.rank !== 0) throw new Error(`${node.name}: the exponent is not a constant`)
+  if (typeof value !== 'number' || tensor.rank !== 0)
+    throw new Error(`${node.name}: the exponent is not a constant`)
   return value
 }
-

@@ -7,8 +7,8 @@ import {
   type Node,
   pad,
   reshape,
-  scatterAdd,
   ShapeError,
+  scatterAdd,
   slice,
   split,
   staticDimAt,
@@ -24,8 +24,8 @@ import {
   intOf,
   intsOf,
   operand,
-  result,
   type Rule,
+  result,
   single,
   sumToShape,
 } from './rule.js'
@@ -57,7 +57,11 @@ function pieces(node: Node, gradient: Tensor): readonly Tensor[] {
   const axis = intOf(node, 'axis')
   const parts = node.inputs.map((_, i) => operand(node, i))
   if (parts.every((part) => typeof part.shape[axis] === 'number'))
-    return split(gradient, parts.map((part) => staticDimAt('concat', part.shape, axis)), axis)
+    return split(
+      gradient,
+      parts.map((part) => staticDimAt('concat', part.shape, axis)),
+      axis,
+    )
   // Along a symbolic axis: only pieces in front of it, and itself, have known places.
   let start: Dim = 0
   return parts.map((part) => {
@@ -136,4 +140,3 @@ export const layoutRules: Readonly<Record<string, Rule>> = {
     return [scatterAdd(full(x, x.shape, 0), result(node, 1), gradient, x.rank - 1)]
   },
 }
-

@@ -1,16 +1,6 @@
 /** Gradients of layer and instance normalisation (Ba et al. 2016, Ulyanov et al. 2016). */
-import {
-  add,
-  mean,
-  mul,
-  reciprocal,
-  sqrt,
-  square,
-  sub,
-  sum,
-  type Tensor,
-} from '../graph/index.js'
-import { arrived, floatOf, operand, result, type Rule } from './rule.js'
+import { add, mean, mul, reciprocal, sqrt, square, sub, sum, type Tensor } from '../graph/index.js'
+import { arrived, floatOf, operand, type Rule, result } from './rule.js'
 
 /** Through z = (x - mean) * inverse, over the last axis: inverse (dz - mean(dz) - z mean(dz z)). */
 function throughStandardised(z: Tensor, inverse: Tensor, gradient: Tensor): Tensor {
@@ -42,4 +32,3 @@ export const normalisationRules: Readonly<Record<string, Rule>> = {
     return [throughStandardised(mul(centred, inverse), inverse, arrived(node, gradients))]
   },
 }
-

@@ -15,7 +15,7 @@ import {
   sum,
   type Tensor,
 } from '../graph/index.js'
-import { constantInts, intOf, operand, result, type Rule, single } from './rule.js'
+import { constantInts, intOf, operand, type Rule, result, single } from './rule.js'
 
 function keptShape(node: Node): { readonly shape: Shape; readonly axes: readonly number[] } {
   const axes = constantInts(node, 1)
@@ -31,7 +31,8 @@ export const reduceRules: Readonly<Record<string, Rule>> = {
     const x = operand(node, 0)
     const count = keptShape(node).axes.reduce((product, axis) => {
       const size = x.shape[axis]
-      if (typeof size !== 'number') throw new ShapeError('mean gradient', [x.shape], `needs a size for ${size}`)
+      if (typeof size !== 'number')
+        throw new ShapeError('mean gradient', [x.shape], `needs a size for ${size}`)
       return product * size
     }, 1)
     return expand(mul(kept(node, gradient), 1 / count), x.shape)

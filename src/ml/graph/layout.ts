@@ -53,6 +53,15 @@ export function transpose(x: Tensor, order: readonly number[]): Tensor {
   if (order.length !== x.rank || [...order].sort((a, b) => a - b).some((axis, i) => axis !== i))
     throw new ShapeError('transpose', [x.shape], `[${order.join(', ')}] is no order of its axes`)
   if (order.every((axis, i) => axis === i)) return x
+  // Of two in a row one does the work of both.
+  const inner = x.node?.op === 'Transpose' && x.node.gradient === undefined ? x.node : undefined
+  const [source] = inner?.inputs ?? []
+  const perm = inner?.attributes.perm
+  if (source !== undefined && perm?.kind === 'ints')
+    return transpose(
+      source,
+      order.map((axis) => perm.value[axis] ?? axis),
+    )
   const shape = order.map((axis) => dimAt('transpose', x.shape, axis))
   return x.graph.emitOne('Transpose', [x], { dtype: x.dtype, shape }, { perm: ints(order) })
 }

@@ -79,7 +79,8 @@ const NAMES: AttentionNames = { query: 'q_proj', key: 'k_proj', value: 'v_proj',
 export function splitHeads(x: Tensor, heads: number): Tensor {
   const [batch = 1, time = 1] = x.shape
   const width = staticDimAt('splitHeads', x.shape, -1) / heads
-  if (!Number.isInteger(width)) throw new ShapeError('splitHeads', [x.shape], `does not divide into ${heads} heads`)
+  if (!Number.isInteger(width))
+    throw new ShapeError('splitHeads', [x.shape], `does not divide into ${heads} heads`)
   return transpose(reshape(x, [batch, time, heads, width]), [0, 2, 1, 3])
 }
 
@@ -87,7 +88,11 @@ export function splitHeads(x: Tensor, heads: number): Tensor {
 export function joinHeads(x: Tensor): Tensor {
   const heads = staticDimAt('joinHeads', x.shape, 1)
   const width = staticDimAt('joinHeads', x.shape, 3)
-  return reshape(transpose(x, [0, 2, 1, 3]), [dimAt('joinHeads', x.shape, 0), dimAt('joinHeads', x.shape, 2), heads * width])
+  return reshape(transpose(x, [0, 2, 1, 3]), [
+    dimAt('joinHeads', x.shape, 0),
+    dimAt('joinHeads', x.shape, 2),
+    heads * width,
+  ])
 }
 
 /** Every head `times` times over, neighbours staying neighbours. */

@@ -11,7 +11,12 @@ export interface FeedForwardOptions {
 }
 
 /** W2 f(W1 x). @param x [..., width]. @param inner width between the two. */
-export function feedForward(p: Parameters, x: Tensor, inner: number, options: FeedForwardOptions = {}): Tensor {
+export function feedForward(
+  p: Parameters,
+  x: Tensor,
+  inner: number,
+  options: FeedForwardOptions = {},
+): Tensor {
   const { activation = gelu, names = ['fc1', 'fc2'], bias = true } = options
   const width = staticDimAt('feedForward', x.shape, -1)
   return linear(p.at(names[1]), activation(linear(p.at(names[0]), x, inner, { bias })), width, { bias })

@@ -20,7 +20,12 @@ const NEVER = -1e30
 export const maskToBias = (mask: Tensor): Tensor => where(mask, mask.graph.scalar(0), NEVER)
 
 /** Keys up to the query's own position. @returns [queries, keys]; keys before the first query are the past. */
-export function causalMask(like: Tensor, queries: Dim, keys: Dim = queries, past: Tensor | number = 0): Tensor {
+export function causalMask(
+  like: Tensor,
+  queries: Dim,
+  keys: Dim = queries,
+  past: Tensor | number = 0,
+): Tensor {
   const from = unsqueeze(add(iota(like, queries), past), 1)
   return lessEqual(unsqueeze(iota(like, keys), 0), from)
 }

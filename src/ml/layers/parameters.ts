@@ -2,7 +2,14 @@
  * Where a layer's weights come from. A model is a function of its parameters, so one definition trains (the weights
  * are inputs, see train/) and serves (they are stored with the graph): it asks for each by name and shape.
  */
-import { cast, type DType, type Graph, type InitializerSource, printShape, type Tensor } from '../graph/index.js'
+import {
+  cast,
+  type DType,
+  type Graph,
+  type InitializerSource,
+  printShape,
+  type Tensor,
+} from '../graph/index.js'
 
 /** How a weight starts when it is trained from nothing (train/initialise.ts draws them). */
 export type Initial =
@@ -81,7 +88,9 @@ export class StoredWeights implements WeightTable {
     const stored = this.#lookup(name)
     if (stored === undefined) throw new Error(`the checkpoint lacks ${name} ${printShape(shape)}`)
     if (stored.shape.length !== shape.length || stored.shape.some((size, i) => size !== shape[i]))
-      throw new Error(`${name} is ${printShape(stored.shape)} in the checkpoint, the model needs ${printShape(shape)}`)
+      throw new Error(
+        `${name} is ${printShape(stored.shape)} in the checkpoint, the model needs ${printShape(shape)}`,
+      )
     const tensor = cast(this.graph.initializer(name, stored.dtype, shape, stored.source), 'float32')
     this.#made.set(name, tensor)
     return tensor

@@ -1,13 +1,13 @@
 /** Positions: rotary (RoPE), linear biases (ALiBi), sinusoids. */
 import {
   abs,
+  add,
   cast,
   concat,
   cos,
   gather,
   mul,
   neg,
-  add,
   reshape,
   ShapeError,
   sin,
@@ -31,10 +31,7 @@ export type RotaryPairs = 'halves' | 'neighbours'
 /** Angles position * base^(-2i/width) (Su et al. 2021, equation 15). @param positions int64 [..., time]. */
 export function rotaryTables(positions: Tensor, width: number, base = 10_000): RotaryTables {
   const rates = Float32Array.from({ length: width / 2 }, (_, i) => base ** ((-2 * i) / width))
-  const angles = mul(
-    unsqueeze(cast(positions, 'float32'), -1),
-    positions.graph.constant(rates, [width / 2]),
-  )
+  const angles = mul(unsqueeze(cast(positions, 'float32'), -1), positions.graph.constant(rates, [width / 2]))
   return { cosine: cos(angles), sine: sin(angles) }
 }
 

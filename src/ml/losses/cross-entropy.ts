@@ -5,19 +5,19 @@ import {
   div,
   equal,
   exp,
+  expand,
   gatherElements,
+  logSoftmax,
   maximum,
   mul,
   neg,
   not,
   reshape,
+  ShapeError,
   sameShape,
   scatterAdd,
-  expand,
-  ShapeError,
   squeeze,
   staticDimAt,
-  logSoftmax,
   sum,
   type Tensor,
   unsqueeze,
@@ -49,7 +49,11 @@ export interface CrossEntropy {
 }
 
 /** @param logits [..., classes]. @param targets int64 [...]. @throws ShapeError where they do not fit. */
-export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): CrossEntropy {
+export function crossEntropy(
+  logits: Tensor,
+  targets: Tensor,
+  options: CrossEntropyOptions = {},
+): CrossEntropy {
   const { smoothing = 0, spread = 'all', ignore = -100 } = options
   const classes = staticDimAt('crossEntropy', logits.shape, -1)
   if (!sameShape(logits.shape.slice(0, -1), targets.shape))
@@ -71,7 +75,13 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
   // d/dlogits = (onTarget + V onAll) softmax - onAll - onTarget at the target.
   const each = withGradient(value, [logits], (gradient) => {
     const slope = add(mul(exp(logP), onTarget + classes * onAll), -onAll)
-    const atTarget = expand(reshape(logits.graph.scalar(-onTarget), place.shape.map(() => 1)), place.shape)
+    const atTarget = expand(
+      reshape(
+        logits.graph.scalar(-onTarget),
+        place.shape.map(() => 1),
+      ),
+      place.shape,
+    )
     const whole = scatterAdd(slope, place, atTarget, -1)
     return [mul(whole, unsqueeze(mul(gradient, weight), -1))]
   })

@@ -28,9 +28,9 @@ import {
   or,
   pad,
   reshape,
-  scan,
-  sameShape,
   ShapeError,
+  sameShape,
+  scan,
   softmax,
   staticDimAt,
   staticShape,
@@ -143,7 +143,11 @@ export function ctcLoss(
 ): Ctc {
   const [batch = 1, time = 1, classes = 1] = staticShape('ctc', logits.shape)
   if (logits.rank !== 3 || targets.shape[0] !== batch || targets.rank !== 2)
-    throw new ShapeError('ctc', [logits.shape, targets.shape], 'needs [batch, time, classes] and [batch, labels]')
+    throw new ShapeError(
+      'ctc',
+      [logits.shape, targets.shape],
+      'needs [batch, time, classes] and [batch, labels]',
+    )
   if (!sameShape(frames.shape, [batch]) || !sameShape(labels.shape, [batch]))
     throw new ShapeError('ctc', [frames.shape, labels.shape], `lengths are [${batch}]`)
   const { graph } = logits
@@ -184,4 +188,3 @@ export function ctcLoss(
   const lengths = maximum(cast(labels, 'float32'), 1)
   return { each, sum: sum(each), mean: div(sum(div(each, lengths)), batch) }
 }
-

@@ -9,7 +9,11 @@ export interface GumbelOptions {
 }
 
 /** softmax((logits + noise) / temperature) over the last axis. @param noise Gumbel(0, 1) draws, of logits' shape. */
-export function gumbelSoftmax(logits: Tensor, noise: Tensor, { temperature, hard = false }: GumbelOptions): Tensor {
+export function gumbelSoftmax(
+  logits: Tensor,
+  noise: Tensor,
+  { temperature, hard = false }: GumbelOptions,
+): Tensor {
   const soft = softmax(div(add(logits, noise), temperature))
   if (!hard) return soft
   const classes = staticDimAt('gumbelSoftmax', logits.shape, -1)

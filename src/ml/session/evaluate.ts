@@ -18,7 +18,11 @@ export async function evaluate(
 
 /** A float32 value from numbers. */
 export function floats(shape: readonly number[], values: ArrayLike<number>): TensorValue {
-  return { dtype: 'float32', shape, data: values instanceof Float32Array ? values : Float32Array.from(values) }
+  return {
+    dtype: 'float32',
+    shape,
+    data: values instanceof Float32Array ? values : Float32Array.from(values),
+  }
 }
 
 /** An int64 value from numbers. */

@@ -62,7 +62,9 @@ export async function loadRuntime(wanted: RuntimeKind | 'auto' = 'auto'): Promis
     try {
       return await load('web')
     } catch (web) {
-      throw new Error(`no ONNX runtime loads: native: ${reason(native)}; web: ${reason(web)}`, { cause: native })
+      throw new Error(`no ONNX runtime loads: native: ${reason(native)}; web: ${reason(web)}`, {
+        cause: native,
+      })
     }
   }
 }

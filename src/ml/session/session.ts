@@ -10,7 +10,14 @@ import { loadRuntime, type Runtime, type RuntimeKind } from './runtime.js'
 export interface TensorValue {
   readonly dtype: DType
   readonly shape: readonly number[]
-  readonly data: Float32Array | Float64Array | BigInt64Array | Int32Array | Int8Array | Uint8Array | Uint16Array
+  readonly data:
+    | Float32Array
+    | Float64Array
+    | BigInt64Array
+    | Int32Array
+    | Int8Array
+    | Uint8Array
+    | Uint16Array
 }
 
 export type TensorValues = Readonly<Record<string, TensorValue>>

@@ -83,7 +83,9 @@ export class MBart50Tokenizer {
   tokenize(text: string): readonly string[] {
     return this.#splitter
       .split(text)
-      .flatMap((part) => (part.isToken ? [part.text] : this.#unigram.encode(part.text).map((piece) => piece.text)))
+      .flatMap((part) =>
+        part.isToken ? [part.text] : this.#unigram.encode(part.text).map((piece) => piece.text),
+      )
   }
 
   /** `[language] text </s>`; the source language of the configuration by default. */

@@ -33,7 +33,11 @@ export function teamSlope(team: TeamMeasurement): number | undefined {
   return slopes.length === 0 ? undefined : upperMedian(slopes)
 }
 
-/** @param roundTripMicros the committee's testified round-trip times; without any none is credited. */
+/**
+ * @param parameters with `faulty` 0 where one team holds everybody: leaving out f shares of one train would not estimate,
+ *   but bound
+ * @param roundTripMicros the committee's testified round-trip times; without any none is credited
+ */
 export function estimate(
   teams: readonly TeamMeasurement[],
   parameters: RuleParameters,

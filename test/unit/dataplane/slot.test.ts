@@ -3,7 +3,15 @@ import { arrivalDigests } from '../../../src/crypto/keystream.js'
 import type { BackendName } from '../../../src/dataplane/index.js'
 import { ackRoot } from '../../../src/pob/ack-tree.js'
 import { decodeOrder, orderLength } from '../../../src/pob/arrival-order.js'
-import { bytes, LAYER3_BITS, openTeam, runSlot, type SlotResult, type TestTeam } from './harness.js'
+import {
+  bytes,
+  LAYER3_BITS,
+  openTeam,
+  runSlot,
+  type SlotOptions,
+  type SlotResult,
+  type TestTeam,
+} from './harness.js'
 
 const NATIVE = process.platform === 'linux'
 const pairs: readonly (readonly [BackendName, BackendName])[] = NATIVE
@@ -43,12 +51,21 @@ function expectProof(result: SlotResult, seeds: readonly Uint8Array[]): void {
   }
 }
 
+/** On a machine that is busy with other things a sender may be held up for longer than a slot waits: run it again. */
+async function wholeSlot(opened: TestTeam, options: SlotOptions): Promise<SlotResult> {
+  for (let attempt = 0; ; attempt++) {
+    const result = await runSlot(opened, { ...options, attempt })
+    const expected = result.packetCount * opened.members.length
+    if (result.capture.statistics.packets === expected || attempt === 5) return result
+  }
+}
+
 describe.each(pairs)('%s members, %s prover', (memberBackend, proverBackend) => {
   test('a slot of three members proves itself', async () => {
     team = await openTeam({ member: memberBackend, prover: proverBackend, count: 3 })
     expect(team.prover.backend.name).toBe(proverBackend)
     expect(team.prover.backend.timestamps).toBe(proverBackend === 'native' ? 'kernel' : 'user')
-    const result = await runSlot(team, { rateKbps: 17_000 })
+    const result = await wholeSlot(team, { rateKbps: 17_000 })
     expectProof(
       result,
       team.members.map(({ seed }) => seed),

@@ -87,11 +87,11 @@ describe('a relay', () => {
 
 describe('announcements', () => {
   it('travel by gossip through nodes in between, and are checked by each', async () => {
-    const hub = await startHost()
-    const left = await startHost({ bootstrap: [addressOf(hub)] })
-    const right = await startHost({ bootstrap: [addressOf(hub)] })
-    await eventually(() => hub.node.services.pubsub.getSubscribers(ANNOUNCEMENTS_TOPIC).length === 2)
+    // At its start, with nobody listening yet: it is made again when somebody does.
+    const left = await startHost()
     await left.announce(content)
+    const hub = await startHost({ bootstrap: [addressOf(left)] })
+    const right = await startHost({ bootstrap: [addressOf(hub)] })
     await eventually(() => right.announcementOf(left.peerId) !== undefined)
     expect(right.announcementOf(left.peerId)).toMatchObject({ ...content, peerId: left.peerId })
     expect(right.announcements.list('challenger').map(({ peerId }) => peerId)).toEqual([left.peerId])
@@ -101,9 +101,20 @@ describe('announcements', () => {
     const forged = signAnnouncement(Identity.generate(), content, Date.now())
     forged[forged.length - 5] = (forged[forged.length - 5] ?? 0) ^ 1
     await left.node.services.pubsub.publish(ANNOUNCEMENTS_TOPIC, forged)
+    await eventually(() => left.node.services.pubsub.getSubscribers(ANNOUNCEMENTS_TOPIC).length > 0)
     await left.announce({ ...content, udpPort: 5000 })
     await eventually(() => right.announcementOf(left.peerId)?.udpPort === 5000)
     expect(right.announcements.size).toBe(1)
+  })
+
+  it('are learned from a bootstrap peer by who comes later', async () => {
+    const hub = await startHost()
+    const early = await startHost({ bootstrap: [addressOf(hub)] })
+    await early.announce(() => content)
+    await eventually(() => hub.announcementOf(early.peerId) !== undefined)
+    await early.stop()
+    const late = await startHost({ bootstrap: [addressOf(hub)] })
+    expect(late.announcementOf(early.peerId)).toMatchObject(content)
   })
 })
 
@@ -114,7 +125,9 @@ describe('the announcement table', () => {
     const table = new AnnouncementTable(() => now, maxPeers)
     return {
       table,
-      wait: (ms: number) => void (now += ms),
+      wait: (ms: number): void => {
+        now += ms
+      },
       sign: (who: Identity, at = now) => signAnnouncement(who, content, at),
     }
   }

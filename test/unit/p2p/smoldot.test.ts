@@ -74,7 +74,13 @@ function chainSpec(bootNode: string): string {
         ...[...bytes(32, 2), ...littleEndian(11, 4), ...epoch(2)],
       ]),
       babeFinalizedBlockWeight: 1,
-      grandpaAuthoritySet: hex([...authority, ...littleEndian(0, 8), ...noTree, ...compact(0), ...compact(0)]),
+      grandpaAuthoritySet: hex([
+        ...authority,
+        ...littleEndian(0, 8),
+        ...noTree,
+        ...compact(0),
+        ...compact(0),
+      ]),
     },
   })
 }
@@ -110,7 +116,10 @@ describe('smoldot', () => {
     node.addEventListener('peer:identify', ({ detail }) => identified.push(detail.agentVersion ?? ''))
 
     const said: string[] = []
-    const client = start({ maxLogLevel: 4, logCallback: (_level, target, message) => said.push(`${target}: ${message}`) })
+    const client = start({
+      maxLogLevel: 4,
+      logCallback: (_level, target, message) => said.push(`${target}: ${message}`),
+    })
     stop.push(() => client.terminate())
     await client.addChain({ chainSpec: chainSpec(node.getMultiaddrs().map(String)[0] ?? '') })
 
@@ -118,10 +127,28 @@ describe('smoldot', () => {
       throw new Error(`${String(error)}; smoldot said: ${said.slice(-20).join('\n')}`)
     })
     const [connection] = connections
-    expect(connection).toMatchObject({ direction: 'inbound', encryption: '/noise', multiplexer: '/yamux/1.0.0', direct: true })
+    expect(connection).toMatchObject({
+      direction: 'inbound',
+      encryption: '/noise',
+      multiplexer: '/yamux/1.0.0',
+      direct: true,
+    })
     // The handshake proves smoldot's own key to us.
     expect(connection?.remotePeer.type).toBe('Ed25519')
-    await new Promise((resolve) => setTimeout(resolve, 4000))
-    console.error(said.join('\n'), identified, connections.length, connection?.status, connection?.streams.map((s) => [s.protocol, s.status]), node.getConnections().length)
+    const heard = (words: string): boolean => said.some((line) => line.includes(words))
+    // Both sides say that the handshake is through, that they identified each other, and that pings come back; it asks
+    // for protocols of its chain, is told that we have none, and stays connected.
+    const missing = (): string[] =>
+      ['handshake-finished', 'identify-request-received', 'pong', 'ProtocolNotAvailable'].filter(
+        (each) => !heard(each),
+      )
+    await eventually(() => missing().length === 0, 20_000).catch((error: unknown) => {
+      throw new Error(
+        `${String(error)}: no ${missing().join(', ')}; smoldot said: ${said.slice(-20).join('\n')}`,
+      )
+    })
+    await new Promise((r) => setTimeout(r, 6000)); console.error('ID', identified)
+    expect(connection?.status).toBe('open')
+    expect(connections).toHaveLength(1)
   })
 })

@@ -43,7 +43,7 @@ export class Normalizer {
 
   /** The text in replaced pieces: by the longest map entry, else a character at a time. */
   *#mapped(text: string): Generator<string> {
-    const wellFormed = text.toWellFormed()
+    const wellFormed = text.replace(/\p{Surrogate}/gu, '\ufffd')
     const bytes = new TextEncoder().encode(wellFormed)
     let byteAt = 0
     for (let at = 0; at < wellFormed.length; ) {

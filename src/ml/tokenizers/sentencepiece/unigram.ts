@@ -24,7 +24,9 @@ interface Best {
 
 export class UnigramModel {
   readonly model: SentencePieceModel
+  /** Pieces that may stand in a segmentation. */
   readonly #ids: ReadonlyMap<string, number>
+  readonly #allIds: ReadonlyMap<string, number>
   readonly #normalizer: Normalizer
   /** In UTF-16 units. */
   readonly #longest: number
@@ -37,6 +39,7 @@ export class UnigramModel {
       .map(({ text, type }, id) => ({ text, type, id }))
       .filter(({ type }) => type === 'normal' || type === 'user' || type === 'unused')
     this.#ids = new Map(segmentable.map(({ text, id }) => [text, id]))
+    this.#allIds = new Map(model.pieces.map(({ text }, id) => [text, id]))
     this.#longest = segmentable.reduce((longest, { text }) => Math.max(longest, text.length), 0)
     const spec: NormalizerSpec = model.normalizer
     const user = segmentable.filter(({ type }) => type === 'user').map(({ text }) => text)
@@ -53,8 +56,7 @@ export class UnigramModel {
 
   /** Id of a piece by its text, control and byte pieces included. */
   idOf(text: string): number | undefined {
-    const id = this.#ids.get(text) ?? this.model.pieces.findIndex((piece) => piece.text === text)
-    return id < 0 ? undefined : id
+    return this.#allIds.get(text)
   }
 
   /** Pieces of the normalised text; runs of unknown characters are one piece. */
@@ -65,7 +67,8 @@ export class UnigramModel {
       const last = out.at(-1)
       if (piece.id !== this.model.unknownId) out.push(piece)
       else if (this.model.byteFallback) out.push(...this.#bytePieces(piece.text))
-      else if (last?.id === this.model.unknownId) out[out.length - 1] = { ...last, text: last.text + piece.text }
+      else if (last?.id === this.model.unknownId)
+        out[out.length - 1] = { ...last, text: last.text + piece.text }
       else out.push(piece)
     }
     return out
@@ -73,7 +76,8 @@ export class UnigramModel {
 
   /** Text of pieces: the visible space becomes a space, the dummy prefix goes. */
   decode(pieces: readonly string[]): string {
-    const joined = joinBytes(pieces).replaceAll(SPACE_SYMBOL, ' ')
+    const text = this.model.byteFallback ? joinBytes(pieces) : pieces.join('')
+    const joined = text.replaceAll(SPACE_SYMBOL, ' ')
     const { addDummyPrefix } = this.model.normalizer
     if (!addDummyPrefix) return joined
     return this.model.whitespaceAsSuffix ? joined.replace(/ $/, '') : joined.replace(/^ /, '')

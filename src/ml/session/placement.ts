@@ -1,0 +1,101 @@
+/** Where a service runs: a child process, whose memory can be capped, or a worker thread, which starts faster. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { Worker } from 'node:worker_threads'
+import type { HostMessage, ServiceMessage } from './service.js'
+
+/** One running place. It ends once; `onEnd` says so. */
+export interface Place {
+  send(message: HostMessage): void
+  /** At once, without asking. */
+  kill(): void
+}
+
+export interface PlaceEvents {
+  readonly onMessage: (message: ServiceMessage) => void
+  readonly onEnd: (reason: string) => void
+}
+
+export interface PlaceLimits {
+  /** Private memory of a child process, bytes. Files that are mapped to be read do not count. */
+  readonly memoryBytes?: number
+  /** JavaScript's own heap within it, MB. */
+  readonly heapMb?: number
+}
+
+const DEFAULT_HEAP_MB = 256
+/** What a child writes to stderr is kept to explain its end, not printed. */
+const LAST_WORDS = 2000
+
+/** A sibling file: compiled, also where this one runs from src/ under a test runner. */
+export function entryUrl(name: string): URL {
+  const here = new URL(`./${name}.js`, import.meta.url)
+  return import.meta.url.endsWith('.ts') ? new URL(here.href.replace(/\/src\/(?!.*\/src\/)/, '/dist/')) : here
+}
+
+/**
+ * A child process. On Linux the kernel holds its data segment to the limit (RLIMIT_DATA): an allocation beyond it
+ * fails there, and nothing else on the machine is touched. Elsewhere the host compares what the child reports.
+ */
+export function startProcess(limits: PlaceLimits, { onMessage, onEnd }: PlaceEvents): Place {
+  const nodeArgs = [
+    `--max-old-space-size=${limits.heapMb ?? DEFAULT_HEAP_MB}`,
+    entryUrl('child-main').pathname,
+  ]
+  const capped = limits.memoryBytes !== undefined && process.platform === 'linux'
+  const kilobytes = Math.floor((limits.memoryBytes ?? 0) / 1024)
+  const [command, args] = capped
+    ? ['/bin/sh', ['-c', `ulimit -d ${kilobytes} && exec "$0" "$@"`, process.execPath, ...nodeArgs]]
+    : [process.execPath, nodeArgs]
+  // Nothing of the daemon's environment but where to find things: a service needs no keys.
+  const { PATH, HOME, TMPDIR, LANG, SystemRoot } = process.env
+  const child: ChildProcess = spawn(command, args, {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    serialization: 'advanced',
+    env: Object.fromEntries(
+      Object.entries({ PATH, HOME, TMPDIR, LANG, SystemRoot }).filter(([, value]) => value !== undefined),
+    ),
+  })
+  let lastWords = ''
+  let ended = false
+  const end = (reason: string): void => {
+    if (ended) return
+    ended = true
+    onEnd(lastWords === '' ? reason : `${reason}: ${lastWords.trim()}`)
+  }
+  child.stderr?.on('data', (chunk: Buffer) => {
+    lastWords = (lastWords + chunk.toString()).slice(-LAST_WORDS)
+  })
+  child.on('message', (message) => onMessage(message as ServiceMessage))
+  child.on('error', (error) => end(error.message))
+  child.on('close', (code, signal) => end(signal === null ? `status ${code}` : `signal ${signal}`))
+  return {
+    send: (message) => {
+      if (child.connected) child.send(message, () => undefined)
+    },
+    kill: () => {
+      child.kill('SIGKILL')
+    },
+  }
+}
+
+/** A worker thread. Its limit is JavaScript's heap only: the runtime's memory is the process's own. */
+export function startWorker(limits: PlaceLimits, { onMessage, onEnd }: PlaceEvents): Place {
+  const worker = new Worker(entryUrl('worker-main'), {
+    argv: [],
+    execArgv: [],
+    env: {},
+    resourceLimits: { maxOldGenerationSizeMb: limits.heapMb ?? DEFAULT_HEAP_MB },
+  })
+  let failure: string | undefined
+  worker.on('message', onMessage)
+  worker.on('error', (error) => {
+    failure = error instanceof Error ? error.message : String(error)
+  })
+  worker.on('exit', (code) => onEnd(failure ?? `status ${code}`))
+  return {
+    send: (message) => worker.postMessage(message),
+    kill: () => {
+      void worker.terminate()
+    },
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * The daemon's side of a service. Calls wait in a line and run one at a time. A call that is cancelled while it waits
+ * costs nothing; one that is cancelled while it runs answers at once, and its place is ended if it does not come back
+ * in time. A place that dies fails the call it was running, and the next call starts a new one.
+ */
+import { UserError } from '../../errors.js'
+import { type Place, startProcess, startWorker } from './placement.js'
+import { OPENING, type ServiceMessage, type ServiceModule } from './service.js'
+
+export interface ServiceHostOptions {
+  readonly placement?: 'process' | 'worker'
+  /** A child's private memory, bytes; no limit unless told. Not for workers. */
+  readonly memoryBytes?: number
+  /** JavaScript's heap in the place, MB. */
+  readonly heapMb?: number
+  /** Calls that may wait; further ones are refused with BUSY. */
+  readonly mostWaiting?: number
+  /** How long a cancelled call may go on before its place is ended, milliseconds. */
+  readonly graceMs?: number
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal
+}
+
+/** A call that takes longer than this after being cancelled is worth the cost of loading the model again. */
+const GRACE_MS = 2000
+const MOST_WAITING = 64
+
+interface Call {
+  readonly id: number
+  readonly method: string
+  readonly argument: unknown
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+  /** Nobody waits for it any more. */
+  abandoned: boolean
+}
+
+export class ServiceHost {
+  readonly #module: ServiceModule
+  readonly #options: ServiceHostOptions
+  readonly #waiting: Call[] = []
+  #running: Call | undefined
+  #place: Place | undefined
+  #opened: Promise<void> | undefined
+  #settleOpening: { resolve: () => void; reject: (error: Error) => void } | undefined
+  #nextId = OPENING + 1
+  #closing: Promise<void> | undefined
+  #onGone: (() => void) | undefined
+  #residentBytes = 0
+  #starts = 0
+
+  constructor(module: ServiceModule, options: ServiceHostOptions = {}) {
+    if (options.placement === 'worker' && options.memoryBytes !== undefined)
+      throw new RangeError('only a process has a memory limit')
+    this.#module = module
+    this.#options = options
+  }
+
+  /** The place's memory after its last answer, bytes (of the whole process for a worker). */
+  get residentBytes(): number {
+    return this.#residentBytes
+  }
+
+  /** How often a place has been started: 1 as long as none died. */
+  get starts(): number {
+    return this.#starts
+  }
+
+  /** Starts the place and loads the service, so that the first call need not. @throws as {@link call}. */
+  async open(): Promise<void> {
+    if (this.#closing !== undefined) throw closedError()
+    await this.#open()
+  }
+
+  /**
+   * @throws UserError BUSY where too many wait, UNAVAILABLE where the place died, ran out of memory or is closed.
+   * @throws DOMException AbortError (or the signal's own reason) where it was cancelled.
+   * @throws Error with the service's message where the service refused.
+   */
+  call(method: string, argument: unknown, { signal }: CallOptions = {}): Promise<unknown> {
+    if (this.#closing !== undefined) return Promise.reject(closedError())
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    if (this.#waiting.length >= (this.#options.mostWaiting ?? MOST_WAITING))
+      return Promise.reject(
+        new UserError(`${this.#waiting.length} calls wait already`, {
+          code: 'BUSY',
+          remedy: 'try again later',
+        }),
+      )
+    return new Promise((resolve, reject) => {
+      const call: Call = { id: this.#nextId++, method, argument, resolve, reject, abandoned: false }
+      this.#waiting.push(call)
+      signal?.addEventListener('abort', () => this.#cancel(call, signal.reason), { once: true })
+      void this.#next()
+    })
+  }
+
+  /** Gives the running call the grace to finish, refuses the others, ends the place. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    for (const call of this.#waiting.splice(0)) call.reject(closedError())
+    await this.#opened?.catch(() => undefined)
+    const place = this.#place
+    if (place === undefined) return
+    await new Promise<void>((resolve) => {
+      this.#onGone = resolve
+      place.send({ kind: 'close' })
+      this.#killLater(place)
+    })
+  }
+
+  async #next(): Promise<void> {
+    if (this.#running !== undefined) return
+    const call = this.#waiting.shift()
+    if (call === undefined) return
+    this.#running = call
+    try {
+      await this.#open()
+    } catch (error) {
+      this.#running = undefined
+      call.reject(error instanceof Error ? error : new Error(String(error)))
+      void this.#next()
+      return
+    }
+    if (call.abandoned) this.#done(call)
+    else this.#place?.send({ kind: 'call', id: call.id, method: call.method, argument: call.argument })
+  }
+
+  #done(call: Call): void {
+    if (this.#running !== call) return
+    this.#running = undefined
+    void this.#next()
+  }
+
+  #cancel(call: Call, reason: unknown): void {
+    if (call.abandoned) return
+    call.abandoned = true
+    call.reject(reason instanceof Error ? reason : new Error(String(reason)))
+    const at = this.#waiting.indexOf(call)
+    if (at >= 0) this.#waiting.splice(at, 1)
+    else if (this.#running === call && this.#place !== undefined) this.#killLater(this.#place, call)
+  }
+
+  /** Ends a place that is still at the same call when the grace is over. */
+  #killLater(place: Place, call?: Call): void {
+    const timer = setTimeout(() => {
+      if (this.#place === place && (call === undefined || this.#running === call)) place.kill()
+    }, this.#options.graceMs ?? GRACE_MS)
+    timer.unref()
+  }
+
+  #open(): Promise<void> {
+    if (this.#opened !== undefined) return this.#opened
+    const { memoryBytes, heapMb } = this.#options
+    const start = this.#options.placement === 'worker' ? startWorker : startProcess
+    const limits = {
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
+      ...(heapMb === undefined ? {} : { heapMb }),
+    }
+    this.#starts++
+    const opened = new Promise<void>((resolve, reject) => {
+      this.#settleOpening = { resolve, reject }
+    })
+    const place: Place = start(limits, {
+      onMessage: (message) => this.#receive(place, message),
+      onEnd: (reason) => this.#ended(place, reason),
+    })
+    this.#place = place
+    this.#opened = opened
+    place.send({ kind: 'open', module: this.#module })
+    return opened
+  }
+
+  #receive(place: Place, message: ServiceMessage): void {
+    if (this.#place !== place) return
+    if (message.kind === 'opened') {
+      this.#residentBytes = message.residentBytes
+      this.#settleOpening?.resolve()
+      return
+    }
+    if (message.id === OPENING) {
+      if (message.kind === 'failed') this.#settleOpening?.reject(refused(message))
+      this.#forget()
+      place.kill()
+      return
+    }
+    const call = this.#running
+    if (call?.id !== message.id) return
+    if (message.kind === 'result') {
+      this.#residentBytes = message.residentBytes
+      call.resolve(message.value)
+      this.#holdToLimit(place)
+    } else call.reject(refused(message))
+    this.#done(call)
+  }
+
+  /** Where no kernel does it: a place that has grown beyond its limit is replaced before the next call. */
+  #holdToLimit(place: Place): void {
+    const { memoryBytes } = this.#options
+    if (process.platform === 'linux' || memoryBytes === undefined || this.#residentBytes <= memoryBytes)
+      return
+    this.#forget()
+    place.kill()
+  }
+
+  #forget(): void {
+    this.#place = undefined
+    this.#opened = undefined
+    this.#onGone?.()
+  }
+
+  #ended(place: Place, reason: string): void {
+    if (this.#place !== place) return
+    const error = new UserError(`the service's ${this.#options.placement ?? 'process'} ended (${reason})`, {
+      code: 'UNAVAILABLE',
+      remedy: 'try again; if it happens again, give it more memory',
+    })
+    this.#settleOpening?.reject(error)
+    this.#forget()
+    const call = this.#running
+    if (call === undefined) return
+    call.reject(error)
+    this.#done(call)
+  }
+}
+
+const closedError = (): UserError => new UserError('the service is closed', { code: 'UNAVAILABLE' })
+
+/** What a service says when memory runs out below it. */
+const OUT_OF_MEMORY = /bad_alloc|allocation failed|failed to allocate|out of memory/i
+
+function refused({ name, message }: { readonly name: string; readonly message: string }): Error {
+  if (OUT_OF_MEMORY.test(message))
+    return new UserError(`the model does not fit into its memory: ${message}`, {
+      code: 'UNAVAILABLE',
+      remedy: 'raise the memory limit, or send shorter inputs',
+    })
+  const error = new Error(message)
+  error.name = name
+  return error
+}

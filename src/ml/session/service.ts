@@ -1,0 +1,84 @@
+/**
+ * A service: what a host keeps off the daemon's loop. A module exports a factory; the host imports the module in a
+ * child process or a worker, opens the service there, and passes calls one at a time. Arguments and results are
+ * structured clones: numbers, texts, typed arrays.
+ */
+
+export interface Service {
+  call(method: string, argument: unknown): Promise<unknown>
+  close?(): Promise<void>
+}
+
+/** Makes a service; `options` arrive as a structured clone. */
+export type ServiceFactory = (options: unknown) => Promise<Service>
+
+/** Where a factory is. */
+export interface ServiceModule {
+  /** The module's URL: `new URL('./service.js', import.meta.url).href`. */
+  readonly url: string
+  /** The export that is a {@link ServiceFactory}. */
+  readonly factory: string
+  readonly options: unknown
+}
+
+/** From the host. */
+export type HostMessage =
+  | { readonly kind: 'open'; readonly module: ServiceModule }
+  | { readonly kind: 'call'; readonly id: number; readonly method: string; readonly argument: unknown }
+  | { readonly kind: 'close' }
+
+/** To the host. */
+export type ServiceMessage =
+  | { readonly kind: 'opened'; readonly residentBytes: number }
+  | { readonly kind: 'result'; readonly id: number; readonly value: unknown; readonly residentBytes: number }
+  | { readonly kind: 'failed'; readonly id: number; readonly name: string; readonly message: string }
+
+/** Failure to open has no call's number. */
+export const OPENING = 0
+
+/** The far side of a host, over whatever carries messages. */
+export class ServiceRunner {
+  readonly #send: (message: ServiceMessage) => void
+  readonly #leave: () => void
+  #service: Service | undefined
+  /** Messages are worked off in order, one at a time. */
+  #tail: Promise<void> = Promise.resolve()
+
+  constructor(send: (message: ServiceMessage) => void, leave: () => void) {
+    this.#send = send
+    this.#leave = leave
+  }
+
+  receive(message: HostMessage): void {
+    this.#tail = this.#tail.then(() => this.#handle(message))
+  }
+
+  async #handle(message: HostMessage): Promise<void> {
+    if (message.kind === 'close') {
+      await this.#service?.close?.()
+      this.#leave()
+      return
+    }
+    const id = message.kind === 'call' ? message.id : OPENING
+    try {
+      if (message.kind === 'open') {
+        this.#service = await openService(message.module)
+        this.#send({ kind: 'opened', residentBytes: process.memoryUsage.rss() })
+        return
+      }
+      if (this.#service === undefined) throw new Error('the service is not open')
+      const value = await this.#service.call(message.method, message.argument)
+      this.#send({ kind: 'result', id, value, residentBytes: process.memoryUsage.rss() })
+    } catch (error) {
+      const { name, message: text } = error instanceof Error ? error : new Error(String(error))
+      this.#send({ kind: 'failed', id, name, message: text })
+    }
+  }
+}
+
+async function openService({ url, factory, options }: ServiceModule): Promise<Service> {
+  const module: Record<string, unknown> = await import(url)
+  const make = module[factory]
+  if (typeof make !== 'function') throw new Error(`${url} exports no ${factory}`)
+  return (make as ServiceFactory)(options)
+}

@@ -1,0 +1,8 @@
+/** Training: parameters, steps, runs, checkpoints, randomness. */
+export * from './buckets.js'
+export * from './checkpoint.js'
+export * from './flat-parameters.js'
+export * from './noise.js'
+export * from './random.js'
+export * from './train-step.js'
+export * from './trainer.js'

@@ -1,0 +1,61 @@
+/**
+ * Whole challenges by the real command line: daemons as separate processes on loopback, `measure`, `verify`. Nothing here
+ * compares times: loopback has no bottleneck, so what is checked is who took part, what was signed, and what verifies.
+ */
+import { readFile } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { decodeTranscript } from '../../src/pob/transcript.js'
+import { CLAIM_MBPS, LocalNetwork, whyNoLoopback } from '../support/local-network.js'
+
+const reason = await whyNoLoopback()
+if (reason !== undefined) process.stderr.write(`e2e challenge: skipped: ${reason}\n`)
+
+/** No set of honest members is credited more than was offered. */
+const CAP_MBPS = 1.2 * CLAIM_MBPS
+
+describe.skipIf(reason !== undefined)('a challenge on loopback', { timeout: 120_000 }, () => {
+  let network: LocalNetwork
+  beforeAll(async () => {
+    network = await LocalNetwork.create({ challengers: 3 })
+    await network.startAll()
+  }, 120_000)
+  afterAll(() => network?.close(), 60_000)
+
+  const verify = async (path: string, more: readonly string[] = []) => {
+    const { code, stdout } = await network.run([
+      'verify',
+      path,
+      '--data-dir',
+      network.payer.dataDir,
+      '--json',
+      ...more,
+    ])
+    return { code, verdict: JSON.parse(stdout) as Readonly<Record<string, unknown>> }
+  }
+
+  it('of the standard profile runs teams of one, and its transcript is anchored, twice', async () => {
+    const result = await network.measure()
+    expect(result.profile).toBe('standard')
+    expect(result.faultTolerance).toMatchObject({ n: 3, f: 1, teams: 3, members: 1 })
+    expect(result.slots.length).toBeGreaterThanOrEqual(2)
+    expect(result.guaranteedMbps).toBeGreaterThan(0)
+    expect(result.guaranteedMbps).toBeLessThanOrEqual(CAP_MBPS)
+    const before = await readFile(result.transcript.path)
+    const signed = decodeTranscript(before).signatures.filter((each) => each !== null)
+    expect(signed.length).toBeGreaterThanOrEqual(2)
+    for (let i = 0; i < 2; i++)
+      expect(await verify(result.transcript.path)).toMatchObject({
+        code: 0,
+        verdict: { level: 'anchored', measurement: { guaranteedMbps: result.guaranteedMbps } },
+      })
+    expect(Buffer.compare(before, await readFile(result.transcript.path))).toBe(0)
+  })
+
+  it('of the quick profile sends with everybody at once', async () => {
+    const result = await network.measure(['--profile', 'quick'])
+    expect(result.faultTolerance).toMatchObject({ n: 3, f: 1, teams: 1, members: 3 })
+    expect(result.slots).toHaveLength(1)
+    expect(result.guaranteedMbps).toBeLessThanOrEqual(CAP_MBPS)
+    expect(await verify(result.transcript.path)).toMatchObject({ code: 0, verdict: { level: 'anchored' } })
+  })
+})

@@ -1,0 +1,86 @@
+/**
+ * The laboratory as its user runs it: real daemons in namespaces around a bottleneck. Asserts bounds, not speed: the machine
+ * may be busy. Long measurements are in `npm run bench -- lab`.
+ */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { detectLabCapabilities } from '../../src/lab/capabilities.js'
+import type { LabResult } from '../../src/lab/run.js'
+
+const run = promisify(execFile)
+const main = new URL('../../dist/cli/main.js', import.meta.url).pathname
+const TIMEOUT_MS = 240_000
+const capabilities = await detectLabCapabilities()
+const namespaces = capabilities.mode !== 'user-space' && capabilities.tun
+if (!namespaces) console.warn(`laboratory tests in namespaces are skipped: ${capabilities.line}`)
+
+async function lab(...args: string[]): Promise<LabResult> {
+  const { stdout } = await run(process.execPath, [main, 'lab', '--json', ...args], {
+    maxBuffer: 64 * 2 ** 20,
+    timeout: TIMEOUT_MS,
+  })
+  return JSON.parse(stdout) as LabResult
+}
+
+describe.skipIf(!namespaces)('laboratory', { timeout: TIMEOUT_MS }, () => {
+  it('measures an honest link closely, from the daemons alone', async () => {
+    const { summary, runs, truth } = await lab('--rate', '100', '--claim', '1.2', '--runs', '2')
+    expect(summary.failed).toBe(0)
+    expect(summary.violations).toBe(0)
+    expect(summary.medianErrorPct).toBeLessThan(5)
+    expect(summary.medianGuaranteedPct).toBeGreaterThan(80)
+    expect(truth.burstBoundMbps).toBeLessThan(1)
+    for (const each of runs) {
+      expect(each.faultTolerance).toMatchObject({ n: 10, f: 2, teams: 5, members: 2 })
+      expect(each.challengers.filter((member) => member.accepted)).toHaveLength(10)
+      expect(each.quality).toContain('overclaimed')
+    }
+  })
+
+  it('flags a link that is faster than claimed, and never exceeds the offer', async () => {
+    const { runs, summary } = await lab('--rate', '100', '--claim', '0.7')
+    expect(summary.violations).toBe(0)
+    expect(runs[0]?.quality).toContain('offered_limited')
+    expect(runs[0]?.guaranteedMbps).toBeLessThanOrEqual(84.01)
+  })
+
+  it('keeps the guarantee sound against a colluding prover and two rushing challengers', async () => {
+    const attack = 'rush:2,rtt-inflate:prover,hold-acks:prover'
+    const { summary, runs } = await lab('--rate', '100', '--claim', '1.2', '--attack', attack)
+    expect(summary.runs).toBe(1)
+    expect(summary.violations).toBe(0)
+    expect(runs[0]?.quality).toContain('teams_disagree')
+  })
+
+  it('breaks the published rule with the same prover, so the test above can fail', async () => {
+    const { summary } = await lab(
+      '--rate',
+      '100',
+      '--claim',
+      '1.2',
+      '--profile',
+      'published',
+      '--attack',
+      'rtt-inflate:prover',
+    )
+    expect(summary.violations).toBe(1)
+  })
+
+  it('survives a crashed and a silent challenger with an honest prover', async () => {
+    const { summary, runs } = await lab('--rate', '100', '--claim', '1.2', '--attack', 'crash:1,silent:1')
+    expect(summary.failed).toBe(0)
+    expect(summary.violations).toBe(0)
+    expect(summary.medianGuaranteedPct).toBeGreaterThan(70)
+    expect(runs[0]?.challengers.some((member) => member.flags.includes('unresponsive'))).toBe(true)
+  })
+
+  it('refuses attacks and rates that do not exist, in one line', async () => {
+    for (const bad of [
+      ['--attack', 'bribe:2'],
+      ['--rate', 'fast'],
+      ['--attack', 'withhold:99'],
+    ])
+      await expect(lab(...bad)).rejects.toMatchObject({ code: 2 })
+  })
+})
