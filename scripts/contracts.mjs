@@ -130,6 +130,8 @@ async function test(env = {}) {
     console.log(`${what}: ${passed} passed, ${failed} failed`)
   }
   console.log(`vectors: ${JSON.stringify(await fixtures())}`)
+  // One compiler run for all, instead of one for each selection of tests.
+  await forge(['build'], { quiet: true })
   const tests = await forge(['test', '--no-match-contract', 'GasTest'], { env, quiet: true })
   brief(tests.output)
   add('unit, fuzz, invariant', counts(tests))
@@ -140,8 +142,18 @@ async function test(env = {}) {
   add('gas limits and snapshot', counts(gas))
 
   const lcov = at('cache', 'lcov.info')
-  const report = ['--report', 'lcov', '--report-file', lcov, '--no-match-contract', 'GasTest|InvariantsTest']
-  const covered = await forge(['coverage', ...report], { quiet: true })
+  const report = ['--report', 'lcov', '--report-file', lcov]
+  // Statistics and repetitions show no further lines, and take long without the optimizer.
+  const skipped = [
+    '--no-match-contract',
+    'GasTest|InvariantsTest',
+    '--no-match-test',
+    'OfThousands|isWeighted',
+  ]
+  const covered = await forge(['coverage', ...report, ...skipped], {
+    env: { FOUNDRY_FUZZ_RUNS: '4' },
+    quiet: true,
+  })
   let coverage = { percent: 0, hit: 0, found: 0, missed: [] }
   if (covered.status === 0) coverage = lineCoverage(readFileSync(lcov, 'utf8'))
   else brief(covered.output)

@@ -23,14 +23,22 @@ const WIDTH = 110
 /** A cell of a Markdown table. */
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('<', '&lt;')
 
+/** A Markdown table with its columns aligned, as Biome formats it. */
 function optionTable(options: OptionSpecs): string[] {
   const rows = Object.entries(options)
     .filter(([, spec]) => !spec.hidden)
     .map(
       ([name, spec]) =>
-        `| \`${optionLabel(name, spec).replaceAll('|', '\\|')}\` | ${cell(optionText(spec))} |`,
+        [`\`${optionLabel(name, spec).replaceAll('|', '\\|')}\``, cell(optionText(spec))] as const,
     )
-  return rows.length === 0 ? [] : ['', '| option | meaning |', '|---|---|', ...rows]
+  if (rows.length === 0) return []
+  const all = [['option', 'meaning'] as const, ...rows]
+  const left = Math.max(...all.map(([label]) => label.length))
+  const right = Math.max(...all.map(([, meaning]) => meaning.length))
+  const [head = '', ...lines] = all.map(
+    ([label, meaning]) => `| ${label.padEnd(left)} | ${meaning.padEnd(right)} |`,
+  )
+  return ['', head, `| ${'-'.repeat(left)} | ${'-'.repeat(right)} |`, ...lines]
 }
 
 function commandSection(command: Command): string[] {

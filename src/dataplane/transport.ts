@@ -2,7 +2,8 @@
  * What an engine needs of a UDP socket, and what a socket's loop needs of an engine. Two transports exist
  * (native/, dgram-transport.ts) and two engines (member/, prover/): four combinations, no logic twice.
  */
-import type { Region } from '../crypto/fast/index.js'
+import type { FastCrypto, Region } from '../crypto/fast/index.js'
+import type { Collector } from './collector.js'
 import type { BackendInfo, Endpoint } from './types.js'
 
 /** A peer's address in the form its transport sends to. */
@@ -74,4 +75,12 @@ export interface Outbox {
   reply(id: number, value: unknown): void
   fail(id: number, error: unknown): void
   event(event: unknown): void
+}
+
+/** What an engine is built of. */
+export interface EngineModules {
+  readonly transport: Transport
+  readonly crypto: FastCrypto
+  readonly outbox: Outbox
+  readonly collector: Collector
 }

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import type { FastCrypto, Region } from '../crypto/fast/index.js'
 import { MAX_DATAGRAM_BYTES, SESSION_ID_BYTES, SESSION_KEY_BYTES } from '../pob/datagram.js'
 import { nowMicros } from './clock.js'
+import type { Collector } from './collector.js'
 import { RegionPool } from './member/region-pool.js'
 import { Train } from './member/train.js'
 import { ProverEngine } from './prover/engine.js'
@@ -47,7 +48,7 @@ class NullTransport implements Transport {
   flush(): void {}
 }
 
-export function warmUp(crypto: FastCrypto): void {
+export function warmUp(crypto: FastCrypto, collector: Collector): void {
   const transport = new NullTransport(crypto)
   const sessionId = new Uint8Array(randomBytes(SESSION_ID_BYTES))
   const key = new Uint8Array(randomBytes(SESSION_KEY_BYTES))
@@ -72,7 +73,13 @@ export function warmUp(crypto: FastCrypto): void {
   while (train.state === 'running') train.pump(nowMicros(), transport.resolve(), transport, PACKETS)
   gmac.free()
 
-  const prover = new ProverEngine(transport, crypto, SILENT_OUTBOX, { waitedMicros: () => 0 })
+  const prover = new ProverEngine({
+    transport,
+    crypto,
+    collector,
+    outbox: SILENT_OUTBOX,
+    meter: { waitedMicros: () => 0 },
+  })
   prover.onRequest(1, { op: 'addPath', path: { sessionId, key, remote: ENDPOINT } })
   const members = [{ sessionId, packetCount: PACKETS, rttMicros: 0 }]
   // So short a slot is past its first ack at once: acks and their digests are rehearsed too.

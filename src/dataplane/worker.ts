@@ -5,6 +5,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { fastCrypto } from '../crypto/fast/index.js'
 import { UserError } from '../errors.js'
+import { type Collector, threadCollector } from './collector.js'
 import { runDgramLoop } from './dgram-loop.js'
 import { DgramTransport } from './dgram-transport.js'
 import { MemberEngine } from './member/engine.js'
@@ -31,8 +32,9 @@ async function main(port: MessagePort, start: WorkerStart): Promise<void> {
     post({ kind: 'failed', error: toWireError(error) })
     return
   }
-  warmUp(fastCrypto().crypto)
-  const engine = buildEngine(start, transport, transport, outbox)
+  const collector = threadCollector()
+  warmUp(fastCrypto().crypto, collector)
+  const engine = buildEngine(start, { transport, meter: transport, outbox, collector })
   const wakeFd = transport instanceof NativeTransport ? transport.wakeFd : NO_WAKE_FD
   post({ kind: 'ready', backend: transport.info, endpoint: transport.endpoint, wakeFd })
   if (transport instanceof NativeTransport)
@@ -62,11 +64,18 @@ async function open(start: WorkerStart): Promise<NativeTransport | DgramTranspor
   return DgramTransport.open(options, reason)
 }
 
-function buildEngine(start: WorkerStart, transport: Transport, meter: LoopMeter, outbox: Outbox): Engine {
+interface Parts {
+  readonly transport: Transport
+  readonly meter: LoopMeter
+  readonly outbox: Outbox
+  readonly collector: Collector
+}
+
+function buildEngine(start: WorkerStart, parts: Parts): Engine {
   const { crypto } = fastCrypto()
   return start.role === 'member'
-    ? new MemberEngine(transport, crypto, outbox)
-    : new ProverEngine(transport, crypto, outbox, meter)
+    ? new MemberEngine({ ...parts, crypto })
+    : new ProverEngine({ ...parts, crypto })
 }
 
 if (parentPort === null) throw new Error('this file is a worker')

@@ -23,6 +23,7 @@ import type { Logger } from '../telemetry/logger.js'
 import { startAnnouncer } from './announcer.js'
 import { handleDialBack } from './dial-back.js'
 import { createNodeHost } from './host.js'
+import { serveMetrics } from './metrics-server.js'
 import { operatorPolicy } from './policy.js'
 import { RegistryFile, registryPath } from './registry-file.js'
 import { safetyStore } from './safety-store.js'
@@ -194,6 +195,11 @@ async function start(
       healthy: problems.length === 0,
       problems,
     }
+  }
+  const { port: metricsPort } = config.metrics
+  if (metricsPort !== 'off') {
+    const metrics = await serveMetrics({ host: config.metrics.host, port: metricsPort }, status)
+    undo.push(() => metrics.close())
   }
   warmUpBeacon()
   const socket = await serveControlSocket(paths.controlSocket, { status }, log)

@@ -154,6 +154,8 @@ class ChallengeRun {
   readonly #request: Request
   readonly #digests: ChallengeDigests
   #committee: Committee | undefined
+  /** The prover waits for us. */
+  #accepted = false
   /** Slots in a row in which the prover could not be reached, and why the last slot failed. */
   #unreached = 0
   #slotFailure = 'nobody sent'
@@ -203,15 +205,16 @@ class ChallengeRun {
   async run(): Promise<ChallengeOutcome> {
     const startedMs = this.modules.now()
     const { challengeId } = this.#digests
-    const admission = await this.#accept()
-    const committee = this.#draw(admission.beaconSignature)
-    this.#committee = committee
+    let plan: Plan | undefined
     try {
+      const admission = await this.#accept()
+      const committee = this.#draw(admission.beaconSignature)
+      this.#committee = committee
       const paths = await this.#prepare(admission)
       const rtts = paths.flatMap((path) => (path.ready === 1 ? [path.rttMicros] : []))
       const tauMicros = advisedTauMicros(this.#request.profile, rtts)
       this.#progress({ event: 'paths', paths, tauMs: tauMicros / 1000 })
-      const plan = makePlan(challengeId, admission.beaconSignature, committee, tauMicros)
+      plan = makePlan(challengeId, admission.beaconSignature, committee, tauMicros)
       const evidenceHead = await this.#announce(admission, plan)
       await this.#runSlots(evidenceHead, plan)
       this.#requireCapture()
@@ -234,13 +237,16 @@ class ChallengeRun {
         unresponsive: [...this.#suspects].sort((a, b) => a - b),
       }
     } catch (error) {
-      await this.#finish(undefined, undefined)
+      // Whoever takes part is free for the next challenge at once.
+      if (this.#accepted) await this.#finish(plan, undefined)
       throw error
     }
   }
 
   /** Request, acceptance, and the round that nobody knew before. */
   async #accept(): Promise<Admission> {
+    // Whether there is a committee at all hardly depends on the round: ask before the prover spends its turn.
+    this.#drawWith(new Uint8Array(32))
     const { control, identity, beacon, fetchRound, now } = this.modules
     const request = this.#request
     const payerSignature = identity.sign(this.#digests.challengeId)
@@ -250,6 +256,7 @@ class ChallengeRun {
       { request, payerSignature },
       this.#options(),
     )
+    this.#accepted = true
     const digest = acceptanceDigest(this.#digests, answer.acceptedAt)
     if (!verifySignature(request.prover, digest, answer.signature))
       throw new UserError('the prover answered with a signature that is not its own', {
@@ -280,10 +287,24 @@ class ChallengeRun {
   }
 
   #draw(beaconSignature: Uint8Array): Committee {
-    const { registry, beacon } = this.modules
+    const { beacon } = this.modules
     const randomness = verifyRound(beacon, this.#request.beaconRound, beaconSignature)
     if (randomness === false) throw new Error('the beacon client handed on an unverified round')
-    const { hash: registryHash, entries } = registry()
+    const drawn = this.#drawWith(randomness)
+    this.#progress({
+      event: 'drawn',
+      committee: drawn.members.map((member) => bytesToHex(member.publicKey)),
+      teams: drawn.teams,
+      teamSize: drawn.teamSize,
+      memberRateMbps: drawn.memberRateKbps / 1000,
+      allOn: drawn.allOn,
+    })
+    return drawn
+  }
+
+  /** @throws UserError where the registry gives no committee */
+  #drawWith(randomness: Uint8Array): Committee {
+    const { hash: registryHash, entries } = this.modules.registry()
     const drawn = drawCommittee({ request: this.#request, registryHash, entries, randomness })
     if (drawn === 'no_guarantee')
       throw new UserError('these beta, delta and teams allow no guarantee', {
@@ -295,14 +316,6 @@ class ChallengeRun {
         `the registry's ${entries.length} challengers are too few or too slow for ${this.#request.claimKbps / 1000} Mbit/s`,
         { code: 'UNAVAILABLE', remedy: 'lower --claim or --faulty, or use a larger registry' },
       )
-    this.#progress({
-      event: 'drawn',
-      committee: drawn.members.map((member) => bytesToHex(member.publicKey)),
-      teams: drawn.teams,
-      teamSize: drawn.teamSize,
-      memberRateMbps: drawn.memberRateKbps / 1000,
-      allOn: drawn.allOn,
-    })
     return drawn
   }
 

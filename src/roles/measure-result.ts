@@ -86,8 +86,21 @@ export function assumptionOf(outcome: ChallengeOutcome): string {
       `${request.betaMillionths / 1e4} % of the registry is corrupt`
     )
   if (request.profile === 3) return 'the published rule: a prover that delays probes can break it'
-  const rule = committee.allOn ? 'all members sent at once' : `${plan.teams} teams of ${plan.teamSize}`
-  return `holds if at most ${plan.faulty} of these ${n} challengers are corrupt, whatever the prover does (${rule})`
+  const run = assessedTeams(outcome)
+  const rule = committee.allOn
+    ? 'all of them sent at once'
+    : `${run} ${run === 1 ? 'team' : 'teams'} of ${plan.teamSize} ran`
+  const assumption =
+    plan.faulty === 0
+      ? n === 1
+        ? 'if this challenger is honest'
+        : `if all of these ${n} challengers are honest`
+      : `if at most ${plan.faulty} of these ${n} challengers ${plan.faulty === 1 ? 'is' : 'are'} corrupt`
+  return `holds ${assumption}, whatever the prover does (${rule})`
+}
+
+function assessedTeams({ assessment }: ChallengeOutcome): number {
+  return assessment.slots.length
 }
 
 function memberFlags(outcome: MemberOutcome): string[] {

@@ -49,6 +49,7 @@ class Recorder implements Transport {
   flush(): void {}
 }
 
+const collector = { minor: () => undefined, full: () => undefined }
 const outbox = { reply: () => undefined, fail: () => undefined, event: () => undefined }
 
 /** Raw bytes, or bytes with the right length, version and session that may carry a right tag. */
@@ -114,7 +115,7 @@ describe('engines', () => {
 
   test('a member before consent', () => {
     const transport = new Recorder()
-    const engine = new MemberEngine(transport, crypto, outbox)
+    const engine = new MemberEngine({ transport, crypto, outbox, collector })
     const session = { sessionId, key, maxBytes: 2 ** 40, expiresAtMs: Date.now() + 60_000 }
     engine.onRequest(1, { op: 'addSession', session })
     feed(engine, transport)
@@ -123,7 +124,13 @@ describe('engines', () => {
 
   test('a prover in a slot', () => {
     const transport = new Recorder()
-    const engine = new ProverEngine(transport, crypto, outbox, { waitedMicros: () => 0 })
+    const engine = new ProverEngine({
+      transport,
+      crypto,
+      outbox,
+      collector,
+      meter: { waitedMicros: () => 0 },
+    })
     engine.onRequest(1, { op: 'addPath', path: { sessionId, key, remote: ENDPOINT } })
     const members = [{ sessionId, packetCount: 200 }]
     engine.onRequest(2, {

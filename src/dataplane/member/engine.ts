@@ -19,7 +19,7 @@ import { Counters } from '../counters.js'
 import type { CommonRequest, MemberRequest, TrainName } from '../messages.js'
 import { openInPlace, sealedDatagram } from '../seal.js'
 import { SessionTable } from '../session-table.js'
-import type { Engine, Outbox, Remote, Source, Transport } from '../transport.js'
+import type { Engine, EngineModules, Outbox, Remote, Source, Transport } from '../transport.js'
 import type { ConsentClaim } from '../types.js'
 import { Session } from './session.js'
 import type { Train } from './train.js'
@@ -49,12 +49,13 @@ export class MemberEngine implements Engine {
   #nextClaim = 1
   #nextHousekeeping = Number.POSITIVE_INFINITY
 
-  constructor(transport: Transport, crypto: FastCrypto, outbox: Outbox) {
+  constructor(modules: EngineModules) {
+    const { transport, crypto, outbox } = modules
     this.#transport = transport
     this.#crypto = crypto
     this.#outbox = outbox
     this.#scratch = crypto.allocate(2048)
-    this.#trains = new TrainYard({ transport, crypto, outbox, counters: this.#counters })
+    this.#trains = new TrainYard({ ...modules, counters: this.#counters })
   }
 
   onRequest(id: number, request: unknown): void {

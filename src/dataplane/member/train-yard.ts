@@ -1,10 +1,9 @@
 /** All trains of a member's plane: computed in slices, armed, paced, reported; with caps on memory and bytes. */
-import type { FastCrypto } from '../../crypto/fast/index.js'
 import { UserError } from '../../errors.js'
 import { MAX_DATAGRAM_BYTES, PACKET_LAYER3_BYTES } from '../../pob/datagram.js'
 import { nowMicros } from '../clock.js'
 import type { Counters } from '../counters.js'
-import type { Outbox, Transport } from '../transport.js'
+import type { EngineModules } from '../transport.js'
 import type { TrainOrder } from '../types.js'
 import { RegionPool } from './region-pool.js'
 import type { Session } from './session.js'
@@ -28,10 +27,7 @@ interface Job {
   readonly train: Train
 }
 
-export interface TrainYardModules {
-  readonly transport: Transport
-  readonly crypto: FastCrypto
-  readonly outbox: Outbox
+export interface TrainYardModules extends EngineModules {
   readonly counters: Counters
 }
 
@@ -132,6 +128,7 @@ export class TrainYard {
     const slice = running ? PREPARE_SLICE_BESIDE_MICROS : PREPARE_SLICE_MICROS
     if (!job.train.prepare(session.gmac, now + slice)) return
     this.#preparations.shift()
+    if (!running) this.#modules.collector.minor()
     job.train.arm(nowMicros())
     this.#modules.outbox.reply(job.id, undefined)
   }

@@ -34,7 +34,7 @@ const MAX_SEGMENTS = 16
  * Packets are handed over in batches of at most this long. Short at first: the offered rate is rho = 1.2 times the claim, so
  * after a time e the bottleneck's queue holds up to 0.2 e, and pauses of a tenth of e leave it busy.
  */
-const MAX_BATCH_MICROS = 500
+const MAX_BATCH_MICROS = 1000
 const BATCH_SHARE = 0.1
 /** A sender that was held up catches up in lumps of at most this, so that it does not overrun every queue. */
 const MAX_CATCH_UP_MICROS = 2000

@@ -73,6 +73,8 @@ export class Receiver implements Source {
     this.#names = libc.allocate(batch * NAME_STRIDE)
     this.#control = libc.allocate(batch * CONTROL_STRIDE)
     this.#data = libc.allocate(batch * messageBytes)
+    // Touched now: a page fault in a slot may wait behind another thread's.
+    this.#data.bytes.fill(0)
     this.#timespec = libc.allocate(16)
     this.#headerWords = new Uint32Array(this.#headers.bytes.buffer)
     this.#controlWords = new Uint32Array(this.#control.bytes.buffer)

@@ -10,11 +10,12 @@ import {
   SESSION_ID_OFFSET,
 } from '../../pob/datagram.js'
 import { nowMicros } from '../clock.js'
+import type { Collector } from '../collector.js'
 import { Counters } from '../counters.js'
 import type { CommonRequest, ProverRequest } from '../messages.js'
 import { openInPlace } from '../seal.js'
 import { SessionTable } from '../session-table.js'
-import type { Engine, LoopMeter, Outbox, Source, Transport } from '../transport.js'
+import type { Engine, EngineModules, LoopMeter, Outbox, Source, Transport } from '../transport.js'
 import type { SlotOrder } from '../types.js'
 import { Path, type PathModules } from './path.js'
 import { SlotRun } from './slot-run.js'
@@ -22,11 +23,16 @@ import { SlotRun } from './slot-run.js'
 /** The largest committee, docs/protocol.md section 2. */
 const MAX_PATHS = 64
 
+export interface ProverModules extends EngineModules {
+  readonly meter: LoopMeter
+}
+
 export class ProverEngine implements Engine {
   readonly #transport: Transport
   readonly #crypto: FastCrypto
   readonly #outbox: Outbox
   readonly #meter: LoopMeter
+  readonly #collector: Collector
   readonly #counters = new Counters()
   readonly #paths = new SessionTable<Path>(MAX_PATHS)
   readonly #pathModules: PathModules
@@ -34,11 +40,12 @@ export class ProverEngine implements Engine {
   /** When a path has something to do. */
   #nextPath = Number.POSITIVE_INFINITY
 
-  constructor(transport: Transport, crypto: FastCrypto, outbox: Outbox, meter: LoopMeter) {
+  constructor({ transport, crypto, outbox, meter, collector }: ProverModules) {
     this.#transport = transport
     this.#crypto = crypto
     this.#outbox = outbox
     this.#meter = meter
+    this.#collector = collector
     this.#pathModules = { transport, outbox, counters: this.#counters, scratch: crypto.allocate(2048) }
   }
 
@@ -72,7 +79,7 @@ export class ProverEngine implements Engine {
         this.#paths.get(request.sessionId).probe(id, request.options, now)
         return
       case 'runSlot':
-        this.#runSlot(id, request.order, now)
+        this.#runSlot(id, request.order)
         return
       case 'counters':
         this.#outbox.reply(id, this.#counters.snapshot(this.#transport.overflow))
@@ -84,7 +91,7 @@ export class ProverEngine implements Engine {
     }
   }
 
-  #runSlot(id: number, order: SlotOrder, now: number): void {
+  #runSlot(id: number, order: SlotOrder): void {
     if (this.#slot !== undefined) throw new UserError('a slot is running', { code: 'BUSY' })
     const paths = order.members.map(({ sessionId }) =>
       sessionId === undefined ? undefined : this.#paths.get(sessionId),
@@ -103,7 +110,8 @@ export class ProverEngine implements Engine {
       overflow: () => this.#transport.overflow,
       coalesces: this.#transport.info.name === 'native',
     }
-    this.#slot = new SlotRun(id, order, paths, modules, now)
+    this.#collector.full()
+    this.#slot = new SlotRun(id, order, paths, modules, nowMicros())
   }
 
   tick(now: number): void {

@@ -26,6 +26,9 @@ export class SlotMember {
     this.#arrivals = new Float32Array(packetCount)
     this.#hash = crypto.createSha256()
     this.#seen = new Uint8Array(Math.ceil(packetCount / 8))
+    // Touched now: a page fault in the slot may wait behind another thread's.
+    this.#arrivals.fill(0)
+    this.#seen.fill(0)
     this.#order = new OrderEncoder(packetCount * ORDER_BYTES_A_PACKET)
   }
 

@@ -13,7 +13,7 @@ export interface ResampleQuality {
   readonly window: 'hann' | { readonly kaiserBeta: number }
 }
 
-/** torchaudio's default: fast, its stop band 40 dB down only well beyond the cut-off. */
+/** torchaudio's default: fast, but 9.5 kHz is only 26 dB down on the way from 48 to 16 kHz (measured in the tests). */
 export const RESAMPLE_FAST: ResampleQuality = { zeroCrossings: 6, rolloff: 0.99, window: 'hann' }
 
 /** librosa's "kaiser_best": aliases more than 100 dB down (measured in the tests); what the readers here use. */

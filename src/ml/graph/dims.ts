@@ -107,23 +107,42 @@ export function floorDivideDim(a: Dim, n: number): Dim {
 /** The number of elements of a list of dimensions. */
 export const productOfDims = (dims: readonly Dim[]): Dim => dims.reduce<Dim>(multiplyDims, 1)
 
+/** A factor of a term: a name, or floor(dividend / divisor). */
+export type DimFactor = string | { readonly dividend: Dim; readonly divisor: number }
+
+export interface DissectedDim {
+  readonly terms: readonly { readonly coefficient: number; readonly factors: readonly DimFactor[] }[]
+  readonly constant: number
+}
+
+/** A dimension as the sum of products that it is. */
+export function dissectDim(dim: Dim): DissectedDim {
+  const { terms, constant } = parse(dim)
+  return {
+    constant,
+    terms: [...terms].map(([atom, coefficient]) => ({
+      coefficient,
+      factors: splitOutside(atom, (c) => c === '*').map((part): DimFactor => {
+        const factor = part.replace(/^\*/, '')
+        const division = /^floor\(\((.*)\)\/(\d+)\)$/.exec(factor)
+        return division?.[1] === undefined ? factor : { dividend: division[1], divisor: Number(division[2]) }
+      }),
+    })),
+  }
+}
+
 /** The value of a dimension where its names are known. @throws RangeError for a name without a value. */
 export function evaluateDim(dim: Dim, values: Readonly<Record<string, number>>): number {
-  const { terms, constant } = parse(dim)
-  let total = constant
-  for (const [atom, coefficient] of terms) {
-    let value = 1
-    for (const factor of splitOutside(atom, (c) => c === '*').map((part) => part.replace(/^\*/, ''))) {
-      const division = /^floor\(\((.*)\)\/(\d+)\)$/.exec(factor)
-      if (division?.[1] !== undefined)
-        value *= Math.floor(evaluateDim(division[1], values) / Number(division[2]))
-      else {
-        const known = values[factor]
-        if (known === undefined) throw new RangeError(`the dimension ${factor} has no value`)
-        value *= known
-      }
-    }
-    total += coefficient * value
+  const { terms, constant } = dissectDim(dim)
+  const valueOf = (factor: DimFactor): number => {
+    if (typeof factor !== 'string') return Math.floor(evaluateDim(factor.dividend, values) / factor.divisor)
+    const known = values[factor]
+    if (known === undefined) throw new RangeError(`the dimension ${factor} has no value`)
+    return known
   }
-  return total
+  return terms.reduce(
+    (total, { coefficient, factors }) =>
+      total + factors.reduce((product, factor) => product * valueOf(factor), coefficient),
+    constant,
+  )
 }

@@ -1,5 +1,13 @@
 /** The same values in another arrangement: reshape, transpose, slice, pad, concat, split, expand. */
-import { addDims, type Dim, multiplyDims, productOfDims, subtractDims } from './dims.js'
+import {
+  addDims,
+  type Dim,
+  type DimFactor,
+  dissectDim,
+  multiplyDims,
+  productOfDims,
+  subtractDims,
+} from './dims.js'
 import {
   broadcastShapes,
   dimAt,
@@ -11,22 +19,47 @@ import {
 } from './shape.js'
 import { int, ints, type Tensor, text } from './tensor.js'
 
+/** A size as an int64 tensor [1]: read off a tensor that has it, or computed from sizes that can be. */
+function dimTensor(operation: string, like: Tensor, dim: Dim, shape: Shape): Tensor {
+  const { graph } = like
+  if (typeof dim === 'number') return graph.indices([dim])
+  const scalar = { dtype: 'int64' as const, shape: [1] }
+  const source = graph.symbolSource(dim)
+  if (source !== undefined)
+    return graph.emitOne('Shape', [source.tensor], scalar, {
+      start: int(source.axis),
+      end: int(source.axis + 1),
+    })
+  const { terms, constant } = dissectDim(dim)
+  const [only] = terms
+  if (terms.length === 1 && only?.coefficient === 1 && constant === 0 && typeof only.factors[0] === 'string')
+    if (only.factors.length === 1)
+      throw new ShapeError(operation, [like.shape, shape], `no tensor has the size ${dim}`)
+  const factorOf = (factor: DimFactor): Tensor =>
+    typeof factor === 'string'
+      ? dimTensor(operation, like, factor, shape)
+      : graph.emitOne(
+          'Div',
+          [dimTensor(operation, like, factor.dividend, shape), graph.indices([factor.divisor])],
+          scalar,
+        )
+  return terms.reduce(
+    (total, { coefficient, factors }) => {
+      const product = factors.reduce(
+        (sofar, factor) => graph.emitOne('Mul', [sofar, factorOf(factor)], scalar),
+        graph.indices([coefficient]),
+      )
+      return graph.emitOne('Add', [total, product], scalar)
+    },
+    graph.indices([constant]),
+  )
+}
+
 /** A 1-D int64 tensor holding a shape, computed when the graph runs where sizes are symbolic. */
 export function shapeTensor(operation: string, like: Tensor, shape: Shape): Tensor {
   const { graph } = like
   if (shape.every((dim) => typeof dim === 'number')) return graph.indices(shape)
-  const parts = shape.map((dim) => {
-    if (typeof dim === 'number') return graph.indices([dim])
-    const source = graph.symbolSource(dim)
-    if (source === undefined)
-      throw new ShapeError(operation, [like.shape, shape], `no tensor has the size ${dim}`)
-    return graph.emitOne(
-      'Shape',
-      [source.tensor],
-      { dtype: 'int64', shape: [1] },
-      { start: int(source.axis), end: int(source.axis + 1) },
-    )
-  })
+  const parts = shape.map((dim) => dimTensor(operation, like, dim, shape))
   const [only] = parts
   if (parts.length === 1 && only !== undefined) return only
   return graph.emitOne('Concat', parts, { dtype: 'int64', shape: [parts.length] }, { axis: int(0) })

@@ -91,6 +91,23 @@ describe('harmless classes stay data', () => {
   })
 })
 
+it('old fairseq configurations: its classes, generic types and nodes are records', async () => {
+  const generic = op.call(
+    op.global('operator', 'getitem'),
+    op.global('typing', 'List'),
+    op.global('builtins', 'int'),
+  )
+  const node = `${op.global('omegaconf.nodes', 'AnyNode')})\x81${op.dict(op.text('_val'), op.int(7), op.text('ref'), generic)}b`
+  const config = `${op.global('fairseq.models.wav2vec.wav2vec2', 'Wav2Vec2Config')})\x81${op.dict(op.text('n'), node)}b`
+  const choice = op.call(op.global('fairseq.dataclass.constants', 'Choices'), op.text('json'))
+  const file = await open(torchZip(op.tuple(config, choice)))
+  expect(JSON.parse(JSON.stringify(toPlain(file.root)))).toEqual([
+    { n: { _val: 7, ref: [null, null] } },
+    ['json'],
+  ])
+  await file.close()
+})
+
 describe('what a pickle may not do', () => {
   it.each([
     'os.system',
@@ -102,6 +119,8 @@ describe('what a pickle may not do', () => {
     'numpy.core.multiarray._reconstruct',
     'omegaconf.OmegaConf.load',
     'functools.partial',
+    'fairseq.file_utils.cached_path',
+    'fairseq.os.system',
     'collections.OrderedDict.fromkeys',
     'constructor.constructor',
   ])('%s is refused by name, in every spelling of an import', async (name) => {

@@ -66,8 +66,9 @@ describe('unigram segmentation', () => {
   })
 
   it('user-defined pieces win, unused ones never', async () => {
-    const model = await unigram([...basic, ['aba', -50, USER], ['ba', -0.1, UNUSED]])
-    expect(texts(model, 'bababa')).toEqual(['▁', 'b', 'aba', 'b', 'a'])
+    // A user piece scores its bytes times the best score (here -1), less 0.1.
+    const model = await unigram([...basic, ['q', -1], ['aba', -50, USER], ['ba', -0.1, UNUSED]])
+    expect(texts(model, 'baba')).toEqual(['▁', 'b', 'aba'])
   })
 
   it('falls back to bytes where the model says so, and decodes them', async () => {

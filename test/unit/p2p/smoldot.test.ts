@@ -111,9 +111,7 @@ describe('smoldot', () => {
   it('completes noise and yamux with our host, and keeps the connection', { timeout: 60_000 }, async () => {
     const node = await startNode()
     const connections: Connection[] = []
-    const identified: string[] = []
     node.addEventListener('connection:open', ({ detail }) => connections.push(detail))
-    node.addEventListener('peer:identify', ({ detail }) => identified.push(detail.agentVersion ?? ''))
 
     const said: string[] = []
     const client = start({
@@ -136,7 +134,7 @@ describe('smoldot', () => {
     // The handshake proves smoldot's own key to us.
     expect(connection?.remotePeer.type).toBe('Ed25519')
     const heard = (words: string): boolean => said.some((line) => line.includes(words))
-    // Both sides say that the handshake is through, that they identified each other, and that pings come back; it asks
+    // Both sides say that the handshake is through, that identify was asked for, and that pings come back; it asks
     // for protocols of its chain, is told that we have none, and stays connected.
     const missing = (): string[] =>
       ['handshake-finished', 'identify-request-received', 'pong', 'ProtocolNotAvailable'].filter(
@@ -147,7 +145,9 @@ describe('smoldot', () => {
         `${String(error)}: no ${missing().join(', ')}; smoldot said: ${said.slice(-20).join('\n')}`,
       )
     })
-    await new Promise((r) => setTimeout(r, 6000)); console.error('ID', identified)
+    // What smoldot answers to our identify is not asked for: it sends the answer and the stream's end in one frame, and
+    // where that arrives together with the negotiation js-libp2p cannot put the bytes back ("Cannot push data onto a
+    // stream that is closed").
     expect(connection?.status).toBe('open')
     expect(connections).toHaveLength(1)
   })

@@ -34,7 +34,11 @@ export class PickleInput {
   }
 
   byte(): number {
-    return this.bytes(1)[0] ?? 0
+    const inWindow = this.#window[this.#position - this.#windowStart]
+    if (inWindow === undefined) return this.bytes(1)[0] ?? 0
+    this.#position++
+    this.#consumed++
+    return inWindow
   }
 
   /** The next `length` bytes: a view that may share memory with the input. */

@@ -53,20 +53,22 @@ const INERT_CLASSES: readonly string[] = [
   'omegaconf.nodes.StringNode',
   'omegaconf.nodes.ValueNode',
   'typing.Any',
-  'fairseq.dataclass.constants.Choices',
-  'fairseq.dataclass.constants.StrEnum',
-  'fairseq.meters.AverageMeter',
-  'fairseq.meters.TimeMeter',
-  'fairseq.meters.StopwatchMeter',
-  'fairseq.logging.meters.AverageMeter',
-  'fairseq.logging.meters.TimeMeter',
-  'fairseq.logging.meters.StopwatchMeter',
+  'typing.Dict',
+  'typing.List',
+  'typing.Optional',
+  'typing.Tuple',
+  'typing.Union',
+  // How Python pickles `List[int]`; a record like the rest: nothing is looked up.
+  'operator.getitem',
   'numpy.dtype',
   'torch.device',
   'torch.Tensor',
   'torch.nn.parameter.Parameter',
   'builtins.object',
 ]
+
+/** Configuration classes, enums and meters of fairseq: capitalised names in its modules, never its functions. */
+const FAIRSEQ_CLASS = /^fairseq\.(?:[a-z0-9_]+\.)+[A-Z]\w*$/
 
 /** Types named as values only (a `ContainerMetadata` names its key type). */
 const TYPE_NAMES: readonly string[] = ['int', 'float', 'str', 'bool', 'bytes'].map(
@@ -167,8 +169,7 @@ function makeAllowed(): ReadonlyMap<string, PickleGlobal> {
   const globals: PickleGlobal[] = Object.entries(FUNCTIONS).map(
     ([name, call]) => new PickleGlobal(name, call),
   )
-  for (const name of [...INERT_CLASSES, ...TYPE_NAMES])
-    globals.push(new PickleGlobal(name, (args) => new PickleObject(name, args)))
+  for (const name of [...INERT_CLASSES, ...TYPE_NAMES]) globals.push(inert(name))
   for (const [name, dtype] of torchStorageClasses) globals.push(new TorchStorageClass(`torch.${name}`, dtype))
   for (const name of ['torch.UntypedStorage', 'torch.storage.UntypedStorage'])
     globals.push(new TorchStorageClass(name, undefined))
@@ -179,5 +180,11 @@ function makeAllowed(): ReadonlyMap<string, PickleGlobal> {
 /** The host's lookup for {@link unpickle}. */
 export function torchGlobal(name: string): PickleGlobal | undefined {
   const renamed = RENAMED_MODULES.find(([old]) => name.startsWith(old))
-  return ALLOWED.get(renamed === undefined ? name : renamed[1] + name.slice(renamed[0].length))
+  const current = renamed === undefined ? name : renamed[1] + name.slice(renamed[0].length)
+  if (FAIRSEQ_CLASS.test(current)) return inert(current)
+  return ALLOWED.get(current)
+}
+
+function inert(name: string): PickleGlobal {
+  return new PickleGlobal(name, (args) => new PickleObject(name, args))
 }

@@ -19,7 +19,10 @@ export class CharsMap {
   readonly #units: Uint32Array
   readonly #texts: Uint8Array
 
-  /** @param bytes u32 size of the trie, the trie, the replacements; empty for a map without entries */
+  /**
+   * @param bytes u32 size of the trie, the trie, the replacements; empty for a map without entries
+   * @throws ProtobufError where the sizes do not fit
+   */
   constructor(bytes: Uint8Array) {
     if (bytes.length === 0) {
       this.#units = new Uint32Array(0)
@@ -31,6 +34,7 @@ export class CharsMap {
     if (size > bytes.length - 4 || size % 4 !== 0) throw new ProtobufError('its character map is cut short')
     this.#units = Uint32Array.from({ length: size / 4 }, (_, i) => view.getUint32(4 + 4 * i, true))
     this.#texts = bytes.subarray(4 + size)
+    if (this.#texts.at(-1) !== 0) throw new ProtobufError('its character map has no end')
   }
 
   /** The replacement of the longest entry that starts at `at`, if any. */
@@ -51,8 +55,8 @@ export class CharsMap {
   }
 
   #textAt(offset: number): string {
-    const end = this.#texts.indexOf(0, offset)
-    if (offset > this.#texts.length || end < 0) throw new ProtobufError('its character map points nowhere')
+    // The texts end with NUL; an offset past them (a damaged trie) stands for nothing.
+    const end = Math.max(offset, this.#texts.indexOf(0, offset))
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#texts.subarray(offset, end))
   }
 }

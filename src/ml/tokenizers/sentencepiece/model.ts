@@ -2,6 +2,7 @@
 
 import { readSmall } from '../../files/read-json.js'
 import { refuse } from '../../files/refuse.js'
+import { CharsMap } from './chars-map.js'
 import { floatOfBits, ProtobufError, protobufFields } from './protobuf.js'
 
 export type PieceType = 'normal' | 'unknown' | 'control' | 'user' | 'unused' | 'byte'
@@ -14,8 +15,7 @@ export interface Piece {
 }
 
 export interface NormalizerSpec {
-  /** Trie and replacement texts of the character map; empty for none. */
-  readonly charsMap: Uint8Array
+  readonly charsMap: CharsMap
   readonly addDummyPrefix: boolean
   readonly removeExtraWhitespaces: boolean
   readonly escapeWhitespaces: boolean
@@ -107,9 +107,9 @@ function parseTrainer(bytes: Uint8Array) {
 
 function parseNormalizer(bytes: Uint8Array): NormalizerSpec {
   const flags = new Map<number, boolean>()
-  let charsMap = new Uint8Array(0)
+  let charsMap = new CharsMap(new Uint8Array(0))
   for (const { number, value, bytes: content } of protobufFields(bytes)) {
-    if (number === 2) charsMap = content.slice()
+    if (number === 2) charsMap = new CharsMap(content.slice())
     else flags.set(number, value !== 0)
   }
   return {

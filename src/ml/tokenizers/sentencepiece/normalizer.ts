@@ -1,6 +1,6 @@
 /** Normalisation before segmentation (sentencepiece src/normalizer.cc): character map, white space, dummy prefix. */
 
-import { CharsMap } from './chars-map.js'
+import type { CharsMap } from './chars-map.js'
 import type { NormalizerSpec } from './model.js'
 
 /** U+2581, SentencePiece's visible space. */
@@ -16,7 +16,7 @@ export class Normalizer {
   constructor(spec: NormalizerSpec, whitespaceAsSuffix: boolean, userPieces: readonly string[]) {
     this.#spec = spec
     this.#whitespaceAsSuffix = whitespaceAsSuffix
-    this.#map = new CharsMap(spec.charsMap)
+    this.#map = spec.charsMap
     this.#userPieces = userPieces.toSorted((a, b) => b.length - a.length)
   }
 
