@@ -6,7 +6,7 @@ import { type Audio, badAudio, checkSampleCount } from './audio.js'
 const FORMAT = 'FLAC'
 const STREAM_INFO_BYTES = 34
 /** The decoder gives float32, which holds 24 bits exactly; wider samples cannot be checked. */
-const MAX_CHECKED_BITS = 24
+const MAX_EXACT_BITS = 24
 const NO_MD5 = '0'.repeat(32)
 
 interface StreamInfo {
@@ -31,10 +31,8 @@ export async function decodeFlac(bytes: Uint8Array): Promise<Audio> {
     const samples = decoded.channelData[0]?.length ?? 0
     if (samples === 0 || (info.samples > 0 && samples !== info.samples))
       throw badAudio(FORMAT, `truncated: ${samples} of ${info.samples} samples`)
-    const isChecked = info.md5 !== NO_MD5 && info.bits <= MAX_CHECKED_BITS
-    if (isChecked && md5(decoded.channelData, info.bits) !== info.md5)
-      throw badAudio(FORMAT, 'the sound differs from its checksum')
-    return { sampleRate: decoded.sampleRate, channels: decoded.channelData }
+    const channels = info.bits <= MAX_EXACT_BITS ? exact(decoded.channelData, info) : decoded.channelData
+    return { sampleRate: decoded.sampleRate, channels }
   } finally {
     decoder.free()
   }
@@ -55,14 +53,25 @@ function parseStreamInfo(bytes: Uint8Array): StreamInfo {
   }
 }
 
-function md5(channels: readonly Float32Array[], bits: number): string {
-  const sampleBytes = Math.ceil(bits / 8)
+/**
+ * The decoder divides by 2^(bits - 1) - 1. Goes back to the integers, checks them against the file's MD5 and scales
+ * them like every other reader here, by 2^(bits - 1).
+ */
+function exact(decoded: readonly Float32Array[], { bits, md5 }: StreamInfo): readonly Float32Array[] {
+  const scale = 2 ** (bits - 1)
+  const integers = decoded.map((channel) =>
+    Int32Array.from(channel, (value) => Math.round(value * (scale - 1))),
+  )
+  if (md5 !== NO_MD5 && md5Of(integers, Math.ceil(bits / 8)) !== md5)
+    throw badAudio(FORMAT, 'the sound differs from its checksum')
+  return integers.map((channel) => Float32Array.from(channel, (value) => value / scale))
+}
+
+function md5Of(channels: readonly Int32Array[], sampleBytes: number): string {
   const frames = channels[0]?.length ?? 0
   const pcm = Buffer.alloc(frames * channels.length * sampleBytes)
-  const scale = 2 ** (bits - 1)
   let at = 0
   for (let i = 0; i < frames; i++)
-    for (const channel of channels)
-      at = pcm.writeIntLE(Math.round((channel[i] ?? 0) * scale), at, sampleBytes)
+    for (const channel of channels) at = pcm.writeIntLE(channel[i] ?? 0, at, sampleBytes)
   return createHash('md5').update(pcm).digest('hex')
 }

@@ -180,6 +180,16 @@ describe.each([
   })
 })
 
+it('FLAC gives the samples that were encoded, to the bit', async () => {
+  const { channels } = await decodeAudio(fixture('tones.flac'))
+  for (const [index, frequency] of [440, 1000].entries())
+    channels[index]?.forEach((value, i) => {
+      const encoded = Math.round(12000 * Math.sin((2 * Math.PI * frequency * i) / 16000))
+      if (Math.abs(value - encoded / 32768) > 0) expect(value).toBe(encoded / 32768)
+    })
+  expect(channels).toHaveLength(2)
+})
+
 it('one flipped bit in the sound is noticed where the format has a checksum', async () => {
   for (const name of ['tones.flac', 'tones.ogg', 'tones.opus']) {
     const bytes = Uint8Array.from(fixture(name))
