@@ -57,11 +57,14 @@ function mistake(name: string, expected: string, text: string): UserError {
   })
 }
 
+/** Set by the laboratory for its own processes. */
+const LABORATORY = 'PLUMBLINE_LAB_'
+
 /** One line for each variable that is probably a misspelling of one of ours. */
 export function misspelledVariables(env: Environment): readonly string[] {
   const known: string[] = [...CONFIG_LEAVES.map((leaf) => environmentName(leaf.path)), ...OTHER_VARIABLES]
   return Object.keys(env)
-    .filter((name) => name.startsWith('PLUMBLINE_') && !known.includes(name))
+    .filter((name) => name.startsWith('PLUMBLINE_') && !name.startsWith(LABORATORY) && !known.includes(name))
     .flatMap((name) => {
       const best = nearest(name, known)
       return best === undefined

@@ -41,6 +41,8 @@ export interface LabFiles {
 
 export interface LabFilesOptions {
   readonly challengers: number
+  /** What the prover's operator claims; nobody is told the truth. */
+  readonly claimMbps: number
   /** Declared uplink of every challenger. */
   readonly uplinkMbps: number
   readonly backend: 'auto' | 'native' | 'dgram'
@@ -105,7 +107,7 @@ export async function writeLabFiles(
   const prover = await daemon('prover', {
     network: { listen: listen(proverHost, CONTROL_PORT) },
     dataPlane: { backend: options.backend, host: '0.0.0.0' },
-    prover: { minIntervalSeconds: 0 },
+    prover: { claimMbps: options.claimMbps, minIntervalSeconds: 0 },
   })
   const payer = await daemon('payer', { network: { listen: [] } })
 

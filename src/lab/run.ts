@@ -150,6 +150,7 @@ class Laboratory {
   async run(signal: AbortSignal | undefined): Promise<LabResult> {
     const files = await writeLabFiles(this.directory, this.network, {
       challengers: this.options.challengers,
+      claimMbps: this.claimMbps,
       uplinkMbps: this.uplinkMbps,
       backend: this.options.backend ?? 'auto',
     })

@@ -1,14 +1,13 @@
-/** Tells the network what this node is, by signed gossip, and keeps what others tell. */
+/** Tells the network what this node is, by signed gossip and the DHT, and keeps what others tell. */
 import type { Config, Role } from '../config/schema.js'
 import type { Host } from '../p2p/index.js'
 import type { Store } from '../store/index.js'
 import type { Logger } from '../telemetry/logger.js'
 
-/** An announcement lives half an hour. */
-const ANNOUNCE_EVERY_MS = 10 * 60_000
 /** Connections are there, and addresses known. */
-const FIRST_ANNOUNCEMENT_MS = 5_000
-/** Peers written at a time. */
+const FIRST_MS = 5_000
+/** What others announced is written this often: worth dialling again after a restart. */
+const KEEP_PEERS_EVERY_MS = 10 * 60_000
 const MAX_PEERS_KEPT = 200
 const MAX_ADDRESSES = 8
 
@@ -20,30 +19,35 @@ export function startAnnouncer(
   { config, roles }: { readonly config: Config; readonly roles: readonly Role[] },
   { host, store, log }: { readonly host: Host; readonly store: Store; readonly log: Logger },
 ): Announcer {
-  const announce = async () => {
-    const isChallenger = roles.includes('challenger')
-    const { uplinkMbps } = config.challenger
-    try {
-      await host.announce({
-        roles: [...roles],
-        addresses: host.addresses().slice(0, MAX_ADDRESSES),
-        udpPort: isChallenger ? config.dataPlane.udpPort : 0,
-        uplinkKbps: isChallenger && uplinkMbps !== undefined ? Math.round(uplinkMbps * 1000) : 0,
-      })
-      for (const peer of host.announcements.list().slice(0, MAX_PEERS_KEPT))
-        await store.peers.put(peer.peerId, {
-          peerId: peer.peerId,
-          addresses: peer.addresses,
-          roles: peer.roles,
-          lastSeenMs: Date.now(),
-          score: -Math.round(host.scores.points(peer.peerId)),
-        })
-    } catch (error) {
-      log.debug({ reason: String(error) }, 'the announcement failed; trying again later')
-    }
+  const isChallenger = roles.includes('challenger')
+  const { uplinkMbps } = config.challenger
+  const content = () => ({
+    roles: [...roles],
+    addresses: host.addresses().slice(0, MAX_ADDRESSES),
+    udpPort: isChallenger ? config.dataPlane.udpPort : 0,
+    uplinkKbps: isChallenger && uplinkMbps !== undefined ? Math.round(uplinkMbps * 1000) : 0,
+  })
+  const quietly = (work: Promise<unknown>) =>
+    work.catch((error: unknown) =>
+      log.debug({ reason: String(error) }, 'an announcement did not get through'),
+    )
+  const begin = () => {
+    void quietly(host.announce(content))
+    // Without peers nobody could keep the record.
+    if (host.connections().length > 0) for (const role of roles) void quietly(host.dht.provide(role))
   }
-  const first = setTimeout(() => void announce(), FIRST_ANNOUNCEMENT_MS)
-  const every = setInterval(() => void announce(), ANNOUNCE_EVERY_MS)
+  const keepPeers = async () => {
+    for (const peer of host.announcements.list().slice(0, MAX_PEERS_KEPT))
+      await store.peers.put(peer.peerId, {
+        peerId: peer.peerId,
+        addresses: peer.addresses,
+        roles: peer.roles,
+        lastSeenMs: Date.now(),
+        score: -Math.round(host.scores.points(peer.peerId)),
+      })
+  }
+  const first = setTimeout(begin, FIRST_MS)
+  const every = setInterval(() => void quietly(keepPeers()), KEEP_PEERS_EVERY_MS)
   first.unref()
   every.unref()
   return {

@@ -31,10 +31,13 @@ const SUPER_PACKET_MICROS = 100
 /** More gains little (0.67 against 0.43 us a packet at 44) and comes as a lump. */
 const MAX_SEGMENTS = 16
 /**
- * Packets are handed over in batches of at most this long. Short at first: the offered rate is rho = 1.2 times the claim, so
- * after a time e the bottleneck's queue holds up to 0.2 e, and pauses of a tenth of e leave it busy.
+ * Packets are handed over in batches of at most this long: the larger one for slow trains, where the smaller holds a
+ * packet or two. Short at first: the offered rate is rho = 1.2 times the claim, so after a time e the bottleneck's queue
+ * holds up to 0.2 e, and pauses of a tenth of e leave it busy.
  */
-const MAX_BATCH_MICROS = 1000
+const MAX_BATCH_MICROS = 500
+const MAX_SLOW_BATCH_MICROS = 1000
+const PACKETS_A_BATCH = 3
 const BATCH_SHARE = 0.1
 /** A sender that was held up catches up in lumps of at most this, so that it does not overrun every queue. */
 const MAX_CATCH_UP_MICROS = 2000
@@ -154,9 +157,13 @@ export class Train {
     else if (sent < count) this.nextPumpMicros = after + RETRY_MICROS
     else {
       const nextDue = this.#start + this.#next * stepMicros
+      const longest = Math.min(
+        MAX_SLOW_BATCH_MICROS,
+        Math.max(MAX_BATCH_MICROS, PACKETS_A_BATCH * stepMicros),
+      )
       const batch = Math.max(
         transport.granularityMicros,
-        Math.min(MAX_BATCH_MICROS, (now - this.#start) * BATCH_SHARE),
+        Math.min(longest, (now - this.#start) * BATCH_SHARE),
       )
       this.nextPumpMicros = Math.max(nextDue, nextDue <= after ? after + CATCH_UP_PAUSE_MICROS : now + batch)
     }

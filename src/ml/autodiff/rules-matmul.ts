@@ -28,7 +28,7 @@ function productGradients(node: Node, gradient: Tensor, { transposeA, transposeB
 
 /**
  * a^T b. In a batch of small matrices the kernel transposes its first operand slowly: where that is the wider one,
- * b^T a is made and turned round instead.
+ * b^T a is made instead, from a copy of b turned round (which mostly merges with another turn), and turned back.
  */
 function fromTransposed(a: Tensor, b: Tensor, options: { transposeB?: boolean; scale: number }): Tensor {
   const { transposeB = false, scale } = options
@@ -36,7 +36,7 @@ function fromTransposed(a: Tensor, b: Tensor, options: { transposeB?: boolean; s
   const other = b.shape.at(transposeB ? -2 : -1)
   const narrower = typeof width === 'number' && typeof other === 'number' && other < width
   if (a.rank === 2 || transposeB || !narrower) return matmul(a, b, { transposeA: true, transposeB, scale })
-  return swapLast(matmul(b, a, { transposeA: true, scale }))
+  return swapLast(matmul(swapLast(b), a, { scale }))
 }
 
 export const matmulRules: Readonly<Record<string, Rule>> = {

@@ -134,7 +134,7 @@ export function dissectDim(dim: Dim): DissectedDim {
 /** The value of a dimension where its names are known. @throws RangeError for a name without a value. */
 export function evaluateDim(dim: Dim, values: Readonly<Record<string, number>>): number {
   const { terms, constant } = dissectDim(dim)
-  const valueOf = (factor: DimFactor): number => {
+  const sizeOf = (factor: DimFactor): number => {
     if (typeof factor !== 'string') return Math.floor(evaluateDim(factor.dividend, values) / factor.divisor)
     const known = values[factor]
     if (known === undefined) throw new RangeError(`the dimension ${factor} has no value`)
@@ -142,7 +142,7 @@ export function evaluateDim(dim: Dim, values: Readonly<Record<string, number>>):
   }
   return terms.reduce(
     (total, { coefficient, factors }) =>
-      total + factors.reduce((product, factor) => product * valueOf(factor), coefficient),
+      total + factors.reduce((product, factor) => product * sizeOf(factor), coefficient),
     constant,
   )
 }

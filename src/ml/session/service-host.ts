@@ -1,7 +1,7 @@
 /**
  * The daemon's side of a service. Calls wait in a line and run one at a time. A call that is cancelled while it waits
  * costs nothing; one that is cancelled while it runs answers at once, and its place is ended if it does not come back
- * in time. A place that dies fails the call it was running, and the next call starts a new one.
+ * in time (a process at once; a worker's thread is left to its run and ends after it). A place that dies fails the call it was running, and the next call starts a new one.
  */
 import { UserError } from '../../errors.js'
 import { type Place, startProcess, startWorker } from './placement.js'
@@ -150,7 +150,9 @@ export class ServiceHost {
   /** Ends a place that is still at the same call when the grace is over. */
   #killLater(place: Place, call?: Call): void {
     const timer = setTimeout(() => {
-      if (this.#place === place && (call === undefined || this.#running === call)) place.kill()
+      if (this.#place !== place || (call !== undefined && this.#running !== call)) return
+      place.kill()
+      this.#ended(place, 'it did not come back in time')
     }, this.#options.graceMs ?? GRACE_MS)
     timer.unref()
   }

@@ -59,7 +59,7 @@ export class ByteBpeTokenizer {
   /** @throws UserError for missing or malformed files */
   static async read(directory: string): Promise<ByteBpeTokenizer> {
     const config = await readTokenizerConfig(directory)
-    const vocabulary = await Vocabulary.read(join(directory, 'vocab.json'))
+    const vocabulary = await Vocabulary.read(config)
     const path = join(directory, 'merges.txt')
     const ranks = new Map<string, number>()
     for (const line of (await readText(path)).split('\n')) {

@@ -17,13 +17,16 @@ export async function readTokenizerConfig(directory: string): Promise<TokenizerC
   const fields: Record<string, unknown> = {}
   for (const file of ['special_tokens_map.json', 'tokenizer_config.json']) {
     const path = join(directory, file)
-    const isThere = await access(path).then(
-      () => true,
-      () => false,
-    )
-    if (isThere) Object.assign(fields, await readJsonObject(path))
+    if (await exists(path)) Object.assign(fields, await readJsonObject(path))
   }
   return { directory, fields }
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** A special token's text: given as a string or as `{content}`; `fallback` where the files do not say. */
@@ -41,6 +44,32 @@ export function flag(config: TokenizerConfig, field: string, fallback: boolean):
   if (value === undefined || value === null) return fallback
   if (typeof value === 'boolean') return value
   throw refuse(join(config.directory, 'tokenizer_config.json'), `${field} is neither true nor false`)
+}
+
+/**
+ * Tokens that were added after training and are not in vocab.json: `added_tokens.json` ({token: id}) and
+ * `added_tokens_decoder` of the configuration ({id: {content}}).
+ */
+export async function readAddedTokens(config: TokenizerConfig): Promise<ReadonlyMap<string, unknown>> {
+  const added = new Map<string, unknown>()
+  const decoder = config.fields.added_tokens_decoder
+  if (typeof decoder === 'object' && decoder !== null)
+    for (const [id, token] of Object.entries(decoder as Record<string, unknown>))
+      if (typeof token === 'object' && token !== null && 'content' in token)
+        added.set(String(token.content), Number(id))
+  const path = join(config.directory, 'added_tokens.json')
+  if (await exists(path))
+    for (const [token, id] of Object.entries(await readJsonObject(path))) added.set(token, id)
+  return added
+}
+
+/** The entries of vocab.json, then the added tokens that it lacks. */
+export function withAdded(
+  entries: readonly (readonly [string, unknown])[],
+  added: ReadonlyMap<string, unknown>,
+): readonly (readonly [string, unknown])[] {
+  const known = new Set(entries.map(([token]) => token))
+  return [...entries, ...[...added].filter(([token]) => !known.has(token))]
 }
 
 export class Vocabulary {
@@ -62,8 +91,11 @@ export class Vocabulary {
     this.#tokens = tokens
   }
 
-  static async read(path: string): Promise<Vocabulary> {
-    return new Vocabulary(path, Object.entries(await readJsonObject(path)))
+  /** vocab.json with the added tokens. */
+  static async read(config: TokenizerConfig): Promise<Vocabulary> {
+    const path = join(config.directory, 'vocab.json')
+    const entries = Object.entries(await readJsonObject(path))
+    return new Vocabulary(path, withAdded(entries, await readAddedTokens(config)))
   }
 
   /** Number of tokens. */

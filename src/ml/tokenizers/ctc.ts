@@ -81,7 +81,7 @@ export class CtcTokenizer {
     const config = await readTokenizerConfig(directory)
     const path = join(directory, 'vocab.json')
     const json = await readJsonObject(path)
-    if (!isNested(json)) return new CtcTokenizer(config, new Vocabulary(path, Object.entries(json)))
+    if (!isNested(json)) return new CtcTokenizer(config, await Vocabulary.read(config))
     const wanted = language ?? config.fields.target_lang
     const entries = typeof wanted === 'string' && Object.hasOwn(json, wanted) ? json[wanted] : undefined
     if (typeof entries !== 'object' || entries === null)

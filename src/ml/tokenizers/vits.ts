@@ -3,7 +3,6 @@
  * Text is lower-cased and stripped of what the vocabulary lacks where the configuration says `normalize`.
  */
 
-import { join } from 'node:path'
 import { UserError } from '../../errors.js'
 import { AddedTokenSplitter } from './added-tokens.js'
 import { flag, readTokenizerConfig, type TokenizerConfig, tokenText, Vocabulary } from './config.js'
@@ -40,7 +39,7 @@ export class VitsTokenizer {
         code: 'UNAVAILABLE',
         remedy: 'use a model of characters, such as the MMS-TTS ones',
       })
-    return new VitsTokenizer(config, await Vocabulary.read(join(directory, 'vocab.json')))
+    return new VitsTokenizer(config, await Vocabulary.read(config))
   }
 
   /** The text that is spoken: lower case, without characters that the vocabulary lacks. */

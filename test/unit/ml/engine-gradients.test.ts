@@ -141,7 +141,7 @@ const checks: Readonly<Record<string, Check>> = {
     ),
   ),
   expand: {
-    shapes: ([a = 1, b = 1]) => [[a, 1]],
+    shapes: ([a = 1]) => [[a, 1]],
     build: ([x]) => g.expand(need(x), [3, Number(need(x).shape[0]), 4]),
   },
   gather: {

@@ -2,7 +2,10 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { PickleInput } from '../../../src/ml/files/pickle/input.js'
+import { unpickle } from '../../../src/ml/files/pickle/machine.js'
 import { PickleObject, toPlain } from '../../../src/ml/files/pickle/values.js'
+import { torchGlobal } from '../../../src/ml/files/torch/globals.js'
 import { TorchFile } from '../../../src/ml/files/torch/torch-file.js'
 import { op, tensorOf, torchZip } from './files-builders.js'
 import { isRefused, mutations, refusalOf, temporaryFile } from './files-support.js'
@@ -178,6 +181,29 @@ describe('what a pickle may not do', () => {
     expect(file.tensors.size).toBe(0)
     expect(() => toPlain(file.root)).toThrow(/too deeply/)
     await file.close()
+  })
+})
+
+describe('every protocol of CPython gives the same values', () => {
+  const { values, protocols } = JSON.parse(
+    readFileSync(fileURLToPath(new URL('../../fixtures/pickle/protocols.json', import.meta.url)), 'utf8'),
+  ) as { values: unknown[]; protocols: string[] }
+  /** Numbers and containers tagged as in the fixture. */
+  const tagged = (value: unknown, like: unknown): unknown => {
+    const isFloat = typeof like === 'object' && like !== null && 'float' in like
+    if (typeof value === 'bigint') return { int: String(value) }
+    if (typeof value === 'number' && isFloat) return { float: Object.is(value, -0) ? '-0.0' : String(value) }
+    if (typeof value === 'number') return { int: String(value) }
+    if (value instanceof Uint8Array) return { bytes: [...value] }
+    if (value instanceof Set) return { set: [...value].map((item) => tagged(item, null)) }
+    if (value instanceof Map)
+      return { dict: [...value].map((pair) => pair.map((item) => tagged(item, null))) }
+    return Array.isArray(value) ? { list: value.map((item) => tagged(item, null)) } : value
+  }
+  it.each(protocols.map((bytes, protocol) => [protocol, bytes] as const))('protocol %i', (_, bytes) => {
+    const host = { global: torchGlobal, persistent: () => null }
+    const read = unpickle(PickleInput.fromBytes(Buffer.from(bytes, 'base64')), host)
+    expect((read as unknown[]).map((value, i) => tagged(value, values[i]))).toEqual(values)
   })
 })
 

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { readSentencePieceModel } from '../../../src/ml/tokenizers/sentencepiece/model.js'
 import { UnigramModel } from '../../../src/ml/tokenizers/sentencepiece/unigram.js'
@@ -83,6 +85,23 @@ describe('unigram segmentation', () => {
   })
 })
 
+describe('equal to the reference program', () => {
+  const fixture = (name: string) =>
+    fileURLToPath(new URL(`../../fixtures/sentencepiece/${name}`, import.meta.url))
+  it('ids and text of 120 strings under a trained model with byte fallback', async () => {
+    const { rows } = JSON.parse(readFileSync(fixture('byte-fallback.json'), 'utf8')) as {
+      rows: { text: string; ids: number[]; decoded: string }[]
+    }
+    const model = await UnigramModel.read(fixture('byte-fallback.model'))
+    expect(rows.length).toBeGreaterThan(100)
+    for (const { text, ids, decoded } of rows) {
+      const pieces = model.encode(text)
+      expect(pieces.map(({ id }) => id)).toEqual(ids)
+      expect(model.decode(pieces.map((piece) => piece.text))).toBe(decoded)
+    }
+  })
+})
+
 describe('normalisation', () => {
   it('white space: collapsed and trimmed by default, kept where the model says', async () => {
     const collapsing = await unigram(basic)
@@ -96,7 +115,7 @@ describe('normalisation', () => {
   it('white space as a suffix', async () => {
     const model = await unigram(basic, numberField(24, 1))
     expect(texts(model, 'a b').join('')).toBe('a▁b▁')
-    expect(model.decode(texts(model, 'a b'))).toBe('a b')
+    expect(model.decode(texts(model, 'a b'))).toBe('a b ')
   })
 })
 

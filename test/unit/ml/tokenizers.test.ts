@@ -87,6 +87,18 @@ describe('CTC', () => {
     ).toBe('a, b')
   })
 
+  it('takes tokens that were added after training from either file', async () => {
+    const files = { 'vocab.json': { '[PAD]': 2, a: 0, '[UNK]': 1 }, 'added_tokens.json': { '<s>': 3 } }
+    const added = {
+      pad_token: '[PAD]',
+      unk_token: '[UNK]',
+      added_tokens_decoder: { 4: { content: '</s>' }, 0: { content: 'a' } },
+    }
+    const tokenizer = await CtcTokenizer.read(directoryOf({ ...files, 'tokenizer_config.json': added }))
+    expect(tokenizer.decode([3, 0, 2, 4, 4, 1])).toBe('<s>a</s>[UNK]')
+    expect(tokenizer.vocabulary.size).toBe(5)
+  })
+
   it('MMS: the language must be there', async () => {
     const error = await refusalOf(() => CtcTokenizer.read(golden('03-mms-adapters'), 'xyz'))
     expect(error.line).toMatch(/"xyz".*eng/)

@@ -71,9 +71,7 @@ const INERT_CLASSES: readonly string[] = [
 const FAIRSEQ_CLASS = /^fairseq\.(?:[a-z0-9_]+\.)+[A-Z]\w*$/
 
 /** Types named as values only (a `ContainerMetadata` names its key type). */
-const TYPE_NAMES: readonly string[] = ['int', 'float', 'str', 'bool', 'bytes'].map(
-  (name) => `builtins.${name}`,
-)
+const TYPE_NAMES: readonly string[] = ['int', 'float', 'str', 'bool'].map((name) => `builtins.${name}`)
 
 const pairs = (value: PickleValue | undefined): Map<PickleValue, PickleValue> => {
   if (value === undefined) return new Map()
@@ -112,6 +110,8 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
   'builtins.list': ([items]) => list(items),
   'builtins.tuple': ([items]) => frozen(list(items)),
   'torch.Size': ([items]) => frozen(list(items)),
+  // Protocols before 3 write empty bytes as a call without arguments.
+  'builtins.bytes': () => new Uint8Array(0),
   'builtins.set': ([items]) => new Set(list(items)),
   'builtins.frozenset': ([items]) => new Set(list(items)),
   '_codecs.encode': ([text]) => {

@@ -74,21 +74,20 @@ export class UnigramModel {
     return out
   }
 
-  /** Text of pieces: the visible space becomes a space, the dummy prefix goes. */
+  /** Text of pieces: the visible space becomes a space, the dummy prefix goes (a dummy suffix stays). */
   decode(pieces: readonly string[]): string {
     const text = this.model.byteFallback ? joinBytes(pieces) : pieces.join('')
     const joined = text.replaceAll(SPACE_SYMBOL, ' ')
-    const { addDummyPrefix } = this.model.normalizer
-    if (!addDummyPrefix) return joined
-    return this.model.whitespaceAsSuffix ? joined.replace(/ $/, '') : joined.replace(/^ /, '')
+    const hasPrefix = this.model.normalizer.addDummyPrefix && !this.model.whitespaceAsSuffix
+    return hasPrefix ? joined.replace(/^ /, '') : joined
   }
 
   #segment(text: string): readonly EncodedPiece[] {
     const best = new Array<Best | undefined>(text.length + 1).fill(undefined)
     const offer = (end: number, score: number, start: number, id: number): void => {
-      const rounded = Math.fround(score)
       const known = best[end]
-      if (known === undefined || rounded > known.score) best[end] = { score: rounded, start, id }
+      // The reference compares the float64 sum with the float32 it kept; near ties depend on it.
+      if (known === undefined || score > known.score) best[end] = { score: Math.fround(score), start, id }
     }
     for (let start = 0; start < text.length; ) {
       const here = start === 0 ? 0 : (best[start]?.score ?? 0)
@@ -106,7 +105,7 @@ export class UnigramModel {
         offer(end, score + here, start, id)
         if (end === single) hasSingle = true
       }
-      if (!hasSingle) offer(single, this.#unknownScore + here, start, this.model.unknownId)
+      if (!hasSingle) offer(single, Math.fround(this.#unknownScore + here), start, this.model.unknownId)
       start = single
     }
     const pieces: EncodedPiece[] = []
@@ -132,7 +131,7 @@ function joinBytes(pieces: readonly string[]): string {
   return pieces
     .join('')
     .replace(/(?:<0x[0-9A-F]{2}>)+/g, (run) =>
-      new TextDecoder().decode(
+      new TextDecoder('utf-8', { ignoreBOM: true }).decode(
         Uint8Array.from(run.matchAll(/[0-9A-F]{2}(?=>)/g), ([hex]) => Number.parseInt(hex, 16)),
       ),
     )
