@@ -46,14 +46,16 @@ export async function measureBox(backend: BackendChoice): Promise<BoxCapacity> {
       rateKbps: OFFERED_KBPS,
       armedForMs: DEADLINE_MS,
     })
-    const { statistics } = await prover.runSlot({
+    const { acks, statistics } = await prover.runSlot({
       slot: 0,
       attempt: 0,
       tauMicros: TAU_MICROS,
       members: [{ sessionId, packetCount, rttMicros: 100 }],
       drainMicros: TAU_MICROS,
     })
-    const receiveMbps = (statistics.packets * PACKET_BITS) / Math.max(1, statistics.arrivalSpanMicros)
+    // Until the last ack, not the last arrival: packets still waiting to be hashed are not handled yet.
+    const micros = Math.max(1, acks.at(-1)?.sentMicros ?? 0)
+    const receiveMbps = acks.length === 0 ? 0 : (statistics.packets * PACKET_BITS) / micros
     return { backend: prover.backend, receiveMbps }
   } finally {
     await Promise.all([member.close(), prover.close()])

@@ -257,7 +257,7 @@ export class Challenger {
       `attempt ${attempt} of slot ${slot} comes before attempt ${attempt - 1}`,
     )
     ensure(
-      this.#slotsArmed() < this.options.maxConcurrentSlots,
+      this.#slotsArmedBeside(challenge) < this.options.maxConcurrentSlots,
       'busy',
       'this challenger sends in another challenge right now; ask again in a second',
     )
@@ -287,9 +287,11 @@ export class Challenger {
     return commitment
   }
 
-  #slotsArmed(): number {
+  /** Within a challenge slots and attempts follow one another: a failed one does not stand in the way of its repeat. */
+  #slotsArmedBeside(own: Challenge): number {
     const nowMs = this.modules.now()
-    const attempts = [...this.#challenges.values()].flatMap((challenge) => [...challenge.attempts.values()])
+    const others = [...this.#challenges.values()].filter((challenge) => challenge !== own)
+    const attempts = others.flatMap((challenge) => [...challenge.attempts.values()])
     return attempts.filter((each) => each.testimony === undefined && each.armedUntilMs > nowMs).length
   }
 

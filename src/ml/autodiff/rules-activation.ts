@@ -1,18 +1,17 @@
 /** Gradients of activation functions and of softmax. */
-import { add, erf, exp, greater, mul, sigmoid, sub, sum, type Tensor, tanh, where } from '../graph/index.js'
+import { add, erf, exp, greater, mul, neg, sigmoid, sub, sum, type Tensor, tanh, where } from '../graph/index.js'
 import { floatOf, intOf, operand, type Rule, result, single, textOf } from './rule.js'
 
 const ROOT_HALF = Math.SQRT1_2
-const ONE_OVER_ROOT_TWO_PI = 1 / Math.sqrt(2 * Math.PI)
+const TWO_OVER_ROOT_PI = 2 / Math.sqrt(Math.PI)
 const ROOT_TWO_OVER_PI = Math.sqrt(2 / Math.PI)
 /** The cubic coefficient of the tanh approximation (Hendrycks and Gimpel 2016). */
 const CUBIC = 0.044715
 
-/** Phi(x) + x phi(x). */
-function geluSlope(x: Tensor): Tensor {
-  const distribution = add(mul(erf(mul(x, ROOT_HALF)), 0.5), 0.5)
-  const density = exp(mul(mul(x, x), -0.5))
-  return add(distribution, mul(mul(x, ONE_OVER_ROOT_TWO_PI), density))
+/** Twice Phi(x) + x phi(x), with u = x/sqrt(2): 1 + erf(u) + 2/sqrt(pi) u exp(-u^2). */
+function twiceGeluSlope(x: Tensor): Tensor {
+  const u = mul(x, ROOT_HALF)
+  return add(add(erf(u), mul(mul(u, TWO_OVER_ROOT_PI), exp(neg(mul(u, u))))), 1)
 }
 
 /** With u = sqrt(2/pi) (x + c x^3): (1 + tanh u)/2 + x (1 - tanh^2 u)/2 u'. */
@@ -34,7 +33,8 @@ export const activationRules: Readonly<Record<string, Rule>> = {
   Softplus: single((node, gradient) => mul(gradient, sigmoid(operand(node, 0)))),
   Gelu: single((node, gradient) => {
     const x = operand(node, 0)
-    return mul(gradient, textOf(node, 'approximate') === 'tanh' ? geluTanhSlope(x) : geluSlope(x))
+    if (textOf(node, 'approximate') === 'tanh') return mul(gradient, geluTanhSlope(x))
+    return mul(mul(gradient, 0.5), twiceGeluSlope(x))
   }),
   Softmax: single((node, gradient) => {
     const y = result(node)

@@ -8,15 +8,8 @@
 
 import type { PickleInput } from './input.js'
 import { appendAll, build, setAll } from './mutate.js'
-import {
-  decimalFloat,
-  decimalInteger,
-  longInteger,
-  python2String,
-  quotedString,
-  rawUnicode,
-  utf8,
-} from './text.js'
+import { readScalar } from './scalars.js'
+import { decimalInteger, utf8 } from './text.js'
 import { ForbiddenGlobalError, PickleError, PickleGlobal, type PickleValue } from './values.js'
 
 /** A 1B-parameter optimizer checkpoint takes about one million. */
@@ -24,7 +17,6 @@ const MAX_OPCODES = 20_000_000
 /** Items between a MARK and its end: dict entries of one state dict. */
 const MAX_STACK = 4_000_000
 const MAX_MEMO = 4_000_000
-const MAX_LONG_BYTES = 1024
 const HIGHEST_PROTOCOL = 5
 
 export interface PickleHost {
@@ -68,7 +60,7 @@ class Machine {
     throw new PickleError(`it has more than ${MAX_OPCODES} opcodes`)
   }
 
-  /** Opcodes that push a scalar, and the memo. */
+  /** Opcodes of framing and the memo, and those that push a scalar. */
   #scalar(opcode: string): boolean {
     const input = this.#in
     switch (opcode) {
@@ -78,57 +70,6 @@ class Machine {
       case '\x95': // FRAME: a hint for buffered readers
         input.length8()
         return true
-      case 'N':
-        return this.#push(null)
-      case '\x88':
-        return this.#push(true)
-      case '\x89':
-        return this.#push(false)
-      case 'I': {
-        const line = input.line()
-        const text = String.fromCharCode(...line.subarray(0, 3))
-        return this.#push(text === '00' ? false : text === '01' ? true : decimalInteger(line))
-      }
-      case 'L':
-        return this.#push(decimalInteger(input.line()))
-      case 'J':
-        return this.#push(input.int32())
-      case 'K':
-        return this.#push(input.uint(1))
-      case 'M':
-        return this.#push(input.uint(2))
-      case '\x8a':
-        return this.#push(longInteger(input.bytes(input.uint(1))))
-      case '\x8b': {
-        const length = input.uint(4)
-        if (length > MAX_LONG_BYTES) throw new PickleError('an integer is too long')
-        return this.#push(longInteger(input.bytes(length)))
-      }
-      case 'F':
-        return this.#push(decimalFloat(input.line()))
-      case 'G':
-        return this.#push(input.double())
-      case 'S':
-        return this.#push(quotedString(input.line()))
-      case 'V':
-        return this.#push(rawUnicode(input.line()))
-      case 'T':
-        return this.#push(python2String(input.bytes(input.uint(4))))
-      case 'U':
-        return this.#push(python2String(input.bytes(input.uint(1))))
-      case 'X':
-        return this.#push(utf8(input.bytes(input.uint(4))))
-      case '\x8c':
-        return this.#push(utf8(input.bytes(input.uint(1))))
-      case '\x8d':
-        return this.#push(utf8(input.bytes(input.length8())))
-      case 'B':
-        return this.#push(input.bytes(input.uint(4)).slice())
-      case 'C':
-        return this.#push(input.bytes(input.uint(1)).slice())
-      case '\x8e':
-      case '\x96': // BYTEARRAY8
-        return this.#push(input.bytes(input.length8()).slice())
       case 'p':
         return this.#remember(Number(decimalInteger(input.line())))
       case 'q':
@@ -143,8 +84,10 @@ class Machine {
         return this.#recall(input.uint(1))
       case 'j':
         return this.#recall(input.uint(4))
-      default:
-        return false
+      default: {
+        const value = readScalar(opcode, input)
+        return value === undefined ? false : this.#push(value)
+      }
     }
   }
 
