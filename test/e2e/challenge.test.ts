@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decodeTranscript } from '../../src/pob/transcript.js'
 import { CLAIM_MBPS, LocalNetwork, whyNoLoopback } from '../support/local-network.js'
+import type { NodeProcess } from '../support/node-process.js'
 
 const reason = await whyNoLoopback()
 if (reason !== undefined) process.stderr.write(`e2e challenge: skipped: ${reason}\n`)
@@ -15,9 +16,12 @@ const CAP_MBPS = 1.2 * CLAIM_MBPS
 
 describe.skipIf(reason !== undefined)('a challenge on loopback', { timeout: 120_000 }, () => {
   let network: LocalNetwork
+  let processes: { readonly prover: NodeProcess; readonly challenger: NodeProcess }
   beforeAll(async () => {
     network = await LocalNetwork.create({ challengers: 3 })
-    await network.startAll()
+    const { prover, challengers } = await network.startAll()
+    const [challenger = prover] = challengers
+    processes = { prover, challenger }
   }, 120_000)
   afterAll(() => network?.close(), 60_000)
 
@@ -56,6 +60,31 @@ describe.skipIf(reason !== undefined)('a challenge on loopback', { timeout: 120_
     expect(result.faultTolerance).toMatchObject({ n: 3, f: 1, teams: 1, members: 3 })
     expect(result.slots).toHaveLength(1)
     expect(result.guaranteedMbps).toBeLessThanOrEqual(CAP_MBPS)
+    expect(await verify(result.transcript.path)).toMatchObject({ code: 0, verdict: { level: 'anchored' } })
+  })
+
+  it('reaches a prover that listens nowhere, through a relay', async () => {
+    const [relay] = network.challengers
+    if (relay === undefined) throw new Error('no challenger')
+    const { challenger, prover } = processes
+    await Promise.all([challenger.stop(), prover.stop()])
+    const { host, dataDir, address } = relay
+    await network.configure(dataDir, host, {
+      network: { listen: [`/ip4/${host}/tcp/4021`], enableRelayServer: true },
+      dataPlane: { host, udpPort: 4022 },
+      challenger: { uplinkMbps: 100, operator: 'operator-0' },
+    })
+    await network.daemon('challenger', relay)
+    await network.configure(network.prover.dataDir, network.prover.host, {
+      network: { listen: [], relays: [address] },
+      prover: { claimMbps: CLAIM_MBPS, minIntervalSeconds: 0 },
+    })
+    const started = await (await network.daemon('prover', network.prover)).event('started')
+    const circuit = `${address}/p2p-circuit/p2p/${network.prover.identity.peerId}`
+    expect(started.addresses).toEqual([circuit])
+    const result = await network.measure([], circuit)
+    // The relay is a challenger as well, and not left out.
+    expect(result.faultTolerance).toMatchObject({ n: 3, teams: 3 })
     expect(await verify(result.transcript.path)).toMatchObject({ code: 0, verdict: { level: 'anchored' } })
   })
 })

@@ -57,7 +57,12 @@ describe('golden 14a: CTC', () => {
     const [logits, targets, frames, labels] = tensors
     if (!logits || !targets || !frames || !labels) throw new Error('nothing')
     const batchFirst = transpose(logits, [1, 0, 2])
-    return { graph, feeds, logits, ctc: ctcLoss(batchFirst, targets, frames, labels, { zeroInfinity, blank }) }
+    return {
+      graph,
+      feeds,
+      logits,
+      ctc: ctcLoss(batchFirst, targets, frames, labels, { zeroInfinity, blank }),
+    }
   }
 
   it('gives each row its likelihood, and infinity where the frames cannot spell the target', async () => {

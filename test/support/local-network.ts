@@ -57,8 +57,14 @@ export interface NetworkOptions {
   readonly prover?: Settings
   /** Sections of every challenger's configuration. */
   readonly challenger?: Settings
-  /** Addresses instead of loopback's: of challenger i, the prover, the beacon. */
-  readonly hosts?: { challenger(i: number): string; readonly prover: string; readonly beacon: string }
+  /** Elsewhere than on loopback: addresses, and the words before a command that run it there. */
+  readonly elsewhere?: {
+    readonly challenger: (i: number) => string
+    readonly prover: string
+    readonly payer: string
+    readonly beacon: string
+    readonly prefix: readonly string[]
+  }
 }
 
 /** Why networks on loopback cannot be had here; undefined where they can. */
@@ -101,13 +107,13 @@ export class LocalNetwork {
     const secret = Identity.generate().publicKey.slice(1)
     secret[0] = 1
     const genesisTimeSeconds = Math.floor(Date.now() / 1000) - GENESIS_AGO_SECONDS
-    const beacon = localBeacon(secret, { genesisTimeSeconds, periodSeconds: 1 })
-    const server: BeaconServer = await startBeaconServer({
-      info: beacon,
-      secret,
-      host: options.hosts?.beacon ?? '127.0.0.1',
-      port: 0,
-    })
+    const times = { genesisTimeSeconds, periodSeconds: 1 }
+    const beacon = localBeacon(secret, times)
+    const { elsewhere } = options
+    const server =
+      elsewhere === undefined
+        ? await startBeaconServer({ info: beacon, secret, host: '127.0.0.1', port: 0 })
+        : await serveElsewhere(directory, elsewhere, { secret: bytesToHex(secret), ...times })
     const network = new LocalNetwork(
       directory,
       join(directory, 'registry.json'),
@@ -118,9 +124,10 @@ export class LocalNetwork {
       Identity.generate(),
     )
     const net = 1 + Math.floor(Math.random() * 250)
-    const hosts = options.hosts ?? {
+    const hosts = elsewhere ?? {
       challenger: (i: number) => `127.${net}.${i}.1`,
       prover: `127.${net}.200.1`,
+      payer: `127.${net}.201.1`,
     }
     const uplinkMbps = options.uplinkMbps ?? 100
     for (let i = 0; i < options.challengers; i++)
@@ -135,7 +142,7 @@ export class LocalNetwork {
       prover: { claimMbps: CLAIM_MBPS, minIntervalSeconds: 0 },
       ...options.prover,
     })
-    network.payer = await network.addMember('payer', hosts.prover, { network: { listen: [] } })
+    network.payer = await network.addMember('payer', hosts.payer, { network: { listen: [] } })
     await network.writeRegistry(
       network.challengers.map(({ identity, host }, i) => ({
         publicKey: identity.publicKey,
@@ -253,6 +260,20 @@ export class LocalNetwork {
     await this.closeBeacon()
     await rm(this.directory, { recursive: true, force: true })
   }
+}
+
+/** The beacon as a process, where this one cannot listen. */
+async function serveElsewhere(
+  directory: string,
+  { beacon, prefix }: NonNullable<NetworkOptions['elsewhere']>,
+  key: object,
+): Promise<Pick<BeaconServer, 'url' | 'close'>> {
+  const path = join(directory, 'beacon-key.json')
+  await writeFile(path, JSON.stringify({ format: 'plumbline-beacon', version: 1, ...key }), { mode: 0o600 })
+  const args = ['beacon', 'serve', '--key', path, '--host', beacon, '--json-stream']
+  const server = new NodeProcess(MAIN, args, { prefix })
+  const { url } = await server.event('started')
+  return { url: String(url), close: async () => void (await server.stop()) }
 }
 
 const NOBODY: Member = Object.freeze({

@@ -1,5 +1,18 @@
 /** Gradients of activation functions and of softmax. */
-import { add, erf, exp, greater, mul, neg, sigmoid, sub, sum, type Tensor, tanh, where } from '../graph/index.js'
+import {
+  add,
+  erf,
+  exp,
+  greater,
+  mul,
+  neg,
+  sigmoid,
+  sub,
+  sum,
+  type Tensor,
+  tanh,
+  where,
+} from '../graph/index.js'
 import { floatOf, intOf, operand, type Rule, result, single, textOf } from './rule.js'
 
 const ROOT_HALF = Math.SQRT1_2

@@ -7,6 +7,7 @@ import {
   type ConvOptions,
   conv,
   convTranspose,
+  gather,
   type Node,
   pad,
   reshape,
@@ -77,6 +78,31 @@ function weightGradient(x: Tensor, gradient: Tensor, shape: readonly number[], s
   return result
 }
 
+/**
+ * Without a stride the input's gradient is a convolution too, with the kernel turned round: many times faster than
+ * the transposed one for a depthwise layer. Undefined where there is a stride, or more padding than kernel.
+ */
+function inputGradientByConvolution(gradient: Tensor, weight: Tensor, spec: Spec): Tensor | undefined {
+  const [out = 1, per = 1, ...kernel] = staticShape('conv gradient', weight.shape)
+  const { groups } = spec
+  const padding = kernel.map((size, i): readonly [number, number] => {
+    const reach = (spec.dilation[i] ?? 1) * (size - 1)
+    const [before, after] = spec.padding[i] ?? [0, 0]
+    return [reach - before, reach - after]
+  })
+  if (spec.stride.some((stride) => stride !== 1) || padding.flat().some((size) => size < 0)) return undefined
+  let turned = weight
+  kernel.forEach((size, i) => {
+    const backwards = Array.from({ length: size }, (_, k) => size - 1 - k)
+    turned = gather(turned, weight.graph.indices(backwards), i + 2)
+  })
+  // [out, in/groups, ...] -> [in, out/groups, ...], each group by itself.
+  const axes = kernel.map((_, i) => i + 3)
+  const grouped = transpose(reshape(turned, [groups, out / groups, per, ...kernel]), [0, 2, 1, ...axes])
+  const exchanged = reshape(grouped, [groups * per, out / groups, ...kernel])
+  return conv(gradient, exchanged, undefined, { dilation: spec.dilation, padding, groups })
+}
+
 const biasGradient = (node: Node, gradient: Tensor): Tensor | undefined =>
   node.inputs[2] === undefined
     ? undefined
@@ -100,11 +126,10 @@ export const convolutionRules: Readonly<Record<string, Rule>> = {
         1
       return size + before + after - covered
     })
-    return [
-      convTranspose(gradient, weight, undefined, { ...spec, outputPadding }),
-      weightGradient(x, gradient, kernel, spec),
-      biasGradient(node, gradient),
-    ]
+    const toInput =
+      inputGradientByConvolution(gradient, weight, spec) ??
+      convTranspose(gradient, weight, undefined, { ...spec, outputPadding })
+    return [toInput, weightGradient(x, gradient, kernel, spec), biasGradient(node, gradient)]
   },
   ConvTranspose: (node, gradients) => {
     const gradient = arrived(node, gradients)

@@ -1,5 +1,5 @@
 /** Gradients of matrix products. With Y = A B: dA = dY B^T and dB = A^T dY, summed where a batch was broadcast. */
-import { matmul, mergeAxes, type Node, sum, type Tensor } from '../graph/index.js'
+import { matmul, mergeAxes, type Node, sum, swapLast, type Tensor } from '../graph/index.js'
 import { arrived, floatOf, intOf, operand, type Rule, sumToShape } from './rule.js'
 
 interface Product {
@@ -19,9 +19,24 @@ function productGradients(node: Node, gradient: Tensor, { transposeA, transposeB
   const left = shared ? mergeAxes(a, 0, a.rank - 1) : a
   const right = shared ? mergeAxes(gradient, 0, gradient.rank - 1) : gradient
   const toB = transposeB
-    ? matmul(right, left, { transposeA: true, transposeB: transposeA, scale })
-    : matmul(left, right, { transposeA: !transposeA, scale })
+    ? fromTransposed(right, left, { transposeB: transposeA, scale })
+    : transposeA
+      ? matmul(left, right, { scale })
+      : fromTransposed(left, right, { scale })
   return [sumToShape(toA, a.shape), sumToShape(toB, b.shape)]
+}
+
+/**
+ * a^T b. In a batch of small matrices the kernel turns its first operand round slowly; where that is the wider one,
+ * b^T a is made instead, from a copy of b (whose turn mostly merges with another one), and turned back.
+ */
+function fromTransposed(a: Tensor, b: Tensor, options: { transposeB?: boolean; scale: number }): Tensor {
+  const { transposeB = false, scale } = options
+  const width = a.shape.at(-1)
+  const other = b.shape.at(transposeB ? -2 : -1)
+  const narrower = typeof width === 'number' && typeof other === 'number' && other < width
+  if (a.rank === 2 || transposeB || !narrower) return matmul(a, b, { transposeA: true, transposeB, scale })
+  return swapLast(matmul(swapLast(b), a, { scale }))
 }
 
 export const matmulRules: Readonly<Record<string, Rule>> = {

@@ -50,8 +50,19 @@ export class Graph {
   readonly #symbols = new Map<string, { readonly tensor: Tensor; readonly axis: number }>()
   #serial = 0
 
-  /** @param name of the model; it prefixes nothing and appears in the file. */
-  constructor(readonly name = 'graph') {}
+  /**
+   * @param name of the model, as it appears in the file.
+   * @param prefix in front of every name; a graph within a graph must not repeat the outer one's names.
+   */
+  constructor(
+    readonly name = 'graph',
+    readonly prefix = '',
+  ) {}
+
+  /** A graph to go into an attribute of one of this graph's nodes. */
+  nested(name: string): Graph {
+    return new Graph(name, `${this.prefix}${name}_${this.#serial++}/`)
+  }
 
   /** A value given at each run. Sizes may be names: `graph.input('audio', 'float32', ['batch', 'time'])`. */
   input(name: string, dtype: DType, shape: Shape): Tensor {
@@ -187,7 +198,7 @@ export class Graph {
     if (name === '') throw new Error('a tensor needs a name')
     if (this.#names.has(name)) throw new Error(`two tensors are called ${name}`)
     this.#names.add(name)
-    return name
+    return this.prefix + name
   }
 }
 

@@ -1,6 +1,4 @@
 /** A recurrence over time: one small graph run for each frame (ONNX Scan). Its gradient is the caller's affair. */
-
-import { Graph } from './graph.js'
 import { dimAt, type Shape, ShapeError, sameShape } from './shape.js'
 import { int, ints, subgraph, type Tensor } from './tensor.js'
 
@@ -16,6 +14,12 @@ export interface ScanOptions {
   readonly reverse?: boolean
 }
 
+export interface ScanResult {
+  readonly states: readonly Tensor[]
+  /** [time, ...] each. */
+  readonly collected: readonly Tensor[]
+}
+
 /**
  * @param states their first values. @param sequences [time, ...]: each frame sees one entry.
  * @param step builds one frame in the graph of its operands.
@@ -27,7 +31,7 @@ export function scan(
   sequences: readonly Tensor[],
   step: (states: readonly Tensor[], frame: readonly Tensor[]) => ScanStep,
   { reverse = false }: ScanOptions = {},
-): { readonly states: readonly Tensor[]; readonly collected: readonly Tensor[] } {
+): ScanResult {
   const [first] = sequences
   if (first === undefined) throw new RangeError('scan needs a sequence')
   const time = dimAt('scan', first.shape, 0)
@@ -37,7 +41,7 @@ export function scan(
       sequences.map((sequence) => sequence.shape),
       'sequences differ in length',
     )
-  const body = new Graph('frame')
+  const body = first.graph.nested('frame')
   const bodyStates = states.map((state, i) => body.input(`state${i}`, state.dtype, state.shape))
   const frame = sequences.map((sequence, i) =>
     body.input(`frame${i}`, sequence.dtype, sequence.shape.slice(1)),
@@ -47,10 +51,10 @@ export function scan(
     const before = states[i]
     if (before === undefined || !sameShape(before.shape, state.shape))
       throw new ShapeError('scan', [before?.shape ?? [], state.shape], `state ${i} changes shape`)
-    body.output(`next${i}`, state)
+    body.output(`${body.prefix}next${i}`, state)
   })
   result.collected.forEach((tensor, i) => {
-    body.output(`collect${i}`, tensor)
+    body.output(`${body.prefix}collect${i}`, tensor)
   })
   const direction = reverse ? 1 : 0
   const stacked = (tensor: Tensor): Shape => [time, ...tensor.shape]

@@ -6,8 +6,13 @@ import type { HostMessage, ServiceMessage } from './service.js'
 /** One running place. It ends once; `onEnd` says so. */
 export interface Place {
   send(message: HostMessage): void
-  /** At once, without asking. */
+  /**
+   * A process ends at once. A worker ends after the run it is in: to stop a thread inside the native runtime takes
+   * the whole process down with it (its C++ exceptions find no JavaScript to arrive in).
+   */
   kill(): void
+  /** Settles when it is gone. */
+  readonly gone: Promise<void>
 }
 
 export interface PlaceEvents {
@@ -57,9 +62,14 @@ export function startProcess(limits: PlaceLimits, { onMessage, onEnd }: PlaceEve
   })
   let lastWords = ''
   let ended = false
+  let leave = (): void => undefined
+  const gone = new Promise<void>((resolve) => {
+    leave = resolve
+  })
   const end = (reason: string): void => {
     if (ended) return
     ended = true
+    leave()
     onEnd(lastWords === '' ? reason : `${reason}: ${lastWords.trim()}`)
   }
   child.stderr?.on('data', (chunk: Buffer) => {
@@ -75,6 +85,7 @@ export function startProcess(limits: PlaceLimits, { onMessage, onEnd }: PlaceEve
     kill: () => {
       child.kill('SIGKILL')
     },
+    gone,
   }
 }
 
@@ -91,11 +102,17 @@ export function startWorker(limits: PlaceLimits, { onMessage, onEnd }: PlaceEven
   worker.on('error', (error) => {
     failure = error instanceof Error ? error.message : String(error)
   })
-  worker.on('exit', (code) => onEnd(failure ?? `status ${code}`))
+  let leave = (): void => undefined
+  const gone = new Promise<void>((resolve) => {
+    leave = resolve
+  })
+  worker.on('exit', (code) => {
+    leave()
+    onEnd(failure ?? `status ${code}`)
+  })
   return {
     send: (message) => worker.postMessage(message),
-    kill: () => {
-      void worker.terminate()
-    },
+    kill: () => worker.postMessage({ kind: 'close' } satisfies HostMessage),
+    gone,
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The daemon's side of a service. Calls wait in a line and run one at a time. A call that is cancelled while it waits
  * costs nothing; one that is cancelled while it runs answers at once, and its place is ended if it does not come back
- * in time (a process at once; a worker's thread is left to its run and ends after it). A place that dies fails the call it was running, and the next call starts a new one.
+ * in time (a process at once; a worker's thread is left to its run, ends after it, and `close` waits for it). A place that dies fails the call it was running, and the next call starts a new one.
  */
 import { UserError } from '../../errors.js'
 import { type Place, startProcess, startWorker } from './placement.js'
@@ -35,6 +35,8 @@ interface Call {
   readonly reject: (error: Error) => void
   /** Nobody waits for it any more. */
   abandoned: boolean
+  /** The place has it. Until then, the place is still loading, and that is not in vain. */
+  sent: boolean
 }
 
 export class ServiceHost {
@@ -47,7 +49,8 @@ export class ServiceHost {
   #settleOpening: { resolve: () => void; reject: (error: Error) => void } | undefined
   #nextId = OPENING + 1
   #closing: Promise<void> | undefined
-  #onGone: (() => void) | undefined
+  /** Those that are not gone yet, the replaced ones too. */
+  readonly #places = new Set<Promise<void>>()
   #residentBytes = 0
   #starts = 0
 
@@ -90,14 +93,30 @@ export class ServiceHost {
         }),
       )
     return new Promise((resolve, reject) => {
-      const call: Call = { id: this.#nextId++, method, argument, resolve, reject, abandoned: false }
+      const onAbort = (): void => this.#cancel(call, signal?.reason)
+      const settled = (): void => signal?.removeEventListener('abort', onAbort)
+      const call: Call = {
+        id: this.#nextId++,
+        method,
+        argument,
+        resolve: (value) => {
+          settled()
+          resolve(value)
+        },
+        reject: (error) => {
+          settled()
+          reject(error)
+        },
+        abandoned: false,
+        sent: false,
+      }
       this.#waiting.push(call)
-      signal?.addEventListener('abort', () => this.#cancel(call, signal.reason), { once: true })
+      signal?.addEventListener('abort', onAbort)
       void this.#next()
     })
   }
 
-  /** Gives the running call the grace to finish, refuses the others, ends the place. */
+  /** Gives the running call the grace to finish (a worker: all its time), refuses the others, ends the place. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -107,12 +126,11 @@ export class ServiceHost {
     for (const call of this.#waiting.splice(0)) call.reject(closedError())
     await this.#opened?.catch(() => undefined)
     const place = this.#place
-    if (place === undefined) return
-    await new Promise<void>((resolve) => {
-      this.#onGone = resolve
+    if (place !== undefined) {
       place.send({ kind: 'close' })
-      this.#killLater(place)
-    })
+      if (this.#options.placement !== 'worker') this.#killLater(place)
+    }
+    await Promise.all(this.#places)
   }
 
   async #next(): Promise<void> {
@@ -128,8 +146,12 @@ export class ServiceHost {
       void this.#next()
       return
     }
-    if (call.abandoned) this.#done(call)
-    else this.#place?.send({ kind: 'call', id: call.id, method: call.method, argument: call.argument })
+    if (call.abandoned) {
+      this.#done(call)
+      return
+    }
+    call.sent = true
+    this.#place?.send({ kind: 'call', id: call.id, method: call.method, argument: call.argument })
   }
 
   #done(call: Call): void {
@@ -144,7 +166,8 @@ export class ServiceHost {
     call.reject(reason instanceof Error ? reason : new Error(String(reason)))
     const at = this.#waiting.indexOf(call)
     if (at >= 0) this.#waiting.splice(at, 1)
-    else if (this.#running === call && this.#place !== undefined) this.#killLater(this.#place, call)
+    else if (call.sent && this.#running === call && this.#place !== undefined)
+      this.#killLater(this.#place, call)
   }
 
   /** Ends a place that is still at the same call when the grace is over. */
@@ -175,6 +198,8 @@ export class ServiceHost {
     })
     this.#place = place
     this.#opened = opened
+    this.#places.add(place.gone)
+    void place.gone.then(() => this.#places.delete(place.gone))
     place.send({ kind: 'open', module: this.#module })
     return opened
   }
@@ -214,7 +239,6 @@ export class ServiceHost {
   #forget(): void {
     this.#place = undefined
     this.#opened = undefined
-    this.#onGone?.()
   }
 
   #ended(place: Place, reason: string): void {

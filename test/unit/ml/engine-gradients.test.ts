@@ -98,7 +98,7 @@ const checks: Readonly<Record<string, Check>> = {
   lerp: broadcast((a, b) => g.lerp(a, g.expand(b, a.shape), 0.3)),
   sum: unary((x) => g.sum(x, { axes: [0] })),
   mean: unary((x) => g.mean(x, { axes: [-1], keep: true })),
-  max: unary((x) => g.max(g.add(x, g.cast(g.iota(x, x.shape[1] ?? 1), 'float32')), { axes: [1] })),
+  max: unary((x) => g.max(g.add(x, g.cast(g.mul(g.iota(x, x.shape[1] ?? 1), 10), 'float32')), { axes: [1] })),
   variance: unary((x) => g.variance(x, { axes: [1] })),
   logSumExp: unary((x) => g.logSumExp(x, 1)),
   cumulativeSum: unary((x) => g.cumulativeSum(x, 1)),
@@ -177,7 +177,7 @@ const checks: Readonly<Record<string, Check>> = {
   },
   topK: {
     shapes: ([a = 1]) => [[a, 5]],
-    build: ([x]) => g.topK(g.add(need(x), g.cast(g.mul(g.iota(need(x), 5), 3), 'float32')), 2).values,
+    build: ([x]) => g.topK(g.add(need(x), g.cast(g.mul(g.iota(need(x), 5), 10), 'float32')), 2).values,
   },
   matmul: {
     shapes: ([a = 1, b = 1, c = 1]) => [
@@ -351,7 +351,14 @@ const checks: Readonly<Record<string, Check>> = {
       [a, b],
       [a, b],
     ],
-    build: ([x, z]) => smoothL1(need(x), g.add(need(z), 4), 0.5),
+    build: ([x, z]) => smoothL1(need(x), g.add(need(z), 12), 0.5),
+  },
+  smoothL1Near: {
+    shapes: ([a = 1, b = 1]) => [
+      [a, b],
+      [a, b],
+    ],
+    build: ([x, z]) => smoothL1(need(x), need(z), 50),
   },
   crossEntropy: {
     shapes: ([a = 1, b = 1]) => [[a, b + 1]],

@@ -48,7 +48,9 @@ describe('an encoded model', () => {
 
   it('carries graphs within graphs', async () => {
     const outer = new Graph('outer')
-    const sequence = outer.input('sequence', 'float32', ['time', 2])
+    let sequence = outer.input('sequence', 'float32', ['time', 2])
+    // As many names in the outer graph as the inner one could think of.
+    for (let i = 0; i < 10; i++) sequence = add(sequence, 0)
     const start = outer.constant(Float32Array.of(0, 0), [2])
     const { states, collected } = scan([start], [sequence], ([state], [frame]) => {
       if (!state || !frame) throw new Error('nothing')
