@@ -6,7 +6,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
 import { offeredKbps, RHO_DENOMINATOR, RHO_NUMERATOR } from './constants.js'
 import { cleanTeams, faultyMembers, millionths } from './parameters.js'
-import { addressBytesOf } from './party.js'
+import { addressBytesOf, sameBytes } from './party.js'
 import { prefixOf } from './prefix.js'
 import type { RegistryEntry } from './registry.js'
 import { Profile, type Request } from './request.js'
@@ -37,15 +37,21 @@ export interface CommitteeInput {
   readonly randomness: Uint8Array
 }
 
-/** `drawSeed`: neither the claim nor the salt enters, so changing the request draws nothing new. */
+/** Stands for every prover that the registry does not list. */
+const UNLISTED = new Uint8Array(20)
+
+/**
+ * `drawSeed`: neither the claim nor the salt enters, so changing the request draws nothing new. A prover outside the registry
+ * has no draw of its own: keys cost nothing, and whoever could try many would choose its committee.
+ */
 export function drawSeed(
   randomness: Uint8Array,
   proverKey: Uint8Array,
-  registryHash: Uint8Array,
+  registry: { readonly hash: Uint8Array; readonly entries: readonly Pick<RegistryEntry, 'publicKey'>[] },
 ): Uint8Array {
-  return sha256(
-    concatBytes(utf8ToBytes('plumbline/1/committee'), randomness, addressBytesOf(proverKey), registryHash),
-  )
+  const listed = registry.entries.some((entry) => sameBytes(entry.publicKey, proverKey))
+  const prover = listed ? addressBytesOf(proverKey) : UNLISTED
+  return sha256(concatBytes(utf8ToBytes('plumbline/1/committee'), randomness, prover, registry.hash))
 }
 
 /** All entries in the draw's order. */
@@ -56,13 +62,8 @@ function drawOrder(entries: readonly RegistryEntry[], seed: Uint8Array): Registr
     .map(({ entry }) => entry)
 }
 
-/** The first `limit` candidates of the order that are fast enough and share nothing with one taken before. */
-function take(
-  order: readonly RegistryEntry[],
-  request: Request,
-  leastUplinkKbps: number,
-  limit: number,
-): RegistryEntry[] {
+/** The first `limit` candidates of the order that share nothing with one taken before. What they declare does not count. */
+function take(order: readonly RegistryEntry[], request: Request, limit: number): RegistryEntry[] {
   const parties = [request.prover, request.payer, request.coordinator].map(bytesToHex)
   const operators = new Set<string>()
   const prefixes = new Set<string>()
@@ -72,7 +73,7 @@ function take(
   for (const entry of order) {
     if (taken.length === limit) break
     const prefix = prefixOf(entry.host)
-    if (entry.uplinkKbps < leastUplinkKbps || parties.includes(bytesToHex(entry.publicKey))) continue
+    if (parties.includes(bytesToHex(entry.publicKey))) continue
     if (operators.has(entry.operator) || prefixes.has(prefix)) continue
     operators.add(entry.operator)
     prefixes.add(prefix)
@@ -83,39 +84,73 @@ function take(
 
 /** Draws the committee, or says why there is none. */
 export function drawCommittee(input: CommitteeInput): Committee | CommitteeRefusal {
-  const { request, registryHash, entries, randomness } = input
-  const order = drawOrder(entries, drawSeed(randomness, request.prover, registryHash))
-  const n = request.committeeSize
-  const offered = offeredKbps(request.claimKbps)
-  const ableFor = (teamSize: number) => take(order, request, Math.ceil(offered / teamSize), n)
-  const strict = request.profile === Profile.strict
-  const allOnProfile = request.profile === Profile.quick || request.profile === Profile.published
+  const { request, registryHash: hash, entries, randomness } = input
+  const order = drawOrder(entries, drawSeed(randomness, request.prover, { hash, entries }))
+  // Drawn first, asked what they can carry afterwards: a false declaration wins nobody a place.
+  const drawn = take(order, request, request.committeeSize)
+  if (drawn.length <= request.faulty) return 'too_few_members'
+  if (request.profile === Profile.strict) return strictCommittee(request, drawn)
+  if (request.profile === Profile.standard)
+    for (const teams of [request.teams, request.faulty + 1]) {
+      const committee = teamsOf(request, drawn, teams)
+      if (committee !== undefined) return committee
+    }
+  return allOnCommittee(request, drawn)
+}
 
-  if (!allOnProfile) {
-    for (const teams of strict ? [request.teams] : [request.teams, request.faulty + 1])
-      for (let teamSize = 1; teamSize <= n; teamSize++) {
-        const members = ableFor(teamSize)
-        if (members.length < teamSize * teams) continue
-        const derived = strict ? strictParameters(request, teamSize) : undefined
-        if (derived?.cleanTeams === 0) return 'no_guarantee'
-        const faulty = derived?.faulty ?? request.faulty
-        const run = Math.min(Math.floor(members.length / teamSize), request.teams)
-        return {
-          members,
-          teamSize,
-          teams: run,
-          faulty,
-          cleanTeams: derived?.cleanTeams ?? run - faulty,
-          allOn: false,
-          memberRateKbps: Math.ceil(offered / teamSize),
-        }
-      }
-    if (strict) return 'too_few_members'
+const rateKbps = (request: Request, teamSize: number) => Math.ceil(offeredKbps(request.claimKbps) / teamSize)
+
+/** Those of the drawn that can carry a share of the offer, then the others, who sign without sending. */
+function ableFirst(request: Request, drawn: readonly RegistryEntry[], teamSize: number) {
+  const isAble = (entry: RegistryEntry) => entry.uplinkKbps >= rateKbps(request, teamSize)
+  const able = drawn.filter(isAble)
+  return { able, members: [...able, ...drawn.filter((entry) => !isAble(entry))] }
+}
+
+/** The smallest teams of which `teams` can be filled. */
+function teamsOf(request: Request, drawn: readonly RegistryEntry[], teams: number): Committee | undefined {
+  for (let teamSize = 1; teamSize * teams <= drawn.length; teamSize++) {
+    const { able, members } = ableFirst(request, drawn, teamSize)
+    if (able.length < teamSize * teams) continue
+    const run = Math.min(Math.floor(able.length / teamSize), request.teams)
+    return {
+      members,
+      teamSize,
+      teams: run,
+      faulty: request.faulty,
+      cleanTeams: run - request.faulty,
+      allOn: false,
+      memberRateKbps: rateKbps(request, teamSize),
+    }
   }
-  // All-on: the more members send, the less each must be able to.
-  for (let teamSize = n; teamSize > request.faulty; teamSize--) {
-    const members = ableFor(teamSize).slice(0, teamSize)
-    if (members.length < teamSize) continue
+  return undefined
+}
+
+/** The first m G drawn, all of them able: choosing among the drawn by what they declare would favour liars. */
+function strictCommittee(request: Request, drawn: readonly RegistryEntry[]): Committee | CommitteeRefusal {
+  const { teams } = request
+  for (let teamSize = 1; teamSize * teams <= drawn.length; teamSize++) {
+    const senders = drawn.slice(0, teamSize * teams)
+    if (senders.some((entry) => entry.uplinkKbps < rateKbps(request, teamSize))) continue
+    const derived = strictParameters(request, teamSize)
+    if (derived.cleanTeams === 0) return 'no_guarantee'
+    return {
+      members: drawn,
+      teamSize,
+      teams,
+      ...derived,
+      allOn: false,
+      memberRateKbps: rateKbps(request, teamSize),
+    }
+  }
+  return 'too_few_members'
+}
+
+/** The more members send, the less each must be able to. */
+function allOnCommittee(request: Request, drawn: readonly RegistryEntry[]): Committee | CommitteeRefusal {
+  for (let teamSize = drawn.length; teamSize > request.faulty; teamSize--) {
+    const { able, members } = ableFirst(request, drawn, teamSize)
+    if (able.length < teamSize) continue
     return {
       members,
       teamSize,
@@ -123,7 +158,7 @@ export function drawCommittee(input: CommitteeInput): Committee | CommitteeRefus
       faulty: request.faulty,
       cleanTeams: 0,
       allOn: true,
-      memberRateKbps: Math.ceil(offered / teamSize),
+      memberRateKbps: rateKbps(request, teamSize),
     }
   }
   return 'too_few_members'

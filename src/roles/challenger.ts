@@ -12,6 +12,7 @@ import { MAX_ATTEMPTS, MAX_TAU_MICROS, PACKET_BYTES, packetCountOf } from '../po
 import { decodeEvidence, type Evidence, evidenceHashOf } from '../pob/evidence.js'
 import { addressBytesOf, sameBytes } from '../pob/party.js'
 import { type Plan, planDiffers, planDigest, planFault } from '../pob/plan.js'
+import { isHostLiteral, prefixOf } from '../pob/prefix.js'
 import type { Request } from '../pob/request.js'
 import { quorum, type ResultValue, resultDigest, signersOf, voteDigest } from '../pob/result.js'
 import {
@@ -51,8 +52,6 @@ const CONTROL_BYTES = 64 * 1024
 export interface ChallengerOptions {
   /** Trains armed or running at once: two would share one uplink and spoil both. */
   readonly maxConcurrentSlots: number
-  /** Address provers are told to send to; undefined leaves it to the registry. */
-  readonly host?: string
 }
 
 interface Attempt {
@@ -131,6 +130,13 @@ export class Challenger {
       sameBytes(member.publicKey, identity.publicKey),
     )
     ensure(memberIndex >= 0, 'denied', 'this challenger was not drawn for the challenge')
+    // One challenge for a prover and round: nobody varies the claim until the teams suit.
+    const draw = `draw/${bytesToHex(request.prover)}/${bytesToHex(request.beaconChain)}/${request.beaconRound}`
+    const outcome = await this.modules.store.signOnce(draw, digests.challengeId)
+    ensure(outcome !== 'conflict', 'conflict', 'another challenge of this prover was drawn by this round')
+    // The same challenge may have come in twice while the lock was written.
+    const meanwhile = this.#challenges.get(id)
+    if (meanwhile !== undefined) return meanwhile
     const challenge: Challenge = {
       id,
       request,
@@ -174,13 +180,7 @@ export class Challenger {
       })
       challenge.sessionOpen = true
     }
-    const { host } = this.options
-    return {
-      sessionId: challenge.sessionId,
-      key: challenge.sessionKey,
-      udpPort: this.modules.plane.endpoint.port,
-      ...(host === undefined ? {} : { host }),
-    }
+    return { sessionId: challenge.sessionId, key: challenge.sessionKey }
   }
 
   #sends({ committee, memberIndex }: Challenge): boolean {
@@ -205,6 +205,14 @@ export class Challenger {
       expiresAt: claim.expiresAt,
       maxBytes: claim.maxBytes,
     })
+    if (isNeighbour(claim.remote.host, challenge.committee.members[challenge.memberIndex]?.host)) {
+      // Traffic that does not cross the prover's bottleneck would prove more than the bottleneck carries.
+      this.modules.log.warn(
+        { challenge: challenge.id, remote: claim.remote },
+        'the prover is in our own prefix: not served',
+      )
+      return false
+    }
     const valid = verifySignature(challenge.request.prover, digest, claim.signature)
     this.modules.log.debug({ challenge: challenge.id, remote: claim.remote, valid }, 'consent')
     return valid
@@ -454,6 +462,13 @@ export class Challenger {
     for (const challenge of [...this.#challenges.values()])
       if (challenge.request.expiresAt <= nowSeconds) await this.#release(challenge)
   }
+}
+
+/** In the same /24 or /48; loopback, which no packet from outside carries, aside. */
+function isNeighbour(remote: string, own: string | undefined): boolean {
+  if (own === undefined || !isHostLiteral(remote) || !isHostLiteral(own)) return false
+  const prefix = prefixOf(remote)
+  return prefix === prefixOf(own) && !prefix.startsWith('127.') && remote !== '::1'
 }
 
 /** Own times for the acks whose live root is the list's. */

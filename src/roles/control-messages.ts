@@ -113,8 +113,6 @@ export const SESSION_MESSAGE = message(
   object({
     sessionId: bytes({ length: 8 }),
     key: bytes({ length: 16 }),
-    host: optional(text({ max: 45 })),
-    udpPort: integer({ min: 1, max: 65_535 }),
   }),
   MEMBER_DEADLINE_MS,
 )

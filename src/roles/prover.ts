@@ -242,7 +242,8 @@ export class Prover {
   ): Promise<PathReport> {
     const { control, identity } = this.modules
     const session = await control.request(member, SESSION_MESSAGE, admission)
-    const remote = { host: session.host ?? member.host, port: session.udpPort }
+    // Where the registry says, and nowhere else: a member cannot point our datagrams at others.
+    const remote = { host: member.host, port: member.udpPort }
     await plane.addPath({ sessionId: session.sessionId, key: session.key, remote })
     const nonce = await plane.hello(session.sessionId, CONSENT_DEADLINE_MS)
     const terms = { nonce, expiresAt: challenge.request.expiresAt, maxBytes: maxBytesOf(challenge.request) }

@@ -22,6 +22,7 @@ import { ackLeaf, ackRoot } from '../../src/pob/ack-tree.js'
 import { decodeOrder, encodeOrder } from '../../src/pob/arrival-order.js'
 import { assess } from '../../src/pob/assess.js'
 import { drawCommittee, drawSeed } from '../../src/pob/committee.js'
+import { offeredKbps } from '../../src/pob/constants.js'
 import {
   buildDatagram,
   DatagramType,
@@ -174,7 +175,7 @@ function drawVectors(): JsonValue {
   const draws = (['standard', 'quick', 'strict'] as const).map((profile: ProfileName) => {
     const request = requestFor(profile, {
       registryHash: registry.hash,
-      ...(profile === 'strict' ? { teams: 4, deltaMillionths: 100_000 } : { faulty: 1 }),
+      ...(profile === 'strict' ? { teams: 4, deltaMillionths: 100_000, claimKbps: 15_000 } : { faulty: 1 }),
     })
     const drawn = drawCommittee({
       request,
@@ -193,13 +194,14 @@ function drawVectors(): JsonValue {
       faulty,
       cleanTeams,
       memberRateKbps,
+      offeredKbps: offeredKbps(request.claimKbps),
     }
   })
   return {
     registry: hex(encode(registry.entries)),
     registryHash: hex(registry.hash),
     randomness: hex(randomness),
-    drawSeed: hex(drawSeed(randomness, identityOf('prover').publicKey, registry.hash)),
+    drawSeed: hex(drawSeed(randomness, identityOf('prover').publicKey, registry)),
     draws,
   }
 }

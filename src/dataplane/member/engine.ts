@@ -1,4 +1,5 @@
 /** A member's side of every session on its socket: consent, probes, go, acks. See transport.ts for who drives it. */
+import { timingSafeEqual } from 'node:crypto'
 import type { FastCrypto, Region } from '../../crypto/fast/index.js'
 import { UserError } from '../../errors.js'
 import {
@@ -9,7 +10,6 @@ import {
   decodeConsentBody,
   HEADER_BYTES,
   LAYER3_OVERHEAD_BYTES,
-  NONCE_BYTES,
   readU32,
   SEQUENCE_OFFSET,
   SESSION_ID_OFFSET,
@@ -189,10 +189,11 @@ export class MemberEngine implements Engine {
           session.heard('slot', sequence, nowMicros())
         return
       }
-      case DatagramType.hello:
-        if (session.remote === undefined) session.credit(source, length)
-        this.#answer(session, DatagramType.nonce, 0, session.nonce)
+      case DatagramType.hello: {
+        const { nonce, nonceSequence } = session.credit(source, length)
+        this.#answer(session, DatagramType.nonce, nonceSequence, nonce)
         return
+      }
       case DatagramType.consent:
         this.#onConsent(session, bytes, offset, length, source)
         return
@@ -239,16 +240,15 @@ export class MemberEngine implements Engine {
 
   #onConsent(session: Session, bytes: Uint8Array, offset: number, length: number, source: Source): void {
     const body = decodeConsentBody(bytes, offset)
-    for (let i = 0; i < NONCE_BYTES; i++) if (body.nonce[i] !== session.nonce[i]) return
+    const remote = source.toRemote()
+    if (!timingSafeEqual(body.nonce, session.nonceOf(remote.endpoint))) return
     // The answer was lost: the same datagram from the same 5-tuple gets it again.
     if (session.remote !== undefined) {
       this.#answer(session, DatagramType.ready, 0)
       return
     }
-    if (!session.isCandidate(source)) return
     session.credit(source, length)
     if (!session.takeClaim()) return
-    const remote = source.toRemote()
     const claimId = this.#nextClaim++
     const claim = { sessionId: session.sessionId.slice(), ...body, remote: remote.endpoint }
     this.#claims.set(claimId, { session, claim, remote })

@@ -2,11 +2,12 @@
  * One session at a member: consent bound to a 5-tuple (RFC 7675), at most three times the bytes received before that
  * (RFC 9000 section 8.1), caps on bytes and time, and its round-trip times.
  */
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import type { FastCrypto, Gmac } from '../../crypto/fast/index.js'
-import { LAYER3_OVERHEAD_BYTES, NONCE_BYTES } from '../../pob/datagram.js'
+import { LAYER3_OVERHEAD_BYTES } from '../../pob/datagram.js'
+import { IP_BYTES, parseIp } from '../address.js'
 import type { Remote, Source } from '../transport.js'
-import type { ConsentClaim, MemberSession, PathStatistics } from '../types.js'
+import type { ConsentClaim, Endpoint, MemberSession, PathStatistics } from '../types.js'
 import type { Train } from './train.js'
 
 /** RFC 7675 section 5.1: consent expires 30 s after the last response; ours is half of that. */
@@ -18,12 +19,21 @@ const MAX_CLAIMS = 4
 /** Most recent round-trip times kept, and reply times awaited. */
 const RTT_SAMPLES = 256
 const PENDING_PROBES = 64
+const NONCE_SECRET_BYTES = 32
+
+/** The 5-tuple that said hello, or consented, last. */
+interface Candidate {
+  readonly remote: Remote
+  readonly nonce: Uint8Array
+  /** Of the nonce's datagram: counts 5-tuples, because two nonces under one sequence would break GMAC. */
+  readonly nonceSequence: number
+  received: number
+  sent: number
+}
 
 export class Session {
   readonly sessionId: Uint8Array
   readonly gmac: Gmac
-  /** Fixed for the session. */
-  readonly nonce: Uint8Array = new Uint8Array(randomBytes(NONCE_BYTES))
   readonly trains = new Map<number, Train>()
   /** Once armed, a (slot, attempt) is never armed again: other bytes under the same nonces would break GMAC. */
   readonly usedTrains = new Set<number>()
@@ -37,9 +47,9 @@ export class Session {
   claimPending = false
   readonly #heard = { keepalive: -1, probe: -1 }
   #claims = 0
-  #candidate: Remote | undefined
-  #candidateReceived = 0
-  #candidateSent = 0
+  readonly #nonceSecret = randomBytes(NONCE_SECRET_BYTES)
+  #candidate: Candidate | undefined
+  #candidates = 0
   readonly #rtts = new Float64Array(RTT_SAMPLES)
   #rttCount = 0
   readonly #probeSequence = new Float64Array(PENDING_PROBES).fill(-1)
@@ -54,27 +64,39 @@ export class Session {
     this.lastValidMicros = now
   }
 
-  /** Before consent: counts what came from a 5-tuple; another one starts from nothing. */
-  credit(source: Source, bytes: number): void {
-    if (this.#candidate === undefined || !source.matches(this.#candidate)) {
-      this.#candidate = source.toRemote()
-      this.#candidateReceived = 0
-      this.#candidateSent = 0
-    }
-    this.#candidateReceived += bytes + LAYER3_OVERHEAD_BYTES
+  /**
+   * What a consent from this address has to bring: nobody who does not receive there knows it, whatever nonces he was
+   * sent elsewhere. The same for every hello from there, without a list of those who said it.
+   */
+  nonceOf({ host, port }: Endpoint): Uint8Array {
+    const source = new Uint8Array(IP_BYTES + 2)
+    source.set(parseIp(host))
+    source[IP_BYTES] = port >>> 8
+    source[IP_BYTES + 1] = port
+    return new Uint8Array(createHmac('sha256', this.#nonceSecret).update(source).digest())
   }
 
-  /** True for the 5-tuple that said hello last: the nonce went there, so consent must come from there. */
-  isCandidate(source: Source): boolean {
-    return this.#candidate !== undefined && source.matches(this.#candidate)
+  /** Before consent: counts what came from a 5-tuple; another one starts from nothing. */
+  credit(source: Source, bytes: number): Candidate {
+    let candidate = this.#candidate
+    if (candidate === undefined || !source.matches(candidate.remote)) {
+      const remote = source.toRemote()
+      const nonce = this.nonceOf(remote.endpoint)
+      candidate = { remote, nonce, nonceSequence: this.#candidates++, received: 0, sent: 0 }
+      this.#candidate = candidate
+    }
+    candidate.received += bytes + LAYER3_OVERHEAD_BYTES
+    return candidate
   }
 
   /** The 5-tuple to answer before consent, where three times what it sent allows it. */
   spend(bytes: number): Remote | undefined {
     const size = bytes + LAYER3_OVERHEAD_BYTES
-    if (this.#candidateSent + size > AMPLIFICATION_LIMIT * this.#candidateReceived) return undefined
-    this.#candidateSent += size
-    return this.#candidate
+    const candidate = this.#candidate
+    if (candidate === undefined || candidate.sent + size > AMPLIFICATION_LIMIT * candidate.received)
+      return undefined
+    candidate.sent += size
+    return candidate.remote
   }
 
   /** False where too many claims were made. */

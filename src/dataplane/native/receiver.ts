@@ -10,6 +10,7 @@ import { nowMicros } from '../clock.js'
 import type { DatagramSink, Remote, Source } from '../transport.js'
 import {
   CLOCK_REALTIME,
+  EAGAIN,
   type Libc,
   MSG_DONTWAIT,
   SO_RXQ_OVFL,
@@ -61,6 +62,8 @@ export class Receiver implements Source {
   readonly #timespecWords: Uint32Array
   /** Seconds taken off every wall clock reading, so that microseconds keep their fractions in a double. */
   #baseSeconds = 0
+  /** The socket was empty at this moment or later: what is read now arrived after it, whatever its stamp says. */
+  #emptyMicros: number
   #current = 0
 
   constructor(libc: Libc, fd: number, options: ReceiverOptions) {
@@ -91,6 +94,7 @@ export class Receiver implements Source {
       headers.setBigUint64(at + 32, BigInt(this.#control.address + i * CONTROL_STRIDE), true)
     }
     this.#baseSeconds = Math.floor(Date.now() / 1000)
+    this.#emptyMicros = nowMicros()
   }
 
   /** Reads what is there, without waiting, and hands it on one datagram at a time. True where the socket is empty. */
@@ -104,8 +108,12 @@ export class Receiver implements Source {
       words[at + 10] = CONTROL_STRIDE
       words[at + 12] = 0
     }
+    const before = nowMicros()
     const count = this.#libc.recvmmsg(this.#fd, this.#headers.address, batch, MSG_DONTWAIT, 0)
-    if (count <= 0) return true
+    if (count <= 0) {
+      if (count === 0 || this.#libc.errno() === EAGAIN) this.#emptyMicros = before
+      return true
+    }
     const { monotonic, realtime } = this.#readClocks()
     for (let i = 0; i < count; i++) {
       const at = i * (MMSGHDR_BYTES / 4)
@@ -115,14 +123,16 @@ export class Receiver implements Source {
       let arrival = monotonic
       if (this.#stamp !== 0) {
         const age = realtime - this.#stamp
-        if (age >= 0 && age < MAX_STAMP_AGE_MICROS) arrival = monotonic - age
+        if (age >= 0 && age < MAX_STAMP_AGE_MICROS) arrival = Math.max(monotonic - age, this.#emptyMicros)
       }
       const start = i * messageBytes
       const segment = this.#segment > 0 ? this.#segment : length
       for (let offset = 0; offset < length; offset += segment)
         sink.onDatagram(this.#data, start + offset, Math.min(segment, length - offset), arrival, this)
     }
-    return count < batch
+    if (count === batch) return false
+    this.#emptyMicros = before
+    return true
   }
 
   matches(remote: Remote): boolean {

@@ -4,6 +4,7 @@
  */
 import type { FastCrypto, Region } from '../../crypto/fast/index.js'
 import { ackRoot } from '../../pob/ack-tree.js'
+import { ACK_STEPS_PER_TAU, FIRST_ACK_TAU_SHARE, MIN_ACK_STEP_MICROS } from '../../pob/constants.js'
 import { DatagramType, MAX_ACKS, writeU32 } from '../../pob/datagram.js'
 import { dropsPacket, rootFor } from '../behaviour.js'
 import type { CapturedAck, SlotCapture, SlotOrder } from '../types.js'
@@ -16,10 +17,6 @@ import { slotStatistics } from './slot-statistics.js'
 const GO_COPIES_BEFORE_MICROS: readonly number[] = [4000, 2000, 0]
 /** From the request to the earliest go. */
 const GO_LEAD_MICROS = 3000
-/** docs/protocol.md section 6: acks from 0.75 tau, every max(2 ms, tau / 40). */
-const FIRST_ACK_SHARE = 0.75
-const LEAST_ACK_STEP_MICROS = 2000
-const ACK_STEPS = 40
 /** Acks are sent this often, against loss. */
 const ACK_COPIES = 2
 /** An ack waits until the kernel's queue is empty, so that it covers all that arrived; but not longer than this. */
@@ -103,7 +100,7 @@ export class SlotRun {
       (total, { packetCount }, i) => total + (paths[i] === undefined ? 0 : packetCount),
       0,
     )
-    this.#step = Math.max(LEAST_ACK_STEP_MICROS, order.tauMicros / ACK_STEPS)
+    this.#step = Math.max(MIN_ACK_STEP_MICROS, order.tauMicros / ACK_STEPS_PER_TAU)
     this.#silence = Math.max(LEAST_SILENCE_MICROS, SILENT_ACK_STEPS * this.#step)
     this.#overflowAtStart = modules.overflow()
     const longest = Math.max(...order.members.map(({ rttMicros }) => rttMicros ?? 0))
@@ -152,7 +149,7 @@ export class SlotRun {
 
   #begin(arrivalMicros: number): void {
     this.#first = arrivalMicros
-    this.#nextAck = arrivalMicros + FIRST_ACK_SHARE * this.#order.tauMicros
+    this.#nextAck = arrivalMicros + FIRST_ACK_TAU_SHARE * this.#order.tauMicros
     this.#waitedAtFirst = this.#modules.waitedMicros()
   }
 

@@ -143,9 +143,10 @@ export class RawPeer {
     to: { readonly host: string; readonly port: number },
     sessionId: Uint8Array,
     key: Uint8Array,
+    host = to.host,
   ): Promise<RawPeer> {
     const peer = new RawPeer(to, sessionId, key)
-    await new Promise<void>((resolve) => peer.socket.bind(0, to.host, resolve))
+    await new Promise<void>((resolve) => peer.socket.bind(0, host, resolve))
     return peer
   }
 

@@ -37,9 +37,13 @@ async function one(options: TeamOptions): Promise<{ team: TestTeam; member: Test
 }
 
 /** A peer of the member's plane; with its key unless another is given. */
-async function peerOf(member: TestMember, key: Uint8Array = member.key): Promise<RawPeer> {
+async function peerOf(
+  member: TestMember,
+  key: Uint8Array = member.key,
+  host = '127.0.0.1',
+): Promise<RawPeer> {
   const to = { host: '127.0.0.1', port: member.plane.endpoint.port }
-  const peer = await RawPeer.open(to, member.sessionId, key)
+  const peer = await RawPeer.open(to, member.sessionId, key, host)
   peers.push(peer)
   return peer
 }
@@ -109,6 +113,73 @@ describe.each(backends)('%s', (backend) => {
     await other.send(other.seal(DatagramType.probe, 1, bytes(8)))
     await until(async () => (await member.plane.counters()).unknownSession > before)
     expect(other.received).toHaveLength(0)
+  })
+
+  // The victim is another address, or the same one with another port; what it receives, the attacker never sees.
+  const victims = process.platform === 'linux' ? ['127.0.0.2', '127.0.0.1'] : ['127.0.0.1']
+  test.each(victims)('a nonce is worth nothing from %s, to which it was not sent', async (host) => {
+    const claims: ConsentClaim[] = []
+    const { member } = await one({
+      ...both,
+      unconsented: true,
+      onConsent: async (claim) => {
+        claims.push(claim)
+        return true
+      },
+    })
+    const { sessionId, seed, plane } = member
+    const attacker = await peerOf(member)
+    const victim = await peerOf(member, member.key, host)
+    const hello = attacker.seal(DatagramType.hello, 0, HELLO_BODY)
+    await attacker.send(hello)
+    const nonce = (await attacker.next(DatagramType.nonce)).slice(HEADER_BYTES)
+    const consent = attacker.seal(DatagramType.consent, 0, encodeConsentBody(grant(nonce)))
+    const train = { sessionId, slot: 0, attempt: 0 }
+    await plane.prepareTrain({ ...train, seed, packetCount: 50, rateKbps: 50_000, armedForMs: DEADLINE_MS })
+    const spoofed = [hello, consent, attacker.seal(DatagramType.go, 0, goBody(0), 0, 0), hello, consent]
+    for (const datagram of spoofed) await victim.send(datagram)
+    await until(async () => (await plane.counters()).received > spoofed.length)
+    await sleep(50)
+    expect(claims).toHaveLength(0)
+    expect(victim.received.map((datagram) => datagram[0])).toEqual([DatagramType.nonce, DatagramType.nonce])
+    const layer3 = (datagrams: readonly Uint8Array[]): number =>
+      datagrams.reduce((sum, { length }) => sum + length + 28, 0)
+    expect(layer3(victim.received)).toBeLessThanOrEqual(3 * layer3(spoofed))
+    // Its own nonce, the same every time, and in another datagram than the attacker's: one GMAC nonce, one text.
+    const [first, second] = victim.received
+    expect(first).toEqual(second)
+    expect(first?.slice(HEADER_BYTES)).not.toEqual(nonce)
+    expect(first?.slice(28, 32)).not.toEqual(attacker.received[0]?.slice(28, 32))
+    // Hellos from elsewhere cost the one who was sent the nonce nothing.
+    await attacker.send(consent)
+    await attacker.next(DatagramType.ready)
+    expect(claims[0]?.remote).toEqual({ host: '127.0.0.1', port: attacker.socket.address().port })
+    expect((await plane.pathStatistics(sessionId)).remote).toEqual(claims[0]?.remote)
+    await attacker.send(hello)
+    await attacker.send(consent)
+    await until(async () => attacker.received.length === 4)
+    const again = attacker.received.filter(([type]) => type === DatagramType.nonce).at(-1)
+    expect(again?.slice(HEADER_BYTES)).toEqual(nonce)
+    await attacker.send(attacker.seal(DatagramType.go, 0, goBody(0), 0, 0))
+    expect(await plane.collectTrain(train)).toMatchObject({ sentPackets: 50, stoppedBy: 'done' })
+    expect(victim.received).toHaveLength(2)
+  })
+
+  test('hello again from the next port of a NAT, and one that gets lost', async () => {
+    const { member } = await one({ ...both, unconsented: true })
+    const before = await peerOf(member)
+    const after = await peerOf(member)
+    await before.send(before.seal(DatagramType.hello, 0, HELLO_BODY))
+    await after.send(after.seal(DatagramType.hello, 0, HELLO_BODY))
+    const nonce = (await after.next(DatagramType.nonce)).slice(HEADER_BYTES)
+    const consent = after.seal(DatagramType.consent, 0, encodeConsentBody(grant(nonce)))
+    await before.send(consent)
+    await after.send(consent)
+    await after.send(consent)
+    await after.next(DatagramType.ready)
+    const { remote } = await member.plane.pathStatistics(member.sessionId)
+    expect(remote?.port).toBe(after.socket.address().port)
+    expect(before.received.some(([type]) => type === DatagramType.ready)).toBe(false)
   })
 
   test('go: ignored unarmed, with a wrong tag, from elsewhere, and when it comes again', async () => {
