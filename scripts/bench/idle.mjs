@@ -60,7 +60,9 @@ try {
   const genesisTimeSeconds = Math.floor(Date.now() / 1000)
   const beacon = localBeacon(secret, { genesisTimeSeconds, periodSeconds: 3 })
   const names = [values.role, 'challenger', 'challenger']
-  const nodes = names.map((role, i) => ({ role, identity: Identity.generate(), host: `127.60.${i}.1` }))
+  // Another 127.x each time: runs may stand side by side.
+  const net = 1 + Math.floor(Math.random() * 250)
+  const nodes = names.map((role, i) => ({ role, identity: Identity.generate(), host: `127.${net}.${i}.1` }))
   const registry = join(directory, 'registry.json')
   const entries = nodes
     .filter(({ role }) => role === 'challenger')
@@ -103,7 +105,7 @@ try {
     })
     children.push(child)
     await new Promise((resolve, reject) => {
-      child.stdout.once('data', resolve)
+      child.stdout.on('data', (text) => String(text).includes('"started"') && resolve())
       child.once('exit', () => reject(new Error(`the ${role} ended`)))
     })
   }

@@ -1,10 +1,11 @@
 /** What `prover`, `challenger` and `node` share: their options, and running until a signal comes. */
-
+import { parseQuietRange } from '../config/quiet-hours.js'
 import type { Role } from '../config/schema.js'
 import { UserError } from '../errors.js'
-import { configOptions, keyOptions, networkOptions } from './command.js'
+import { camelCase, configOptions, keyOptions, networkOptions } from './command.js'
+import { CONFIG_FLAGS } from './config-flags.js'
 import type { CommandIo } from './io.js'
-import { type ArgsOf, list, number, type OptionSpecs, text } from './option.js'
+import { type ArgsOf, badArgument, list, number, type OptionSpecs, text } from './option.js'
 import { ROLE_NAMES } from './roles.js'
 import { type ConfigArguments, loadSettings, openIdentity, openLogger } from './settings.js'
 import { untilAborted } from './until-aborted.js'
@@ -39,6 +40,7 @@ export const proverOptions = {
   'quiet-hours': list({
     summary: 'Decline challenges in these hours, e.g. 22:00-06:00 (local time)',
     placeholder: 'from-to,...',
+    check: parseQuietRange,
   }),
   'min-interval': number({
     summary: 'Least time between two challenges',
@@ -74,7 +76,6 @@ export const challengerOptions = {
 export const daemonOptions = {
   ...networkOptions,
   relays: list({ summary: 'Relays to be reached through, behind NAT', placeholder: 'multiaddr,...' }),
-  interface: text({ summary: 'Bind UDP to one network interface', placeholder: 'name' }),
   'metrics-port': text({
     summary: 'Prometheus metrics over HTTP, or off',
     placeholder: 'port',
@@ -88,26 +89,12 @@ type AllArguments = Partial<ArgsOf<typeof proverOptions & typeof challengerOptio
 
 /** Flags as configuration values by path; undefined ones do not count. */
 export function configValues(args: AllArguments): Record<string, unknown> {
+  const given = args as Readonly<Record<string, unknown>>
   const { metricsPort } = args
   return {
-    'network.listen': args.listen,
-    'network.announce': args.announce,
-    'network.bootstrap': args.bootstrap,
-    'network.relays': args.relays,
-    'registry.path': args.registry,
-    'dataPlane.backend': args.backend,
-    'dataPlane.interface': args.interface,
-    'dataPlane.udpPort': args.udpPort,
+    ...Object.fromEntries(Object.entries(CONFIG_FLAGS).map(([path, flag]) => [path, given[camelCase(flag)]])),
     'metrics.port':
       metricsPort !== undefined && /^\d+$/.test(metricsPort) ? Number(metricsPort) : metricsPort,
-    'prover.claimMbps': args.claim,
-    'prover.maxClaimMbps': args.maxClaim,
-    'prover.allowList': args.allow,
-    'prover.dataCapGiBPerMonth': args.dataCap,
-    'prover.quietHours': args.quietHours,
-    'prover.minIntervalSeconds': args.minInterval,
-    'challenger.uplinkMbps': args.uplink,
-    'challenger.operator': args.operator,
   }
 }
 
@@ -117,6 +104,9 @@ export async function runDaemon(
   wanted: readonly Role[] | undefined,
   io: CommandIo,
 ): Promise<number> {
+  const { claim, maxClaim } = args
+  if (claim !== undefined && maxClaim !== undefined && claim > maxClaim)
+    throw badArgument(`--claim ${claim} exceeds --max-claim ${maxClaim}`, 'raise the one or lower the other')
   const { config } = await loadSettings(args, io, configValues(args))
   const roles = wanted ?? config.roles
   if (roles.length === 0)

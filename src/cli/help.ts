@@ -12,6 +12,8 @@ import type { OptionSpec, OptionSpecs } from './option.js'
 
 /** Widest column of option names; longer ones get a line of their own. */
 const LABEL_WIDTH = 30
+/** Column of an example's explanation, where both fit a line. */
+const EXPLANATION_COLUMN = 42
 /** Column of command names at the top level. */
 const COMMAND_WIDTH = 15
 const INDENT = '  '
@@ -67,9 +69,9 @@ const isCommon = (name: string): boolean => name in configOptions || name in key
 function exampleLines(examples: Command['examples']): string[] {
   return examples.flatMap(([line, explanation]) => {
     const shown = `${INDENT}plumbline ${line}`
-    const gap = 4
-    if (shown.length + gap + explanation.length <= DEFAULT_COLUMNS && shown.length <= 40)
-      return [`${shown.padEnd(40)}${INDENT}${explanation}`.slice(0, DEFAULT_COLUMNS)]
+    const fits =
+      shown.length + 2 <= EXPLANATION_COLUMN && EXPLANATION_COLUMN + explanation.length <= DEFAULT_COLUMNS
+    if (fits) return [`${shown.padEnd(EXPLANATION_COLUMN)}${explanation}`]
     return [shown, ...wrap(explanation, DEFAULT_COLUMNS - 6).map((each) => `      ${each}`)]
   })
 }

@@ -98,8 +98,15 @@ export const initCommand = defineCommand({
         ...(key.peerId === undefined ? [] : [`  peer id  ${key.peerId}`]),
         '',
         'Next:',
-        ...(keyExists ? [] : ['  1. copy key.json to a safe place; without it the earnings are lost']),
-        ...nextSteps(args, given, keyExists ? 1 : 2),
+        ...[
+          ...(keyExists
+            ? []
+            : [['copy key.json to a safe place; without it the earnings are lost'] as const]),
+          ...nextSteps(args, given, paths.registry),
+        ].flatMap(stepLines),
+        '',
+        'No network to join yet? This tries everything on this machine, without one:',
+        '       plumbline demo',
       ].join('\n'),
     )
     return 0
@@ -113,14 +120,24 @@ interface Chosen {
 }
 
 /** What to do after `init`, each with the command that does it. */
-function nextSteps({ roles = [], claim, uplink }: Chosen, given: string, from: number): string[] {
+function nextSteps({ roles = [], claim, uplink }: Chosen, given: string, registry: string): Step[] {
   const isChallenger = roles.includes('challenger')
   const rate = isChallenger
     ? uplink === undefined && ' --uplink <Mbit/s>'
     : claim === undefined && ' --claim <Mbit/s>'
   const start = roles.length > 1 ? 'node' : isChallenger ? 'challenger' : 'prover'
   return [
-    ['find out what is missing', 'doctor'],
-    [isChallenger ? 'serve challenges' : 'let others measure this line', `${start}${rate || ''}`],
-  ].map(([what, command], i) => `  ${from + i}. ${what}:\n       plumbline ${command}${given}`)
+    ["ask your network's operator for its registry file, and put it here:", registry],
+    ['find out what is missing:', `plumbline doctor${given}`],
+    [
+      isChallenger ? 'serve challenges:' : 'let others measure this line:',
+      `plumbline ${start}${rate || ''}${given}`,
+    ],
+  ]
+}
+
+type Step = readonly [what: string, how?: string]
+
+function stepLines([what, how]: Step, index: number): string[] {
+  return [`  ${index + 1}. ${what}`, ...(how === undefined ? [] : [`       ${how}`])]
 }

@@ -1,12 +1,19 @@
 /** `plumbline lab`: a network of real daemons around a bottleneck of known rate, and how well we measure it. */
+import { CHALLENGER_ATTACKS, MISSING_ATTACKS, PROVER_ATTACKS } from '../lab/adversary/attack.js'
 import type { LabEvent, LabOptions, LabResult, LabRun } from '../lab/run.js'
 import { defineCommand } from './command.js'
+import { checkCommittee } from './committee-limits.js'
 import { formatBytes, formatFigures, formatMbps, labelled, plural, table } from './format.js'
 import type { CommandIo } from './io.js'
 import { badArgument, choice, flag, number, text } from './option.js'
 import { bar, Progress } from './progress.js'
 
 const LABEL_WIDTH = 14
+
+const explained = (attacks: Readonly<Record<string, string>>) =>
+  Object.entries(attacks)
+    .map(([name, what]) => `${name} (${what})`)
+    .join('; ')
 
 export const lab = defineCommand({
   path: 'lab',
@@ -18,6 +25,11 @@ export const lab = defineCommand({
       'compares with the truth.',
     'Needs root or user namespaces, and tc; without them the bottleneck is a process in user space, and the output ' +
       'says so. Nothing leaves this machine.',
+    'Exit status 1 where a run failed or a guarantee was above the truth and the burst bound (the published rule, which ' +
+      'breaks, excepted).',
+    `Attacks of challengers, as name:count: ${explained(CHALLENGER_ATTACKS)}.`,
+    `Attacks of the prover, as name:prover: ${explained(PROVER_ATTACKS)}. Overclaiming is --claim.`,
+    `Known, but not there yet: ${MISSING_ATTACKS.join(', ')}.`,
   ],
   options: {
     rate: text({
@@ -119,6 +131,7 @@ export const lab = defineCommand({
     ['lab --rate 250 --profile published --attack rtt-inflate:prover', "the paper's own rule, broken"],
   ],
   run: async (args, io) => {
+    checkCommittee(args)
     const [{ runLab }, { drawRate, parseRtt }] = await Promise.all([
       import('../lab/run.js'),
       import('../lab/link-math.js'),
@@ -154,12 +167,18 @@ export const lab = defineCommand({
     try {
       const result = await runLab(options, (event) => reporter.event(event), io.signal)
       io.output.result(result, () => labText(result))
-      return result.runs.length > 0 && result.failures.length === 0 ? 0 : 1
+      return labStatus(result, args.profile)
     } finally {
       reporter.stop()
     }
   },
 })
+
+/** 1 where something failed or a guarantee was too high; the published rule is there to be broken. */
+export function labStatus({ runs, summary }: LabResult, profile: string): 0 | 1 {
+  const broken = summary.violations > 0 && profile !== 'published'
+  return runs.length === 0 || summary.failed > 0 || broken ? 1 : 0
+}
 
 /** Without the undefined fields: options are absent, not undefined. */
 function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
@@ -208,6 +227,11 @@ function runLine(run: number, result: LabRun): string {
   )
 }
 
+/** A figure of no run at all is none. */
+const orDash = (value: number | null, format: (value: number) => string): string =>
+  value === null ? '-' : format(value)
+const percent = (value: number | null): string => orDash(value, (share) => `${share.toFixed(2)} %`)
+
 export function labText({ truth, attack, runs, failures, summary }: LabResult): string {
   const line = (label: string, value: string) => labelled(label, value, LABEL_WIDTH)
   const teams = runs[0]?.faultTolerance
@@ -229,9 +253,9 @@ export function labText({ truth, attack, runs, failures, summary }: LabResult): 
       ] as const,
       [
         { title: '', value: ([name]) => name },
-        { title: 'median', align: 'right', value: ([, value]) => `${value.toFixed(2)} %` },
-        { title: 'p95 | least', align: 'right', value: ([, , value]) => `${value.toFixed(2)} %` },
-        { title: 'worst | most', align: 'right', value: ([, , , value]) => `${value.toFixed(2)} %` },
+        { title: 'median', align: 'right', value: ([, value]) => percent(value) },
+        { title: 'p95 | least', align: 'right', value: ([, , value]) => percent(value) },
+        { title: 'worst | most', align: 'right', value: ([, , , value]) => percent(value) },
       ],
     ),
     '',
@@ -242,7 +266,8 @@ export function labText({ truth, attack, runs, failures, summary }: LabResult): 
     line('Above bound', `${summary.violations} of ${summary.runs}`),
     line(
       'Bytes a run',
-      `${formatBytes(summary.bytesPerRun)} of challenge traffic, ${formatBytes(summary.interfaceBytesPerRun)} at the prover's interface both ways, all told`,
+      `${orDash(summary.bytesPerRun, formatBytes)} of challenge traffic, ` +
+        `${orDash(summary.interfaceBytesPerRun, formatBytes)} at the prover's interface both ways, all told`,
     ),
   ]
   for (const failure of [...new Set(failures)].slice(0, 3)) lines.push(line('Failed', failure))

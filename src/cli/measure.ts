@@ -1,11 +1,12 @@
 /** `plumbline measure <peer>`: asks for a challenge, shows it, prints the result. */
-
 import { relative } from 'node:path'
+import { UserError } from '../errors.js'
 import { MILLION } from '../pob/constants.js'
 import { configOptions, defineCommand, joinOptions, keyOptions } from './command.js'
+import { checkCommittee } from './committee-limits.js'
 import { configValues } from './daemon.js'
 import { layerOf, layerOption, resultAtLayer } from './layer.js'
-import { badArgument, choice, number, text } from './option.js'
+import { badArgument, choice, number, quoted, text } from './option.js'
 import { Progress } from './progress.js'
 import { loadSettings, openIdentity, openLogger } from './settings.js'
 
@@ -97,19 +98,11 @@ export const measureCommand = defineCommand({
     ['measure 16Uiu2HAm...x9Qk --claim 250 --profile quick --json', 'A cheap check, for a program'],
   ],
   run: async (args, io) => {
-    const strictOnly = (['teams', 'beta', 'delta'] as const).filter((name) => args[name] !== undefined)
-    if (args.profile !== 'strict' && strictOnly.length > 0)
-      throw badArgument(
-        `--${strictOnly[0]} belongs to the strict profile`,
-        'add --profile strict, or leave it out',
-      )
-    if (args.profile !== 'strict' && args.faulty >= args.challengers)
-      throw badArgument(
-        `--faulty ${args.faulty} must be below --challengers ${args.challengers}`,
-        'standard wants 2 f + 1 teams',
-      )
+    checkCommittee(args)
     const target = await checkTarget(args.peer)
-    const { config } = await loadSettings(args, io, configValues(args))
+    // --claim is about the other's line, not about this node's own.
+    const { bootstrap, registry } = args
+    const { config } = await loadSettings(args, io, configValues({ bootstrap, registry }))
     const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
     const layer = layerOf(args.layer)
     const progress = new Progress(io.stderr, io.env, !io.output.isJson)
@@ -163,7 +156,15 @@ async function checkTarget(target: string): Promise<string> {
   const named = target.startsWith('/') ? /\/p2p\/([^/]+)$/.exec(target)?.[1] : target
   if (named === undefined)
     throw badArgument(`${target} names no peer`, 'end it with /p2p/ and the peer id of the prover')
-  publicKeyOfPeerId(named)
+  try {
+    publicKeyOfPeerId(named)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    throw badArgument(
+      `<peer>: ${quoted(named)} is no peer id (mistyped?)`,
+      'copy it from what "plumbline status" prints on the prover: it starts with 16Uiu2',
+    )
+  }
   if (target.startsWith('/')) {
     const { multiaddr } = await import('@multiformats/multiaddr')
     try {

@@ -179,9 +179,13 @@ export function choice<const V extends string>(
 
 /** Several values, separated by commas. */
 export function list<V extends string = string>(
-  options: Common & { readonly choices?: readonly V[] },
+  options: Common & {
+    readonly choices?: readonly V[]
+    /** Throws a UserError for an item that is wrong. */
+    readonly check?: (item: string) => unknown
+  },
 ): OptionSpec<readonly V[] | undefined> {
-  const { choices = [] } = options
+  const { choices = [], check } = options
   return spec<readonly V[]>(options, {
     placeholder: options.placeholder ?? 'a,b',
     choices,
@@ -193,9 +197,18 @@ export function list<V extends string = string>(
       for (const item of items)
         if (choices.length > 0 && !choices.some((known) => known === item))
           throw badArgument(`${name} expects ${either(choices)}, not ${quoted(item)}`)
+      for (const item of items) checkItem(item, name, check)
       return items as V[]
     },
   })
+}
+
+function checkItem(item: string, name: string, check: ((item: string) => unknown) | undefined): void {
+  try {
+    check?.(item)
+  } catch (error) {
+    throw error instanceof UserError ? badArgument(`${name}: ${error.message}`, error.remedy) : error
+  }
 }
 
 function either(values: readonly string[]): string {

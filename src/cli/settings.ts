@@ -4,6 +4,7 @@ import type { Config } from '../config/schema.js'
 import type { Identity } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import type { Logger, LogLevel } from '../telemetry/logger.js'
+import { asUsageError } from './config-flags.js'
 import type { CommandIo } from './io.js'
 import { askNewPassphrase, askPassphrase, canAsk } from './prompt.js'
 
@@ -36,6 +37,8 @@ export async function loadSettings(
       ...values,
     },
     ...(args.config === undefined ? {} : { configPath: args.config }),
+  }).catch((error: unknown) => {
+    throw asUsageError(error)
   })
   for (const warning of warnings) io.output.warn(warning)
   return { config, configPath }

@@ -19,6 +19,8 @@ export interface VerdictContext {
   readonly wanted: VerdictLevel
   readonly anchors: TrustAnchors
   readonly layer: Layer
+  /** False for content that is something else, or only a part of a transcript. */
+  readonly isTranscript: boolean
 }
 
 function profileName(profile: number): ProfileName | undefined {
@@ -83,8 +85,13 @@ const MISSING_REMEDIES = {
 } as const
 
 /** The verdict in one sentence, with what to do where it falls short. */
-export function sentence(verdict: Verdict, { wanted }: VerdictContext, reached: boolean): string {
+export function sentence(
+  verdict: Verdict,
+  { wanted, isTranscript }: VerdictContext,
+  reached: boolean,
+): string {
   const { level, faults, missing } = verdict
+  if (!isTranscript) return 'REJECTED: this is no plumbline transcript, or only a part of one.'
   if (level === undefined) return `REJECTED: ${plural(faults.length, 'fault')}; this is no proof of anything.`
   const meaning = {
     consistent: 'the transcript agrees with itself; anybody could make one like it with keys of their own',
@@ -132,10 +139,10 @@ export function verdictText(
           ),
           ...found.quality.map((flag) => row('Remark', `${flag}: ${QUALITY_FLAGS[flag]}`)),
         ]),
-    ...(registry === undefined
+    ...(registry === undefined || !context.isTranscript
       ? []
       : [row('Registry', `${registryPath}${publisher === null ? '' : `, signed by ${publisher}`}`)]),
-    ...(beacon === undefined
+    ...(beacon === undefined || !context.isTranscript
       ? []
       : [row('Beacon', `${beacon.kind} ${bytesToHex(beacon.chainHash).slice(0, 16)}...`)]),
   ].join('\n')

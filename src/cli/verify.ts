@@ -60,7 +60,8 @@ export const verifyCommand = defineCommand({
     const { verifyTranscript } = await import('../pob/verify.js')
     const verdict = verifyTranscript(content, anchors)
     const { verdictObject, verdictText } = await import('./verify-report.js')
-    const context = { path, wanted: args.level, anchors, layer: layerOf(args.layer) }
+    const isTranscript = verdict.evidence !== undefined || (await decodes(content))
+    const context = { path, wanted: args.level, anchors, layer: layerOf(args.layer), isTranscript }
     const reached = reaches(verdict.level, args.level)
     io.output.result(verdictObject(verdict, context, reached), () =>
       verdictText(verdict, context, reached, io.style),
@@ -71,6 +72,17 @@ export const verifyCommand = defineCommand({
 
 function reaches(level: VerdictLevel | undefined, wanted: VerdictLevel): boolean {
   return level !== undefined && LEVELS.indexOf(level) >= LEVELS.indexOf(wanted)
+}
+
+async function decodes(content: Uint8Array): Promise<boolean> {
+  const { decodeTranscript } = await import('../pob/transcript.js')
+  try {
+    decodeTranscript(content)
+    return true
+  } catch (error) {
+    if (error instanceof UserError) return false
+    throw error
+  }
 }
 
 /** Larger files are no transcripts; they are not read. */
@@ -150,7 +162,8 @@ async function readAnchors(
   const named = args.registry !== undefined || config?.registry.path !== undefined
   const exists = path !== undefined && (await stat(path).catch(() => undefined)) !== undefined
   // A registry that nobody named may be absent: the verdict then says what is missing.
-  const registry = path !== undefined && (named || exists) ? readRegistryFile(path) : undefined
+  const publisher = args.registry === undefined ? config?.registry.publisher : undefined
+  const registry = path !== undefined && (named || exists) ? readRegistryFile(path, publisher) : undefined
   return {
     ...(registry === undefined || path === undefined ? {} : { registry, registryPath: path }),
     ...(beacon === undefined ? {} : { beacon }),

@@ -4,7 +4,7 @@
  */
 import { multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
-import { parseAddress, publicKeyOfPeerId } from '../crypto/identity.js'
+import { parseAddress, peerIdOfPublicKey, publicKeyOfPeerId } from '../crypto/identity.js'
 import { LOG_LEVELS } from '../telemetry/logger.js'
 import { DEFAULTS } from './defaults.js'
 import { parseQuietRange } from './quiet-hours.js'
@@ -16,19 +16,26 @@ export type Role = (typeof ROLES)[number]
 const MAX_MBPS = 100_000
 const MAX_LIST = 64
 
-/** A refinement out of a parser that throws; zod shows the parser's own line. */
-const parsed = (parse: (text: string) => unknown) =>
+/** What a parser that throws makes of a text; zod shows the parser's own line. */
+const normalised = (parse: (text: string) => string) =>
   z
     .string()
     .min(1)
     .max(512)
-    .superRefine((text, context) => {
+    .transform((text, context) => {
       try {
-        parse(text)
+        return parse(text)
       } catch (error) {
         context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'malformed' })
+        return z.NEVER
       }
     })
+/** The text itself, where a parser takes it. */
+const parsed = (parse: (text: string) => unknown) =>
+  normalised((text) => {
+    parse(text)
+    return text
+  })
 
 const multiaddrText = parsed((text) => {
   try {
@@ -42,8 +49,9 @@ const peerMultiaddrText = parsed((text) => {
   if (peerId === undefined) throw new Error(`"${text}" names no peer; end it with /p2p/ and the peer id`)
   multiaddr(text)
 })
-const peerOrAddressText = parsed((text) =>
-  text.startsWith('0x') ? parseAddress(text) : publicKeyOfPeerId(text),
+/** A peer id, or an address with its checksum: names are compared as text. */
+const peerOrAddressText = normalised((text) =>
+  text.startsWith('0x') ? parseAddress(text) : peerIdOfPublicKey(publicKeyOfPeerId(text)),
 )
 const hexText = (bytes: number) =>
   z.string().regex(new RegExp(`^(?:0x)?[0-9a-fA-F]{${bytes * 2}}$`), `expected ${bytes} bytes in hex`)
@@ -69,8 +77,6 @@ export const configSchema = z.strictObject({
       backend: z.enum(['auto', 'native', 'dgram']).default(DEFAULTS.dataPlane.backend),
       host: z.union([z.ipv4(), z.ipv6()]).default(DEFAULTS.dataPlane.host),
       udpPort: port.default(DEFAULTS.dataPlane.udpPort),
-      // IFNAMSIZ is 16 with the final zero.
-      interface: z.string().min(1).max(15).optional(),
     })
     .prefault({}),
   challenger: z
@@ -90,7 +96,12 @@ export const configSchema = z.strictObject({
       minIntervalSeconds: z.number().min(0).max(31_536_000).default(DEFAULTS.prover.minIntervalSeconds),
     })
     .prefault({}),
-  registry: z.strictObject({ path: z.string().min(1).optional() }).prefault({}),
+  registry: z
+    .strictObject({
+      path: z.string().min(1).optional(),
+      publisher: peerOrAddressText.optional(),
+    })
+    .prefault({}),
   beacon: z
     .strictObject({
       kind: z.enum(['drand', 'local']).default(DEFAULTS.beacon.kind),

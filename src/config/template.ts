@@ -46,11 +46,9 @@ dataPlane:
   host: ${dataPlane.host}
   # A challenger's public UDP port (a prover needs none).
   udpPort: ${dataPlane.udpPort}
-  # Bind to one network interface.
-  # interface: eth0
 
 challenger:
-  # What this line can send, Mbit/s; "plumbline doctor" measures it. Needed by the role challenger.
+  # What this line can send, Mbit/s: what it keeps up, not what it is sold as. Needed by the role challenger.
   ${field('uplinkMbps', options.uplinkMbps, 100)}
   # Who runs this node: at most one member per operator serves in a committee.
   # operator: example.org
@@ -60,7 +58,7 @@ challenger:
 prover:
   # What this line is said to receive, Mbit/s. Needed by the role prover.
   ${field('claimMbps', options.claimMbps, 250)}
-  # The highest claim accepted in a request; bounds the data that a challenge can move.
+  # The highest claim accepted in a request; bounds the data that a challenge can move. Twice claimMbps unless set.
   # maxClaimMbps: 500
   # Who may ask for challenges: peer ids or addresses; empty means anybody.
   allowList: []
@@ -74,6 +72,8 @@ prover:
 registry:
   # The signed list of challenge servers, where no chain is used.
   # path: registry.json
+  # Whose list alone is taken: peer id or address. Anybody's unless set.
+  # publisher: "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 
 beacon:
   # drand (public randomness, verified here) or local (a key you trust: tests and laboratories).

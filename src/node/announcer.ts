@@ -37,14 +37,17 @@ export function startAnnouncer(
     if (host.connections().length > 0) for (const role of roles) void quietly(host.dht.provide(role))
   }
   const keepPeers = async () => {
-    for (const peer of host.announcements.list().slice(0, MAX_PEERS_KEPT))
+    for (const peer of host.announcements.list().slice(0, MAX_PEERS_KEPT)) {
+      const bannedUntilMs = host.scores.bannedUntil(peer.peerId)
       await store.peers.put(peer.peerId, {
         peerId: peer.peerId,
         addresses: peer.addresses,
         roles: peer.roles,
         lastSeenMs: Date.now(),
-        score: -Math.round(host.scores.points(peer.peerId)),
+        score: 0 - Math.round(host.scores.points(peer.peerId)),
+        ...(bannedUntilMs === undefined ? {} : { bannedUntilMs }),
       })
+    }
   }
   const first = setTimeout(begin, FIRST_MS)
   const every = setInterval(() => void quietly(keepPeers()), KEEP_PEERS_EVERY_MS)

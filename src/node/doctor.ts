@@ -119,7 +119,7 @@ function checkMachine(): Finding {
 function tryRegistry(config: Config): { readonly finding: Finding; readonly registry: Registry | undefined } {
   const path = registryPath(config)
   try {
-    const registry = readRegistryFile(path)
+    const registry = readRegistryFile(path, config.registry.publisher)
     return { finding: ok('registry', `${registry.entries.length} challengers in ${path}`), registry }
   } catch (error) {
     return {

@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { dataPaths } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
 import type { Identity } from '../crypto/identity.js'
-import { createHost, type Host } from '../p2p/index.js'
+import { createHost, type Host, type HostOptions } from '../p2p/index.js'
 import type { Logger } from '../telemetry/logger.js'
 
 /** A laboratory's or an office's nodes come back at once and from one address. */
@@ -15,6 +15,8 @@ export interface NodeHostOptions {
   readonly log: Logger
   /** Dials only: no listener, nothing kept on disk. */
   readonly clientOnly?: boolean
+  /** See {@link HostOptions}; none are kept without. */
+  readonly bans?: Pick<HostOptions, 'bans' | 'onBan'>
 }
 
 export function createNodeHost({
@@ -22,6 +24,7 @@ export function createNodeHost({
   identity,
   log,
   clientOnly = false,
+  bans = {},
 }: NodeHostOptions): Promise<Host> {
   const { listen, announce, bootstrap, relays, enableRelayServer, maxPeers } = config.network
   // A beacon of one's own means a network of one's own: private addresses are shared, everybody serves the DHT.
@@ -35,6 +38,7 @@ export function createNodeHost({
       enableRelayServer: !clientOnly && enableRelayServer,
       maxPeers,
       privateNetwork,
+      ...bans,
       ...(privateNetwork ? { inboundConnectionThreshold: PRIVATE_INBOUND_THRESHOLD } : {}),
       ...(clientOnly ? {} : { peerStorePath: dataPaths(config.dataDir).peerStore }),
     },

@@ -107,7 +107,7 @@ async function writeTranscript(
 
 /** Opens the payer's host once, for one or many measurements. */
 export async function openPayer({ config, identity, log }: PayerOptions): Promise<Payer> {
-  const registry = new RegistryFile(registryPath(config), log)
+  const registry = new RegistryFile(registryPath(config), log, config.registry.publisher)
   const beacon = beaconOf(config.beacon)
   const client = new BeaconClient({ info: beacon, urls: config.beacon.urls })
   const host = await createNodeHost({ config, identity, log, clientOnly: true })
@@ -154,5 +154,6 @@ const NO_LOCKS = {
   lockedDigest: async () => undefined,
   useOnce: async () => true,
   saveTranscript: async () => {},
+  saveEvidence: async () => {},
   noteChallenge: async () => {},
 }

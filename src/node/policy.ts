@@ -9,20 +9,24 @@ import type { AdmissionPolicy } from '../roles/prover.js'
 import type { Store } from '../store/index.js'
 
 const BYTES_PER_GIB = 2 ** 30
+/** An operator who states a line of so much does not expect challenges far beyond it. */
+const MAX_CLAIM_OVER_CLAIM = 2
 
 /** Builds the policy; `now` in milliseconds since the Unix epoch. */
 export function operatorPolicy(config: Config['prover'], store: Store, now: () => number): AdmissionPolicy {
   const ranges = config.quietHours.map(parseQuietRange)
+  const maxClaimMbps =
+    config.maxClaimMbps ??
+    (config.claimMbps === undefined ? Number.POSITIVE_INFINITY : MAX_CLAIM_OVER_CLAIM * config.claimMbps)
   let lastAcceptedMs = Number.NEGATIVE_INFINITY
-  return async ({ payer, coordinator, claimKbps, maxBytes }) => {
+  const refusal: AdmissionPolicy['refusal'] = async ({ payer, coordinator, claimKbps, maxBytes }) => {
     const date = new Date(now())
     const names = [payer, coordinator].flatMap((key) => [peerIdOfPublicKey(key), addressOfPublicKey(key)])
     if (config.allowList.length > 0 && !config.allowList.some((allowed) => names.includes(allowed)))
       return "the payer is not on this operator's allow-list"
     const quiet = quietUntil(ranges, date)
     if (quiet !== undefined) return `quiet hours until ${quiet.toTimeString().slice(0, 5)} local time`
-    if (config.maxClaimMbps !== undefined && claimKbps > config.maxClaimMbps * 1000)
-      return `claims above ${config.maxClaimMbps} Mbit/s are not served here`
+    if (claimKbps > maxClaimMbps * 1000) return `claims above ${maxClaimMbps} Mbit/s are not served here`
     const waitMs = lastAcceptedMs + config.minIntervalSeconds * 1000 - now()
     if (waitMs > 0)
       return `one challenge every ${config.minIntervalSeconds} s; try again in ${Math.ceil(waitMs / 1000)} s`
@@ -34,7 +38,12 @@ export function operatorPolicy(config: Config['prover'], store: Store, now: () =
       const [need, have] = [maxBytes, remainingBytes(cap)].map((bytes) => (bytes / BYTES_PER_GIB).toFixed(2))
       return `the operator's data cap leaves ${have} GiB this month, the challenge may need ${need} GiB`
     }
-    lastAcceptedMs = now()
     return undefined
+  }
+  return {
+    refusal,
+    accepted: () => {
+      lastAcceptedMs = now()
+    },
   }
 }

@@ -2,6 +2,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import { dataPaths, expandPath } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
+import { addressOfPublicKey } from '../crypto/address.js'
+import { peerIdOfPublicKey } from '../crypto/peer-id.js'
 import { UserError } from '../errors.js'
 import { parseRegistry, type Registry } from '../pob/registry.js'
 import type { Logger } from '../telemetry/logger.js'
@@ -15,8 +17,30 @@ export function registryPath(config: Config): string {
     : expandPath(config.registry.path)
 }
 
-/** @throws UserError NOT_FOUND or BAD_CONFIG */
-export function readRegistryFile(path: string): Registry {
+/** The address of the key that signed a registry; undefined where it was built here. */
+export function publisherOf({ publisher }: Registry): string | undefined {
+  return publisher === undefined ? undefined : addressOfPublicKey(publisher)
+}
+
+/**
+ * @param publisher whose registry alone is taken: a peer id or a checksummed address
+ * @throws UserError NOT_FOUND; BAD_CONFIG where it is malformed, or signed by another key than the publisher's
+ */
+export function readRegistryFile(path: string, publisher?: string): Registry {
+  const registry = readUnjudged(path)
+  const names =
+    registry.publisher === undefined
+      ? []
+      : [peerIdOfPublicKey(registry.publisher), addressOfPublicKey(registry.publisher)]
+  if (publisher !== undefined && !names.includes(publisher))
+    throw new UserError(
+      `the registry at ${path} is signed by ${publisherOf(registry) ?? 'nobody'}, not by ${publisher}`,
+      { code: 'BAD_CONFIG', remedy: 'get a copy of the right publisher, or change registry.publisher' },
+    )
+  return registry
+}
+
+function readUnjudged(path: string): Registry {
   try {
     const { size } = statSync(path)
     if (size > MAX_FILE_BYTES)
@@ -44,23 +68,28 @@ export class RegistryFile {
   constructor(
     readonly path: string,
     readonly log: Logger,
+    readonly publisher?: string,
   ) {
     this.#readMs = modifiedMs(path)
-    this.#current = readRegistryFile(path)
+    this.#current = readRegistryFile(path, publisher)
   }
 
-  /** The newest readable snapshot; a broken newer file is reported and the old one kept. */
+  /** The newest acceptable snapshot; a broken or foreign newer file is reported and the old one kept. */
   current(): Registry {
     const modified = modifiedMs(this.path)
     if (modified !== this.#readMs) {
       this.#readMs = modified
       try {
-        this.#current = readRegistryFile(this.path)
-        this.log.info({ path: this.path, entries: this.#current.entries.length }, 'registry read again')
+        this.#current = readRegistryFile(this.path, this.publisher)
+        const { entries } = this.#current
+        this.log.info(
+          { path: this.path, entries: entries.length, publisher: publisherOf(this.#current) },
+          'registry read again',
+        )
       } catch (error) {
         this.log.error(
-          { path: this.path, reason: String(error) },
-          'the new registry is unreadable; the old one stays',
+          { path: this.path, reason: error instanceof Error ? error.message : String(error) },
+          'the new registry is refused; the old one stays',
         )
       }
     }

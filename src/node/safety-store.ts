@@ -9,6 +9,7 @@ export function safetyStore(store: Store): SafetyStore {
     lockedDigest: (key) => store.lockedDigest(key),
     useOnce: (id, expiresAtMs) => store.useOnce(id, expiresAtMs),
     saveTranscript: (challengeId, transcript) => store.transcripts.put(challengeId, transcript),
+    saveEvidence: (challengeId, evidence) => store.evidence.put(challengeId, evidence),
     noteChallenge: async ({ id, role, phase, claimKbps, prover, payer }) => {
       const now = Date.now()
       const known = await store.challenges.get(id)

@@ -2,7 +2,7 @@
  * One message per direction of a stream: an unsigned varint length (multiformats), that many bytes, then the end of the
  * half-stream. Anything else is refused: too long, cut short, or followed by more.
  */
-import type { Stream } from '@libp2p/interface'
+import { type Stream, StreamAbortedError, StreamResetError } from '@libp2p/interface'
 import { orAbort } from './deadline.js'
 
 /** The bytes that came are no message of ours. */
@@ -35,6 +35,7 @@ export type FrameStream = Pick<
   | 'readableEnded'
   | 'readBufferLength'
   | 'maxReadBufferLength'
+  | 'status'
 >
 
 /** Varint length, then the bytes. */
@@ -55,13 +56,16 @@ export function frame(message: Uint8Array): Uint8Array {
 /** Collects the bytes of one framed message; `push` throws as soon as they cannot become one. */
 export class FrameReader {
   readonly #maxBytes: number
+  readonly #onLength: (bytes: number) => void
   #prefix: number[] = []
   #message: Uint8Array | undefined
   #length = 0
   #filled = 0
 
-  constructor(maxBytes: number) {
+  /** @param onLength told the announced length before room is made; what it throws, `push` throws */
+  constructor(maxBytes: number, onLength: (bytes: number) => void = () => {}) {
     this.#maxBytes = maxBytes
+    this.#onLength = onLength
   }
 
   /** @throws FrameError */
@@ -100,6 +104,7 @@ export class FrameReader {
     const length = this.#prefix.reduce((sum, byte, i) => sum + (byte & 0x7f) * 128 ** i, 0)
     if (length > this.#maxBytes)
       throw new FrameError('oversize', `a message of ${length} bytes, at most ${this.#maxBytes}`)
+    this.#onLength(length)
     this.#length = length
     this.#message = new Uint8Array(Math.min(length, FIRST_BYTES))
   }
@@ -107,10 +112,16 @@ export class FrameReader {
 
 /**
  * Reads the one message of a stream's remote half.
- * @throws FrameError; the signal's reason; the stream's own error where it is reset
+ * @param onLength told the announced length before any of the message is kept; what it throws ends the reading
+ * @throws FrameError; the signal's reason; the stream's own error where it is reset; what `onLength` throws
  */
-export function readMessage(stream: FrameStream, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
-  const reader = new FrameReader(maxBytes)
+export function readMessage(
+  stream: FrameStream,
+  maxBytes: number,
+  signal: AbortSignal,
+  onLength?: (bytes: number) => void,
+): Promise<Uint8Array> {
+  const reader = new FrameReader(maxBytes, onLength)
   stream.maxReadBufferLength = maxBytes + READ_SLACK_BYTES
   let stop = (): void => {}
   const message = new Promise<Uint8Array>((resolve, reject) => {
@@ -118,7 +129,7 @@ export function readMessage(stream: FrameStream, maxBytes: number, signal: Abort
       try {
         resolve(reader.end())
       } catch (error) {
-        reject(error)
+        reject(brokenOff(stream) ?? error)
       }
     }
     // Bytes that came along with the protocol's negotiation are put back into the buffer, possibly after the
@@ -151,6 +162,12 @@ export function readMessage(stream: FrameStream, maxBytes: number, signal: Abort
     finishIfEnded()
   })
   return orAbort(signal, message).finally(stop)
+}
+
+/** A stream that was reset notes its end too, and before its error: whoever gave up sent no garbage. */
+function brokenOff({ status }: FrameStream): Error | undefined {
+  if (status === 'reset') return new StreamResetError('the peer gave the exchange up')
+  return status === 'aborted' ? new StreamAbortedError('the stream was given up') : undefined
 }
 
 /** Sends one message and closes our half. @throws the stream's error; an abort where the peer does not take it */

@@ -8,12 +8,13 @@ import type { Logger } from '../telemetry/logger.js'
 import { type Announcement, type AnnouncementContent, AnnouncementTable } from './announcements.js'
 import { Announcer, KNOWN_PEERS } from './announcer.js'
 import { type AskOptions, ask } from './ask.js'
+import { ByteBudget } from './byte-budget.js'
 import { Dht } from './dht.js'
 import type { NodeServices } from './libp2p-node.js'
 import { type PingOptions, ping, servePings } from './ping.js'
-import { type Exchange, protocolId } from './protocols.js'
+import { type Exchange, isLarge, LARGE_BUDGET, protocolId, SMALL_BUDGET } from './protocols.js'
 import type { Misdeed, PeerScores } from './scores.js'
-import { type Handler, serve } from './serve.js'
+import { type HandleOptions, type Handler, serve } from './serve.js'
 import { type PeerTarget, resolveTarget } from './target.js'
 
 export interface ConnectionView {
@@ -24,17 +25,27 @@ export interface ConnectionView {
   readonly limited: boolean
 }
 
+export interface Ban {
+  readonly peerId: string
+  /** Milliseconds since the Unix epoch. */
+  readonly untilMs: number
+}
+
 export interface HostModules {
   readonly identity: Identity
   readonly node: Libp2p<NodeServices>
   readonly scores: PeerScores
   readonly log: Logger
+  /** Called with each new ban. */
+  readonly onBan: (ban: Ban) => void
   /** Called after libp2p has stopped. */
   readonly close: () => Promise<void>
 }
 
 /** Streams of one exchange that one peer may have open at once: a coordinator asks a member for one thing at a time. */
 const MAX_STREAMS_PER_EXCHANGE = 16
+/** The same where each may bring megabytes. */
+const MAX_STREAMS_PER_LARGE_EXCHANGE = 2
 const CONNECT_DEADLINE_MS = 15_000
 const BOOTSTRAP_RETRY_MS = 10_000
 const STOP_DEADLINE_MS = 5000
@@ -48,7 +59,9 @@ export class Host {
   readonly scores: PeerScores
   readonly #announcer: Announcer
   readonly #log: Logger
+  readonly #onBan: (ban: Ban) => void
   readonly #close: () => Promise<void>
+  readonly #budgets = { small: new ByteBudget(SMALL_BUDGET), large: new ByteBudget(LARGE_BUDGET) }
   readonly #bootstrap: readonly string[]
   readonly #stopping = new AbortController()
   #bootstrapTimer: NodeJS.Timeout | undefined
@@ -57,6 +70,7 @@ export class Host {
     this.node = modules.node
     this.scores = modules.scores
     this.#log = modules.log
+    this.#onBan = modules.onBan
     this.#close = modules.close
     this.#bootstrap = options.bootstrap
     // Every exchange under way listens for the stop.
@@ -128,16 +142,21 @@ export class Host {
   }
 
   /** Answers an exchange; `handler` refuses by throwing an error with a `status`, or a UserError. */
-  async handle<Q, R>(exchange: Exchange<Q, R>, handler: Handler<Q, R>): Promise<void> {
-    const onStream = serve(exchange, handler, {
+  async handle<Q, R>(
+    exchange: Exchange<Q, R>,
+    handler: Handler<Q, R>,
+    options: HandleOptions = {},
+  ): Promise<void> {
+    const modules = {
       log: this.#log,
       now: () => performance.now(),
       stopping: this.#stopping.signal,
-      report: (peerId, misdeed) => this.report(peerId, misdeed),
-    })
-    await this.node.handle(protocolId(exchange.name), onStream, {
+      report: (peerId: string, misdeed: Misdeed) => this.report(peerId, misdeed),
+      budgets: this.#budgets,
+    }
+    await this.node.handle(protocolId(exchange.name), serve(exchange, handler, modules, options), {
       runOnLimitedConnection: true,
-      maxInboundStreams: MAX_STREAMS_PER_EXCHANGE,
+      maxInboundStreams: isLarge(exchange) ? MAX_STREAMS_PER_LARGE_EXCHANGE : MAX_STREAMS_PER_EXCHANGE,
     })
   }
 
@@ -195,6 +214,8 @@ export class Host {
   report(peerId: string, misdeed: Misdeed): void {
     if (!this.scores.report(peerId, misdeed)) return
     this.#log.warn({ peerId, misdeed }, 'banned a peer')
+    const untilMs = this.scores.bannedUntil(peerId)
+    if (untilMs !== undefined) this.#onBan({ peerId, untilMs })
     this.disconnect(peerId).catch((error: unknown) =>
       this.#log.debug({ err: error, peerId }, 'hanging up failed'),
     )

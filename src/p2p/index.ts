@@ -14,7 +14,7 @@ import type { Identity } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
 import { createGater } from './gater.js'
-import { Host } from './host.js'
+import { type Ban, Host } from './host.js'
 import { libp2pPrivateKey } from './keys.js'
 import { createNode, type NodeOptions } from './libp2p-node.js'
 import { PeerScores, type ScoreOptions } from './scores.js'
@@ -23,10 +23,10 @@ export type { Announcement, AnnouncementContent } from './announcements.js'
 export { RemoteError } from './answer.js'
 export type { AskOptions } from './ask.js'
 export type { FoundPeer } from './dht.js'
-export type { ConnectionView, Host } from './host.js'
+export type { Ban, ConnectionView, Host } from './host.js'
 export type { PingOptions } from './ping.js'
 export { type Exchange, type FailureStatus, protocolId } from './protocols.js'
-export type { Handler, Remote } from './serve.js'
+export type { HandleOptions, Handler, Remote } from './serve.js'
 export type { PeerTarget } from './target.js'
 
 export interface HostOptions extends Partial<NodeOptions> {
@@ -35,6 +35,10 @@ export interface HostOptions extends Partial<NodeOptions> {
   /** Directory for libp2p's own records of peers; in memory without. */
   readonly peerStorePath?: string
   readonly scores?: ScoreOptions
+  /** Bans from before a restart. */
+  readonly bans?: readonly Ban[]
+  /** Told each new ban, to keep it. */
+  readonly onBan?: (ban: Ban) => void
 }
 
 const DEFAULTS: NodeOptions = {
@@ -53,10 +57,18 @@ export async function createHost(
   options: HostOptions,
   modules: { readonly identity: Identity; readonly log: Logger },
 ): Promise<Host> {
-  const { bootstrap = [], peerStorePath, scores: scoreOptions = {}, ...rest } = options
+  const {
+    bootstrap = [],
+    peerStorePath,
+    scores: scoreOptions = {},
+    bans = [],
+    onBan = () => {},
+    ...rest
+  } = options
   const nodeOptions: NodeOptions = { ...DEFAULTS, ...rest }
   const log = modules.log.child({ component: 'p2p' })
   const scores = new PeerScores(Date.now, scoreOptions)
+  for (const { peerId, untilMs } of bans) scores.restoreBan(peerId, untilMs)
   const datastore = peerStorePath === undefined ? undefined : await openPeerStore(peerStorePath)
   const node = await createNode(nodeOptions, {
     privateKey: libp2pPrivateKey(modules.identity),
@@ -66,7 +78,7 @@ export async function createHost(
   })
   const host = new Host(
     { bootstrap },
-    { identity: modules.identity, node, scores, log, close: async () => datastore?.close() },
+    { identity: modules.identity, node, scores, log, onBan, close: async () => datastore?.close() },
   )
   await host.start()
   return host

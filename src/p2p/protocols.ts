@@ -1,5 +1,6 @@
 /** Names of our protocols, and the description of one request-and-answer exchange. */
 import type { Schema } from '../crypto/cbor-schema.js'
+import type { ByteLimits } from './byte-budget.js'
 import type { RateLimit } from './rate-limit.js'
 
 /** Raised when messages change incompatibly: old and new nodes then find no common protocol, and say so. */
@@ -35,6 +36,15 @@ export interface Exchange<Q, R> {
 export const DEFAULT_PEER_RATE: RateLimit = { perSecond: 10, burst: 50 }
 /** All peers together: what a small board answers without falling behind. */
 export const DEFAULT_TOTAL_RATE: RateLimit = { perSecond: 200, burst: 500 }
+
+/** Longer messages, and exchanges that allow them, are kept apart: few streams, and from admitted peers only. */
+export const SMALL_MESSAGE_BYTES = 131_072
+/** Messages being read or answered: those of small exchanges, and the rest, where the largest has 16 MiB. */
+export const SMALL_BUDGET: ByteLimits = { total: 16 * 2 ** 20, perPeer: 4 * 2 ** 20 }
+export const LARGE_BUDGET: ByteLimits = { total: 48 * 2 ** 20, perPeer: 20 * 2 ** 20 }
+
+export const isLarge = (exchange: Pick<Exchange<unknown, unknown>, 'maxRequestBytes'>): boolean =>
+  exchange.maxRequestBytes > SMALL_MESSAGE_BYTES
 
 /** How an answer starts; everything but `ok` surfaces as RemoteError. */
 export const STATUSES = [

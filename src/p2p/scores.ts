@@ -92,8 +92,12 @@ export class PeerScores {
 
   /** Takes up a ban from before a restart. */
   restoreBan(peerId: string, bannedUntilMs: number): void {
+    const now = this.#now()
+    if (bannedUntilMs <= now) return
     if (this.#standings.size >= this.#maxPeers) this.#makeRoom()
-    this.#standings.set(peerId, { points: BAN_POINTS / 2, atMs: this.#now(), bannedUntilMs })
+    // The clock may have been set back meanwhile.
+    const until = Math.min(bannedUntilMs, now + this.#banMs)
+    this.#standings.set(peerId, { points: BAN_POINTS / 2, atMs: now, bannedUntilMs: until })
   }
 
   /** Drops whoever is blameless by now; failing that the peer that is not banned and has the fewest points. */

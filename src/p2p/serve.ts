@@ -5,10 +5,17 @@ import { decodeAs } from '../crypto/cbor-schema.js'
 import { UserError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
 import { encodeAnswer, failureOf } from './answer.js'
+import type { ByteBudget } from './byte-budget.js'
 import { DeadlineError, orAbort, withDeadline } from './deadline.js'
 import { FrameError, readMessage, writeMessage } from './framing.js'
 import { publicKeyOfRemote } from './keys.js'
-import { DEFAULT_PEER_RATE, DEFAULT_TOTAL_RATE, type Exchange } from './protocols.js'
+import {
+  DEFAULT_PEER_RATE,
+  DEFAULT_TOTAL_RATE,
+  type Exchange,
+  isLarge,
+  SMALL_MESSAGE_BYTES,
+} from './protocols.js'
 import { RateLimiter } from './rate-limit.js'
 import type { Misdeed } from './scores.js'
 
@@ -25,6 +32,11 @@ export interface Remote {
 
 export type Handler<Q, R> = (request: Q, remote: Remote, signal: AbortSignal) => Promise<R>
 
+export interface HandleOptions {
+  /** Whether a message of more than {@link SMALL_MESSAGE_BYTES} is read from this peer; the handler judges shorter ones. */
+  readonly admit?: (remote: Remote) => boolean
+}
+
 export interface ServeModules {
   readonly log: Logger
   /** Monotonic milliseconds. */
@@ -32,10 +44,12 @@ export interface ServeModules {
   /** Aborts when the host stops. */
   readonly stopping: AbortSignal
   readonly report: (peerId: string, misdeed: Misdeed) => void
+  /** Shared by all exchanges of a host. */
+  readonly budgets: { readonly small: ByteBudget; readonly large: ByteBudget }
 }
 
 /** Time for the last bytes of an answer to leave and for the peer to close its side. */
-const CLOSE_DEADLINE_MS = 2000
+const CLOSE_DEADLINE_MS = 5000
 const EVERYBODY = '*'
 
 /** Builds the stream handler of one exchange. */
@@ -43,25 +57,60 @@ export function serve<Q, R>(
   exchange: Exchange<Q, R>,
   handler: Handler<Q, R>,
   modules: ServeModules,
+  { admit }: HandleOptions = {},
 ): (stream: Stream, connection: Connection) => Promise<void> {
   const perPeer = new RateLimiter(exchange.ratePerPeer ?? DEFAULT_PEER_RATE, modules.now)
   const total = new RateLimiter(exchange.rateTotal ?? DEFAULT_TOTAL_RATE, modules.now, 1)
   const log = modules.log.child({ exchange: exchange.name })
+  const budget = isLarge(exchange) ? modules.budgets.large : modules.budgets.small
+
+  /** Room for a message of that length; the function gives it back. @throws UserError DENIED or BUSY */
+  const makeRoom = (remote: Remote, bytes: number): (() => void) => {
+    if (bytes > SMALL_MESSAGE_BYTES && admit?.(remote) === false)
+      throw new UserError(`no ${exchange.name} of ${bytes} bytes is expected from you`, { code: 'DENIED' })
+    const release = budget.take(remote.peerId, bytes)
+    if (release === undefined)
+      throw new UserError('too many messages are being read; try again in a second', { code: 'BUSY' })
+    return release
+  }
 
   const answerTo = async (stream: Stream, remote: Remote, signal: AbortSignal): Promise<Uint8Array> => {
+    let release = (): void => {}
+    try {
+      return await answerWithin(stream, remote, signal, (bytes) => {
+        release = makeRoom(remote, bytes)
+      })
+    } finally {
+      release()
+    }
+  }
+
+  const answerWithin = async (
+    stream: Stream,
+    remote: Remote,
+    signal: AbortSignal,
+    onLength: (bytes: number) => void,
+  ): Promise<Uint8Array> => {
     const { peerId } = remote
     const own = perPeer.take(peerId)
     // Whoever is over his own limit takes nothing from everybody's.
     const limit = own.allowed ? total.take(EVERYBODY) : own
     if (!limit.allowed) {
-      modules.report(peerId, 'rateLimited')
+      // That everybody together asks too much is nobody's own fault.
+      if (!own.allowed) modules.report(peerId, 'rateLimited')
       return encodeAnswer('rate_limited', { message: `try again in ${limit.retryAfterMs} ms` })
     }
-    const bytes = await readMessage(stream, exchange.maxRequestBytes, signal).catch((error: unknown) => {
+    let bytes: Uint8Array
+    try {
+      bytes = await readMessage(stream, exchange.maxRequestBytes, signal, onLength)
+    } catch (error) {
       // Later the deadline is ours to keep.
       if (error instanceof DeadlineError) modules.report(peerId, 'timeout')
-      throw error
-    })
+      if (!(error instanceof UserError)) throw error
+      const failure = failureOf(error)
+      log.debug({ peerId, ...failure }, 'not read')
+      return encodeAnswer(failure.status, { message: failure.message })
+    }
     let request: Q
     try {
       request = decodeAs(exchange.request, bytes, exchange.name, { maxBytes: exchange.maxRequestBytes })

@@ -13,7 +13,10 @@ export interface ChallengerBehaviour {
   seed(drawn: Uint8Array, challengeId: Uint8Array, id: SlotId): Uint8Array
   seedHash(honest: Uint8Array): Uint8Array
   train(): TrainBehaviour | undefined
-  testimony(honest: Omit<Testimony, 'signature'>): Omit<Testimony, 'signature'>
+  testimony(
+    honest: Omit<Testimony, 'signature'>,
+    plan: { readonly tauMicros: number },
+  ): Omit<Testimony, 'signature'>
 }
 
 export const honestChallenger: ChallengerBehaviour = {

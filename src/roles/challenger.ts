@@ -75,10 +75,8 @@ interface Challenge {
   readonly admittedMs: number
   sessionOpen: boolean
   plan?: Plan
-  /** Recomputed evidence by hash, as voted for. */
+  /** Recomputed evidence by hash, as voted for; the evidence itself is in the store, so that anyone can settle. */
   result?: ResultValue
-  /** The evidence voted for, kept so that anyone can finish and settle. */
-  evidence?: Uint8Array
 }
 
 export class Challenger {
@@ -98,7 +96,9 @@ export class Challenger {
     await control.handle(SESSION_MESSAGE, (body, remote) => this.#session(body, remote))
     await control.handle(ARM_MESSAGE, (body, remote) => this.#arm(body, remote))
     await control.handle(REVEAL_MESSAGE, (body, remote) => this.#reveal(body, remote))
-    await control.handle(EVIDENCE_MESSAGE, (body, remote) => this.#evidence(body.evidence, remote))
+    await control.handle(EVIDENCE_MESSAGE, (body, remote) => this.#evidence(body.evidence, remote), {
+      admit: ({ publicKey }) => this.coordinates(publicKey),
+    })
     await control.handle(SIGN_MESSAGE, (body) => this.#sign(body.challengeId, body.evidenceHash, body.votes))
   }
 
@@ -109,6 +109,14 @@ export class Challenger {
   /** Challenges under way, for `status`. */
   get active(): number {
     return this.#challenges.size
+  }
+
+  /** Whether that key coordinates a challenge under way: nobody else has anything long to send. */
+  coordinates(publicKey: Uint8Array): boolean {
+    const nowSeconds = this.modules.now() / 1000
+    return [...this.#challenges.values()].some(
+      ({ request }) => request.expiresAt > nowSeconds && sameBytes(request.coordinator, publicKey),
+    )
   }
 
   /** Finds the challenge or admits it. @throws Refusal */
@@ -313,7 +321,12 @@ export class Challenger {
     await this.#behaviour.before('reveal')
     const name = `${slot}/${attempt}`
     const made = challenge.attempts.get(name)
-    ensure(made !== undefined, 'not_found', `this member was not armed for slot ${slot}, attempt ${attempt}`)
+    const { plan } = challenge
+    ensure(
+      made !== undefined && plan !== undefined,
+      'not_found',
+      `this member was not armed for slot ${slot}, attempt ${attempt}`,
+    )
     const ackList = ackListDigest(challenge.digests, { slot, attempt }, roots)
     if (made.testimony !== undefined) {
       ensure(
@@ -336,7 +349,7 @@ export class Challenger {
       ackListHash: ackList,
       rttMicros: Math.round(path.rttMinMicros),
     })
-    const statement = this.#behaviour.testimony(honest)
+    const statement = this.#behaviour.testimony(honest, plan)
     const digest = testimonyDigest(challenge.digests, { slot, attempt }, statement)
     await this.#once(challenge, `testimony/${name}`, digest)
     made.testimony = { ...statement, signature: identity.sign(digest) }
@@ -368,7 +381,7 @@ export class Challenger {
     await this.#once(challenge, 'vote', digest)
     const { guaranteedKbps, estimateKbps, owed } = assessment
     challenge.result = { evidenceHash, guaranteedKbps, estimateKbps, owed }
-    challenge.evidence = bytes
+    await this.modules.store.saveEvidence(challenge.id, bytes)
     await this.#note(challenge, 'voted')
     return { signature: this.modules.identity.sign(digest) }
   }
@@ -420,11 +433,11 @@ export class Challenger {
       'only the coordinator finishes',
     )
     try {
-      const { evidence } = challenge
+      const { result } = challenge
       if (
         transcript !== undefined &&
-        evidence !== undefined &&
-        sameBytes(decodeTranscript(transcript).evidence, evidence)
+        result !== undefined &&
+        sameBytes(evidenceHashOf(decodeTranscript(transcript).evidence), result.evidenceHash)
       )
         await this.modules.store.saveTranscript(challenge.id, transcript)
     } finally {

@@ -23,6 +23,8 @@ export interface ControlPlane {
   handle<Q, R>(
     message: ControlMessage<Q, R>,
     handler: (request: Q, remote: Remote, signal: AbortSignal) => Promise<R>,
+    /** `admit`: whether a long message is read from that peer at all. */
+    options?: { readonly admit?: (remote: Remote) => boolean },
   ): Promise<void>
   request<Q, R>(
     peer: PeerTarget,
@@ -52,6 +54,8 @@ export interface SafetyStore {
   /** False where the id was used before. */
   useOnce(id: string, expiresAtMs: number): Promise<boolean>
   saveTranscript(challengeId: string, transcript: Uint8Array): Promise<void>
+  /** The evidence that was voted for, so that anyone can finish and settle later. */
+  saveEvidence(challengeId: string, evidence: Uint8Array): Promise<void>
   /** For `status` and for whoever asks after a restart what became of a challenge. */
   noteChallenge(note: ChallengeNote): Promise<void>
 }

@@ -6,6 +6,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { timeOfRound } from '../crypto/beacon.js'
 import { verifySignature } from '../crypto/identity.js'
 import type { ProverPlane, SlotCapture } from '../dataplane/index.js'
+import { UserError } from '../errors.js'
 import type { Committee } from '../pob/committee.js'
 import {
   BEACON_MARGIN_SECONDS,
@@ -18,7 +19,7 @@ import { decodeEvidence } from '../pob/evidence.js'
 import { addressBytesOf, sameBytes } from '../pob/party.js'
 import { type Plan, planDiffers, planDigest, planFault } from '../pob/plan.js'
 import type { RegistryEntry } from '../pob/registry.js'
-import { acceptanceDigest, type Request } from '../pob/request.js'
+import { acceptanceDigest, challengeIdOf, type Request } from '../pob/request.js'
 import { ackListDigest, type Commitment, commitmentDigest, type SlotId } from '../pob/slot.js'
 import { type ChallengeDigests, CONSENT } from '../pob/structures.js'
 import { decodeTranscript } from '../pob/transcript.js'
@@ -47,14 +48,22 @@ const DRAIN_MICROS = 400_000
 /** A coordinator that has gone quiet frees the prover. */
 const IDLE_MS = 45_000
 
-/** Says why a request may not be served now, or undefined: quotas, quiet hours, allow-list (config). */
-export type AdmissionPolicy = (request: {
+/** What a policy judges a request by. */
+export interface PolicyRequest {
   readonly payer: Uint8Array
   readonly coordinator: Uint8Array
   readonly claimKbps: number
   /** Most layer-3 bytes the challenge may cost the prover's link. */
   readonly maxBytes: number
-}) => Promise<string | undefined>
+}
+
+/** The operator's terms: quotas, quiet hours, allow-list (config). */
+export interface AdmissionPolicy {
+  /** Says why a request may not be served now, or undefined. */
+  refusal(request: PolicyRequest): Promise<string | undefined>
+  /** Told once a request is accepted for good: terms like a least interval count from here. */
+  accepted(): void
+}
 
 export interface ProverModules extends RoleModules {
   readonly openPlane: () => Promise<ProverPlane>
@@ -82,6 +91,7 @@ interface Challenge {
   plane?: ProverPlane
   plan?: Plan
   idle?: NodeJS.Timeout
+  expiry?: NodeJS.Timeout
   running: boolean
 }
 
@@ -143,7 +153,7 @@ export class Prover {
     )
     ensure(roundTime <= acceptedAt + MAX_ROUND_WAIT_SECONDS, 'denied', 'the round is too far away')
     const { payer, coordinator, claimKbps } = request
-    const refusal = await policy({ payer, coordinator, claimKbps, maxBytes: maxBytesOf(request) })
+    const refusal = await policy.refusal({ payer, coordinator, claimKbps, maxBytes: maxBytesOf(request) })
     ensure(refusal === undefined, 'denied', refusal ?? '')
     const id = bytesToHex(digests.challengeId)
     const fresh = await store.useOnce(`accept/${id}`, request.expiresAt * 1000)
@@ -151,6 +161,7 @@ export class Prover {
     // Another request may have come in while the store was written.
     ensure(this.#current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
     const acceptanceSignature = identity.sign(acceptanceDigest(digests, acceptedAt))
+    policy.accepted()
     this.#current = {
       id,
       request,
@@ -163,6 +174,7 @@ export class Prover {
       running: false,
     }
     this.#touch(this.#current)
+    this.#limit(this.#current)
     await this.#note(this.#current, 'accepted')
     log.info({ challenge: id, claimMbps: claimKbps / 1000, payer: bytesToHex(payer) }, 'challenge accepted')
     return { acceptedAt, signature: acceptanceSignature }
@@ -180,6 +192,13 @@ export class Prover {
     clearTimeout(challenge.idle)
     challenge.idle = setTimeout(() => void this.#release(challenge), IDLE_MS)
     challenge.idle.unref()
+  }
+
+  /** However busy its coordinator keeps it, a challenge ends with its request. */
+  #limit(challenge: Challenge): void {
+    const leftMs = challenge.request.expiresAt * 1000 - this.modules.now()
+    challenge.expiry = setTimeout(() => void this.#release(challenge), Math.max(0, leftMs))
+    challenge.expiry.unref()
   }
 
   #known(challengeId: Uint8Array, remote: Remote): Challenge {
@@ -340,8 +359,8 @@ export class Prover {
       drainMicros: DRAIN_MICROS,
       ...(behaviour === undefined ? {} : { behaviour }),
     })
+    await this.modules.account(receivedBytes(captured))
     if (captured.acks.length === 0) throw new Refusal('not_found', 'nothing arrived in this slot')
-    await this.modules.account(captured.statistics.packets * PACKET_BYTES)
     const roots = captured.acks.map((ack) => ack.root)
     const digest = ackListDigest(challenge.digests, id, roots)
     const outcome = await this.modules.store.signOnce(`${challenge.id}/acks/${id.slot}/${id.attempt}`, digest)
@@ -360,11 +379,15 @@ export class Prover {
   /** The coordinator is done; keeps the transcript. */
   async finish(challengeId: Uint8Array, transcript: Uint8Array | undefined, remote: Remote): Promise<void> {
     const challenge = this.#known(challengeId, remote)
-    // The archive is bounded: nobody fills it with what is no transcript of this challenge.
-    if (transcript !== undefined && isTranscriptOf(transcript, challengeId))
-      await this.modules.store.saveTranscript(challenge.id, transcript)
-    await this.#note(challenge, transcript === undefined ? 'abandoned' : 'finished')
-    await this.#release(challenge)
+    try {
+      // The archive is bounded: nobody fills it with what is no transcript of this challenge.
+      const keeps = transcript !== undefined && isTranscriptOf(transcript, challengeId)
+      if (keeps) await this.modules.store.saveTranscript(challenge.id, transcript)
+      await this.#note(challenge, keeps ? 'finished' : 'abandoned')
+      ensure(keeps || transcript === undefined, 'bad_request', 'this is no transcript of the challenge')
+    } finally {
+      await this.#release(challenge)
+    }
   }
 
   #note({ id, request }: Challenge, phase: ChallengeNote['phase']): Promise<void> {
@@ -377,9 +400,15 @@ export class Prover {
     return this.#current !== undefined && sameBytes(this.#current.digests.challengeId, challengeId)
   }
 
+  /** Whether that key coordinates the challenge under way: nobody else has anything long to send. */
+  coordinates(publicKey: Uint8Array): boolean {
+    return this.#current !== undefined && sameBytes(this.#current.request.coordinator, publicKey)
+  }
+
   async #release(challenge: Challenge | undefined): Promise<void> {
     if (challenge === undefined) return
     clearTimeout(challenge.idle)
+    clearTimeout(challenge.expiry)
     if (this.#current === challenge) this.#current = undefined
     await challenge.plane?.close()
   }
@@ -387,8 +416,20 @@ export class Prover {
 
 /** Whether bytes are a transcript of that challenge; whether it is right is for `verify` to say. */
 function isTranscriptOf(transcript: Uint8Array, challengeId: Uint8Array): boolean {
-  const { plan } = decodeEvidence(decodeTranscript(transcript).evidence)
-  return sameBytes(plan.challengeId, challengeId)
+  try {
+    // Both decoders bound the size.
+    const { request } = decodeEvidence(decodeTranscript(transcript).evidence)
+    return sameBytes(challengeIdOf(request), challengeId)
+  } catch (error) {
+    if (error instanceof UserError) return false
+    throw error
+  }
+}
+
+/** What a slot cost the line: what could not be used was received as well. */
+function receivedBytes({ statistics }: SlotCapture): number {
+  const { packets, duplicates, badTag, overflow } = statistics
+  return (packets + duplicates + badTag + overflow) * PACKET_BYTES
 }
 
 function reported({ statistics }: SlotCapture, plane: ProverPlane): ReportedStatistics {

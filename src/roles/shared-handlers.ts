@@ -16,10 +16,17 @@ export async function handleShared(
     else throw new Refusal('not_found', 'no such challenge here')
     return null
   })
-  await control.handle(FINISH_MESSAGE, async ({ challengeId, transcript }, remote) => {
-    if (prover?.owns(challengeId)) await prover.finish(challengeId, transcript, remote)
-    else if (challenger !== undefined) await challenger.finish(challengeId, transcript, remote)
-    else throw new Refusal('not_found', 'no such challenge here')
-    return null
-  })
+  await control.handle(
+    FINISH_MESSAGE,
+    async ({ challengeId, transcript }, remote) => {
+      if (prover?.owns(challengeId)) await prover.finish(challengeId, transcript, remote)
+      else if (challenger !== undefined) await challenger.finish(challengeId, transcript, remote)
+      else throw new Refusal('not_found', 'no such challenge here')
+      return null
+    },
+    {
+      admit: ({ publicKey }) =>
+        prover?.coordinates(publicKey) === true || challenger?.coordinates(publicKey) === true,
+    },
+  )
 }

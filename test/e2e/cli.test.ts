@@ -151,9 +151,9 @@ describe('a daemon', () => {
       [['challenger'], 'a challenger needs to know its uplink; give --uplink', 2],
       [['node'], 'no role to play; give --roles', 2],
       [['prover', '--claim', '5'], 'there is no registry at', 1],
-      [['prover', '--claim', '5', '--quiet-hours', '25:00-26:00'], 'is no range of hours', 1],
-      [['prover', '--claim', '5', '--listen', 'everywhere'], 'no multiaddr', 1],
-      [['prover', '--claim', '5', '--metrics-port', 'yes'], 'metrics.port', 1],
+      [['prover', '--claim', '5', '--quiet-hours', '25:00-26:00'], 'is no range of hours', 2],
+      [['prover', '--claim', '5', '--listen', 'everywhere'], 'no multiaddr', 2],
+      [['prover', '--claim', '5', '--metrics-port', 'yes'], 'metrics-port', 2],
     ]
     await init('lacking')
     for (const [args, expected, status] of cases) {

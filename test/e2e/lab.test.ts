@@ -15,10 +15,14 @@ const capabilities = await detectLabCapabilities()
 const namespaces = capabilities.mode !== 'user-space' && capabilities.tun
 if (!namespaces) console.warn(`laboratory tests in namespaces are skipped: ${capabilities.line}`)
 
+/** Exit status 1 comes with a result all the same, which the test then judges. */
 async function lab(...args: string[]): Promise<LabResult> {
   const { stdout } = await run(process.execPath, [main, 'lab', '--json', ...args], {
     maxBuffer: 64 * 2 ** 20,
     timeout: TIMEOUT_MS,
+  }).catch((error: { readonly stdout?: string }) => {
+    if (error.stdout?.includes('"summary"') !== true) throw error
+    return { stdout: error.stdout }
   })
   return JSON.parse(stdout) as LabResult
 }
@@ -28,8 +32,8 @@ describe.skipIf(!namespaces)('laboratory', { timeout: TIMEOUT_MS }, () => {
     const { summary, runs, truth } = await lab('--rate', '100', '--claim', '1.2', '--runs', '2')
     expect(summary.failed).toBe(0)
     expect(summary.violations).toBe(0)
-    expect(summary.medianErrorPct).toBeLessThan(5)
-    expect(summary.medianGuaranteedPct).toBeGreaterThan(80)
+    expect(summary.medianErrorPct).toBeLessThan(2.5)
+    expect(summary.medianGuaranteedPct).toBeGreaterThan(85)
     expect(truth.burstBoundMbps).toBeLessThan(1)
     for (const each of runs) {
       expect(each.faultTolerance).toMatchObject({ n: 10, f: 2, teams: 5, members: 2 })
@@ -80,6 +84,9 @@ describe.skipIf(!namespaces)('laboratory', { timeout: TIMEOUT_MS }, () => {
       ['--attack', 'bribe:2'],
       ['--rate', 'fast'],
       ['--attack', 'withhold:99'],
+      ['--challengers', '2', '--faulty', '5'],
+      ['--teams', '5'],
+      ['--beta', '0.1'],
     ])
       await expect(lab(...bad)).rejects.toMatchObject({ code: 2 })
   })

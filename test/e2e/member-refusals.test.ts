@@ -2,7 +2,8 @@
  * Lies and replays at the control plane of a member: a corrupt payer and a corrupt prover hold keys of their own and sign
  * whatever helps them. The daemons are real processes; every refusal comes with its reason.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { firstRoundFrom, signRound } from '../../src/crypto/beacon.js'
 import { Identity } from '../../src/crypto/identity.js'
 import type { Host, PeerTarget } from '../../src/p2p/index.js'
@@ -26,6 +27,9 @@ describe.skipIf(reason !== undefined)('a member', { timeout: 60_000 }, () => {
   let payer: ScriptedPayer
   let proverHost: Host
   let target: PeerTarget
+  // A member serves one challenge a prover and round: each test has rounds of its own.
+  beforeEach(() => sleep(1_100))
+
   beforeAll(async () => {
     network = await LocalNetwork.create({ challengers: 3 })
     await Promise.all(network.challengers.map((each) => network.daemon('challenger', each)))

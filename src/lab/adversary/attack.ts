@@ -7,11 +7,11 @@ export const CHALLENGER_ATTACKS = {
   withhold: 'sends a third of what it committed to',
   slow: 'sends at half the rate',
   'lie-low': 'testifies twice the time it took',
-  'lie-high': 'testifies half the time it took',
+  'lie-high': 'testifies the shortest times that count: just above 0.8 tau, however late the acks came',
   silent: 'opens a session and then answers nothing',
   crash: 'ends its process when it is armed',
   'withhold-seed': 'never reveals what it sent',
-  'copy-commit': 'commits to a seed that it does not have',
+  'false-commit': 'commits to a seed that it does not have',
   garbage: 'sends other bytes than its keystream',
   flood: 'sends every packet three times',
 } as const
@@ -22,9 +22,22 @@ export const PROVER_ATTACKS = {
   'hold-acks': 'sends its acks 20 ms late',
   drop: 'drops a fifth of the packets',
   stagger: 'starts half of each team 40 ms late',
+  'early-ack': "acknowledges the first member's whole train at once, with bytes it made up",
   'equivocate-ack': 'sends other acks to the first member of each team',
 } as const
 export type ProverAttack = keyof typeof PROVER_ATTACKS
+
+/** Attacks of the design that the laboratory cannot make yet. */
+export const MISSING_ATTACKS = [
+  'equivocate',
+  'copy-commit',
+  'ack-flood',
+  'replay',
+  'spoof',
+  'clock-shift',
+  'two-plans',
+  'two-evidence',
+] as const
 
 export interface AttackPlan {
   /** Attack of each corrupt challenger, in the registry's order from the first. */
@@ -50,6 +63,9 @@ export function parseAttack(text: string | undefined, challengers: number): Atta
   const plan = { challengers: [] as ChallengerAttack[], prover: [] as ProverAttack[] }
   for (const part of text.split(',')) {
     const [name = '', whom = '1'] = part.trim().split(':')
+    if (MISSING_ATTACKS.some((missing) => missing === name))
+      throw bad(`the laboratory has no attack "${name}" yet`)
+    if (name === 'overclaim') throw bad('overclaiming is --claim with a ratio above 1')
     if (whom === 'prover') {
       if (!Object.hasOwn(PROVER_ATTACKS, name)) throw bad(`"${part}" is no attack of a prover`)
       plan.prover.push(name as ProverAttack)

@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { TrainBehaviour } from '../../dataplane/index.js'
+import { MIN_TAU_SHARE } from '../../pob/constants.js'
 import { type ChallengerBehaviour, honestChallenger, type MemberStep } from '../../roles/behaviour.js'
 import { Refusal } from '../../roles/protocol-error.js'
 import type { ChallengerAttack } from './attack.js'
 import { leak } from './side-channel.js'
 
-const LIE_FACTOR = 2
+const LIE_LOW_FACTOR = 2
 
 const TRAINS: Partial<Record<ChallengerAttack, TrainBehaviour>> = {
   rush: { sendShare: 0.02 },
@@ -24,7 +25,6 @@ export interface ChallengerContext {
 }
 
 export function corruptChallenger(attack: ChallengerAttack, context: ChallengerContext): ChallengerBehaviour {
-  const scale = attack === 'lie-high' ? 1 / LIE_FACTOR : attack === 'lie-low' ? LIE_FACTOR : 1
   return {
     ...honestChallenger,
     before: (step) => before(attack, step),
@@ -40,12 +40,28 @@ export function corruptChallenger(attack: ChallengerAttack, context: ChallengerC
         })
       return drawn
     },
-    seedHash: (honest) => (attack === 'copy-commit' ? new Uint8Array(randomBytes(honest.length)) : honest),
-    testimony: (honest) => ({
+    seedHash: (honest) => (attack === 'false-commit' ? new Uint8Array(randomBytes(honest.length)) : honest),
+    testimony: (honest, { tauMicros }) => ({
       ...honest,
-      ownMicros: honest.ownMicros.map((micros) => Math.round(micros * scale)),
+      ownMicros:
+        attack === 'lie-high'
+          ? leastCounted(honest.ownMicros, tauMicros)
+          : attack === 'lie-low'
+            ? honest.ownMicros.map((micros) => micros * LIE_LOW_FACTOR)
+            : honest.ownMicros,
     }),
   }
+}
+
+/**
+ * The strongest lie about own times: the rule discards those below 0.8 tau, so every longer one becomes the least that
+ * counts, in the order they had. What arrived until the last ack then seems to have arrived within 0.8 tau.
+ */
+function leastCounted(ownMicros: readonly number[], tauMicros: number): number[] {
+  const floor = Math.floor(MIN_TAU_SHARE * tauMicros)
+  const counted = [...new Set(ownMicros.filter((micros) => micros > floor))].sort((a, b) => a - b)
+  const lie = new Map(counted.map((micros, rank) => [micros, floor + 1 + rank]))
+  return ownMicros.map((micros) => lie.get(micros) ?? micros)
 }
 
 async function before(attack: ChallengerAttack, step: MemberStep): Promise<void> {

@@ -1,4 +1,5 @@
 /** A corrupt prover: the real daemon, its acks and probes bent, and the seeds that rushing challengers leak to it. */
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import type { CaptureBehaviour } from '../../dataplane/index.js'
@@ -26,6 +27,9 @@ export function corruptProver(attacks: readonly ProverAttack[], channel: SideCha
           ? []
           : [{ position, seed: hexToBytes(leaked.seed), packetCount, afterMs: 0 }]
       })
+      // A member's seed is secret until it reveals it: what is acknowledged before it came can only be made up.
+      if (has('early-ack'))
+        phantoms.push({ position: 0, seed: new Uint8Array(randomBytes(32)), packetCount, afterMs: 0 })
       return {
         ...(phantoms.length > 0 ? { phantoms } : {}),
         ...(has('hold-acks') ? { holdAcksMs: HOLD_ACKS_MS } : {}),

@@ -6,6 +6,7 @@ import { UserError } from '../../../src/errors.js'
 import { complaint, run } from './in-process.js'
 
 const PEER = '16Uiu2HAm6tPmyFMX5HuqfzKPJJmAqJJhytPf9yaqL7E7R4pxRrrp'
+const NOWHERE = ['--data-dir', '/no/such/directory']
 const parse = (...args: string[]) => parseCommandLine(args, COMMANDS, '1.2.3')
 
 describe('help', () => {
@@ -34,6 +35,7 @@ describe('help', () => {
         if (spec.defaultText !== undefined) expect(text.replace(/\s+/g, ' ')).toContain(spec.defaultText)
       }
       expect(command.examples.length).toBeGreaterThan(0)
+      for (const [, explanation] of command.examples) expect(text.replace(/\s+/g, ' ')).toContain(explanation)
       expect(text).toContain(`plumbline ${command.examples[0]?.[0]}`)
     }
   })
@@ -105,6 +107,19 @@ describe('the command line', () => {
       '--profile expects quick, standard, strict or published, not "fast"',
     ],
     [['measure', '/ip4/127.0.0.1/tcp/1', '--claim', '5'], '/ip4/127.0.0.1/tcp/1 names no peer'],
+    [['measure', 'abc', '--claim', '5'], '<peer>: "abc" is no peer id (mistyped?); copy it from'],
+    [['measure', PEER.slice(0, -1), '--claim', '5'], 'is no peer id (mistyped?)'],
+    [['measure', `/ip4/127.0.0.1/tcp/1/p2p/${PEER}O`, '--claim', '5'], 'is no peer id (mistyped?)'],
+    [['prover', '--quiet-hours', '25:99'], '--quiet-hours: "25:99" is no range of hours; write it like'],
+    [['prover', '--allow', 'abc', ...NOWHERE], '--allow: "abc" is not the peer id'],
+    [['prover', '--listen', 'foo', ...NOWHERE], '--listen: "foo" is no multiaddr'],
+    [['prover', '--metrics-port', 'yes', ...NOWHERE], '--metrics-port: '],
+    [['prover', '--claim', '9', '--max-claim', '5'], '--claim 9 exceeds --max-claim 5'],
+    [['challenger', '--operator', 'x'.repeat(80), ...NOWHERE], '--operator: '],
+    [['lab', '--challengers', '2', '--faulty', '5'], '--faulty 5 must be below --challengers 2'],
+    [['lab', '--teams', '5'], '--teams belongs to the strict profile'],
+    [['lab', '--beta', '0.1', '--profile', 'quick'], '--beta belongs to the strict profile'],
+    [['lab', '--delta', '0.1'], '--delta belongs to the strict profile'],
     [
       ['node', '--roles', 'prover,king'],
       '--roles expects prover, challenger, coordinator or payer, not "king"',

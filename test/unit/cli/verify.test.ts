@@ -191,8 +191,10 @@ describe('verify of anything else', () => {
     await writeFile(file(`${name}.bin`), make())
     const outcome = await verify(`${name}.bin`)
     expect(outcome).toMatchObject({ status: 1, stderr: '' })
-    expect(outcome.stdout).toMatch(/^REJECTED: 1 fault/)
+    expect(outcome.stdout).toMatch(/^REJECTED: this is no plumbline transcript/)
     expect(outcome.stdout).toContain('malformed')
+    // What was trusted had no part in it.
+    expect(outcome.stdout).not.toMatch(/Beacon|Registry/)
   })
 
   it.each([

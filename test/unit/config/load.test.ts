@@ -152,11 +152,19 @@ describe('the configuration', () => {
       ],
     ]
     for (const [yaml, line] of cases) expect(await mistake(yaml), yaml).toBe(line)
-    expect(
-      (await load(`prover:\n  allowList: ["${peer}", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"]\n`)).config
-        .prover.allowList,
-    ).toHaveLength(2)
     expect(await mistake('prover:\n  allowList: [hello]\n')).toContain('prover.allowList[0]')
+    expect(await mistake('registry:\n  publisher: hello\n')).toContain('registry.publisher: ')
+    expect(await mistake('dataPlane:\n  interface: eth0\n')).toContain('unknown key "dataPlane.interface"')
+    expect(await mistake('prover:\n  allowList: ["0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD"]\n')).toContain(
+      'wrong checksum',
+    )
+    const address = '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed'
+    const names = [peer, address, address.toLowerCase()].map((name) => `"${name}"`).join()
+    const { config } = await load(
+      `prover:\n  allowList: [${names}]\nregistry:\n  publisher: "${address.toLowerCase()}"\n`,
+    )
+    expect(config.prover.allowList).toEqual([peer, address, address])
+    expect(config.registry.publisher).toBe(address)
   })
 
   it('gives line and column of YAML mistakes, doubled keys and alias bombs', async () => {

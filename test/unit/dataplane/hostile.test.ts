@@ -165,7 +165,7 @@ describe.each(backends)('%s', (backend) => {
     expect(victim.received).toHaveLength(2)
   })
 
-  test('hello again from the next port of a NAT, and one that gets lost', async () => {
+  test('a new port of a NAT before consent says hello again, and consents', async () => {
     const { member } = await one({ ...both, unconsented: true })
     const before = await peerOf(member)
     const after = await peerOf(member)

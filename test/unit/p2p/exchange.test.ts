@@ -2,12 +2,15 @@ import { connect } from 'node:net'
 import type { Stream } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
 import { encode } from '../../../src/crypto/cbor.js'
+import { text } from '../../../src/crypto/cbor-schema.js'
 import { Identity } from '../../../src/crypto/identity.js'
 import { UserError } from '../../../src/errors.js'
 import { decodeAnswer, printable, RemoteError } from '../../../src/p2p/answer.js'
 import { frame, readMessage } from '../../../src/p2p/framing.js'
 import { type Host, protocolId } from '../../../src/p2p/index.js'
 import { addressOf, echo, eventually, startHost } from './hosts.js'
+
+const MEBIBYTE = 2 ** 20
 
 const failure = (work: Promise<unknown>): Promise<Error> =>
   work.then(
@@ -216,6 +219,23 @@ describe('exchanges over real libp2p', () => {
     expect(await client.request(addressOf(server), echo, 'still here')).toBe('still here')
   })
 
+  it('hold nothing against a peer that gives up, on either side', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    await server.handle(echo, async (request) => request)
+    await client.connect(addressOf(server))
+    for (const bytes of [new Uint8Array(0), frame(encode('hello')).subarray(0, 3)]) {
+      const stream = await rawStream(client, server)
+      if (bytes.length > 0) stream.send(bytes)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+      stream.abort(new Error('changed my mind'))
+    }
+    await server.node.handle(protocolId('giver-up'), (stream) => stream.abort(new Error('no more')))
+    const asked = client.request(server.peerId, { ...echo, name: 'giver-up' }, 'x')
+    expect(await statusOf(asked)).toBe('UserError UNREACHABLE')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect([server.scores.points(client.peerId), client.scores.points(server.peerId)]).toEqual([0, 0])
+  })
+
   it('limit the rate per peer and in total', async () => {
     const server = await startHost()
     const [one, two, three] = [await startHost(), await startHost(), await startHost()]
@@ -235,6 +255,70 @@ describe('exchanges over real libp2p', () => {
     expect(await ask(three)).toBe('rate_limited')
     const error = await failure(three.request(addressOf(server), echo, 'x'))
     expect(error.message).toMatch(/answered rate limited: try again in \d+ ms/)
+    // Who is over his own limit is to blame; who met everybody's is not.
+    expect([one, two, three].map(({ peerId }) => server.scores.points(peerId) > 0)).toEqual([
+      true,
+      false,
+      false,
+    ])
+  })
+
+  it('read long messages from admitted peers only, and never more than fit', async () => {
+    const server = await startHost()
+    const [known, stranger, other] = [await startHost(), await startHost(), await startHost()]
+    const long = {
+      ...echo,
+      request: text({ max: 16 * MEBIBYTE }),
+      maxRequestBytes: 17 * MEBIBYTE,
+      deadlineMs: 10_000,
+    }
+    const lengths: number[] = []
+    await server.handle(
+      long,
+      async (request) => {
+        lengths.push(request.length)
+        return 'ok'
+      },
+      { admit: ({ peerId }) => peerId !== stranger.peerId },
+    )
+    const ask = (from: Host, length: number) =>
+      statusOf(from.request(addressOf(server), long, 'x'.repeat(length)))
+    expect(await ask(stranger, 1000)).toBe('Error ')
+    expect(await ask(stranger, MEBIBYTE)).toBe('denied')
+    expect(await ask(known, MEBIBYTE)).toBe('Error ')
+    expect(lengths).toEqual([1000, MEBIBYTE])
+    expect(server.scores.points(stranger.peerId)).toBe(0)
+    // Announced is as good as sent: three of 16 MiB leave no room for a fourth.
+    const announced = Uint8Array.of(0x80, 0x80, 0x80, 0x08)
+    const peers = [known, other, await startHost()]
+    const waiting: Stream[] = []
+    for (const peer of peers) {
+      await peer.connect(addressOf(server))
+      const stream = await rawStream(peer, server)
+      stream.send(announced)
+      waiting.push(stream)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const fourth = await startHost()
+    expect(await ask(fourth, MEBIBYTE)).toBe('busy')
+    for (const stream of waiting) stream.abort(new Error('enough'))
+    await eventually(async () => (await ask(fourth, MEBIBYTE)) === 'Error ')
+  })
+
+  it('know bans from before a restart, and tell new ones', async () => {
+    const told: unknown[] = []
+    const [banned, clumsy] = [await startHost(), await startHost()]
+    const untilMs = Date.now() + 60_000
+    const server = await startHost({
+      bans: [{ peerId: banned.peerId, untilMs }],
+      onBan: (ban) => told.push(ban),
+    })
+    await server.handle(echo, async (request) => request)
+    expect(await statusOf(banned.request(addressOf(server), echo, 'x'))).toMatch(/UNREACHABLE|TIMEOUT/)
+    expect(await clumsy.request(addressOf(server), echo, 'x')).toBe('x')
+    server.report(clumsy.peerId, 'fault')
+    server.report(clumsy.peerId, 'fault')
+    expect(told).toEqual([{ peerId: clumsy.peerId, untilMs: expect.any(Number) }])
   })
 
   it('ban a peer that keeps misbehaving: hung up on, refused, and let in again afterwards', async () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { ByteBudget } from '../../../src/p2p/byte-budget.js'
 import { DeadlineError, orAbort, withDeadline } from '../../../src/p2p/deadline.js'
 import { protocolId } from '../../../src/p2p/protocols.js'
 import { RateLimiter } from '../../../src/p2p/rate-limit.js'
@@ -113,6 +114,15 @@ describe('peer scores', () => {
     expect(scores.isBanned('x')).toBe(false)
   })
 
+  it('take up no ban that is over, and none beyond what they would give themselves', () => {
+    const { now } = clock()
+    const scores = new PeerScores(now, { banMs: 5000 })
+    scores.restoreBan('over', now())
+    scores.restoreBan('clock set back', now() + 9_000_000)
+    expect(scores.size).toBe(1)
+    expect(scores.bannedUntil('clock set back')).toBe(now() + 5000)
+  })
+
   it('are bounded, and a flood of names does not free a banned peer', () => {
     const { now } = clock()
     const scores = new PeerScores(now, { maxPeers: 50 })
@@ -120,6 +130,23 @@ describe('peer scores', () => {
     for (let i = 0; i < 2000; i++) scores.report(`p${i}`, 'timeout')
     expect(scores.size).toBeLessThanOrEqual(50)
     expect(scores.isBanned('banned')).toBe(true)
+  })
+})
+
+describe('the byte budget', () => {
+  it('bounds each peer and all together, and gets back what was taken once', () => {
+    const budget = new ByteBudget({ total: 100, perPeer: 60 })
+    const first = budget.take('a', 40)
+    expect(budget.take('a', 21)).toBeUndefined()
+    const second = budget.take('a', 20)
+    expect(budget.take('b', 41)).toBeUndefined()
+    expect(budget.take('b', 40)).toBeDefined()
+    expect(budget.total).toBe(100)
+    first?.()
+    first?.()
+    second?.()
+    expect(budget.total).toBe(40)
+    expect(budget.take('a', 60)).toBeDefined()
   })
 })
 

@@ -1,0 +1,27 @@
+/** What `measure` and `lab` refuse before anything starts. */
+import { badArgument } from './option.js'
+
+export interface CommitteeArguments {
+  readonly profile: string
+  readonly challengers: number
+  readonly faulty: number
+  readonly teams: number | undefined
+  readonly beta: number | undefined
+  readonly delta: number | undefined
+}
+
+/** @throws UserError BAD_ARGUMENT */
+export function checkCommittee(args: CommitteeArguments): void {
+  if (args.profile === 'strict') return
+  const strictOnly = (['teams', 'beta', 'delta'] as const).find((name) => args[name] !== undefined)
+  if (strictOnly !== undefined)
+    throw badArgument(
+      `--${strictOnly} belongs to the strict profile`,
+      'add --profile strict, or leave it out',
+    )
+  if (args.faulty >= args.challengers)
+    throw badArgument(
+      `--faulty ${args.faulty} must be below --challengers ${args.challengers}`,
+      'standard wants 2 f + 1 teams',
+    )
+}

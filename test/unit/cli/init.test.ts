@@ -1,0 +1,28 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { run } from './in-process.js'
+
+let root: string
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'plumbline-cli-init-'))
+})
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+it('ends with steps that lead somewhere, also for who has no network yet', async () => {
+  const dataDir = join(root, 'node')
+  const args = ['init', '--roles', 'prover', '--key-cost', 'light', '--data-dir', dataDir]
+  const env = { PLUMBLINE_PASSPHRASE: 'a long enough passphrase' }
+  const first = await run(args, { env })
+  expect(first).toMatchObject({ status: 0, stderr: '' })
+  expect(first.stdout).toContain('1. copy key.json')
+  expect(first.stdout).toContain("2. ask your network's operator for its registry file")
+  expect(first.stdout).toContain(join(dataDir, 'registry.json'))
+  expect(first.stdout).toContain(`plumbline prover --claim <Mbit/s> --data-dir ${dataDir}`)
+  expect(first.stdout).toContain('plumbline demo')
+  expect(first.stdout.split('\n').filter((line) => line.length > 80 && !line.includes(root))).toEqual([])
+
+  const again = await run(args, { env })
+  expect(again.stdout).toContain("1. ask your network's operator")
+})

@@ -1,0 +1,200 @@
+/** How roles end a challenge, what they keep of it, and from whom they read long messages: both roles without a network. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { timeOfRound } from '../../../src/crypto/beacon.js'
+import { Identity } from '../../../src/crypto/identity.js'
+import type { MemberPlane, ProverPlane, SlotStatistics } from '../../../src/dataplane/index.js'
+import { PACKET_BYTES } from '../../../src/pob/constants.js'
+import { encodeEvidence } from '../../../src/pob/evidence.js'
+import { digestsOf } from '../../../src/pob/request.js'
+import { decodeTranscript, encodeTranscript } from '../../../src/pob/transcript.js'
+import { Challenger } from '../../../src/roles/challenger.js'
+import type { ControlMessage } from '../../../src/roles/control-messages.js'
+import type { ChallengeNote, ControlPlane, Remote, RoleModules } from '../../../src/roles/modules.js'
+import { Prover } from '../../../src/roles/prover.js'
+import { handleShared } from '../../../src/roles/shared-handlers.js'
+import { silentLogger } from '../../../src/telemetry/logger.js'
+import { buildChallenge, sealed } from '../../support/challenge-builder.js'
+
+type Admit = (remote: Remote) => boolean
+type Handle = (body: unknown, remote: Remote) => Promise<unknown>
+
+const built = buildChallenge({ label: 'endings' })
+const { request, plan, planSignature, payerSignature, acceptedAt, acceptanceSignature } = built.evidence
+const { challengeId } = digestsOf(request)
+const id = Buffer.from(challengeId).toString('hex')
+const remoteOf = ({ publicKey, peerId }: Identity): Remote => ({ publicKey, peerId })
+const coordinator = remoteOf(built.signers.coordinator)
+const stranger = remoteOf(Identity.generate())
+
+/** Modules that remember what they were told. */
+function recorder(identity: Identity) {
+  const handlers = new Map<string, { readonly handle: Handle; readonly admit: Admit | undefined }>()
+  const notes: ChallengeNote['phase'][] = []
+  const transcripts = new Map<string, Uint8Array>()
+  const evidence = new Map<string, Uint8Array>()
+  const control: ControlPlane = {
+    handle: async <Q, R>(
+      message: ControlMessage<Q, R>,
+      handle: (body: Q, remote: Remote, signal: AbortSignal) => Promise<R>,
+      options?: { readonly admit?: Admit },
+    ) => {
+      handlers.set(message.name, { handle: handle as unknown as Handle, admit: options?.admit })
+    },
+    request: () => Promise.reject(new Error('nobody is there')),
+  }
+  const modules: RoleModules = {
+    identity,
+    control,
+    store: {
+      signOnce: async () => 'granted',
+      lockedDigest: async () => undefined,
+      useOnce: async () => true,
+      saveTranscript: async (key, value) => void transcripts.set(key, value),
+      saveEvidence: async (key, value) => void evidence.set(key, value),
+      noteChallenge: async ({ phase }) => void notes.push(phase),
+    },
+    registry: () => built.registry,
+    beacon: built.beacon,
+    now: () => Date.now(),
+    log: silentLogger,
+  }
+  const ask = (name: string, body: unknown, remote: Remote) =>
+    handlers.get(name)?.handle(body, remote) ?? Promise.reject(new Error(`${name} is not handled`))
+  const admits = (name: string, remote: Remote) => handlers.get(name)?.admit?.(remote)
+  return { modules, notes, transcripts, evidence, ask, admits }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: acceptedAt * 1000 })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const policy = () => ({
+  refusal: vi.fn(async (): Promise<string | undefined> => undefined),
+  accepted: vi.fn(),
+})
+
+async function proverWith(plane?: Partial<ProverPlane>) {
+  const recorded = recorder(built.signers.prover)
+  const terms = policy()
+  const accounted: number[] = []
+  const prover = new Prover({
+    ...recorded.modules,
+    openPlane: async () => ({ close: async () => {}, ...plane }) as ProverPlane,
+    policy: terms,
+    account: async (bytes) => void accounted.push(bytes),
+  })
+  await prover.start()
+  await handleShared(recorded.modules.control, { prover })
+  return { ...recorded, prover, terms, accounted }
+}
+
+describe('a prover', () => {
+  it('reads long messages of the coordinator of its challenge only', async () => {
+    const { prover, ask, admits } = await proverWith()
+    expect(admits('finish', coordinator)).toBe(false)
+    await ask('request', { request, payerSignature }, coordinator)
+    expect([admits('finish', coordinator), admits('finish', stranger)]).toEqual([true, false])
+    await prover.stop()
+    expect(admits('finish', coordinator)).toBe(false)
+  })
+
+  it('counts a request for its policy once it is accepted', async () => {
+    const { ask, terms, prover } = await proverWith()
+    terms.refusal.mockResolvedValueOnce('not now')
+    await expect(ask('request', { request, payerSignature }, coordinator)).rejects.toThrow('not now')
+    await expect(
+      ask('request', { request, payerSignature: new Uint8Array(65) }, coordinator),
+    ).rejects.toThrow('signature')
+    expect(terms.accepted).not.toHaveBeenCalled()
+    await ask('request', { request, payerSignature }, coordinator)
+    expect(terms.accepted).toHaveBeenCalledOnce()
+    await prover.stop()
+  })
+
+  it('keeps the transcript of its challenge, and nothing else', async () => {
+    const right = sealed(built)
+    const foreign = sealed(buildChallenge({ label: 'another challenge' }))
+    const relabelled = encodeTranscript({
+      ...decodeTranscript(right),
+      evidence: encodeEvidence({ ...built.evidence, request: { ...request, salt: new Uint8Array(32) } }),
+    })
+    for (const transcript of [foreign, relabelled, new Uint8Array(1000), right.subarray(1)]) {
+      const { ask, prover, transcripts, notes } = await proverWith()
+      await ask('request', { request, payerSignature }, coordinator)
+      await expect(ask('finish', { challengeId, transcript }, coordinator)).rejects.toThrow('no transcript')
+      expect([transcripts.size, prover.active, notes]).toEqual([0, undefined, ['accepted', 'abandoned']])
+    }
+    const { ask, prover, transcripts, notes } = await proverWith()
+    await ask('request', { request, payerSignature }, coordinator)
+    await ask('finish', { challengeId, transcript: right }, coordinator)
+    expect([transcripts.get(id), prover.active, notes]).toEqual([right, undefined, ['accepted', 'finished']])
+  })
+
+  it('gives a challenge up when it is idle, and at its end however busy', async () => {
+    const idle = await proverWith()
+    await idle.ask('request', { request, payerSignature }, coordinator)
+    await vi.advanceTimersByTimeAsync(44_000)
+    expect(idle.prover.active).toBe(id)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(idle.prover.active).toBeUndefined()
+
+    vi.setSystemTime(acceptedAt * 1000)
+    const busy = await proverWith()
+    await busy.ask('request', { request, payerSignature }, coordinator)
+    const touch = () => busy.ask('slot', { challengeId, slot: 0, attempt: 0, commitments: [] }, coordinator)
+    while (Date.now() < request.expiresAt * 1000 - 20_000) {
+      await expect(touch()).rejects.toThrow('no plan yet')
+      await vi.advanceTimersByTimeAsync(20_000)
+    }
+    expect(busy.prover.active).toBe(id)
+    await expect(touch()).rejects.toThrow('no plan yet')
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(busy.prover.active).toBeUndefined()
+  })
+
+  it('accounts for all that came, usable or not', async () => {
+    const statistics = { packets: 0, duplicates: 3, badTag: 5, overflow: 2 } as SlotStatistics
+    const { ask, accounted, prover } = await proverWith({
+      runSlot: async () => ({ acks: [], orders: [], statistics }),
+    })
+    await ask('request', { request, payerSignature }, coordinator)
+    vi.setSystemTime(timeOfRound(built.beacon, request.beaconRound) * 1000)
+    const { beaconSignature } = plan
+    await ask('prepare', { challengeId, beaconSignature }, coordinator)
+    await prover.acceptPlan(plan, planSignature, coordinator)
+    const commitments = Array.from({ length: plan.teamSize }, () => null)
+    await expect(ask('slot', { challengeId, slot: 0, attempt: 0, commitments }, coordinator)).rejects.toThrow(
+      'nothing arrived',
+    )
+    expect(accounted).toEqual([10 * PACKET_BYTES])
+    await prover.stop()
+  })
+})
+
+describe('a challenger', () => {
+  it('keeps the evidence that it voted for, and reads it from the coordinator only', async () => {
+    vi.setSystemTime(timeOfRound(built.beacon, request.beaconRound) * 1000)
+    const [member] = built.signers.members
+    if (member === undefined) throw new Error('no member')
+    const { modules, evidence, transcripts, notes, ask, admits } = recorder(member)
+    const plane = { onConsent: () => {}, removeSession: async () => {} } as unknown as MemberPlane
+    const challenger = new Challenger({ maxConcurrentSlots: 1 }, { ...modules, plane })
+    await challenger.start()
+    await handleShared(modules.control, { challenger })
+    expect(admits('evidence', coordinator)).toBe(false)
+    const body = { request, payerSignature, acceptedAt, acceptanceSignature, plan, planSignature }
+    await ask('plan', body, coordinator)
+    for (const name of ['evidence', 'finish'])
+      expect([admits(name, coordinator), admits(name, stranger)]).toEqual([true, false])
+    const bytes = encodeEvidence(built.evidence)
+    await ask('evidence', { evidence: bytes }, coordinator)
+    expect([...evidence]).toEqual([[id, bytes]])
+    expect(notes).toEqual(['planned', 'voted'])
+    await ask('finish', { challengeId, transcript: sealed(built) }, coordinator)
+    expect([...transcripts.keys()]).toEqual([id])
+    expect(admits('evidence', coordinator)).toBe(false)
+  })
+})
