@@ -57,7 +57,7 @@ const GENUINE: Readonly<Record<string, readonly [request: unknown, response: unk
   ],
   session: [
     { ...admission, beaconSignature },
-    { sessionId: new Uint8Array(8), key: new Uint8Array(16), host: '192.0.2.1', udpPort: 4000 },
+    { sessionId: new Uint8Array(8), key: new Uint8Array(16) },
   ],
   plan: [{ ...admission, plan, planSignature }, null],
   arm: [slot, commitments[0]],
