@@ -42,6 +42,7 @@ import {
 } from '../pob/slot.js'
 import type { ChallengeDigests } from '../pob/structures.js'
 import { encodeTranscript, type Transcript } from '../pob/transcript.js'
+import { askAgain } from './ask-again.js'
 import {
   type Admission,
   ARM_MESSAGE,
@@ -354,7 +355,7 @@ class ChallengeRun {
       members.map(async (member) => {
         try {
           const deadline = this.#suspects.has(member) ? { deadlineMs: SUSPECT_DEADLINE_MS } : {}
-          answers.set(member, await ask(member, { ...deadline, signal }))
+          answers.set(member, await askAgain(() => ask(member, { ...deadline, signal }), signal))
           if (answers.size >= enough) grace ??= setTimeout(() => satisfied.abort(), GRACE_MS)
         } catch (error) {
           if (this.signal?.aborted) throw error

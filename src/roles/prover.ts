@@ -24,6 +24,7 @@ import { ackListDigest, type Commitment, commitmentDigest, type SlotId } from '.
 import { type ChallengeDigests, CONSENT } from '../pob/structures.js'
 import { decodeTranscript } from '../pob/transcript.js'
 import { checkRequest, drawFor } from './admission.js'
+import { askAgain } from './ask-again.js'
 import { honestProver, type ProverBehaviour } from './behaviour.js'
 import {
   type Admission,
@@ -260,7 +261,7 @@ export class Prover {
     index: number,
   ): Promise<PathReport> {
     const { control, identity } = this.modules
-    const session = await control.request(member, SESSION_MESSAGE, admission)
+    const session = await askAgain(() => control.request(member, SESSION_MESSAGE, admission))
     // Where the registry says, and nowhere else: a member cannot point our datagrams at others.
     const remote = { host: member.host, port: member.udpPort }
     await plane.addPath({ sessionId: session.sessionId, key: session.key, remote })
