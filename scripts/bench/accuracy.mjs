@@ -60,12 +60,10 @@ async function iperf(rateMbps, bytes) {
         const args = ['-c', address, '-p', String(PORT), '-n', String(bytes), '-J', ...flags]
         await output(network.spawnIn('challenger-0', 'iperf3', args, { stdio: ['ignore', 'pipe', 'ignore'] }))
         const { end } = JSON.parse(await served)
-        const stream = end.streams?.[0]
-        const { bytes: received, seconds } = kind === 'udp' ? stream.udp : end.sum_received
-        const lost =
-          kind === 'udp' ? (stream.udp.lost_packets / Math.max(1, stream.udp.packets)) * received : 0
+        // The receiver's own count, for UDP too: `streams` holds the sender's.
+        const { bytes: received, seconds } = end.sum_received
         const share = kind === 'udp' ? UDP_LAYER3 / UDP_PAYLOAD : TCP_LAYER3_SHARE
-        results[kind].push((((received - lost) * 8) / seconds / 1e6) * share)
+        results[kind].push(((received * 8) / seconds / 1e6) * share)
       }
   } finally {
     await network.close()
