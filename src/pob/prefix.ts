@@ -45,3 +45,10 @@ export function prefixOf(host: string): string {
     .map((group) => group.toString(16))
     .join(':')}/48`
 }
+
+/** In the same /24 or /48; loopback, which no packet from outside carries, aside. */
+export function isNeighbour(remote: string, own: string | undefined): boolean {
+  if (own === undefined || !isHostLiteral(remote) || !isHostLiteral(own)) return false
+  const prefix = prefixOf(remote)
+  return prefix === prefixOf(own) && !prefix.startsWith('127.') && remote !== '::1'
+}

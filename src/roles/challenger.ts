@@ -12,7 +12,7 @@ import { MAX_ATTEMPTS, MAX_TAU_MICROS, PACKET_BYTES, packetCountOf } from '../po
 import { decodeEvidence, type Evidence, evidenceHashOf } from '../pob/evidence.js'
 import { addressBytesOf, sameBytes } from '../pob/party.js'
 import { type Plan, planDiffers, planDigest, planFault } from '../pob/plan.js'
-import { isHostLiteral, prefixOf } from '../pob/prefix.js'
+import { isNeighbour } from '../pob/prefix.js'
 import type { Request } from '../pob/request.js'
 import { quorum, type ResultValue, resultDigest, signersOf, voteDigest } from '../pob/result.js'
 import {
@@ -475,13 +475,6 @@ export class Challenger {
     for (const challenge of [...this.#challenges.values()])
       if (challenge.request.expiresAt <= nowSeconds) await this.#release(challenge)
   }
-}
-
-/** In the same /24 or /48; loopback, which no packet from outside carries, aside. */
-function isNeighbour(remote: string, own: string | undefined): boolean {
-  if (own === undefined || !isHostLiteral(remote) || !isHostLiteral(own)) return false
-  const prefix = prefixOf(remote)
-  return prefix === prefixOf(own) && !prefix.startsWith('127.') && remote !== '::1'
 }
 
 /** Own times for the acks whose live root is the list's. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isHostLiteral, prefixOf } from '../../../src/pob/prefix.js'
+import { isHostLiteral, isNeighbour, prefixOf } from '../../../src/pob/prefix.js'
 
 describe('prefixOf', () => {
   it.each([
@@ -30,5 +30,22 @@ describe('prefixOf', () => {
   it('takes no scoped address for a host: it means something on one machine only', () => {
     expect(isHostLiteral('fe80::1%eth0')).toBe(false)
     expect(isHostLiteral('fe80::1')).toBe(true)
+  })
+})
+
+describe('a neighbour, whose traffic may not cross the bottleneck', () => {
+  it.each([
+    ['192.0.2.7', '192.0.2.200', true],
+    ['::ffff:192.0.2.7', '192.0.2.200', true],
+    ['2001:db8:1::1', '2001:db8:1:ffff::9', true],
+    ['192.0.3.7', '192.0.2.200', false],
+    ['2001:db8:2::1', '2001:db8:1::1', false],
+    ['192.0.2.7', undefined, false],
+    ['no address', '192.0.2.200', false],
+    // Loopback comes from nowhere else.
+    ['127.0.0.1', '127.0.0.9', false],
+    ['::1', '::1', false],
+  ])('%s beside %s: %s', (remote, own, expected) => {
+    expect(isNeighbour(remote, own)).toBe(expected)
   })
 })
