@@ -101,7 +101,7 @@ export const initCommand = defineCommand({
         ...[
           ...(keyExists
             ? []
-            : [['copy key.json to a safe place; without it the earnings are lost'] as const]),
+            : [['copy key.json to a safe place; it is this node, and nothing replaces it'] as const]),
           ...nextSteps(args, given, paths.registry),
         ].flatMap(stepLines),
         '',

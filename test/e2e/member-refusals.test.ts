@@ -182,6 +182,14 @@ describe.skipIf(reason !== undefined)('a member', { timeout: 60_000 }, () => {
     )
   })
 
+  it('serves one challenge a prover and round: varying the claim is no second try', async () => {
+    const first = payer.forge()
+    expect(await statusOf(payer.sendPlan(target, payer.plan(first)))).toBe('ok')
+    const { beaconRound, claimKbps } = first.request
+    const second = payer.forge({ request: { beaconRound, claimKbps: claimKbps - 1 } })
+    expect(await statusOf(payer.sendPlan(target, payer.plan(second)))).toMatch(/^conflict: another challenge/)
+  })
+
   it('knows no challenge that it was not asked into, and votes for nobody but the coordinator', async () => {
     const admission = payer.forge()
     const body = payer.plan(admission)
