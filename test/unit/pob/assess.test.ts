@@ -199,6 +199,9 @@ describe('profiles', () => {
     expect(result.flags).toContain('all_on')
     expect(result.guaranteedKbps / 6000).toBeGreaterThan(0.75)
     expect(result.guaranteedKbps / 6000).toBeLessThan(0.95)
+    // The estimate deletes nobody: with the share of f left out it would read as low as the guarantee.
+    expect(result.estimateKbps / 6000).toBeGreaterThan(0.95)
+    expect(result.estimateKbps / 6000).toBeLessThan(1.05)
     expect(verifyTranscript(sealed(quick), quick).level).toBe('anchored')
   })
 
