@@ -11,10 +11,11 @@ const root = fileURLToPath(new URL('../src/', import.meta.url))
 
 /** room -> rooms it may import (itself is always allowed). */
 const doors = {
-  cli: ['node', 'config', 'pob', 'crypto', 'telemetry', 'roles', 'store', 'lab', 'dataplane', 'p2p'],
-  lab: ['config', 'pob', 'crypto', 'telemetry', 'dataplane', 'roles', 'node', 'p2p'],
-  node: ['config', 'roles', 'p2p', 'dataplane', 'store', 'crypto', 'pob', 'telemetry'],
-  roles: ['pob', 'p2p', 'dataplane', 'store', 'crypto', 'telemetry'],
+  cli: ['node', 'config', 'pob', 'crypto', 'telemetry', 'roles', 'store', 'lab', 'dataplane', 'p2p', 'chain'],
+  lab: ['config', 'pob', 'crypto', 'telemetry', 'dataplane', 'roles', 'node', 'p2p', 'chain'],
+  node: ['config', 'roles', 'p2p', 'dataplane', 'chain', 'store', 'crypto', 'pob', 'telemetry'],
+  roles: ['pob', 'p2p', 'dataplane', 'chain', 'store', 'crypto', 'telemetry'],
+  chain: ['pob', 'store', 'crypto', 'telemetry'],
   p2p: ['crypto', 'telemetry', 'pob'],
   dataplane: ['crypto', 'telemetry', 'pob'],
   store: ['telemetry', 'crypto'],

@@ -3,6 +3,7 @@
  * The contracts' one entry; forge and the compiler come from npm packages, without install scripts or downloads.
  *
  *   node scripts/contracts.mjs build      compiles; writes contracts/out/plumbline.json (ABI and bytecode by name)
+ *                                         and src/chain/generated/ (the same as TypeScript)
  *   node scripts/contracts.mjs test       tests, gas snapshot, coverage; ends in "N passed, N failed"
  *   node scripts/contracts.mjs gas        measures again and writes contracts/snapshots/; prints the table
  *   node scripts/contracts.mjs long       the same tests with 5,000 fuzz runs and >= 100,000 invariant calls
@@ -14,6 +15,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { staleBindings, writeBindings } from './contract-bindings.mjs'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const at = (...parts) => join(root, 'contracts', ...parts)
@@ -73,9 +75,8 @@ async function fixtures() {
   return writeFixtures(process.env.VECTORS_DIR ?? join(root, 'test', 'fixtures', 'vectors'), at('fixtures'))
 }
 
-async function build() {
-  const { status } = await forge(['build', '--skip', 'test'])
-  if (status !== 0) return status
+/** ABI and bytecode of the exported contracts, as forge built them. */
+function artifacts() {
   const all = {}
   for (const name of EXPORTED) {
     const artifact = JSON.parse(readFileSync(at('out', `${name}.sol`, `${name}.json`), 'utf8'))
@@ -83,8 +84,16 @@ async function build() {
     if (size > MOST_CODE_BYTES) throw new Error(`${name} has ${size} bytes, a chain takes ${MOST_CODE_BYTES}`)
     all[name] = { abi: artifact.abi, bytecode: artifact.bytecode.object }
   }
+  return all
+}
+
+async function build() {
+  const { status } = await forge(['build', '--skip', 'test'])
+  if (status !== 0) return status
+  const all = artifacts()
+  writeBindings(all)
   writeFileSync(at('out', 'plumbline.json'), `${JSON.stringify(all, undefined, 1)}\n`)
-  console.log(`contracts/out/plumbline.json: ${EXPORTED.join(', ')}`)
+  console.log(`contracts/out/plumbline.json, src/chain/generated: ${EXPORTED.join(', ')}`)
   return 0
 }
 
@@ -132,6 +141,9 @@ async function test(env = {}) {
   console.log(`vectors: ${JSON.stringify(await fixtures())}`)
   // One compiler run for all, instead of one for each selection of tests.
   await forge(['build'], { quiet: true })
+  const stale = staleBindings(artifacts())
+  for (const file of stale) console.log(`${file} is out of date: node scripts/contracts.mjs build`)
+  add('generated bindings are current', { passed: stale.length === 0 ? 1 : 0, failed: stale.length })
   const tests = await forge(['test', '--no-match-contract', 'GasTest'], { env, quiet: true })
   brief(tests.output)
   add('unit, fuzz, invariant', counts(tests))

@@ -18,6 +18,7 @@ import {
   sublevel,
   writeSynced,
 } from './database.js'
+import { DurableMap } from './durable-map.js'
 import { type ChallengeRecord, challengeRecord, type PeerRecord, peerRecord } from './records.js'
 import { SignOnceLocks, type SignOnceOutcome } from './sign-once.js'
 import { SingleUseIds } from './single-use.js'
@@ -25,6 +26,7 @@ import { UsageCounters } from './usage.js'
 
 export type { ArchiveEntry, ArchiveLimits } from './archive.js'
 export { Archive, TypedArchive } from './archive.js'
+export type { DurableChange, DurableMap } from './durable-map.js'
 export type { ChallengeRecord, PeerRecord } from './records.js'
 export type { SignOnceOutcome } from './sign-once.js'
 
@@ -37,6 +39,10 @@ const CHALLENGE_LIMITS = { maxCount: 10_000, maxBytes: 256 * MEBIBYTE }
 const TRANSCRIPT_LIMITS = { maxCount: 1000, maxBytes: 512 * MEBIBYTE }
 /** What a member must be able to show after a challenge; smaller than a transcript. */
 const EVIDENCE_LIMITS = { maxCount: 2000, maxBytes: 256 * MEBIBYTE }
+/** Finished transactions are pruned by the queue that wrote them, far below. */
+const MAX_TRANSACTIONS = 20_000
+/** A cursor and the events that a re-organisation may take back. */
+const MAX_CHAIN_CURSORS = 20_000
 
 export interface StoreOptions extends OpenOptions {
   /** Unix time in ms; a test hands in its own. */
@@ -60,6 +66,8 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
       singleUse: await SingleUseIds.open(database, now),
       locks: await SignOnceLocks.open(database, now),
       usage: new UsageCounters(database),
+      transactions: await DurableMap.open(database, 'transactions', MAX_TRANSACTIONS),
+      chainCursors: await DurableMap.open(database, 'chain-cursors', MAX_CHAIN_CURSORS),
     })
   } catch (cause) {
     await database.close()
@@ -75,6 +83,8 @@ interface Parts {
   readonly singleUse: SingleUseIds
   readonly locks: SignOnceLocks
   readonly usage: UsageCounters
+  readonly transactions: DurableMap
+  readonly chainCursors: DurableMap
 }
 
 const IDENTITY_KEY = 'identity'
@@ -88,6 +98,10 @@ export class Store {
   readonly transcripts: Archive
   readonly evidence: Archive
   readonly usage: UsageCounters
+  /** What src/chain's transaction queue sent, by chain, account and nonce. */
+  readonly transactions: DurableMap
+  /** How far src/chain's watchers have read. */
+  readonly chainCursors: DurableMap
 
   constructor(database: Database, parts: Parts) {
     this.#database = database
@@ -98,6 +112,8 @@ export class Store {
     this.transcripts = parts.transcripts
     this.evidence = parts.evidence
     this.usage = parts.usage
+    this.transactions = parts.transactions
+    this.chainCursors = parts.chainCursors
   }
 
   /** See {@link SignOnceLocks.signOnce}: on the disk before `granted`, at most one digest per key for good. */

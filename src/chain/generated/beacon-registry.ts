@@ -1,0 +1,20 @@
+// Made by `node scripts/contracts.mjs build`; do not edit by hand.
+export const beaconRegistryAbi = [
+  {"type":"constructor","inputs":[{"name":"locals","type":"tuple[]","components":[{"name":"genesisTime","type":"uint64"},{"name":"period","type":"uint32"},{"name":"publicKey","type":"bytes"}]}],"stateMutability":"nonpayable"},
+  {"type":"function","name":"QUICKNET","inputs":[],"outputs":[{"name":"","type":"bytes32"}],"stateMutability":"view"},
+  {"type":"function","name":"localChainHash","inputs":[{"name":"local","type":"tuple","components":[{"name":"genesisTime","type":"uint64"},{"name":"period","type":"uint32"},{"name":"publicKey","type":"bytes"}]}],"outputs":[{"name":"","type":"bytes32"}],"stateMutability":"pure"},
+  {"type":"function","name":"randomness","inputs":[{"name":"chainHash","type":"bytes32"},{"name":"round","type":"uint64"}],"outputs":[{"name":"","type":"bytes32"}],"stateMutability":"view"},
+  {"type":"function","name":"roundTime","inputs":[{"name":"chainHash","type":"bytes32"},{"name":"round","type":"uint64"}],"outputs":[{"name":"","type":"uint256"}],"stateMutability":"view"},
+  {"type":"function","name":"submit","inputs":[{"name":"chainHash","type":"bytes32"},{"name":"round","type":"uint64"},{"name":"signature","type":"bytes"}],"outputs":[{"name":"value","type":"bytes32"}],"stateMutability":"nonpayable"},
+  {"type":"event","name":"BeaconAdded","inputs":[{"name":"chainHash","type":"bytes32","indexed":true},{"name":"genesisTime","type":"uint64","indexed":false},{"name":"period","type":"uint32","indexed":false},{"name":"publicKey","type":"bytes","indexed":false}],"anonymous":false},
+  {"type":"event","name":"RoundVerified","inputs":[{"name":"chainHash","type":"bytes32","indexed":true},{"name":"round","type":"uint64","indexed":true},{"name":"randomness","type":"bytes32","indexed":false}],"anonymous":false},
+  {"type":"error","name":"DomainTagTooLong","inputs":[{"name":"length","type":"uint256"}]},
+  {"type":"error","name":"ExpansionTooLong","inputs":[{"name":"length","type":"uint256"}]},
+  {"type":"error","name":"InvalidBeaconSignature","inputs":[{"name":"chainHash","type":"bytes32"},{"name":"round","type":"uint64"}]},
+  {"type":"error","name":"InvalidLocalBeacon","inputs":[]},
+  {"type":"error","name":"LocalBeaconOnPublicChain","inputs":[{"name":"chainId","type":"uint256"}]},
+  {"type":"error","name":"NoSuchRound","inputs":[]},
+  {"type":"error","name":"PrecompileAbsent","inputs":[{"name":"precompile","type":"address"}]},
+  {"type":"error","name":"SelfTestFailed","inputs":[]},
+  {"type":"error","name":"UnknownBeacon","inputs":[{"name":"chainHash","type":"bytes32"}]},
+] as const

@@ -1,0 +1,480 @@
+/**
+ * Transactions of one account, in order and once each. What was sent is on the disk before it goes out, so a killed
+ * process takes it up again: it asks for the receipt, sends the same bytes again, replaces what is stuck (an eighth more
+ * of both fees, up to the cap), sends again what a re-organisation took back, and never sends one intent twice.
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type Hex,
+  keccak256,
+  type LocalAccount,
+  type PublicClient,
+  type TransactionReceipt,
+  type TransactionSerializable,
+} from 'viem'
+import { UserError } from '../errors.js'
+import type { Logger } from '../telemetry/logger.js'
+import { type CallPreview, type ChainCall, previewCall } from './call.js'
+import { formatGwei } from './ether.js'
+import { type Fees, marketFees, replacementFees } from './fees.js'
+import type { Journal } from './journal.js'
+import { explainChainError, rpcMessage } from './reverts.js'
+import {
+  decodeRecord,
+  encodeRecord,
+  recordKey,
+  recordPrefix,
+  type TransactionRecord,
+} from './transaction-record.js'
+
+/** Nodes keep 16 of one account in their pools for certain (geth: 16 executable slots). */
+const MAX_IN_FLIGHT = 16
+/** Callers that may wait for a place. */
+const MAX_WAITING = 256
+/** Finished ones kept for their intents. */
+const KEPT_FINISHED = 500
+/** Two or three blocks of a slow chain without a receipt. */
+const STUCK_AFTER_MS = 45_000
+const POLL_MS = 2000
+/** A nonce that is used up without a receipt of ours: seen so often before another transaction is believed to have it. */
+const LOST_AFTER_POLLS = 5
+/** Fresh nonces tried where another program sends from the same account. */
+const NONCE_TRIES = 4
+/** Replacements of one transaction; more than a hundredfold price. */
+const MAX_ATTEMPTS = 40
+
+export interface QueueOptions {
+  readonly client: PublicClient
+  readonly account: LocalAccount
+  readonly chainId: number
+  readonly journal: Journal
+  /** Never pay more per gas; undefined: no cap. */
+  readonly maxFeePerGasWei?: bigint | undefined
+  /** Blocks from the transaction's own to the newest, both counted. */
+  readonly confirmations: number
+  readonly pollMs?: number | undefined
+  readonly stuckAfterMs?: number | undefined
+  readonly log?: Logger | undefined
+}
+
+export interface SubmitOptions {
+  /** Stops the waiting, not the transaction once it went out. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One open transaction and who waits for it. */
+interface Tracked {
+  record: TransactionRecord
+  readonly done: Promise<TransactionReceipt>
+  readonly resolve: (receipt: TransactionReceipt) => void
+  readonly reject: (error: unknown) => void
+  usedUpPolls: number
+  lastSendMs: number
+  /** Nobody knows whether a node has it. */
+  isUnsure: boolean
+}
+
+/** What a node said to a transaction. */
+type Sending = 'taken' | 'unsure' | { readonly text: string; readonly error: unknown }
+
+export class TransactionQueue {
+  readonly #options: QueueOptions
+  /** By nonce; the map keeps their order. */
+  readonly #open = new Map<number, Tracked>()
+  /** Nonce of the last record of an intent. */
+  readonly #intents = new Map<string, number>()
+  readonly #stop = new AbortController()
+  #tail: Promise<unknown> = Promise.resolve()
+  #waiting = 0
+  #loop: Promise<void> | undefined
+
+  private constructor(options: QueueOptions) {
+    this.#options = options
+  }
+
+  /** Reads what was sent before and takes it up again. */
+  static async open(options: QueueOptions): Promise<TransactionQueue> {
+    const queue = new TransactionQueue(options)
+    const entries = await options.journal.entries(recordPrefix(options.chainId, options.account.address))
+    for (const { value } of entries) {
+      const record = decodeRecord(value)
+      if (record === undefined) continue
+      queue.#intents.set(record.intent, record.nonce)
+      if (record.state === 'sent' || record.state === 'mined') {
+        options.log?.info({ what: record.what, nonce: record.nonce }, 'a transaction is taken up again')
+        // The process may have ended before it went out.
+        queue.#track(record, true).done.catch(() => {})
+      }
+    }
+    queue.#run()
+    return queue
+  }
+
+  get address() {
+    return this.#options.account.address
+  }
+
+  /** Transactions without their final receipt. */
+  get pending(): number {
+    return this.#open.size
+  }
+
+  /** What a call needs and would do, without sending it: see {@link previewCall}. */
+  preview(call: ChainCall): Promise<CallPreview> {
+    return previewCall(this.#options.client, this.address, call, this.#options.maxFeePerGasWei)
+  }
+
+  /**
+   * Sends a call and resolves with its receipt once it is deep enough. The same intent resolves with the same receipt.
+   * @throws UserError with the contract's reason, with have and need, BUSY where too many wait, INTERRUPTED
+   */
+  async submit(call: ChainCall, { signal }: SubmitOptions = {}): Promise<TransactionReceipt> {
+    if (this.#waiting >= MAX_WAITING)
+      throw new UserError(`${call.what}: ${this.#waiting} transactions wait already`, {
+        code: 'BUSY',
+        remedy: 'try again when the chain has taken some',
+      })
+    this.#waiting++
+    try {
+      const tracked = await this.#inTurn(() => this.#begin(call, signal))
+      return await this.#wait(tracked, signal)
+    } finally {
+      this.#waiting--
+    }
+  }
+
+  /** Stops looking after transactions; they are taken up again by the next queue on the same journal. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#loop
+    const error = new UserError('the transaction queue was closed', { code: 'INTERRUPTED' })
+    for (const { reject } of this.#open.values()) reject(error)
+  }
+
+  /** One at a time: nonces are given out in order. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work)
+    this.#tail = result.catch(() => {})
+    return result
+  }
+
+  async #begin(call: ChainCall, signal: AbortSignal | undefined): Promise<Tracked | TransactionReceipt> {
+    const intent = call.intent ?? randomUUID()
+    const known = await this.#known(intent)
+    if (known !== undefined) return known
+    while (this.#open.size >= MAX_IN_FLIGHT) await this.#pause(signal)
+    for (let tries = 1; ; tries++) {
+      this.#throwIfStopped(signal)
+      const preview = await this.preview(call)
+      const record = await this.#sign(call, intent, await this.#nextNonce(), preview)
+      // On the disk before anybody sees it: a crash from here on sends nothing twice.
+      await this.#keep(record)
+      const sending = await this.#broadcast(record)
+      if (typeof sending === 'string') {
+        const tracked = this.#track(record, sending === 'unsure')
+        this.#run()
+        return tracked
+      }
+      await this.#forget(record)
+      const isNonceTaken = /nonce too low|replacement|underpriced|nonce.*(used|expired)/i.test(sending.text)
+      if (!isNonceTaken || tries >= NONCE_TRIES) throw explainChainError(sending.error, call.what)
+      this.#options.log?.debug({ what: call.what, reason: sending.text }, 'another program used the nonce')
+    }
+  }
+
+  /** What became of an intent that was submitted before; undefined where it is to be sent (again). */
+  async #known(intent: string): Promise<Tracked | TransactionReceipt | undefined> {
+    const nonce = this.#intents.get(intent)
+    if (nonce === undefined) return undefined
+    const open = this.#open.get(nonce)
+    if (open?.record.intent === intent) return open
+    const key = recordKey(this.#options.chainId, this.address, nonce)
+    const bytes = await this.#options.journal.get(key)
+    const record = bytes === undefined ? undefined : decodeRecord(bytes)
+    if (record?.intent !== intent || record.state !== 'final') return undefined
+    // A chain that does not know it was wiped or re-organised deeply: the chain is the truth.
+    return this.#receiptOf(record)
+  }
+
+  async #sign(
+    call: ChainCall,
+    intent: string,
+    nonce: number,
+    { gasLimit, fees }: CallPreview,
+  ): Promise<TransactionRecord> {
+    const unsent = {
+      intent,
+      what: call.what.slice(0, 200),
+      to: call.to,
+      data: call.data,
+      value: call.valueWei,
+      gas: gasLimit,
+      nonce,
+      sentAtMs: Date.now(),
+      state: 'sent' as const,
+    }
+    return { ...unsent, attempts: [await this.#attempt(unsent, fees)] }
+  }
+
+  async #attempt(
+    { to, data, value, gas, nonce }: Pick<TransactionRecord, 'to' | 'data' | 'value' | 'gas' | 'nonce'>,
+    fees: Fees,
+  ) {
+    const { chainId, account } = this.#options
+    const common = { chainId, to, data, value, gas, nonce }
+    const { maxFeePerGas, maxPriorityFeePerGas } = fees
+    const transaction: TransactionSerializable =
+      maxPriorityFeePerGas === undefined
+        ? { ...common, type: 'legacy', gasPrice: maxFeePerGas }
+        : { ...common, type: 'eip1559', maxFeePerGas, maxPriorityFeePerGas }
+    const raw = await account.signTransaction(transaction)
+    return { hash: keccak256(raw), raw, maxFeePerGas, maxPriorityFeePerGas }
+  }
+
+  /** After our own open ones, and after what other programs have in the pool. */
+  async #nextNonce(): Promise<number> {
+    const count = await this.#options.client.getTransactionCount({
+      address: this.address,
+      blockTag: 'pending',
+    })
+    return Math.max(count, ...[...this.#open.keys()].map((nonce) => nonce + 1))
+  }
+
+  async #broadcast(record: TransactionRecord): Promise<Sending> {
+    const newest = record.attempts.at(-1)
+    if (newest === undefined) throw new Error('a transaction without attempts')
+    try {
+      await this.#options.client.request({ method: 'eth_sendRawTransaction', params: [newest.raw] })
+      return 'taken'
+    } catch (error) {
+      const text = rpcMessage(error)
+      if (/already known|already imported|already exists|known transaction/i.test(text)) return 'taken'
+      const reason = explainChainError(error, record.what)
+      // Nobody knows whether it arrived: it stays, and is sent again.
+      if (reason instanceof UserError && reason.code === 'UNREACHABLE') return 'unsure'
+      // It went in before, and the answer was lost.
+      if ((await this.#receiptOf(record)) !== undefined) return 'taken'
+      return { text, error }
+    }
+  }
+
+  #track(record: TransactionRecord, isUnsure: boolean): Tracked {
+    const { promise: done, resolve, reject } = Promise.withResolvers<TransactionReceipt>()
+    const lastSendMs = Date.now()
+    const tracked: Tracked = { record, done, resolve, reject, usedUpPolls: 0, lastSendMs, isUnsure }
+    this.#open.set(record.nonce, tracked)
+    return tracked
+  }
+
+  async #wait(
+    tracked: Tracked | TransactionReceipt,
+    signal: AbortSignal | undefined,
+  ): Promise<TransactionReceipt> {
+    if (!('done' in tracked)) return tracked
+    const { done, record } = tracked
+    if (signal === undefined) return done
+    const { promise, reject } = Promise.withResolvers<never>()
+    const onAbort = () =>
+      reject(
+        new UserError(`${record.what}: interrupted while transaction ${record.attempts.at(-1)?.hash} waits`, {
+          code: 'INTERRUPTED',
+          remedy: 'it may still be mined: run the command again to see',
+        }),
+      )
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await Promise.race([done, promise])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** One loop for all, while there is something to look after. */
+  #run(): void {
+    if (this.#loop !== undefined || this.#open.size === 0 || this.#stop.signal.aborted) return
+    this.#loop = this.#follow().finally(() => {
+      this.#loop = undefined
+      this.#run()
+    })
+  }
+
+  async #follow(): Promise<void> {
+    const { log } = this.#options
+    while (this.#open.size > 0 && !this.#stop.signal.aborted) {
+      for (const tracked of [...this.#open.values()].sort((a, b) => a.record.nonce - b.record.nonce))
+        try {
+          await this.#look(tracked)
+        } catch (error) {
+          if (this.#stop.signal.aborted) return
+          log?.debug({ what: tracked.record.what, reason: rpcMessage(error) }, 'asking for a receipt failed')
+        }
+      await this.#pause(undefined)
+    }
+  }
+
+  async #pause(signal: AbortSignal | undefined): Promise<void> {
+    this.#throwIfStopped(signal)
+    const signals = AbortSignal.any([this.#stop.signal, ...(signal === undefined ? [] : [signal])])
+    await sleep(this.#options.pollMs ?? POLL_MS, undefined, { signal: signals }).catch(() => {})
+  }
+
+  #throwIfStopped(signal: AbortSignal | undefined): void {
+    if (this.#stop.signal.aborted || signal?.aborted === true)
+      throw new UserError('interrupted before the transaction was sent', { code: 'INTERRUPTED' })
+  }
+
+  /** One look at one transaction: mined, deep enough, gone, stuck or replaced by somebody else's. */
+  async #look(tracked: Tracked): Promise<void> {
+    const { client, confirmations, log } = this.#options
+    const { record } = tracked
+    const receipt = await this.#receiptOf(record)
+    if (receipt !== undefined) {
+      tracked.usedUpPolls = 0
+      if (record.state !== 'mined' || record.minedHash !== receipt.transactionHash)
+        await this.#change(tracked, { state: 'mined', minedHash: receipt.transactionHash })
+      const head = await client.getBlockNumber({ cacheTime: 0 })
+      if (head - receipt.blockNumber + 1n < BigInt(confirmations)) return
+      const block = await client.getBlock({ blockNumber: receipt.blockNumber })
+      // A receipt from before a re-organisation does not count.
+      if (block.hash === receipt.blockHash) await this.#finish(tracked, receipt)
+      return
+    }
+    if (record.state === 'mined') {
+      log?.warn({ what: record.what, nonce: record.nonce }, 'a re-organisation took a transaction back')
+      await this.#change(tracked, { state: 'sent' })
+      await this.#sendAgain(tracked)
+      return
+    }
+    const used = await client.getTransactionCount({ address: this.address, blockTag: 'latest' })
+    if (used > record.nonce) return this.#usedUp(tracked)
+    tracked.usedUpPolls = 0
+    if (tracked.isUnsure) return this.#sendAgain(tracked)
+    const stuckAfterMs = this.#options.stuckAfterMs ?? STUCK_AFTER_MS
+    if (Date.now() - tracked.lastSendMs < stuckAfterMs) return
+    await this.#replace(tracked)
+  }
+
+  /** The nonce is taken and no receipt is ours: after some polls another transaction has it, and ours is sent anew. */
+  async #usedUp(tracked: Tracked): Promise<void> {
+    if (++tracked.usedUpPolls < LOST_AFTER_POLLS) return
+    const { record } = tracked
+    this.#options.log?.warn({ what: record.what, nonce: record.nonce }, 'another transaction took the nonce')
+    this.#open.delete(record.nonce)
+    await this.#forget(record)
+    const { to, data, value: valueWei, what, intent } = record
+    this.submit({ to, data, valueWei, what, intent }).then(tracked.resolve, tracked.reject)
+  }
+
+  async #replace(tracked: Tracked): Promise<void> {
+    const { client, maxFeePerGasWei, log } = this.#options
+    const { record } = tracked
+    const newest = record.attempts.at(-1)
+    const market = await marketFees(client, undefined).catch(() => undefined)
+    const fees =
+      newest === undefined || record.attempts.length >= MAX_ATTEMPTS
+        ? undefined
+        : replacementFees(newest, market, maxFeePerGasWei)
+    if (fees === undefined) {
+      log?.warn(
+        {
+          what: record.what,
+          nonce: record.nonce,
+          cap: maxFeePerGasWei === undefined ? 'none' : formatGwei(maxFeePerGasWei),
+        },
+        'a transaction is stuck, and the fee cap allows no higher price',
+      )
+      return this.#sendAgain(tracked)
+    }
+    const attempt = await this.#attempt(record, fees)
+    log?.info(
+      { what: record.what, nonce: record.nonce, maxFee: formatGwei(fees.maxFeePerGas) },
+      'a stuck transaction is replaced',
+    )
+    await this.#change(tracked, { attempts: [...record.attempts, attempt] })
+    await this.#sendAgain(tracked)
+  }
+
+  async #sendAgain(tracked: Tracked): Promise<void> {
+    tracked.lastSendMs = Date.now()
+    const sending = await this.#broadcast(tracked.record)
+    tracked.isUnsure = sending === 'unsure'
+    if (typeof sending !== 'string')
+      this.#options.log?.debug({ what: tracked.record.what, reason: sending.text }, 'sending again failed')
+  }
+
+  async #finish(tracked: Tracked, receipt: TransactionReceipt): Promise<void> {
+    const { record } = tracked
+    const isGood = receipt.status === 'success'
+    await this.#change(tracked, { state: isGood ? 'final' : 'reverted', minedHash: receipt.transactionHash })
+    this.#open.delete(record.nonce)
+    await this.#prune()
+    if (isGood) return tracked.resolve(receipt)
+    this.#intents.delete(record.intent)
+    tracked.reject(await this.#reasonOf(record, receipt))
+  }
+
+  /** Why a mined transaction failed: the same call once more, on the state it met. */
+  async #reasonOf(record: TransactionRecord, receipt: TransactionReceipt): Promise<unknown> {
+    const { to, data, value } = record
+    try {
+      const { blockNumber } = receipt
+      await this.#options.client.call({ account: this.address, to, data, value, blockNumber })
+    } catch (error) {
+      const reason = explainChainError(error, record.what)
+      if (reason instanceof UserError && reason.code !== 'UNAVAILABLE') return reason
+    }
+    return new UserError(`${record.what}: the transaction ${receipt.transactionHash} failed on the chain`, {
+      code: 'DENIED',
+      remedy: 'the state changed before it was mined: try again',
+      details: { hash: receipt.transactionHash },
+    })
+  }
+
+  /** The receipt of whichever attempt was mined, the newest first. */
+  async #receiptOf(record: TransactionRecord): Promise<TransactionReceipt | undefined> {
+    const hashes: Hex[] = record.attempts.map(({ hash }) => hash).reverse()
+    const first = record.minedHash
+    for (const hash of first === undefined ? hashes : [first, ...hashes.filter((each) => each !== first)]) {
+      const receipt = await this.#options.client
+        .getTransactionReceipt({ hash })
+        .catch((error: { name?: string }) => {
+          if (error.name === 'TransactionReceiptNotFoundError') return undefined
+          throw error
+        })
+      if (receipt !== undefined) return receipt
+    }
+    return undefined
+  }
+
+  async #change(tracked: Tracked, change: Partial<TransactionRecord>): Promise<void> {
+    tracked.record = { ...tracked.record, ...change }
+    await this.#keep(tracked.record)
+  }
+
+  async #keep(record: TransactionRecord): Promise<void> {
+    const key = recordKey(this.#options.chainId, this.address, record.nonce)
+    await this.#options.journal.write([{ key, value: encodeRecord(record) }])
+    this.#intents.set(record.intent, record.nonce)
+  }
+
+  async #forget(record: TransactionRecord): Promise<void> {
+    this.#intents.delete(record.intent)
+    await this.#options.journal.write([{ key: recordKey(this.#options.chainId, this.address, record.nonce) }])
+  }
+
+  /** The oldest finished ones beyond {@link KEPT_FINISHED} are forgotten. */
+  async #prune(): Promise<void> {
+    const excess = this.#intents.size - KEPT_FINISHED - this.#open.size
+    if (excess <= 0) return
+    const oldest = [...this.#intents]
+      .filter(([, nonce]) => !this.#open.has(nonce))
+      .sort(([, a], [, b]) => a - b)
+      .slice(0, excess)
+    for (const [intent] of oldest) this.#intents.delete(intent)
+    await this.#options.journal.write(
+      oldest.map(([, nonce]) => ({ key: recordKey(this.#options.chainId, this.address, nonce) })),
+    )
+  }
+}
