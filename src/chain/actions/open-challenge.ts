@@ -8,6 +8,7 @@ import type { Chain } from '../chain.js'
 import { challengeManagerAbi } from '../generated/challenge-manager.js'
 import { type ActionOptions, type Mined, minedOf, mustHave, sendCall } from '../send.js'
 import { drawTermsOf, toChainRequest } from '../structs.js'
+import { beaconContract } from './submit-round.js'
 
 export interface OpenChallengeParameters {
   /** Its chainId, verifyingContract and registryHash are the chain's; the caller is its payer. */
@@ -35,7 +36,9 @@ export interface OpenedChallenge extends Mined {
   readonly attempt: number
 }
 
+/** @throws UserError UNAVAILABLE where the deployment has no beacon */
 export function openChallengeCall(chain: Chain, parameters: OpenChallengeParameters): ChainCall {
+  beaconContract(chain)
   const { request, snapshot, acceptedAt, acceptance, refundTo } = parameters
   const slotFeeWei = parameters.slotFeeWei ?? chain.terms.minSlotFeeWei
   return contractCall({
