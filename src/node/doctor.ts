@@ -170,14 +170,10 @@ async function* checkBox(config: Config): AsyncIterable<Finding> {
           'use Linux on x64 or arm64 for kernel timestamps and high rates',
         )
     const claim = config.prover.claimMbps
-    if (claim === undefined)
-      yield ok('box or link', `this box receives, checks and hashes ${rate}`)
+    if (claim === undefined) yield ok('box or link', `this box receives, checks and hashes ${rate}`)
     else
       yield box.receiveMbps >= BOX_MARGIN * claim
-        ? ok(
-            'box or link',
-            `this box handles ${rate}: the link of ${claim} Mbit/s will be what is measured`,
-          )
+        ? ok('box or link', `this box handles ${rate}: the link of ${claim} Mbit/s will be what is measured`)
         : problem(
             'box or link',
             `this box handles ${rate}, too little to measure ${claim} Mbit/s`,
