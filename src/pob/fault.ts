@@ -35,3 +35,11 @@ export interface Fault {
   readonly code: FaultCode
   readonly message: string
 }
+
+/** Faults as they are found, in the order of the checks. */
+export class FaultList {
+  readonly faults: Fault[] = []
+  add(code: FaultCode, message: string): void {
+    this.faults.push({ code, message })
+  }
+}
