@@ -18,6 +18,7 @@ import type { ChallengerBehaviour, ProverBehaviour } from '../roles/behaviour.js
 import { Challenger } from '../roles/challenger.js'
 import type { RoleModules } from '../roles/modules.js'
 import { Prover } from '../roles/prover.js'
+import { RegistrySource } from '../roles/registry-source.js'
 import { handleShared } from '../roles/shared-handlers.js'
 import { openStore } from '../store/index.js'
 import type { Logger } from '../telemetry/logger.js'
@@ -124,8 +125,7 @@ async function start(
     identity,
     control: host,
     store: safetyStore(store),
-    registry: () => registry.current(),
-    beacon,
+    committees: [new RegistrySource({ registry: () => registry.current(), beacon })],
     now: () => Date.now(),
     log,
   }

@@ -12,6 +12,7 @@ import type { ProfileName } from '../pob/request.js'
 import { type ChallengeOrder, type ProgressEvent, runChallenge } from '../roles/coordinator.js'
 import { type MeasureResult, measureResult } from '../roles/measure-result.js'
 import type { PeerTarget } from '../roles/modules.js'
+import { RegistryVenue } from '../roles/registry-venue.js'
 import type { Logger } from '../telemetry/logger.js'
 import { createNodeHost } from './host.js'
 import { RegistryFile, registryPath } from './registry-file.js'
@@ -111,6 +112,12 @@ export async function openPayer({ config, identity, log }: PayerOptions): Promis
   const beacon = beaconOf(config.beacon)
   const client = new BeaconClient({ info: beacon, urls: config.beacon.urls })
   const host = await createNodeHost({ config, identity, log, clientOnly: true })
+  const venue = new RegistryVenue({
+    registry: () => registry.current(),
+    beacon,
+    fetchRound: (round, signal) => client.round(round, signal),
+    now: () => Date.now(),
+  })
   return {
     measure: async (call) => {
       const order = orderOf(call)
@@ -119,12 +126,9 @@ export async function openPayer({ config, identity, log }: PayerOptions): Promis
         {
           identity,
           control: host,
-          store: NO_LOCKS,
-          registry: () => registry.current(),
-          beacon,
+          venue,
           now: () => Date.now(),
           log,
-          fetchRound: (round, signal) => client.round(round, signal),
           ...(call.onProgress === undefined ? {} : { onProgress: call.onProgress }),
         },
         call.signal,
@@ -146,14 +150,4 @@ export async function measure(options: PayerOptions & MeasureCall): Promise<Meas
   } finally {
     await payer.close()
   }
-}
-
-/** A coordinator signs each challenge's plan once by construction: every run draws a fresh salt, hence a fresh id. */
-const NO_LOCKS = {
-  signOnce: async () => 'granted' as const,
-  lockedDigest: async () => undefined,
-  useOnce: async () => true,
-  saveTranscript: async () => {},
-  saveEvidence: async () => {},
-  noteChallenge: async () => {},
 }

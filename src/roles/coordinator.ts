@@ -5,18 +5,11 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { firstRoundFrom, timeOfRound, verifyRound } from '../crypto/beacon.js'
 import { verifySignature } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import { type Assessment, assess, isDirty, type OutcomeCache } from '../pob/assess.js'
-import { type Committee, drawCommittee } from '../pob/committee.js'
-import {
-  BEACON_MARGIN_SECONDS,
-  ENOUGH_CLAIM_SHARE,
-  MAX_ATTEMPTS,
-  PROTOCOL_VERSION,
-  packetCountOf,
-} from '../pob/constants.js'
+import type { Committee } from '../pob/committee.js'
+import { ENOUGH_CLAIM_SHARE, MAX_ATTEMPTS, PROTOCOL_VERSION, packetCountOf } from '../pob/constants.js'
 import { type Evidence, encodeEvidence, evidenceHashOf } from '../pob/evidence.js'
 import { advisedTauMicros, makePlan, type Plan, planDigest } from '../pob/plan.js'
 import {
@@ -58,9 +51,8 @@ import {
   SLOT_MESSAGE,
 } from './control-messages.js'
 import type { PeerTarget, RoleModules } from './modules.js'
+import type { DrawnCommittee, Venue, VenueTerms } from './venue.js'
 
-/** Time to reach the prover and have it check the request, on top of the beacon's margin. */
-const ACCEPT_SECONDS = 1
 /** Members that failed to answer a step get less time for the next, so that a few silent ones cost seconds, not minutes. */
 const SUSPECT_DEADLINE_MS = 1_500
 /** Once enough members have voted or signed, the others have this long. */
@@ -69,7 +61,6 @@ const GRACE_MS = 750
 const ARM_TRIES = 2
 /** A prover that cannot be reached in so many slots or attempts in a row has gone. */
 const GIVE_UP_SLOTS = 2
-const REQUEST_VALIDITY_SECONDS = 120
 /** Between slots: buffers of the link empty, daemons come to rest. */
 const SLOT_GAP_MS = 60
 
@@ -125,15 +116,15 @@ export interface ChallengeOutcome {
   readonly transcript: Uint8Array
   readonly paths: readonly PathReport[]
   readonly statistics: readonly ReportedStatistics[]
-  readonly signatures: number
+  /** Over the result, by member; null for who did not sign. */
+  readonly signatures: readonly (Uint8Array | null)[]
   readonly durationMs: number
   /** Members that failed to answer a step, by index. */
   readonly unresponsive: readonly number[]
 }
 
-export interface CoordinatorModules extends RoleModules {
-  /** The verified signature of a round, waiting for it where it is not out yet. */
-  readonly fetchRound: (round: number, signal?: AbortSignal) => Promise<Uint8Array>
+export interface CoordinatorModules extends Omit<RoleModules, 'committees' | 'store'> {
+  readonly venue: Venue
   readonly onProgress?: (event: ProgressEvent) => void
 }
 
@@ -143,7 +134,8 @@ export async function runChallenge(
   modules: CoordinatorModules,
   signal?: AbortSignal,
 ): Promise<ChallengeOutcome> {
-  return new ChallengeRun(order, modules, signal).run()
+  const terms = await modules.venue.terms(signal)
+  return new ChallengeRun(order, modules, terms, signal).run()
 }
 
 class ChallengeRun {
@@ -164,22 +156,21 @@ class ChallengeRun {
   constructor(
     readonly order: ChallengeOrder,
     readonly modules: CoordinatorModules,
+    terms: VenueTerms,
     readonly signal: AbortSignal | undefined,
   ) {
-    this.#request = this.#makeRequest()
+    this.#request = this.#makeRequest(terms)
     this.#digests = digestsOf(this.#request)
   }
 
-  #makeRequest(): Request {
+  #makeRequest(terms: VenueTerms): Request {
     const { order, modules } = this
-    const nowSeconds = modules.now() / 1000
     const { publicKey } = modules.identity
     const strict = order.profile === 'strict'
     const single = order.profile === 'quick' || order.profile === 'published'
     return {
       version: PROTOCOL_VERSION,
-      chainId: 0,
-      verifyingContract: new Uint8Array(20),
+      ...terms,
       prover: order.prover.publicKey,
       payer: publicKey,
       coordinator: publicKey,
@@ -191,10 +182,6 @@ class ChallengeRun {
       teams: single ? 1 : strict ? (order.teams ?? 5) : 2 * order.faulty + 1,
       betaMillionths: strict ? (order.betaMillionths ?? 100_000) : 0,
       deltaMillionths: strict ? (order.deltaMillionths ?? 10_000) : 0,
-      registryHash: modules.registry().hash,
-      beaconChain: modules.beacon.chainHash,
-      beaconRound: firstRoundFrom(modules.beacon, nowSeconds + BEACON_MARGIN_SECONDS + ACCEPT_SECONDS),
-      expiresAt: Math.floor(nowSeconds) + REQUEST_VALIDITY_SECONDS,
       salt: new Uint8Array(randomBytes(32)),
     }
   }
@@ -208,8 +195,9 @@ class ChallengeRun {
     const { challengeId } = this.#digests
     let plan: Plan | undefined
     try {
-      const admission = await this.#accept()
-      const committee = this.#draw(admission.beaconSignature)
+      const accepted = await this.#accept()
+      const { committee, beaconSignature } = await this.#draw()
+      const admission: Admission = { ...accepted, beaconSignature }
       this.#committee = committee
       const paths = await this.#prepare(admission)
       const rtts = paths.flatMap((path) => (path.ready === 1 ? [path.rttMicros] : []))
@@ -220,7 +208,7 @@ class ChallengeRun {
       await this.#runSlots(evidenceHead, plan)
       this.#requireCapture()
       const evidence: Evidence = { ...evidenceHead, slots: this.#slots }
-      const { transcript, assessment, evidenceHash, signatures } = await this.#agree(evidence)
+      const { transcript, assessment, evidenceHash, signed } = await this.#agree(evidence)
       await this.#finish(plan, transcript)
       return {
         challengeId,
@@ -233,7 +221,7 @@ class ChallengeRun {
         transcript,
         paths,
         statistics: this.#statistics,
-        signatures,
+        signatures: signed,
         durationMs: this.modules.now() - startedMs,
         unresponsive: [...this.#suspects].sort((a, b) => a - b),
       }
@@ -244,12 +232,11 @@ class ChallengeRun {
     }
   }
 
-  /** Request, acceptance, and the round that nobody knew before. */
-  async #accept(): Promise<Admission> {
-    // Whether there is a committee at all hardly depends on the round: ask before the prover spends its turn.
-    this.#drawWith(new Uint8Array(32))
-    const { control, identity, beacon, fetchRound, now } = this.modules
+  /** Request and acceptance, before the round is out that nobody knows yet. */
+  async #accept(): Promise<Omit<Admission, 'beaconSignature'>> {
+    const { control, identity, venue, now } = this.modules
     const request = this.#request
+    await venue.requireCommittee(request, this.signal)
     const payerSignature = identity.sign(this.#digests.challengeId)
     const answer = await control.request(
       this.order.prover,
@@ -268,16 +255,12 @@ class ChallengeRun {
       event: 'requested',
       challengeId: bytesToHex(this.#digests.challengeId),
       round: request.beaconRound,
-      waitSeconds: Math.max(0, timeOfRound(beacon, request.beaconRound) - now() / 1000),
+      waitSeconds: Math.max(0, venue.roundTime(request) - now() / 1000),
     })
-    const beaconSignature = await fetchRound(request.beaconRound, this.signal)
-    return {
-      request,
-      payerSignature,
-      acceptedAt: answer.acceptedAt,
-      acceptanceSignature: answer.signature,
-      beaconSignature,
-    }
+    const { acceptedAt, signature: acceptanceSignature } = answer
+    const { challengeId } = this.#digests
+    await venue.opened({ request, challengeId, acceptedAt, acceptanceSignature }, this.signal)
+    return { request, payerSignature, acceptedAt, acceptanceSignature }
   }
 
   #options(deadlineMs?: number) {
@@ -287,36 +270,17 @@ class ChallengeRun {
     }
   }
 
-  #draw(beaconSignature: Uint8Array): Committee {
-    const { beacon } = this.modules
-    const randomness = verifyRound(beacon, this.#request.beaconRound, beaconSignature)
-    if (randomness === false) throw new Error('the beacon client handed on an unverified round')
-    const drawn = this.#drawWith(randomness)
+  async #draw(): Promise<DrawnCommittee> {
+    const drawn = await this.modules.venue.draw(this.#request, this.signal)
+    const { members, teams, teamSize, memberRateKbps, allOn } = drawn.committee
     this.#progress({
       event: 'drawn',
-      committee: drawn.members.map((member) => bytesToHex(member.publicKey)),
-      teams: drawn.teams,
-      teamSize: drawn.teamSize,
-      memberRateMbps: drawn.memberRateKbps / 1000,
-      allOn: drawn.allOn,
+      committee: members.map((member) => bytesToHex(member.publicKey)),
+      teams,
+      teamSize,
+      memberRateMbps: memberRateKbps / 1000,
+      allOn,
     })
-    return drawn
-  }
-
-  /** @throws UserError where the registry gives no committee */
-  #drawWith(randomness: Uint8Array): Committee {
-    const { hash: registryHash, entries } = this.modules.registry()
-    const drawn = drawCommittee({ request: this.#request, registryHash, entries, randomness })
-    if (drawn === 'no_guarantee')
-      throw new UserError('these beta, delta and teams allow no guarantee', {
-        code: 'BAD_ARGUMENT',
-        remedy: 'ask for more teams or a larger delta',
-      })
-    if (drawn === 'too_few_members')
-      throw new UserError(
-        `the registry's ${entries.length} challengers are too few or too slow for ${this.#request.claimKbps / 1000} Mbit/s`,
-        { code: 'UNAVAILABLE', remedy: 'lower --claim or --faulty, or use a larger registry' },
-      )
     return drawn
   }
 
@@ -569,6 +533,7 @@ class ChallengeRun {
     )
     this.#progress({ event: 'signed', signatures: signed.size, needed })
     this.#requireQuorum(signed.size, needed, 'signed')
+    const signatures = everybody.map((member) => signed.get(member) ?? null)
     const transcript: Transcript = {
       version: PROTOCOL_VERSION,
       evidence: bytes,
@@ -576,9 +541,9 @@ class ChallengeRun {
       guaranteedKbps,
       estimateKbps,
       owed,
-      signatures: everybody.map((member) => signed.get(member) ?? null),
+      signatures,
     }
-    return { transcript: encodeTranscript(transcript), assessment, evidenceHash, signatures: signed.size }
+    return { transcript: encodeTranscript(transcript), assessment, evidenceHash, signed: signatures }
   }
 
   #requireQuorum(have: number, needed: number, verb: string): void {

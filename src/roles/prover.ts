@@ -3,18 +3,11 @@
  * arrived. It dials out only: no open port, no address of its own needed.
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { timeOfRound } from '../crypto/beacon.js'
 import { verifySignature } from '../crypto/identity.js'
 import type { ProverPlane, SlotCapture } from '../dataplane/index.js'
 import { UserError } from '../errors.js'
 import type { Committee } from '../pob/committee.js'
-import {
-  BEACON_MARGIN_SECONDS,
-  MAX_ATTEMPTS,
-  MAX_TAU_MICROS,
-  PACKET_BYTES,
-  packetCountOf,
-} from '../pob/constants.js'
+import { MAX_ATTEMPTS, MAX_TAU_MICROS, PACKET_BYTES, packetCountOf } from '../pob/constants.js'
 import { decodeEvidence } from '../pob/evidence.js'
 import { addressBytesOf, sameBytes } from '../pob/party.js'
 import { type Plan, planDiffers, planDigest, planFault } from '../pob/plan.js'
@@ -23,9 +16,10 @@ import { acceptanceDigest, challengeIdOf, type Request } from '../pob/request.js
 import { ackListDigest, type Commitment, commitmentDigest, type SlotId } from '../pob/slot.js'
 import { type ChallengeDigests, CONSENT } from '../pob/structures.js'
 import { decodeTranscript } from '../pob/transcript.js'
-import { checkRequest, drawFor } from './admission.js'
+import { checkRequest } from './admission.js'
 import { askAgain } from './ask-again.js'
 import { honestProver, type ProverBehaviour } from './behaviour.js'
+import { sourceFor } from './committee-source.js'
 import {
   type Admission,
   type PathReport,
@@ -38,8 +32,6 @@ import {
 import type { ChallengeNote, Remote, RoleModules } from './modules.js'
 import { ensure, Refusal } from './protocol-error.js'
 
-/** A round further away keeps the prover busy for nothing. */
-const MAX_ROUND_WAIT_SECONDS = 60
 const PROBES = 8
 const PROBE_INTERVAL_MS = 12
 /** hello and consent, each with retransmissions. */
@@ -138,21 +130,15 @@ export class Prover {
 
   async #request(body: { request: Request; payerSignature: Uint8Array }, remote: Remote) {
     const { request, payerSignature } = body
-    const { identity, registry, beacon, now, store, policy, log } = this.modules
+    const { identity, committees, now, store, policy, log } = this.modules
     ensure(sameBytes(request.prover, identity.publicKey), 'bad_request', 'the request names another prover')
     ensure(sameBytes(remote.publicKey, request.coordinator), 'denied', 'only the coordinator asks')
     await this.#replace(remote)
     ensure(this.#current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
     const nowMs = now()
-    const digests = checkRequest(request, payerSignature, { registry: registry(), beacon, nowMs })
+    const digests = checkRequest(request, payerSignature, nowMs)
+    await sourceFor(committees, request).requireAcceptable(request, nowMs)
     const acceptedAt = Math.floor(nowMs / 1000)
-    const roundTime = timeOfRound(beacon, request.beaconRound)
-    ensure(
-      roundTime >= nowMs / 1000 + BEACON_MARGIN_SECONDS,
-      'denied',
-      `round ${request.beaconRound} is out or less than ${BEACON_MARGIN_SECONDS} s away: name a later one`,
-    )
-    ensure(roundTime <= acceptedAt + MAX_ROUND_WAIT_SECONDS, 'denied', 'the round is too far away')
     const { payer, coordinator, claimKbps } = request
     const refusal = await policy.refusal({ payer, coordinator, claimKbps, maxBytes: maxBytesOf(request) })
     ensure(refusal === undefined, 'denied', refusal ?? '')
@@ -217,20 +203,7 @@ export class Prover {
   async #prepare(body: { challengeId: Uint8Array; beaconSignature: Uint8Array }, remote: Remote) {
     const challenge = this.#known(body.challengeId, remote)
     ensure(challenge.committee === undefined, 'conflict', 'the paths are being opened already')
-    const { registry, beacon, now, openPlane } = this.modules
-    challenge.committee = drawFor(challenge.request, body.beaconSignature, {
-      registry: registry(),
-      beacon,
-      nowMs: now(),
-    })
-    const plane = await openPlane()
-    if (this.#current !== challenge) {
-      // Given up meanwhile: nobody else would close it.
-      await plane.close()
-      throw new Refusal('conflict', 'the challenge was given up')
-    }
-    challenge.plane = plane
-    const { members, teamSize, teams } = challenge.committee
+    const { committees, now, openPlane } = this.modules
     const admission: Admission = {
       request: challenge.request,
       payerSignature: challenge.payerSignature,
@@ -238,6 +211,17 @@ export class Prover {
       acceptanceSignature: challenge.acceptanceSignature,
       beaconSignature: body.beaconSignature,
     }
+    const committee = await sourceFor(committees, challenge.request).committeeOf(admission, now())
+    ensure(challenge.committee === undefined, 'conflict', 'the paths are being opened already')
+    challenge.committee = committee
+    const plane = await openPlane()
+    if (this.#current !== challenge) {
+      // Given up meanwhile: nobody else would close it.
+      await plane.close()
+      throw new Refusal('conflict', 'the challenge was given up')
+    }
+    challenge.plane = plane
+    const { members, teamSize, teams } = committee
     const senders = members.slice(0, teamSize * teams)
     const opened = await Promise.all(
       senders.map(async (member, index): Promise<PathReport> => {
