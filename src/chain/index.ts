@@ -32,6 +32,7 @@ export { depositBond, depositBondCall } from './actions/deposit-bond.js'
 export { deregisterNode, deregisterNodeCall } from './actions/deregister-node.js'
 export type { Endpoint } from './actions/endpoint.js'
 export { expireChallenge, expireChallengeCall } from './actions/expire-challenge.js'
+export type { FaultReport, ProvenFault, Signed, SlotRun } from './actions/fault-report.js'
 export { type EarnedFee, findClaims } from './actions/find-claims.js'
 export {
   type FixCommitteeParameters,
@@ -45,6 +46,14 @@ export {
   openChallenge,
   openChallengeCall,
 } from './actions/open-challenge.js'
+export { type ProveAckListsParameters, proveAckLists, proveAckListsCall } from './actions/prove-ack-lists.js'
+export { type ProveResultsParameters, proveResults, proveResultsCall } from './actions/prove-results.js'
+export { type ProveSeedParameters, proveSeed, proveSeedCall } from './actions/prove-seed.js'
+export {
+  type ProveTestimoniesParameters,
+  proveTestimonies,
+  proveTestimoniesCall,
+} from './actions/prove-testimonies.js'
 export { type ChallengeQuote, quoteChallenge } from './actions/quote-challenge.js'
 export { type Credits, type ProverAccount, readCredits, readProverAccount } from './actions/read-accounts.js'
 export {
@@ -101,6 +110,7 @@ export {
   type SenderOptions,
   withDeployment,
 } from './chain.js'
+export { type ChainSettings, type ConfiguredChainOptions, openConfiguredChain } from './configured.js'
 export { type DeployOptions, type DeployResult, type DeployStep, deployContracts } from './deploy.js'
 export {
   beaconInfoOf,
@@ -123,6 +133,14 @@ export { type DevChain, type DevChainOptions, startDevChain, wellKnownAccount } 
 export { formatEther, formatGwei, gweiToWei, lackOfMoney, parseAmount } from './ether.js'
 export { hostFromBytes16, hostToBytes16, seatPrefix } from './host.js'
 export { explainChainError } from './reverts.js'
+export { openSeatCache, SeatCache } from './seat-cache.js'
 export type { ActionOptions, Mined } from './send.js'
 export { type ChainRequest, fromOutcome, toChainRequest, toOutcome } from './structs.js'
 export { bondFor, type ChainTerms } from './terms.js'
+export {
+  type ChainWatcher,
+  type EventBatch,
+  type WatchedEvent,
+  type WatchOptions,
+  watchChain,
+} from './watcher.js'

@@ -120,6 +120,22 @@ export const configSchema = z.strictObject({
       periodSeconds: z.int().min(1).max(86_400).optional(),
     })
     .prefault({}),
+  chain: z
+    .strictObject({
+      rpcUrls: z
+        .array(z.url({ protocol: /^https?$/ }))
+        .max(8)
+        .default([]),
+      chainId: z
+        .int()
+        .min(1)
+        .max(2 ** 40)
+        .optional(),
+      addresses: z.string().min(1).optional(),
+      maxFeePerGasGwei: z.number().positive().max(1_000_000).optional(),
+      confirmations: z.int().min(1).max(1000).optional(),
+    })
+    .prefault({}),
   logging: z
     .strictObject({
       level: z.enum(LOG_LEVELS).default(DEFAULTS.logging.level),

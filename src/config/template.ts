@@ -85,6 +85,18 @@ beacon:
   # genesisTimeSeconds: ${beacon.genesisTimeSeconds}
   # periodSeconds: ${beacon.periodSeconds}
 
+chain:
+  # JSON-RPC servers of the chain that settles, asked in this order, e.g. [https://rpc.example.org, http://127.0.0.1:8545]
+  rpcUrls: []
+  # Refuse servers of any other chain.
+  # chainId: 1
+  # The contracts' addresses file; deployments/<chain id>.json in the data directory unless set.
+  # addresses: deployments/1.json
+  # Pay at most this for a unit of gas; a transaction waits rather than cost more.
+  # maxFeePerGasGwei: 50
+  # Blocks until a transaction counts as done; 3, or 1 on a development chain, unless set.
+  # confirmations: 3
+
 logging:
   # silent, error, warn, info, debug, trace
   level: ${logging.level}
