@@ -40,6 +40,8 @@ const CONSENT_DEADLINE_MS = 3_000
 const DRAIN_MICROS = 400_000
 /** A coordinator that has gone quiet frees the prover. */
 const IDLE_MS = 45_000
+/** On a chain the escrow, its confirmations and a round far enough ahead come between acceptance and paths. */
+const OPENING_IDLE_MS = 300_000
 
 /** What a policy judges a request by. */
 export interface PolicyRequest {
@@ -177,7 +179,8 @@ export class Prover {
   /** Starts the idle clock anew. */
   #touch(challenge: Challenge): void {
     clearTimeout(challenge.idle)
-    challenge.idle = setTimeout(() => void this.#release(challenge), IDLE_MS)
+    const isOpening = challenge.request.chainId !== 0 && challenge.committee === undefined
+    challenge.idle = setTimeout(() => void this.#release(challenge), isOpening ? OPENING_IDLE_MS : IDLE_MS)
     challenge.idle.unref()
   }
 

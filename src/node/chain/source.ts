@@ -51,16 +51,18 @@ export class ChainSource implements CommitteeSource {
 
   judges(request: Request): boolean {
     const { chainId, domain } = this.modules.chain
-    return (
-      request.chainId === chainId && sameBytes(request.verifyingContract, domain.verifyingContract)
-    )
+    return request.chainId === chainId && sameBytes(request.verifyingContract, domain.verifyingContract)
   }
 
   async requireAcceptable(request: Request, nowMs: number): Promise<void> {
     const { chain, beacon, address } = this.modules
     const { terms } = chain
     this.#requireBeacon(request)
-    ensure((terms.profiles >> request.profile) & 1, 'denied', 'this chain does not settle that profile')
+    ensure(
+      ((terms.profiles >> request.profile) & 1) === 1,
+      'denied',
+      'this chain does not settle that profile',
+    )
     const nowSeconds = nowMs / 1000
     const roundTime = timeOfRound(beacon, request.beaconRound)
     ensure(
