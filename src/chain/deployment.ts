@@ -138,11 +138,7 @@ export async function writeDeployment(
     () => true,
     () => false,
   )
-  if (isTaken && options.replace !== true)
-    throw new UserError(`${path} exists`, {
-      code: 'EXISTS',
-      remedy: 'move it away, or choose another --out',
-    })
+  if (isTaken && options.replace !== true) throw deploymentExists(path)
   const temporary = `${path}.${process.pid}.tmp`
   const handle = await open(temporary, 'w', 0o644)
   try {
@@ -154,6 +150,13 @@ export async function writeDeployment(
   await rename(temporary, path).catch(async (error: unknown) => {
     await unlink(temporary)
     throw error
+  })
+}
+
+export function deploymentExists(path: string): UserError {
+  return new UserError(`${path} exists`, {
+    code: 'EXISTS',
+    remedy: 'move it away, or choose another --out',
   })
 }
 

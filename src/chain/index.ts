@@ -110,12 +110,24 @@ export {
   type SenderOptions,
   withDeployment,
 } from './chain.js'
-export { type ChainSettings, type ConfiguredChainOptions, openConfiguredChain } from './configured.js'
-export { type DeployOptions, type DeployResult, type DeployStep, deployContracts } from './deploy.js'
+export {
+  type ChainSettings,
+  type ConfiguredChainOptions,
+  connectionOf,
+  openConfiguredChain,
+} from './configured.js'
+export {
+  type DeployOptions,
+  type DeployResult,
+  type DeployStep,
+  deployContracts,
+  planDeployment,
+} from './deploy.js'
 export {
   beaconInfoOf,
   type ContractAddresses,
   type Deployment,
+  deploymentExists,
   deploymentPath,
   findDeployment,
   parseDeployment,
@@ -131,10 +143,11 @@ export {
 } from './deployment-terms.js'
 export { type DevChain, type DevChainOptions, startDevChain, wellKnownAccount } from './dev-chain.js'
 export { formatEther, formatGwei, gweiToWei, lackOfMoney, parseAmount } from './ether.js'
+export { marketFees } from './fees.js'
 export { hostFromBytes16, hostToBytes16, seatPrefix } from './host.js'
 export { explainChainError } from './reverts.js'
 export { openSeatCache, SeatCache } from './seat-cache.js'
-export type { ActionOptions, Mined } from './send.js'
+export { type ActionOptions, type Mined, sendCall } from './send.js'
 export { type ChainRequest, fromOutcome, toChainRequest, toOutcome } from './structs.js'
 export { bondFor, type ChainTerms } from './terms.js'
 export {

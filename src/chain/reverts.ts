@@ -137,7 +137,7 @@ const WORDS: Readonly<Record<string, (...figures: Figures) => Words | UserError>
       "the prover's free deposit is too low",
       amount(have),
       amount(need),
-      'run "plumbline chain deposit"',
+      'run "plumbline chain stake --bond <amount>"',
     ),
   AlreadyOpen: (id) => ({ message: `the challenge ${text(id)} is open already`, code: 'EXISTS' }),
   WrongStatus: (have) => ({ message: `the challenge is ${status(have)}: the step does not fit` }),

@@ -1,5 +1,12 @@
 /** Every command, in the order in which help lists them. */
 import { beaconNewCommand, beaconServeCommand } from './beacon.js'
+import { chainClaimCommand } from './chain-claim.js'
+import { chainDeployCommand } from './chain-deploy.js'
+import { chainDevCommand } from './chain-dev.js'
+import { chainConsentCommand, chainRegisterCommand } from './chain-register.js'
+import { chainStakeCommand } from './chain-stake.js'
+import { chainStatusCommand } from './chain-status.js'
+import { chainUnstakeCommand } from './chain-unstake.js'
 import { challengerCommand } from './challenger.js'
 import type { Command } from './command.js'
 import { completionCommand } from './completion.js'
@@ -31,6 +38,14 @@ export const COMMANDS: readonly Command[] = [
   registrySignCommand,
   registryShowCommand,
   registryEntryCommand,
+  chainStatusCommand,
+  chainConsentCommand,
+  chainRegisterCommand,
+  chainStakeCommand,
+  chainUnstakeCommand,
+  chainClaimCommand,
+  chainDevCommand,
+  chainDeployCommand,
   lab,
   beaconNewCommand,
   beaconServeCommand,

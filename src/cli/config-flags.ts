@@ -20,6 +20,11 @@ export const CONFIG_FLAGS: Readonly<Record<string, string>> = {
   'prover.minIntervalSeconds': 'min-interval',
   'challenger.uplinkMbps': 'uplink',
   'challenger.operator': 'operator',
+  'chain.rpcUrls': 'rpc',
+  'chain.chainId': 'chain-id',
+  'chain.addresses': 'addresses',
+  'chain.maxFeePerGasGwei': 'max-fee',
+  'chain.confirmations': 'confirmations',
 }
 
 /** A refused value that came from a flag is wrong usage, and is told by the flag's name; anything else stays as it is. */
