@@ -29,7 +29,10 @@ export type FaultCode =
   | 'round_known_before'
   | 'registry_unknown'
   | 'committee_differs'
+  | 'chain_unknown'
   | 'not_settled'
+  | 'settled_hash'
+  | 'settled_value'
 
 export interface Fault {
   readonly code: FaultCode

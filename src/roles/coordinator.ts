@@ -102,6 +102,21 @@ export type ProgressEvent =
       readonly dirty: boolean
       readonly failed: boolean
     }
+  | {
+      /** What a challenge on a chain costs its payer, before anything is sent. */
+      readonly event: 'quoted'
+      readonly feeWei: string
+      readonly gasFeeWei: string
+      readonly haveWei: string
+    }
+  | {
+      /** A transaction of the payer's, on a chain. */
+      readonly event: 'transaction'
+      readonly step: string
+      readonly txHash: string
+      readonly gasUsed: number
+      readonly feeWei: string
+    }
   | { readonly event: 'voted'; readonly votes: number; readonly needed: number }
   | { readonly event: 'signed'; readonly signatures: number; readonly needed: number }
 

@@ -61,23 +61,17 @@ interface Tie {
   readonly keeper: ChainKeeper
 }
 
-/** Opens the configured chain for reading and sending, with this node's own copy of the seats. */
-export async function openTie(
-  modules: Omit<ChainLinkModules, 'roles'>,
+/** Opens the configured chain for reading and sending. */
+export async function openNodeChain(
+  modules: Pick<ChainLinkModules, 'config' | 'identity' | 'store' | 'log'>,
   signal?: AbortSignal,
-): Promise<{ readonly chain: Chain; readonly seats: SeatCache }> {
+): Promise<Chain> {
   const { config, identity, store, log } = modules
   const { addresses, ...settings } = config.chain
-  const chain = await openConfiguredChain(
+  return openConfiguredChain(
     { ...settings, addresses: addresses === undefined ? undefined : expandPath(addresses) },
     { dataDir: config.dataDir, identity, store, log, signal },
   )
-  try {
-    return { chain, seats: await openSeatCache(chain, { signal }) }
-  } catch (error) {
-    await chain.close()
-    throw error
-  }
 }
 
 export class ChainLink implements CommitteeSource {
@@ -177,7 +171,12 @@ export class ChainLink implements CommitteeSource {
   async #try(): Promise<void> {
     const { identity, store, log, beacon } = this.#modules
     try {
-      const { chain, seats } = await openTie(this.#modules, this.#stopping.signal)
+      const { signal } = this.#stopping
+      const chain = await openNodeChain(this.#modules, signal)
+      const seats = await openSeatCache(chain, { signal }).catch(async (error: unknown) => {
+        await chain.close()
+        throw error
+      })
       const keeping = chain.pollMs < 1000 ? DEVELOPMENT_KEEPING : PUBLIC_KEEPING
       const { address } = identity
       const keeper = new ChainKeeper({ chain, store, address, log }, keeping)

@@ -3,6 +3,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { toHex } from 'viem'
 import {
   type Chain,
+  type ChallengeQuote,
   chooseRound,
   chooseSnapshot,
   fixCommittee,
@@ -40,6 +41,7 @@ export interface ChainVenueOptions {
   /** Fee of one member; the least that the contract takes unless given. */
   readonly slotFeeWei?: bigint | undefined
   readonly onStep?: (step: ChainStep) => void
+  readonly onQuote?: (quote: ChallengeQuote & { readonly haveWei: bigint }) => void
 }
 
 export interface ChainVenueModules {
@@ -92,6 +94,7 @@ export class ChainVenue implements Venue {
     })
     const payer = addressOfPublicKey(request.payer)
     const haveWei = await chain.client.getBalance({ address: payer })
+    this.options.onQuote?.({ ...quote, haveWei })
     if (haveWei < quote.totalWei)
       throw lackOfMoney(
         `a challenge with ${committeeSize} members`,
