@@ -10,13 +10,14 @@ const SHOWN_FIGURES = 6
 /** No chain has 2^128 wei. */
 const MAX_WEI = 2n ** 128n
 
-/** `1.5 ETH`, `0.000578191 ETH`; exact where six figures suffice, otherwise cut. */
-export function formatEther(wei: bigint): string {
-  const text = formatUnits(wei, ETHER_DECIMALS)
-  const [whole = '0', fraction = ''] = text.split('.')
-  const zeros = /^-?0$/.test(whole) ? (/^0*/.exec(fraction)?.[0].length ?? 0) : 0
-  const shown = fraction.slice(0, zeros + SHOWN_FIGURES).replace(/0+$/, '')
-  return `${whole}${shown === '' ? '' : `.${shown}`} ETH`
+/** `1.5 ETH`, `0.000578191 ETH`; exact where six figures suffice, otherwise cut, or rounded up where that is asked for. */
+export function formatEther(wei: bigint, rounding: 'down' | 'up' = 'down'): string {
+  const [whole = '0', fraction = ''] = formatUnits(wei, ETHER_DECIMALS).split('.')
+  const zeros = whole === '0' ? (/^0*/.exec(fraction)?.[0].length ?? 0) : 0
+  const decimals = Math.min(ETHER_DECIMALS, zeros + SHOWN_FIGURES)
+  const unit = 10n ** BigInt(ETHER_DECIMALS - decimals)
+  const shown = rounding === 'up' ? ((wei + unit - 1n) / unit) * unit : (wei / unit) * unit
+  return `${formatUnits(shown, ETHER_DECIMALS)} ETH`
 }
 
 /** `12.5 gwei` */
@@ -56,7 +57,7 @@ export function gweiToWei(gwei: number): bigint {
 
 /** The one way in which a lack of money is told. */
 export function lackOfMoney(what: string, haveWei: bigint, needWei: bigint, remedy: string): UserError {
-  return new UserError(`${what}: have ${formatEther(haveWei)}, need ${formatEther(needWei)}`, {
+  return new UserError(`${what}: have ${formatEther(haveWei)}, need ${formatEther(needWei, 'up')}`, {
     code: 'DENIED',
     remedy,
     details: { haveWei: haveWei.toString(), needWei: needWei.toString() },

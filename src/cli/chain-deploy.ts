@@ -39,8 +39,8 @@ export const chainDeployCommand = defineCommand({
     ...walletOptions,
   },
   examples: [
-    ['chain deploy --rpc https://rpc.example.org --wallet deployer.json --dry-run', 'See terms and cost'],
-    ['chain deploy --rpc https://rpc.example.org --wallet deployer.json', 'Deploy'],
+    ['chain deploy --wallet deployer.json --dry-run', 'See terms and cost'],
+    ['chain deploy --wallet deployer.json', 'Deploy'],
   ],
   run: (args, io) =>
     withConnection(args, io, async ({ chain, config, wallet }) => {

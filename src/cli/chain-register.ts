@@ -42,7 +42,7 @@ export const chainConsentCommand = defineCommand({
     ...chainOptions,
     ...keyOptions,
   },
-  examples: [['chain consent --owner 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed > consent.json', 'Sign it']],
+  examples: [['chain consent --owner 0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed', 'Sign it']],
   run: (args, io) =>
     withChain(args, io, async (chain, config) => {
       const { parseAddress } = await import('../crypto/address.js')
@@ -101,15 +101,9 @@ export const chainRegisterCommand = defineCommand({
     ...walletOptions,
   },
   examples: [
-    ['chain register --host 203.0.113.7 --uplink 200 --seats 1 --wallet cold.json', 'A challenge server'],
-    [
-      'chain register --host 203.0.113.7 --bond "0.2 ETH" --wallet cold.json',
-      'An access point, with its deposit',
-    ],
-    [
-      'chain register --host 203.0.113.7 --consent consent.json --wallet cold.json',
-      'From the machine of the wallet',
-    ],
+    ['chain register --host 203.0.113.7 --seats 1 --wallet w.json', 'A challenge server'],
+    ['chain register --host 203.0.113.7 --bond 0.2 --wallet w.json', 'An access point, with its deposit'],
+    ['chain register --host 203.0.113.7 --consent c.json --wallet w.json', 'From the machine of the wallet'],
   ],
   run: (args, io) =>
     withWallet(args, io, async ({ chain, config, wallet }) => {

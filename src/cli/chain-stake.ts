@@ -34,7 +34,7 @@ export const chainStakeCommand = defineCommand({
   },
   examples: [
     ['chain stake --seats 2 --wallet cold.json', 'Two seats more'],
-    ['chain stake --bond "0.5 ETH" --wallet cold.json', 'Fill the deposit from which bonds are taken'],
+    ['chain stake --bond 0.5 --wallet cold.json', 'Fill the deposit from which bonds are taken'],
   ],
   run: (args, io) =>
     withWallet(args, io, async ({ chain, config }) => {

@@ -35,7 +35,7 @@ export const chainUnstakeCommand = defineCommand({
   examples: [
     ['chain unstake --leave --wallet cold.json', 'Leave; the stake unbonds'],
     ['chain unstake --withdraw', 'Later: pay it to the cold wallet (anybody may ask for it)'],
-    ['chain unstake --bond "0.2 ETH" --wallet cold.json', "Take a part of the prover's deposit out"],
+    ['chain unstake --bond 0.2 --wallet cold.json', "Take a part of the prover's deposit out"],
   ],
   run: (args, io) =>
     withWallet(args, io, async ({ chain, config }) => {

@@ -1,0 +1,37 @@
+/** One challenge as a member has it. */
+import type { Committee } from '../../pob/committee.js'
+import type { Plan } from '../../pob/plan.js'
+import type { Request } from '../../pob/request.js'
+import type { ResultValue } from '../../pob/result.js'
+import type { Commitment, Testimony } from '../../pob/slot.js'
+import type { ChallengeDigests } from '../../pob/structures.js'
+
+export interface Attempt {
+  readonly seed: Uint8Array
+  readonly commitment: Commitment
+  /** Milliseconds since the Unix epoch: armed or running until then at the latest. */
+  readonly armedUntilMs: number
+  testimony?: Testimony
+}
+
+export interface Challenge {
+  readonly id: string
+  readonly request: Request
+  readonly digests: ChallengeDigests
+  readonly committee: Committee
+  readonly memberIndex: number
+  readonly sessionId: Uint8Array
+  readonly sessionKey: Uint8Array
+  readonly attempts: Map<string, Attempt>
+  /** Milliseconds since the Unix epoch. */
+  readonly admittedMs: number
+  sessionOpen: boolean
+  plan?: Plan
+  /** Recomputed evidence by hash, as voted for; the evidence itself is in the store, so that anyone can settle. */
+  result?: ResultValue
+}
+
+/** Whether this member is in a team; the others sign without sending. */
+export function sendsIn({ committee, memberIndex }: Challenge): boolean {
+  return memberIndex < committee.teamSize * committee.teams
+}

@@ -1,0 +1,56 @@
+/** The coordinator's plan and its farewell. */
+import { verifySignature } from '../../crypto/identity.js'
+import { evidenceHashOf } from '../../pob/evidence.js'
+import { sameBytes } from '../../pob/party.js'
+import { planDiffers, planDigest, planFault } from '../../pob/plan.js'
+import { decodeTranscript } from '../../pob/transcript.js'
+import type { PlanBody } from '../control-messages.js'
+import type { Remote } from '../modules.js'
+import { ensure } from '../protocol-error.js'
+import type { ChallengeTable } from './table.js'
+
+/** The coordinator's plan. @throws Refusal */
+export async function acceptPlan(table: ChallengeTable, body: PlanBody, remote: Remote): Promise<void> {
+  ensure(sameBytes(remote.publicKey, body.request.coordinator), 'denied', 'only the coordinator sends a plan')
+  await table.modules.behaviour.before('plan')
+  const { plan, planSignature, ...rest } = body
+  const challenge = await table.admitted({ ...rest, beaconSignature: plan.beaconSignature })
+  const { digests, request, committee } = challenge
+  const digest = planDigest(digests, plan)
+  ensure(
+    verifySignature(request.coordinator, digest, planSignature),
+    'bad_request',
+    'the plan does not carry the signature of the coordinator',
+  )
+  const wrong = planFault(request, digests.challengeId, plan) ?? planDiffers(plan, committee)
+  ensure(wrong === undefined, 'bad_request', `plan: ${wrong}`)
+  await table.once(challenge, 'plan', digest)
+  challenge.plan = plan
+  await table.note(challenge, 'planned')
+}
+
+/** The coordinator is done; keeps the transcript of the evidence voted for. @throws Refusal */
+export async function finish(
+  table: ChallengeTable,
+  challengeId: Uint8Array,
+  transcript: Uint8Array | undefined,
+  remote: Remote,
+): Promise<void> {
+  const challenge = table.known(challengeId)
+  ensure(
+    sameBytes(remote.publicKey, challenge.request.coordinator),
+    'denied',
+    'only the coordinator finishes',
+  )
+  try {
+    const { result } = challenge
+    if (
+      transcript !== undefined &&
+      result !== undefined &&
+      sameBytes(evidenceHashOf(decodeTranscript(transcript).evidence), result.evidenceHash)
+    )
+      await table.modules.store.saveTranscript(challenge.id, transcript)
+  } finally {
+    await table.release(challenge)
+  }
+}

@@ -1,0 +1,143 @@
+/** One slot of this member: its commitment, its train, its testimony. */
+import { randomBytes } from 'node:crypto'
+import { verifySignature } from '../../crypto/identity.js'
+import type { TrainReport } from '../../dataplane/index.js'
+import { packetCountOf } from '../../pob/constants.js'
+import { addressBytesOf, sameBytes } from '../../pob/party.js'
+import {
+  ackListDigest,
+  commitmentDigest,
+  type SlotId,
+  seedHashOf,
+  type Testimony,
+  testimonyDigest,
+} from '../../pob/slot.js'
+import type { Remote } from '../modules.js'
+import { ensure } from '../protocol-error.js'
+import type { Challenge } from './challenge.js'
+import type { ChallengerOptions } from './modules.js'
+import type { ChallengeTable } from './table.js'
+
+/** How long an armed train waits for the prover's go. */
+const ARMED_MS = 10_000
+
+export async function arm(
+  table: ChallengeTable,
+  options: ChallengerOptions,
+  { challengeId, slot, attempt }: SlotId & { challengeId: Uint8Array },
+  remote: Remote,
+) {
+  const challenge = table.known(challengeId)
+  ensure(sameBytes(remote.publicKey, challenge.request.coordinator), 'denied', 'only the coordinator arms')
+  await table.modules.behaviour.before('arm')
+  const { plan, memberIndex } = challenge
+  ensure(plan !== undefined && challenge.sessionOpen, 'conflict', 'there is no plan or no session yet')
+  const inTeam = Math.floor(memberIndex / plan.teamSize) === slot && slot < plan.teams
+  ensure(inTeam, 'denied', `this member does not send in slot ${slot}`)
+  const name = `${slot}/${attempt}`
+  const known = challenge.attempts.get(name)
+  if (known !== undefined) return known.commitment
+  ensure(
+    attempt === 0 || challenge.attempts.has(`${slot}/${attempt - 1}`),
+    'bad_request',
+    `attempt ${attempt} of slot ${slot} comes before attempt ${attempt - 1}`,
+  )
+  ensure(
+    slotsArmedBeside(table, challenge) < options.maxConcurrentSlots,
+    'busy',
+    'this challenger sends in another challenge right now; ask again in a second',
+  )
+  const seed = table.modules.behaviour.seed(new Uint8Array(randomBytes(32)), challengeId, { slot, attempt })
+  const terms = {
+    seedHash: table.modules.behaviour.seedHash(
+      seedHashOf(seed, challengeId, addressBytesOf(table.modules.identity.publicKey), { slot, attempt }),
+    ),
+    rateKbps: plan.memberRateKbps,
+    packetCount: packetCountOf(plan.memberRateKbps, plan.tauMicros),
+  }
+  const digest = commitmentDigest(challenge.digests, { slot, attempt }, terms)
+  await table.once(challenge, `commitment/${name}`, digest)
+  const behaviour = table.modules.behaviour.train()
+  await table.modules.plane.prepareTrain({
+    sessionId: challenge.sessionId,
+    slot,
+    attempt,
+    seed,
+    packetCount: terms.packetCount,
+    rateKbps: terms.rateKbps,
+    armedForMs: ARMED_MS,
+    ...(behaviour === undefined ? {} : { behaviour }),
+  })
+  const commitment = { ...terms, signature: table.modules.identity.sign(digest) }
+  challenge.attempts.set(name, { seed, commitment, armedUntilMs: table.modules.now() + ARMED_MS })
+  return commitment
+}
+
+/** Within a challenge slots and attempts follow one another: a failed one does not stand in the way of its repeat. */
+function slotsArmedBeside(table: ChallengeTable, own: Challenge): number {
+  const nowMs = table.modules.now()
+  const others = table.all().filter((challenge) => challenge !== own)
+  const attempts = others.flatMap((challenge) => [...challenge.attempts.values()])
+  return attempts.filter((each) => each.testimony === undefined && each.armedUntilMs > nowMs).length
+}
+
+export async function reveal(
+  table: ChallengeTable,
+  body: SlotId & { challengeId: Uint8Array; roots: readonly Uint8Array[]; signature: Uint8Array },
+  remote: Remote,
+): Promise<Testimony> {
+  const { challengeId, slot, attempt, roots, signature } = body
+  const challenge = table.known(challengeId)
+  ensure(sameBytes(remote.publicKey, challenge.request.coordinator), 'denied', 'only the coordinator asks')
+  await table.modules.behaviour.before('reveal')
+  const name = `${slot}/${attempt}`
+  const made = challenge.attempts.get(name)
+  const { plan } = challenge
+  ensure(
+    made !== undefined && plan !== undefined,
+    'not_found',
+    `this member was not armed for slot ${slot}, attempt ${attempt}`,
+  )
+  const ackList = ackListDigest(challenge.digests, { slot, attempt }, roots)
+  if (made.testimony !== undefined) {
+    ensure(sameBytes(made.testimony.ackListHash, ackList), 'conflict', 'the prover signed two lists of acks')
+    return made.testimony
+  }
+  ensure(
+    verifySignature(challenge.request.prover, ackList, signature),
+    'bad_request',
+    'the acks do not carry the signature of the prover',
+  )
+  const { plane, identity } = table.modules
+  const report = await plane.collectTrain({ sessionId: challenge.sessionId, slot, attempt })
+  const path = await plane.pathStatistics(challenge.sessionId)
+  const honest = testify(report, roots, {
+    seed: made.seed,
+    ackListHash: ackList,
+    rttMicros: Math.round(path.rttMinMicros),
+  })
+  const statement = table.modules.behaviour.testimony(honest, plan)
+  const digest = testimonyDigest(challenge.digests, { slot, attempt }, statement)
+  await table.once(challenge, `testimony/${name}`, digest)
+  made.testimony = { ...statement, signature: identity.sign(digest) }
+  return made.testimony
+}
+
+/** Own times for the acks whose live root is the list's. */
+function testify(
+  report: TrainReport,
+  roots: readonly Uint8Array[],
+  known: { readonly seed: Uint8Array; readonly ackListHash: Uint8Array; readonly rttMicros: number },
+): Omit<Testimony, 'signature'> {
+  const ownMicros = roots.map(() => 0)
+  for (const ack of report.acks) {
+    const root = roots[ack.k]
+    if (root !== undefined && sameBytes(root, ack.root)) ownMicros[ack.k] = ack.ownMicros
+  }
+  return {
+    ...known,
+    ownMicros,
+    latenessMicros: Math.max(0, Math.round(report.latenessMicros)),
+    sentPackets: report.sentPackets,
+  }
+}

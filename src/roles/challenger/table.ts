@@ -1,0 +1,128 @@
+/** The challenges that a member serves: who is admitted, for how long, and what was signed for each. */
+import { randomBytes } from 'node:crypto'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { sameBytes } from '../../pob/party.js'
+import type { Request } from '../../pob/request.js'
+import { admit } from '../admission.js'
+import type { Admission } from '../control-messages.js'
+import type { ChallengeNote } from '../modules.js'
+import { ensure } from '../protocol-error.js'
+import type { Challenge } from './challenge.js'
+import type { ChallengerModules } from './modules.js'
+
+/** Challenges kept in memory at once; each holds one session and at most one train. */
+const MAX_CHALLENGES = 32
+/** Where all places are taken, a challenge in which this member was never armed gives up its place after so long. */
+const UNUSED_MS = 60_000
+
+export class ChallengeTable {
+  readonly #challenges = new Map<string, Challenge>()
+
+  constructor(readonly modules: ChallengerModules) {}
+
+  get size(): number {
+    return this.#challenges.size
+  }
+
+  all(): readonly Challenge[] {
+    return [...this.#challenges.values()]
+  }
+
+  /** Whether that key coordinates a challenge under way: nobody else has anything long to send. */
+  coordinates(publicKey: Uint8Array): boolean {
+    const nowSeconds = this.modules.now() / 1000
+    return [...this.#challenges.values()].some(
+      ({ request }) => request.expiresAt > nowSeconds && sameBytes(request.coordinator, publicKey),
+    )
+  }
+
+  /** Finds the challenge or admits it. @throws Refusal */
+  async admitted(admission: Admission): Promise<Challenge> {
+    await this.sweep()
+    const { identity, committees, now } = this.modules
+    const nowMs = now()
+    const { request, digests, committee } = await admit(admission, committees, nowMs)
+    const id = bytesToHex(digests.challengeId)
+    const known = this.#challenges.get(id)
+    if (known !== undefined) return known
+    if (this.#challenges.size >= MAX_CHALLENGES) await this.makeRoom()
+    ensure(
+      this.#challenges.size < MAX_CHALLENGES,
+      'busy',
+      `this challenger serves ${this.#challenges.size} challenges already`,
+    )
+    const memberIndex = committee.members.findIndex((member) =>
+      sameBytes(member.publicKey, identity.publicKey),
+    )
+    ensure(memberIndex >= 0, 'denied', 'this challenger was not drawn for the challenge')
+    // One challenge for a prover and round: nobody varies the claim until the teams suit.
+    const draw = `draw/${venueName(request)}${bytesToHex(request.prover)}/${bytesToHex(request.beaconChain)}/${request.beaconRound}`
+    const outcome = await this.modules.store.signOnce(draw, digests.challengeId)
+    ensure(outcome !== 'conflict', 'conflict', 'another challenge of this prover was drawn by this round')
+    // The same challenge may have come in twice while the lock was written.
+    const meanwhile = this.#challenges.get(id)
+    if (meanwhile !== undefined) return meanwhile
+    const challenge: Challenge = {
+      id,
+      request,
+      digests,
+      committee,
+      memberIndex,
+      sessionId: new Uint8Array(randomBytes(8)),
+      sessionKey: new Uint8Array(randomBytes(16)),
+      attempts: new Map(),
+      admittedMs: nowMs,
+      sessionOpen: false,
+    }
+    this.#challenges.set(id, challenge)
+    return challenge
+  }
+
+  known(challengeId: Uint8Array): Challenge {
+    const challenge = this.#challenges.get(bytesToHex(challengeId))
+    ensure(challenge !== undefined, 'not_found', 'no such challenge here')
+    return challenge
+  }
+
+  /** The sign-once lock. @throws Refusal conflict where another digest was signed. */
+  async once(challenge: Challenge, what: string, digest: Uint8Array): Promise<void> {
+    const outcome = await this.modules.store.signOnce(`${challenge.id}/${what}`, digest)
+    ensure(outcome !== 'conflict', 'conflict', `another ${what} was signed for this challenge`)
+  }
+
+  note({ id, request }: Challenge, phase: ChallengeNote['phase']): Promise<void> {
+    const { claimKbps, prover, payer } = request
+    return this.modules.store.noteChallenge({ id, role: 'challenger', phase, claimKbps, prover, payer })
+  }
+
+  async release(challenge: Challenge): Promise<void> {
+    this.#challenges.delete(challenge.id)
+    if (challenge.sessionOpen) await this.modules.plane.removeSession(challenge.sessionId)
+  }
+
+  /** A prover has one challenge at a time: what its earlier ones hold here, an armed train above all, is free again. */
+  async supersede(by: Challenge): Promise<void> {
+    for (const challenge of [...this.#challenges.values()])
+      if (challenge !== by && sameBytes(challenge.request.prover, by.request.prover))
+        await this.release(challenge)
+  }
+
+  /** Requests cost their senders next to nothing: what never came to anything makes room for what may. */
+  async makeRoom(): Promise<void> {
+    const before = this.modules.now() - UNUSED_MS
+    for (const challenge of [...this.#challenges.values()])
+      if (challenge.attempts.size === 0 && challenge.admittedMs < before) await this.release(challenge)
+  }
+
+  /** Forgets challenges past their time. */
+  async sweep(): Promise<void> {
+    const nowSeconds = this.modules.now() / 1000
+    for (const challenge of [...this.#challenges.values()])
+      if (challenge.request.expiresAt <= nowSeconds) await this.release(challenge)
+  }
+}
+
+/** A challenge on a chain is no other draw of one without: each chain and contract counts its own. */
+function venueName({ chainId, verifyingContract }: Request): string {
+  return chainId === 0 ? '' : `${chainId}/${bytesToHex(verifyingContract)}/`
+}

@@ -1,0 +1,79 @@
+/** The request of a challenge, and the prover's acceptance before anybody knows the round. */
+import { randomBytes } from 'node:crypto'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { verifySignature } from '../../crypto/identity.js'
+import { UserError } from '../../errors.js'
+import { PROTOCOL_VERSION } from '../../pob/constants.js'
+import { acceptanceDigest, Direction, Profile, type Request } from '../../pob/request.js'
+import { type Admission, REQUEST_MESSAGE } from '../control-messages.js'
+import type { DrawnCommittee, VenueTerms } from '../venue.js'
+import type { CoordinatorRun } from './run.js'
+import type { ChallengeOrder, CoordinatorModules } from './types.js'
+
+export function makeRequest(order: ChallengeOrder, modules: CoordinatorModules, terms: VenueTerms): Request {
+  const { publicKey } = modules.identity
+  const strict = order.profile === 'strict'
+  const single = order.profile === 'quick' || order.profile === 'published'
+  return {
+    version: PROTOCOL_VERSION,
+    ...terms,
+    prover: order.prover.publicKey,
+    payer: publicKey,
+    coordinator: publicKey,
+    direction: Direction.down,
+    profile: Profile[order.profile],
+    claimKbps: order.claimKbps,
+    committeeSize: order.committeeSize,
+    faulty: strict ? 0 : order.faulty,
+    teams: single ? 1 : strict ? (order.teams ?? 5) : 2 * order.faulty + 1,
+    betaMillionths: strict ? (order.betaMillionths ?? 100_000) : 0,
+    deltaMillionths: strict ? (order.deltaMillionths ?? 10_000) : 0,
+    salt: new Uint8Array(randomBytes(32)),
+  }
+}
+
+/** Request and acceptance, before the round is out that nobody knows yet. */
+export async function accept(run: CoordinatorRun): Promise<Omit<Admission, 'beaconSignature'>> {
+  const { control, identity, venue, now } = run.modules
+  const request = run.request
+  await venue.requireCommittee(request, run.signal)
+  const payerSignature = identity.sign(run.digests.challengeId)
+  const answer = await control.request(
+    run.order.prover,
+    REQUEST_MESSAGE,
+    { request, payerSignature },
+    run.options(),
+  )
+  run.accepted = true
+  const digest = acceptanceDigest(run.digests, answer.acceptedAt)
+  if (!verifySignature(request.prover, digest, answer.signature))
+    throw new UserError('the prover answered with a signature that is not its own', {
+      code: 'BAD_MESSAGE',
+      remedy: 'check the prover id',
+    })
+  run.progress({
+    event: 'requested',
+    challengeId: bytesToHex(run.digests.challengeId),
+    round: request.beaconRound,
+    waitSeconds: Math.max(0, venue.roundTime(request) - now() / 1000),
+  })
+  const { acceptedAt, signature: acceptanceSignature } = answer
+  const { challengeId } = run.digests
+  await venue.opened({ request, challengeId, acceptedAt, acceptanceSignature }, run.signal)
+  return { request, payerSignature, acceptedAt, acceptanceSignature }
+}
+
+/** The committee that the named round draws. */
+export async function drawCommittee(run: CoordinatorRun): Promise<DrawnCommittee> {
+  const drawn = await run.modules.venue.draw(run.request, run.signal)
+  const { members, teams, teamSize, memberRateKbps, allOn } = drawn.committee
+  run.progress({
+    event: 'drawn',
+    committee: members.map((member) => bytesToHex(member.publicKey)),
+    teams,
+    teamSize,
+    memberRateMbps: memberRateKbps / 1000,
+    allOn,
+  })
+  return drawn
+}

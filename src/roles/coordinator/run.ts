@@ -1,0 +1,96 @@
+/** The state of one challenge as its coordinator has it, and how members are asked. */
+import { verifySignature } from '../../crypto/identity.js'
+import type { OutcomeCache } from '../../pob/assess.js'
+import type { Committee } from '../../pob/committee.js'
+import type { Plan } from '../../pob/plan.js'
+import { digestsOf, type Request } from '../../pob/request.js'
+import type { SlotRecord } from '../../pob/slot.js'
+import type { ChallengeDigests } from '../../pob/structures.js'
+import { askAgain } from '../ask-again.js'
+import type { ReportedStatistics } from '../control-messages.js'
+import type { PeerTarget } from '../modules.js'
+import type { ChallengeOrder, CoordinatorModules, ProgressEvent } from './types.js'
+
+/** Members that failed to answer a step get less time for the next, so that a few silent ones cost seconds, not minutes. */
+const SUSPECT_DEADLINE_MS = 1_500
+/** Once enough members have voted or signed, the others have this long. */
+const GRACE_MS = 750
+
+export class CoordinatorRun {
+  readonly suspects = new Set<number>()
+  /** Slots assessed once are not recomputed. */
+  readonly outcomes: OutcomeCache = new WeakMap()
+  readonly statistics: ReportedStatistics[] = []
+  readonly slots: SlotRecord[] = []
+  readonly digests: ChallengeDigests
+  committee: Committee | undefined
+  /** The prover waits for us. */
+  accepted = false
+  /** Slots in a row in which the prover could not be reached, and why the last slot failed. */
+  unreached = 0
+  slotFailure = 'nobody sent'
+
+  constructor(
+    readonly order: ChallengeOrder,
+    readonly modules: CoordinatorModules,
+    readonly signal: AbortSignal | undefined,
+    readonly request: Request,
+  ) {
+    this.digests = digestsOf(request)
+  }
+
+  progress(event: ProgressEvent): void {
+    this.modules.onProgress?.(event)
+  }
+
+  options(deadlineMs?: number) {
+    return {
+      ...(this.signal === undefined ? {} : { signal: this.signal }),
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    }
+  }
+
+  /**
+   * Asks members at once. One that fails has no answer in the result, and is given less time from then on. With `enough`,
+   * the rest is waited for only a little longer once so many have answered.
+   */
+  async each<T>(
+    members: readonly number[],
+    what: string,
+    ask: (member: number, options: { deadlineMs?: number; signal?: AbortSignal }) => Promise<T>,
+    enough = Number.POSITIVE_INFINITY,
+  ): Promise<Map<number, T>> {
+    const answers = new Map<number, T>()
+    const satisfied = new AbortController()
+    const signal =
+      this.signal === undefined ? satisfied.signal : AbortSignal.any([this.signal, satisfied.signal])
+    let grace: NodeJS.Timeout | undefined
+    await Promise.all(
+      members.map(async (member) => {
+        try {
+          const deadline = this.suspects.has(member) ? { deadlineMs: SUSPECT_DEADLINE_MS } : {}
+          answers.set(member, await askAgain(() => ask(member, { ...deadline, signal }), signal))
+          if (answers.size >= enough) grace ??= setTimeout(() => satisfied.abort(), GRACE_MS)
+        } catch (error) {
+          if (this.signal?.aborted) throw error
+          this.suspects.add(member)
+          const reason = satisfied.signal.aborted ? 'slower than enough others' : String(error)
+          this.modules.log.warn({ member, what, reason }, 'a challenger did not answer')
+        }
+      }),
+    )
+    clearTimeout(grace)
+    return answers
+  }
+
+  target(member: number): PeerTarget {
+    const entry = this.committee?.members[member]
+    if (entry === undefined) throw new Error(`no member ${member}`)
+    return entry
+  }
+
+  signedBy(plan: Plan, member: number, digest: Uint8Array, signature: Uint8Array): boolean {
+    const key = plan.committee[member]
+    return key !== undefined && verifySignature(key, digest, signature)
+  }
+}

@@ -1,0 +1,56 @@
+/** The slots of a plan in their order, dirty ones again, until the guarantee suffices. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { UserError } from '../../errors.js'
+import { assess, isDirty } from '../../pob/assess.js'
+import { ENOUGH_CLAIM_SHARE, MAX_ATTEMPTS } from '../../pob/constants.js'
+import type { Evidence } from '../../pob/evidence.js'
+import type { Plan } from '../../pob/plan.js'
+import { Profile } from '../../pob/request.js'
+import type { CoordinatorRun } from './run.js'
+import { runSlot } from './slot.js'
+
+/** Between slots: buffers of the link empty, daemons come to rest. */
+const SLOT_GAP_MS = 60
+
+export async function runSlots(
+  run: CoordinatorRun,
+  head: Omit<Evidence, 'slots'>,
+  plan: Plan,
+): Promise<void> {
+  const strict = run.request.profile === Profile.strict
+  for (let slot = 0; slot < plan.teams; slot++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      run.progress({ event: 'slot_started', slot, attempt, of: plan.teams })
+      const record = await runSlot(run, plan, slot, attempt)
+      run.slots.push(record)
+      const dirty = isDirty(record, plan.tauMicros)
+      const assessment = assess({ ...head, slots: [record] }, { partial: true, outcomes: run.outcomes })
+      run.progress({
+        event: 'slot_ended',
+        slot,
+        attempt,
+        valueMbps: (assessment.slots[0]?.valueKbps ?? 0) / 1000,
+        dirty: dirty && record.capture !== null,
+        failed: record.capture === null,
+      })
+      await sleep(SLOT_GAP_MS)
+      if (!dirty || strict) break
+    }
+    if (run.request.profile === Profile.standard && slot >= plan.faulty && slot + 1 < plan.teams) {
+      const { guaranteedKbps } = assess(
+        { ...head, slots: run.slots },
+        { partial: true, outcomes: run.outcomes },
+      )
+      if (guaranteedKbps >= ENOUGH_CLAIM_SHARE * run.request.claimKbps) return
+    }
+  }
+}
+
+/** Nothing that arrived is no measurement: it says nothing about the line. */
+export function requireCapture(run: CoordinatorRun): void {
+  if (run.slots.some(({ capture }) => capture !== null)) return
+  throw new UserError(`no slot brought a result: ${run.slotFailure}`, {
+    code: 'UNAVAILABLE',
+    remedy: 'run `plumbline doctor` on the prover, and measure again',
+  })
+}

@@ -1,0 +1,88 @@
+/** What a coordinator is asked for, what it tells on the way, and what comes out. */
+import type { Assessment } from '../../pob/assess.js'
+import type { Committee } from '../../pob/committee.js'
+import type { Evidence } from '../../pob/evidence.js'
+import type { Plan } from '../../pob/plan.js'
+import type { ProfileName, Request } from '../../pob/request.js'
+import type { PathReport, ReportedStatistics } from '../control-messages.js'
+import type { PeerTarget, RoleModules } from '../modules.js'
+import type { Venue } from '../venue.js'
+
+export interface ChallengeOrder {
+  readonly prover: PeerTarget
+  readonly profile: ProfileName
+  readonly claimKbps: number
+  readonly committeeSize: number
+  readonly faulty: number
+  /** Strict only: slots to run. */
+  readonly teams?: number
+  readonly betaMillionths?: number
+  readonly deltaMillionths?: number
+}
+
+/** What happens, as it happens: for progress bars and `--json-stream`. */
+export type ProgressEvent =
+  | {
+      readonly event: 'requested'
+      readonly challengeId: string
+      readonly round: number
+      readonly waitSeconds: number
+    }
+  | {
+      readonly event: 'drawn'
+      readonly committee: readonly string[]
+      readonly teams: number
+      readonly teamSize: number
+      readonly memberRateMbps: number
+      readonly allOn: boolean
+    }
+  | { readonly event: 'paths'; readonly paths: readonly PathReport[]; readonly tauMs: number }
+  | { readonly event: 'slot_started'; readonly slot: number; readonly attempt: number; readonly of: number }
+  | {
+      readonly event: 'slot_ended'
+      readonly slot: number
+      readonly attempt: number
+      readonly valueMbps: number
+      readonly dirty: boolean
+      readonly failed: boolean
+    }
+  | {
+      /** What a challenge on a chain costs its payer, before anything is sent. */
+      readonly event: 'quoted'
+      readonly feeWei: string
+      readonly gasFeeWei: string
+      readonly haveWei: string
+    }
+  | {
+      /** A transaction of the payer's, on a chain. */
+      readonly event: 'transaction'
+      readonly step: string
+      readonly txHash: string
+      readonly gasUsed: number
+      readonly feeWei: string
+    }
+  | { readonly event: 'voted'; readonly votes: number; readonly needed: number }
+  | { readonly event: 'signed'; readonly signatures: number; readonly needed: number }
+
+export interface ChallengeOutcome {
+  readonly challengeId: Uint8Array
+  readonly request: Request
+  readonly plan: Plan
+  readonly committee: Committee
+  readonly assessment: Assessment
+  readonly evidence: Evidence
+  readonly evidenceHash: Uint8Array
+  readonly transcript: Uint8Array
+  readonly paths: readonly PathReport[]
+  readonly statistics: readonly ReportedStatistics[]
+  /** Over the result, by member; null for who did not sign. */
+  readonly signatures: readonly (Uint8Array | null)[]
+  readonly durationMs: number
+  /** Members that failed to answer a step, by index. */
+  readonly unresponsive: readonly number[]
+}
+
+export interface CoordinatorModules extends Omit<RoleModules, 'committees' | 'store'> {
+  readonly venue: Venue
+  readonly onProgress?: (event: ProgressEvent) => void
+}
