@@ -80,8 +80,10 @@ export interface WalletArguments extends ChainArguments {
 export async function chainSettings(
   args: ChainArguments & Partial<WalletArguments>,
   io: CommandIo,
+  flags: Readonly<Record<string, unknown>> = {},
 ): Promise<{ readonly config: Config; readonly chain: ChainSettings }> {
   const { config } = await loadSettings(args, io, {
+    ...flags,
     'chain.rpcUrls': args.rpc,
     'chain.chainId': args.chainId,
     'chain.addresses': args.addresses,

@@ -1,4 +1,5 @@
 /** A challenge as it happens, for a person: phases, then a bar and a value for every slot. */
+import { formatEther } from '../chain/ether.js'
 import type { ProgressEvent } from '../roles/coordinator.js'
 import { formatDuration, formatMbps, formatMs, plural } from './format.js'
 import { atLayer, type Layer } from './layer.js'
@@ -14,6 +15,14 @@ const SLOT_OVERHEAD_MS = 450
 export interface ProgressContext {
   readonly claimMbps: number
   readonly layer: Layer
+}
+
+/** Transactions of a challenge, in words. */
+const STEPS: Readonly<Record<string, string>> = {
+  open: 'fee in escrow, bond bound',
+  round: 'beacon round verified',
+  committee: 'committee fixed by the contract',
+  settle: 'result settled',
 }
 
 const row = (label: string, text: string): string => `  ${label.padEnd(LABEL_WIDTH)}${text}`
@@ -52,6 +61,16 @@ export class MeasureProgress {
       case 'slot_ended':
         this.#slotEnded(event)
         break
+      case 'quoted':
+        this.#line(
+          'price',
+          `${formatEther(BigInt(event.feeWei))} for the members and up to ${formatEther(BigInt(event.gasFeeWei))} for gas; ` +
+            `you have ${formatEther(BigInt(event.haveWei))}`,
+        )
+        break
+      case 'transaction':
+        this.#transaction(event)
+        break
       case 'voted':
         this.#line(
           'votes',
@@ -62,6 +81,13 @@ export class MeasureProgress {
       case 'signed':
         this.#line('signatures', `${event.signatures} under the result (${event.needed} needed)`)
     }
+  }
+
+  #transaction({ step, gasUsed, feeWei }: Extract<ProgressEvent, { event: 'transaction' }>): void {
+    const what = STEPS[step] ?? step
+    this.#line('chain', `${what}: ${gasUsed.toLocaleString('en')} gas, ${formatEther(BigInt(feeWei))}`)
+    if (step === 'open')
+      this.#progress.live(() => row('beacon', 'the named round draws the committee; waiting for it'))
   }
 
   #line(label: string, text: string): void {

@@ -1,6 +1,8 @@
 /** The result of a measurement for a person: the numbers, and beside each what it rests on. */
+
+import { formatEther } from '../chain/ether.js'
 import { QUALITY_FLAGS } from '../pob/flags.js'
-import type { MeasureResult } from '../roles/measure-result.js'
+import type { MeasureResult, Settlement } from '../roles/measure-result.js'
 import {
   formatBytes,
   formatDuration,
@@ -8,6 +10,7 @@ import {
   formatMbps,
   formatMs,
   labelled,
+  plural,
   printable,
 } from './format.js'
 import { type Layer, layerName } from './layer.js'
@@ -69,6 +72,7 @@ export function measureSummary(
       'Trusted',
       `registry ${trust.registry.slice(0, 16)}..., ${result.beacon.kind} beacon round ${result.beacon.round}`,
     ),
+    ...(result.settlement === undefined ? [] : settlementRows(result.settlement)),
     ...(quality.length === 0
       ? []
       : ['', '  Remarks', ...quality.map((name) => labelled(`  - ${name}`, QUALITY_FLAGS[name], 21))]),
@@ -76,4 +80,23 @@ export function measureSummary(
     `  Transcript    ${printable(transcript.path)}`,
     `  Check it      ${verifyCommand}`,
   ].join('\n')
+}
+
+function settlementRows(settlement: Settlement): string[] {
+  const { chainId, txHash, paid, gasUsed, feeWei, refundWei } = settlement
+  const total = paid.reduce((sum, { amountWei }) => sum + BigInt(amountWei), 0n)
+  return [
+    row(
+      'Settled',
+      txHash === null
+        ? `NOT YET on chain ${chainId}: any member can still settle it with the signatures`
+        : `on chain ${chainId} in ${txHash}`,
+    ),
+    row(
+      'Owed',
+      `${formatEther(total)} to ${plural(paid.length, 'member')}, after the dispute window; ` +
+        `${formatEther(BigInt(refundWei))} comes back to you`,
+    ),
+    row('Gas', `${gasUsed.toLocaleString('en')}, ${formatEther(BigInt(feeWei))} in all`),
+  ]
 }

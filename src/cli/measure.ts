@@ -2,13 +2,14 @@
 import { relative } from 'node:path'
 import { UserError } from '../errors.js'
 import { MILLION } from '../pob/constants.js'
-import { configOptions, defineCommand, joinOptions, keyOptions } from './command.js'
+import { chainOptions, chainSettings } from './chain-options.js'
+import { defineCommand, joinOptions, keyOptions } from './command.js'
 import { checkCommittee } from './committee-limits.js'
 import { configValues } from './daemon.js'
 import { layerOf, layerOption, resultAtLayer } from './layer.js'
-import { badArgument, choice, number, quoted, text } from './option.js'
+import { badArgument, choice, flag, number, quoted, text } from './option.js'
 import { Progress } from './progress.js'
-import { loadSettings, openIdentity, openLogger } from './settings.js'
+import { openIdentity, openLogger } from './settings.js'
 
 const MAX_MBPS = 100_000
 const MAX_COMMITTEE = 64
@@ -88,21 +89,38 @@ export const measureCommand = defineCommand({
       completes: 'directory',
       defaultText: 'transcripts in the data directory',
     }),
+    'on-chain': flag('Escrow and settle on the chain of the configuration; --rpc implies it'),
+    'slot-fee': text({
+      summary: 'On a chain: what each member that serves is paid',
+      placeholder: 'amount',
+      defaultText: 'the least that the contract takes',
+    }),
+    'refund-to': text({
+      summary: 'On a chain: the wallet that gets back what no member earned',
+      placeholder: 'address',
+      defaultText: 'your own address',
+    }),
     ...joinOptions,
-    ...configOptions,
+    ...chainOptions,
     ...keyOptions,
   },
   examples: [
     ['measure 16Uiu2HAm...x9Qk --claim 250', 'Find the prover by its id'],
     ['measure /ip4/203.0.113.7/tcp/4021/p2p/16Uiu2HAm...x9Qk --claim 250', 'Dial it at a known address'],
     ['measure 16Uiu2HAm...x9Qk --claim 250 --profile quick --json', 'A cheap check, for a program'],
+    [
+      'measure 16Uiu2HAm...x9Qk --claim 250 --profile strict --rpc https://rpc.example.org',
+      'Pay the members and settle the result on a chain',
+    ],
   ],
   run: async (args, io) => {
     checkCommittee(args)
     const target = await checkTarget(args.peer)
     // --claim is about the other's line, not about this node's own.
     const { bootstrap, registry } = args
-    const { config } = await loadSettings(args, io, configValues({ bootstrap, registry }))
+    const { config } = await chainSettings(args, io, configValues({ bootstrap, registry }))
+    const onChain = args.onChain || args.rpc !== undefined
+    const payment = await paymentOf(args)
     const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
     const layer = layerOf(args.layer)
     const progress = new Progress(io.stderr, io.env, !io.output.isJson)
@@ -128,6 +146,8 @@ export const measureCommand = defineCommand({
         ...(args.beta === undefined ? {} : { betaMillionths: millionths(args.beta) }),
         ...(args.delta === undefined ? {} : { deltaMillionths: millionths(args.delta) }),
         ...(args.out === undefined ? {} : { outDir: args.out }),
+        ...payment,
+        onChain,
         onProgress: (event) => {
           const { event: name, ...values } = event
           io.output.event(name, values)
@@ -147,6 +167,19 @@ export const measureCommand = defineCommand({
     }
   },
 })
+
+/** Money and addresses as typed, read before anything is asked of anybody. */
+async function paymentOf(args: {
+  readonly slotFee: string | undefined
+  readonly refundTo: string | undefined
+}) {
+  const { parseAmount } = await import('../chain/ether.js')
+  const { parseAddress } = await import('../crypto/address.js')
+  return {
+    ...(args.slotFee === undefined ? {} : { slotFeeWei: parseAmount(args.slotFee) }),
+    ...(args.refundTo === undefined ? {} : { refundTo: parseAddress(args.refundTo) }),
+  }
+}
 
 const millionths = (share: number): number => Math.round(share * MILLION)
 

@@ -1,5 +1,8 @@
 /** `plumbline status`: asks the running daemon over its control socket. */
+
+import { formatEther } from '../chain/ether.js'
 import { DEFAULT_DATA_DIR, dataPaths } from '../config/paths.js'
+import type { ChainStatus } from '../node/chain/link.js'
 import type { DaemonStatus } from '../node/daemon.js'
 import { configOptions, defineCommand } from './command.js'
 import { formatBytes, formatDuration, labelled, plural, printable } from './format.js'
@@ -29,7 +32,7 @@ export const statusCommand = defineCommand({
 
 export function statusText(status: DaemonStatus, style: Style): string {
   const row = (label: string, text: string) => labelled(`  ${label}`, text, LABEL_WIDTH)
-  const { addresses, dataPlane, prover, challenger, registry } = status
+  const { addresses, dataPlane, prover, challenger, registry, chain } = status
   const uptime = formatUptime(status.uptimeSeconds)
   const head = `${status.roles.join(', ')} running for ${uptime}, ${plural(status.peers, 'peer')}, ${status.memoryMiB} MiB`
   return [
@@ -57,12 +60,34 @@ export function statusText(status: DaemonStatus, style: Style): string {
             `${plural(challenger.challenges, 'challenge')} under way, ${formatBytes(challenger.sentBytes)} sent`,
           ),
         ]),
-    row(
-      'registry',
-      `${plural(registry.entries, 'challenge server')}, this node ${registry.listed ? 'among them' : 'not among them'}; ${registry.path}`,
-    ),
+    ...(registry === null
+      ? []
+      : [
+          row(
+            'registry',
+            `${plural(registry.entries, 'challenge server')}, this node ${registry.listed ? 'among them' : 'not among them'}; ${registry.path}`,
+          ),
+        ]),
+    ...(chain === null ? [] : chainRows(chain, row)),
     row('transcripts', String(status.transcripts)),
   ].join('\n')
+}
+
+function chainRows(chain: ChainStatus, row: (label: string, text: string) => string): string[] {
+  if (chain.chainId === null) return [row('chain', 'not reached yet')]
+  const waiting = chain.pendingTransactions
+  return [
+    row(
+      'chain',
+      `${chain.chainId}, ${chain.registered ? plural(chain.seats, 'seat') : 'not registered'}` +
+        `${waiting === 0 ? '' : `, ${plural(waiting, 'transaction')} waiting`}`,
+    ),
+    row(
+      '',
+      `${formatEther(BigInt(chain.balanceWei))} for gas, ${formatEther(BigInt(chain.depositWei))} deposited`,
+    ),
+    row('', `${formatEther(BigInt(chain.claimableWei))} of fees to claim`),
+  ]
 }
 
 /** `3 d 4 h`, `2 h 5 min`, or as short durations are written. */

@@ -49,7 +49,7 @@ function measured({ evidence, assessment, evidenceHash }: Verdict, layer: Layer)
 }
 
 export function verdictObject(verdict: Verdict, context: VerdictContext, reached: boolean) {
-  const { registry, registryPath, beacon } = context.anchors
+  const { registry, registryPath, beacon, chain } = context.anchors
   return {
     transcript: context.path,
     level: verdict.level ?? null,
@@ -69,6 +69,10 @@ export function verdictObject(verdict: Verdict, context: VerdictContext, reached
               publisher: publisherOf(context.anchors),
             },
       beacon: beacon === undefined ? null : { kind: beacon.kind, chainHash: bytesToHex(beacon.chainHash) },
+      chain:
+        chain === undefined
+          ? null
+          : { chainId: chain.chainId, contract: `0x${bytesToHex(chain.verifyingContract)}` },
     },
     measurement: measured(verdict, context.layer) ?? null,
   }
@@ -81,7 +85,7 @@ function publisherOf({ registry }: TrustAnchors): string | null {
 const MISSING_REMEDIES = {
   registry: 'name the registry that you trust with --registry',
   beacon: 'name the beacon that you trust with --beacon',
-  chain: 'this version has no chain to compare with',
+  chain: 'name the chain that it was settled on with --rpc',
 } as const
 
 /** The verdict in one sentence, with what to do where it falls short. */
@@ -96,7 +100,7 @@ export function sentence(
   const meaning = {
     consistent: 'the transcript agrees with itself; anybody could make one like it with keys of their own',
     anchored:
-      'everything was recomputed, and the committee follows from the registry and the beacon you trust',
+      'everything was recomputed, and the committee follows from the registry (or chain) and the beacon you trust',
     settled: 'everything was recomputed, and the chain holds the same value',
   }[level]
   if (reached) return `VERIFIED (${level}): ${meaning}.`
@@ -114,7 +118,7 @@ export function verdictText(
 ): string {
   const row = (label: string, text: string) => labelled(`  ${label}`, text, LABEL_WIDTH)
   const found = measured(verdict, context.layer)
-  const { registry, registryPath, beacon } = context.anchors
+  const { registry, registryPath, beacon, chain } = context.anchors
   const publisher = publisherOf(context.anchors)
   const faults = verdict.faults
     .slice(0, MAX_SHOWN_FAULTS)
@@ -145,6 +149,9 @@ export function verdictText(
     ...(beacon === undefined || !context.isTranscript
       ? []
       : [row('Beacon', `${beacon.kind} ${bytesToHex(beacon.chainHash).slice(0, 16)}...`)]),
+    ...(chain === undefined || !context.isTranscript
+      ? []
+      : [row('Chain', `${chain.chainId}, contract 0x${bytesToHex(chain.verifyingContract)}`)]),
   ].join('\n')
 }
 

@@ -5,8 +5,9 @@ import { DEFAULT_DATA_DIR, dataPaths, expandPath } from '../config/paths.js'
 import type { BeaconInfo } from '../crypto/beacon.js'
 import { UserError } from '../errors.js'
 import type { Registry } from '../pob/registry.js'
-import type { VerdictLevel } from '../pob/verify.js'
-import { configOptions, defineCommand } from './command.js'
+import type { ChainRecord, VerdictLevel } from '../pob/verify.js'
+import { chainOptions, chainSettings } from './chain-options.js'
+import { defineCommand } from './command.js'
 import type { CommandIo } from './io.js'
 import { layerOf, layerOption } from './layer.js'
 import { choice, text } from './option.js'
@@ -47,16 +48,20 @@ export const verifyCommand = defineCommand({
       defaultText: "the configuration's",
     }),
     layer: layerOption,
-    ...configOptions,
+    ...chainOptions,
   },
   examples: [
     ['verify result.pob --registry registry.json', 'Insist on a committee that follows from what you trust'],
     ['verify result.pob --level consistent', 'Check the bytes and signatures only'],
+    [
+      'verify result.pob --level settled --rpc https://rpc.example.org',
+      'Compare it with what the chain settled',
+    ],
     ['verify 0x5f3c... --json', 'A challenge of this node, for a program'],
   ],
   run: async (args, io) => {
     const { path, content } = await findTranscript(args.transcript, args.dataDir, io)
-    const anchors = args.level === 'consistent' ? {} : await readAnchors(args, io)
+    const anchors = args.level === 'consistent' ? {} : await readAnchors(args, content, io)
     const { verifyTranscript } = await import('../pob/verify.js')
     const verdict = verifyTranscript(content, anchors)
     const { verdictObject, verdictText } = await import('./verify-report.js')
@@ -139,16 +144,41 @@ export interface TrustAnchors {
   readonly registry?: Registry
   readonly registryPath?: string
   readonly beacon?: BeaconInfo
+  readonly chain?: ChainRecord
+}
+
+type AnchorArguments = Parameters<typeof chainSettings>[0] & {
+  readonly registry: string | undefined
+  readonly beacon: string | undefined
+}
+
+async function readAnchors(args: AnchorArguments, content: Uint8Array, io: CommandIo): Promise<TrustAnchors> {
+  const local = await readLocalAnchors(args, io)
+  const chain = await readChain(args, content, io)
+  return chain === undefined ? local : { ...local, chain }
+}
+
+/** The chain of --rpc or of the configuration; none where neither names one, or the file is no transcript. */
+async function readChain(
+  args: AnchorArguments,
+  content: Uint8Array,
+  io: CommandIo,
+): Promise<ChainRecord | undefined> {
+  const { config, chain: settings } = await chainSettings(args, io)
+  if (settings.rpcUrls.length === 0 || !(await decodes(content))) return undefined
+  const { openConfiguredChain, openSeatCache } = await import('../chain/index.js')
+  const { readChainRecord } = await import('../node/chain/record.js')
+  const { dataDir } = config
+  const chain = await openConfiguredChain(settings, { dataDir, signal: io.signal })
+  try {
+    return await readChainRecord(chain, await openSeatCache(chain, { signal: io.signal }), content)
+  } finally {
+    await chain.close()
+  }
 }
 
 /** Flags first; the configuration is read only for what they leave open. */
-async function readAnchors(
-  args: Parameters<typeof loadSettings>[0] & {
-    readonly registry: string | undefined
-    readonly beacon: string | undefined
-  },
-  io: CommandIo,
-): Promise<TrustAnchors> {
+async function readLocalAnchors(args: AnchorArguments, io: CommandIo): Promise<TrustAnchors> {
   const complete = args.registry !== undefined && args.beacon !== undefined
   const config = complete ? undefined : (await loadSettings(args, io)).config
   const { readRegistryFile, registryPath } = await import('../node/registry-file.js')

@@ -9,11 +9,15 @@ import { type BackendChoice, type BackendInfo, openMemberPlane, openProverPlane 
 export interface BoxCapacity {
   readonly backend: BackendInfo
   readonly receiveMbps: number
+  /** All that was offered was taken in: the box may well carry more. */
+  readonly atLeast: boolean
 }
 
 const TAU_MICROS = 200_000
 /** More than loopback carries on small boxes, little enough to compute in a blink: 125 MB. */
 const OFFERED_KBPS = 5_000_000
+/** Of the offer; above it the sender was what ran out. */
+const ALL_TAKEN_SHARE = 0.95
 const DEADLINE_MS = 2_000
 const SESSION_MS = 30_000
 const LOOPBACK = '127.0.0.1'
@@ -56,7 +60,8 @@ export async function measureBox(backend: BackendChoice): Promise<BoxCapacity> {
     // Until the last ack, not the last arrival: packets still waiting to be hashed are not handled yet.
     const micros = Math.max(1, acks.at(-1)?.sentMicros ?? 0)
     const receiveMbps = acks.length === 0 ? 0 : (statistics.packets * PACKET_BITS) / micros
-    return { backend: prover.backend, receiveMbps }
+    const atLeast = receiveMbps * 1000 >= ALL_TAKEN_SHARE * OFFERED_KBPS
+    return { backend: prover.backend, receiveMbps, atLeast }
   } finally {
     await Promise.all([member.close(), prover.close()])
   }

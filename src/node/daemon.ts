@@ -3,6 +3,7 @@
  * Order: store (locks first, nothing is signed without it), registry, host, data plane, roles, control socket.
  */
 import './polyfills.js'
+import { existsSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { beaconOf } from '../config/beacon.js'
 import { monthKey } from '../config/data-cap.js'
@@ -18,11 +19,13 @@ import type { ChallengerBehaviour, ProverBehaviour } from '../roles/behaviour.js
 import { Challenger } from '../roles/challenger.js'
 import type { RoleModules } from '../roles/modules.js'
 import { Prover } from '../roles/prover.js'
+import { RegistrySource } from '../roles/registry-source.js'
 import { handleShared } from '../roles/shared-handlers.js'
 import { openStore } from '../store/index.js'
 import type { Logger } from '../telemetry/logger.js'
 import { startAnnouncer } from './announcer.js'
 import { keptBans } from './bans.js'
+import { ChainLink, type ChainStatus } from './chain/link.js'
 import { handleDialBack } from './dial-back.js'
 import { createNodeHost } from './host.js'
 import { serveMetrics } from './metrics-server.js'
@@ -47,7 +50,10 @@ export interface DaemonStatus {
   readonly peers: number
   readonly uptimeSeconds: number
   readonly dataPlane: BackendInfo | null
-  readonly registry: { readonly path: string; readonly entries: number; readonly listed: boolean }
+  /** Null on a node that serves challenges of its chain only. */
+  readonly registry: { readonly path: string; readonly entries: number; readonly listed: boolean } | null
+  /** Null where no chain is configured. */
+  readonly chain: ChainStatus | null
   readonly prover: { readonly challenge: string | null; readonly bytesThisMonth: number } | null
   readonly challenger: { readonly challenges: number; readonly sentBytes: number } | null
   readonly transcripts: number
@@ -82,6 +88,13 @@ class Undo {
   }
 }
 
+/** A node of a chain needs no registry file; one that is named, or there, is followed beside it. */
+function openRegistry(config: Config, log: Logger, chained: boolean): RegistryFile | undefined {
+  const path = registryPath(config)
+  if (chained && config.registry.path === undefined && !existsSync(path)) return undefined
+  return new RegistryFile(path, log, config.registry.publisher)
+}
+
 /** @throws UserError where a role lacks what it needs; nothing is left running then. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const undo = new Undo()
@@ -110,13 +123,19 @@ async function start(
   const store = await openStore(paths.store)
   undo.push(() => store.close())
   await store.bindIdentity(identity.address)
-  const registry = new RegistryFile(registryPath(config), log, config.registry.publisher)
-  if (config.registry.publisher === undefined)
+  const chained = config.chain.rpcUrls.length > 0
+  const registry = openRegistry(config, log, chained)
+  if (registry !== undefined && config.registry.publisher === undefined)
     log.warn(
       { path: registry.path, publisher: publisherOf(registry.current()) },
       "any publisher's registry is taken: set registry.publisher to this address if you trust it",
     )
   const beacon = beaconOf(config.beacon)
+  const link = chained ? new ChainLink({ config, identity, roles, beacon, store, log }) : undefined
+  if (link !== undefined) {
+    undo.push(() => link.stop())
+    await link.start()
+  }
   const host = await createNodeHost({ config, identity, log, bans: await keptBans(store, log) })
   undo.push(() => host.stop())
 
@@ -124,8 +143,10 @@ async function start(
     identity,
     control: host,
     store: safetyStore(store),
-    registry: () => registry.current(),
-    beacon,
+    committees: [
+      ...(registry === undefined ? [] : [new RegistrySource({ registry: () => registry.current(), beacon })]),
+      ...(link === undefined ? [] : [link]),
+    ],
     now: () => Date.now(),
     log,
   }
@@ -171,10 +192,11 @@ async function start(
   undo.push(() => announcer.stop())
 
   const status = async (): Promise<DaemonStatus> => {
-    const { entries } = registry.current()
+    const entries = registry?.current().entries ?? []
     const listed = entries.some((entry) => Buffer.compare(entry.publicKey, identity.publicKey) === 0)
-    const problems: string[] = []
-    if (challenger !== undefined && !listed)
+    const chain = (await link?.status()) ?? null
+    const problems: string[] = [...(chain?.problems ?? [])]
+    if (challenger !== undefined && registry !== undefined && !listed)
       problems.push('this challenger is not in the registry, so it is never drawn')
     if (host.connections().length === 0 && config.network.bootstrap.length > 0)
       problems.push('no peer is connected')
@@ -187,7 +209,8 @@ async function start(
       peers: host.connections().length,
       uptimeSeconds: Math.round((Date.now() - startedMs) / 1000),
       dataPlane: memberPlane?.backend ?? null,
-      registry: { path: registry.path, entries: entries.length, listed },
+      registry: registry === undefined ? null : { path: registry.path, entries: entries.length, listed },
+      chain,
       prover:
         prover === undefined
           ? null

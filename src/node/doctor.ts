@@ -161,7 +161,7 @@ async function* checkBeacon(config: Config): AsyncIterable<Finding> {
 async function* checkBox(config: Config): AsyncIterable<Finding> {
   try {
     const box = await measureBox(config.dataPlane.backend)
-    const rate = Math.round(box.receiveMbps)
+    const rate = `${box.atLeast ? 'at least' : 'about'} ${Math.round(box.receiveMbps)} Mbit/s`
     yield box.backend.name === 'native'
       ? ok('data plane', `native: ${box.backend.reason}`)
       : warning(
@@ -170,17 +170,13 @@ async function* checkBox(config: Config): AsyncIterable<Finding> {
           'use Linux on x64 or arm64 for kernel timestamps and high rates',
         )
     const claim = config.prover.claimMbps
-    if (claim === undefined)
-      yield ok('box or link', `this box receives, checks and hashes about ${rate} Mbit/s`)
+    if (claim === undefined) yield ok('box or link', `this box receives, checks and hashes ${rate}`)
     else
-      yield rate >= BOX_MARGIN * claim
-        ? ok(
-            'box or link',
-            `this box handles about ${rate} Mbit/s: the link of ${claim} Mbit/s will be what is measured`,
-          )
+      yield box.receiveMbps >= BOX_MARGIN * claim
+        ? ok('box or link', `this box handles ${rate}: the link of ${claim} Mbit/s will be what is measured`)
         : problem(
             'box or link',
-            `this box handles about ${rate} Mbit/s, too little to measure ${claim} Mbit/s`,
+            `this box handles ${rate}, too little to measure ${claim} Mbit/s`,
             'lower the claim or use a faster machine: the box would be measured, not the link',
           )
   } catch (error) {

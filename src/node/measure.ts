@@ -5,14 +5,24 @@ import { join } from 'node:path'
 import { beaconOf } from '../config/beacon.js'
 import { dataPaths, expandPath } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
+import type { Address } from '../crypto/address.js'
+import type { BeaconInfo } from '../crypto/beacon.js'
 import { type Identity, publicKeyOfPeerId } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import { BeaconClient } from '../p2p/beacon-client.js'
 import type { ProfileName } from '../pob/request.js'
-import { type ChallengeOrder, type ProgressEvent, runChallenge } from '../roles/coordinator.js'
-import { type MeasureResult, measureResult } from '../roles/measure-result.js'
+import {
+  type ChallengeOrder,
+  type ChallengeOutcome,
+  type ProgressEvent,
+  runChallenge,
+} from '../roles/coordinator.js'
+import { type MeasureResult, measureResult, type Settlement } from '../roles/measure-result.js'
 import type { PeerTarget } from '../roles/modules.js'
+import { RegistryVenue } from '../roles/registry-venue.js'
+import type { Venue } from '../roles/venue.js'
 import type { Logger } from '../telemetry/logger.js'
+import { openChainVenues } from './chain/payer.js'
 import { createNodeHost } from './host.js'
 import { RegistryFile, registryPath } from './registry-file.js'
 
@@ -30,6 +40,9 @@ export interface MeasureOrder {
   readonly deltaMillionths?: number
   /** Where transcripts go; the data directory's folder by default. */
   readonly outDir?: string
+  /** On a chain: the fee of one member in wei, and where the rest of the escrow goes back to. */
+  readonly slotFeeWei?: bigint
+  readonly refundTo?: Address
 }
 
 export interface MeasureCall extends MeasureOrder {
@@ -41,6 +54,8 @@ export interface PayerOptions {
   readonly config: Config
   readonly identity: Identity
   readonly log: Logger
+  /** Ask on the chain of the configuration instead of among the parties alone. */
+  readonly onChain?: boolean
 }
 
 export interface Payer {
@@ -105,36 +120,79 @@ async function writeTranscript(
   return path
 }
 
-/** Opens the payer's host once, for one or many measurements. */
-export async function openPayer({ config, identity, log }: PayerOptions): Promise<Payer> {
-  const registry = new RegistryFile(registryPath(config), log, config.registry.publisher)
+/** Opens the payer's host once, for one or many measurements; on a chain where the order says so. */
+export async function openPayer({ config, identity, log, onChain = false }: PayerOptions): Promise<Payer> {
   const beacon = beaconOf(config.beacon)
   const client = new BeaconClient({ info: beacon, urls: config.beacon.urls })
-  const host = await createNodeHost({ config, identity, log, clientOnly: true })
+  const fetchRound = (round: number, signal?: AbortSignal) => client.round(round, signal)
+  const venues = onChain
+    ? await openChainVenues({ config, identity, log, beacon, fetchRound })
+    : registryVenues({ config, log, beacon, fetchRound })
+  const host = await createNodeHost({ config, identity, log, clientOnly: true }).catch(
+    async (error: unknown) => {
+      await venues.close()
+      throw error
+    },
+  )
   return {
     measure: async (call) => {
       const order = orderOf(call)
+      const { venue, settlement } = venues.forOne(call)
       const outcome = await runChallenge(
         order,
         {
           identity,
           control: host,
-          store: NO_LOCKS,
-          registry: () => registry.current(),
-          beacon,
+          venue,
           now: () => Date.now(),
           log,
-          fetchRound: (round, signal) => client.round(round, signal),
           ...(call.onProgress === undefined ? {} : { onProgress: call.onProgress }),
         },
         call.signal,
       )
       const directory =
         call.outDir === undefined ? dataPaths(config.dataDir).transcripts : expandPath(call.outDir)
+      // On the disk before it is settled: what cannot be settled now can be later, by anybody who has it.
       const transcriptPath = await writeTranscript(directory, outcome.challengeId, outcome.transcript)
-      return measureResult(outcome, { profile: call.profile, beaconKind: beacon.kind, transcriptPath })
+      const context = { profile: call.profile, beaconKind: beacon.kind, transcriptPath }
+      const settled = await settlement(outcome, call.signal)
+      return measureResult(outcome, settled === undefined ? context : { ...context, settlement: settled })
     },
-    close: () => host.stop(),
+    close: async () => {
+      await host.stop()
+      await venues.close()
+    },
+  }
+}
+
+/** One venue for each measurement. */
+export interface Venues {
+  forOne(call: MeasureCall): {
+    readonly venue: Venue
+    /** Settles it, where that is to be done, and says what came of it. */
+    settlement(outcome: ChallengeOutcome, signal?: AbortSignal): Promise<Settlement | undefined>
+  }
+  close(): Promise<void>
+}
+
+export interface VenueParts {
+  readonly config: Config
+  readonly log: Logger
+  readonly beacon: BeaconInfo
+  readonly fetchRound: (round: number, signal?: AbortSignal) => Promise<Uint8Array>
+}
+
+function registryVenues({ config, log, beacon, fetchRound }: VenueParts): Venues {
+  const registry = new RegistryFile(registryPath(config), log, config.registry.publisher)
+  const venue = new RegistryVenue({
+    registry: () => registry.current(),
+    beacon,
+    fetchRound,
+    now: () => Date.now(),
+  })
+  return {
+    forOne: () => ({ venue, settlement: async () => undefined }),
+    close: async () => {},
   }
 }
 
@@ -146,14 +204,4 @@ export async function measure(options: PayerOptions & MeasureCall): Promise<Meas
   } finally {
     await payer.close()
   }
-}
-
-/** A coordinator signs each challenge's plan once by construction: every run draws a fresh salt, hence a fresh id. */
-const NO_LOCKS = {
-  signOnce: async () => 'granted' as const,
-  lockedDigest: async () => undefined,
-  useOnce: async () => true,
-  saveTranscript: async () => {},
-  saveEvidence: async () => {},
-  noteChallenge: async () => {},
 }

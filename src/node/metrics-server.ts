@@ -11,8 +11,11 @@ interface Metric {
   readonly name: string
   readonly type: 'gauge' | 'counter'
   readonly help: string
-  readonly value: (status: DaemonStatus) => number | undefined
+  readonly value: (status: DaemonStatus) => number | null | undefined
 }
+
+const WEI_PER_ETHER = 1e18
+const inEther = (wei: string): number => Number(wei) / WEI_PER_ETHER
 
 export const METRICS: readonly Metric[] = [
   {
@@ -38,7 +41,31 @@ export const METRICS: readonly Metric[] = [
     name: 'plumbline_registry_entries',
     type: 'gauge',
     help: 'Challengers in the registry.',
-    value: (s) => s.registry.entries,
+    value: (s) => s.registry?.entries,
+  },
+  {
+    name: 'plumbline_chain_seats',
+    type: 'gauge',
+    help: 'Seats on the chain that this node is drawn by.',
+    value: (s) => s.chain?.seats,
+  },
+  {
+    name: 'plumbline_chain_pending_transactions',
+    type: 'gauge',
+    help: 'Transactions sent and not final.',
+    value: (s) => s.chain?.pendingTransactions,
+  },
+  {
+    name: 'plumbline_chain_balance_ether',
+    type: 'gauge',
+    help: 'What pays for gas.',
+    value: (s) => s.chain && inEther(s.chain.balanceWei),
+  },
+  {
+    name: 'plumbline_chain_claimable_ether',
+    type: 'gauge',
+    help: 'Fees earned and not paid out.',
+    value: (s) => s.chain && inEther(s.chain.claimableWei),
   },
   { name: 'plumbline_transcripts', type: 'gauge', help: 'Transcripts kept.', value: (s) => s.transcripts },
   {
@@ -70,7 +97,7 @@ export const METRICS: readonly Metric[] = [
 export function metricsText(status: DaemonStatus): string {
   return METRICS.flatMap(({ name, type, help, value }) => {
     const number = value(status)
-    return number === undefined
+    return number === undefined || number === null
       ? []
       : [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${number}`]
   })

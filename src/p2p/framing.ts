@@ -2,7 +2,7 @@
  * One message per direction of a stream: an unsigned varint length (multiformats), that many bytes, then the end of the
  * half-stream. Anything else is refused: too long, cut short, or followed by more.
  */
-import { type Stream, StreamAbortedError, StreamResetError } from '@libp2p/interface'
+import { type Stream, StreamResetError } from '@libp2p/interface'
 import { orAbort } from './deadline.js'
 
 /** The bytes that came are no message of ours. */
@@ -125,11 +125,14 @@ export function readMessage(
   stream.maxReadBufferLength = maxBytes + READ_SLACK_BYTES
   let stop = (): void => {}
   const message = new Promise<Uint8Array>((resolve, reject) => {
+    let closedBy: Error | undefined
     const finish = (): void => {
       try {
         resolve(reader.end())
       } catch (error) {
-        reject(brokenOff(stream) ?? error)
+        // Whoever gave up sent no garbage. The stream notes its end first, and then its 'close' tells why.
+        if (!brokeOff(stream)) reject(error)
+        else queueMicrotask(() => reject(closedBy ?? new StreamResetError('the stream was given up')))
       }
     }
     // Bytes that came along with the protocol's negotiation are put back into the buffer, possibly after the
@@ -146,6 +149,7 @@ export function readMessage(
       finishIfEnded()
     }
     const onClose = (event: { readonly error?: Error }): void => {
+      closedBy = event.error
       // What is buffered still comes, and then the end.
       if (stream.readBufferLength > 0) return
       if (event.error === undefined) finish()
@@ -164,11 +168,7 @@ export function readMessage(
   return orAbort(signal, message).finally(stop)
 }
 
-/** A stream that was reset notes its end too, and before its error: whoever gave up sent no garbage. */
-function brokenOff({ status }: FrameStream): Error | undefined {
-  if (status === 'reset') return new StreamResetError('the peer gave the exchange up')
-  return status === 'aborted' ? new StreamAbortedError('the stream was given up') : undefined
-}
+const brokeOff = ({ status }: FrameStream): boolean => status === 'reset' || status === 'aborted'
 
 /** Sends one message and closes our half. @throws the stream's error; an abort where the peer does not take it */
 export async function writeMessage(

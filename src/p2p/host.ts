@@ -11,6 +11,7 @@ import { type AskOptions, ask } from './ask.js'
 import { ByteBudget } from './byte-budget.js'
 import { Dht } from './dht.js'
 import type { NodeServices } from './libp2p-node.js'
+import { Liveness } from './liveness.js'
 import { type PingOptions, ping, servePings } from './ping.js'
 import { type Exchange, isLarge, LARGE_BUDGET, protocolId, SMALL_BUDGET } from './protocols.js'
 import type { Misdeed, PeerScores } from './scores.js'
@@ -65,6 +66,7 @@ export class Host {
   readonly #bootstrap: readonly string[]
   readonly #stopping = new AbortController()
   #bootstrapTimer: NodeJS.Timeout | undefined
+  #liveness: Liveness | undefined
 
   constructor(options: { readonly bootstrap: readonly string[] }, modules: HostModules) {
     this.node = modules.node
@@ -99,6 +101,13 @@ export class Host {
       throw listenProblem(cause)
     }
     await servePings(this.node, this.#stopping.signal)
+    this.#liveness = new Liveness({
+      connections: () => this.node.getConnections(),
+      now: () => performance.now(),
+      onDead: ({ remotePeer }, error) =>
+        this.#log.debug({ err: error, peerId: remotePeer.toString() }, 'a silent connection is ended'),
+      stopping: this.#stopping.signal,
+    })
     this.#announcer.start()
     await this.handle(KNOWN_PEERS, async () => this.#announcer.known())
     await Promise.all([this.node.services.relays.keep(this.node), this.#joinBootstrap()])
@@ -111,6 +120,7 @@ export class Host {
     if (this.#stopping.signal.aborted) return
     this.#stopping.abort(new Error('the host stops'))
     clearInterval(this.#bootstrapTimer)
+    this.#liveness?.stop()
     this.#announcer.stop()
     this.node.services.relays.release()
     const timer = new Promise<void>((resolve) => setTimeout(resolve, STOP_DEADLINE_MS).unref())

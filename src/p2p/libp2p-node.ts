@@ -96,6 +96,8 @@ export function createNode(options: NodeOptions, modules: NodeModules): Promise<
       maxParallelDials: 32,
       maxDialQueueLength: 200,
     },
+    // liveness.ts does its work.
+    connectionMonitor: { enabled: false },
     services: {
       identify: identify(),
       identifyPush: identifyPush(),

@@ -1,6 +1,6 @@
 /**
  * Round-trip times on a monotonic clock, over one stream: 32 random bytes come back. A protocol of our own, because
- * libp2p's allows one stream at a time, which its connection monitor takes, and times with the wall clock.
+ * libp2p's allows one stream at a time and times with the wall clock.
  */
 import { randomBytes } from 'node:crypto'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
@@ -77,7 +77,7 @@ export async function ping(
     return await withDeadline(options.deadlineMs ?? ASK_DEADLINE_MS, [options.signal], async (signal) => {
       stream = await openStream(node, target, PING_PROTOCOL, signal)
       const times: number[] = []
-      for (let i = 0; i < count; i++) times.push(await once(stream, signal))
+      for (let i = 0; i < count; i++) times.push(await echoOnce(stream, signal))
       await stream.close({ signal })
       return times
     })
@@ -94,7 +94,8 @@ export async function ping(
   }
 }
 
-async function once(stream: Stream, signal: AbortSignal): Promise<number> {
+/** Sends 32 bytes and awaits them back; round-trip time in milliseconds. */
+export async function echoOnce(stream: Stream, signal: AbortSignal): Promise<number> {
   const sent = randomBytes(PING_BYTES)
   const received: number[] = []
   let stop = (): void => {}

@@ -29,9 +29,20 @@ export type FaultCode =
   | 'round_known_before'
   | 'registry_unknown'
   | 'committee_differs'
+  | 'chain_unknown'
   | 'not_settled'
+  | 'settled_hash'
+  | 'settled_value'
 
 export interface Fault {
   readonly code: FaultCode
   readonly message: string
+}
+
+/** Faults as they are found, in the order of the checks. */
+export class FaultList {
+  readonly faults: Fault[] = []
+  add(code: FaultCode, message: string): void {
+    this.faults.push({ code, message })
+  }
 }

@@ -2,7 +2,7 @@
 
 import { teamSlope } from './aggregate/estimate.js'
 import { upperMedian } from './aggregate/statistics.js'
-import type { MemberOutcome, SlotOutcome } from './assess.js'
+import type { MemberOutcome, SlotOutcome } from './assess-slot.js'
 import { RHO, RTT_CAP_MICROS } from './constants.js'
 
 export const QUALITY_FLAGS = {

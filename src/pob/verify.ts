@@ -12,31 +12,38 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { type BeaconInfo, timeOfRound, verifyRound } from '../crypto/beacon.js'
 import { UserError } from '../errors.js'
 import { type Assessment, assess } from './assess.js'
-import { drawCommittee } from './committee.js'
+import { type Committee, type CommitteeRefusal, drawCommittee } from './committee.js'
 import { decodeEvidence, type Evidence, evidenceHashOf } from './evidence.js'
 import type { Fault } from './fault.js'
 import { sameBytes } from './party.js'
 import { planDiffers } from './plan.js'
 import type { Registry } from './registry.js'
 import { digestsOf, roundIsAfterAcceptance } from './request.js'
-import { quorum, resultDigest, signersOf, voteDigest } from './result.js'
+import { quorum, type ResultValue, resultDigest, signersOf, voteDigest } from './result.js'
 import { decodeTranscript, type Transcript } from './transcript.js'
 
 export const VERDICT_LEVELS = ['consistent', 'anchored', 'settled'] as const
 export type VerdictLevel = (typeof VERDICT_LEVELS)[number]
 
-/** What a chain holds of one challenge. */
-export interface SettledRecord {
-  readonly evidenceHash: Uint8Array
-  readonly guaranteedKbps: number
-  readonly estimateKbps: number
+/** What a chain knows of one challenge, read by the verifier itself (docs/contracts.md). */
+export interface ChainRecord {
+  readonly chainId: number
+  /** 20 bytes: the ChallengeManager. */
+  readonly verifyingContract: Uint8Array
+  /** Unix seconds; undefined where no such challenge was opened. */
+  readonly acceptedAt: number | undefined
+  /** The committee that its seats give for a round's value. */
+  readonly draw: (randomness: Uint8Array) => Committee | CommitteeRefusal
+  /** The settled result; otherwise the contract's word for where the challenge stands. */
+  readonly result: ResultValue | string
 }
 
 /** Whatever the verifier trusts; what is left out is not checked and its level not reached. */
 export interface Anchors {
   readonly registry?: Registry
   readonly beacon?: BeaconInfo
-  readonly settled?: SettledRecord
+  /** For a challenge on a chain, in the registry's place. */
+  readonly chain?: ChainRecord
 }
 
 export interface Verdict {
@@ -121,13 +128,47 @@ function checkAgreement(
 
 /** Whether the committee is the one that a trusted beacon and registry give. */
 export function checkAnchors(evidence: Evidence, registry: Registry, beacon: BeaconInfo): Fault[] {
-  const { request, plan } = evidence
+  const { request } = evidence
+  const { hash: registryHash, entries } = registry
   const faults: Fault[] = []
-  if (!sameBytes(request.registryHash, registry.hash))
+  if (!sameBytes(request.registryHash, registryHash))
     faults.push({
       code: 'registry_unknown',
-      message: `the committee was drawn from registry ${bytesToHex(request.registryHash)}, the trusted one is ${bytesToHex(registry.hash)}`,
+      message: `the committee was drawn from registry ${bytesToHex(request.registryHash)}, the trusted one is ${bytesToHex(registryHash)}`,
     })
+  return checkDraw(evidence, beacon, faults, (randomness) =>
+    drawCommittee({ request, registryHash, entries, randomness }),
+  )
+}
+
+/** Whether the challenge was opened on this chain, and its committee is the one that the chain's seats give. */
+export function checkChainAnchors(evidence: Evidence, chain: ChainRecord, beacon: BeaconInfo): Fault[] {
+  const { request, acceptedAt } = evidence
+  if (request.chainId !== chain.chainId || !sameBytes(request.verifyingContract, chain.verifyingContract))
+    return [
+      {
+        code: 'chain_unknown',
+        message: `the challenge is of contract 0x${bytesToHex(request.verifyingContract)} on chain ${request.chainId}, compared with 0x${bytesToHex(chain.verifyingContract)} on chain ${chain.chainId}`,
+      },
+    ]
+  if (chain.acceptedAt === undefined)
+    return [{ code: 'chain_unknown', message: 'the chain has no such challenge' }]
+  const faults: Fault[] = []
+  if (chain.acceptedAt !== acceptedAt)
+    faults.push({
+      code: 'round_known_before',
+      message: `the transcript says that the prover accepted at ${acceptedAt}, the chain says ${chain.acceptedAt}`,
+    })
+  return checkDraw(evidence, beacon, faults, chain.draw)
+}
+
+function checkDraw(
+  evidence: Evidence,
+  beacon: BeaconInfo,
+  faults: Fault[],
+  draw: (randomness: Uint8Array) => Committee | CommitteeRefusal,
+): Fault[] {
+  const { request, plan } = evidence
   if (!sameBytes(request.beaconChain, beacon.chainHash))
     return [
       ...faults,
@@ -151,10 +192,35 @@ export function checkAnchors(evidence: Evidence, registry: Registry, beacon: Bea
       },
     ]
   if (faults.length > 0) return faults
-  const drawn = drawCommittee({ request, registryHash: registry.hash, entries: registry.entries, randomness })
+  const drawn = draw(randomness)
   const differs =
     typeof drawn === 'string' ? `the registry gives no committee (${drawn})` : planDiffers(plan, drawn)
   return differs === undefined ? [] : [{ code: 'committee_differs', message: differs }]
+}
+
+/** Each way in which a transcript differs from what the chain settled. */
+export function checkSettled(
+  transcript: Transcript,
+  evidenceHash: Uint8Array,
+  result: ChainRecord['result'],
+): Fault[] {
+  if (typeof result === 'string')
+    return [{ code: 'not_settled', message: `the chain has settled nothing: the challenge is "${result}"` }]
+  const faults: Fault[] = []
+  if (!sameBytes(result.evidenceHash, evidenceHash))
+    faults.push({
+      code: 'settled_hash',
+      message: `the evidence hashes to ${bytesToHex(evidenceHash)}, the chain settled ${bytesToHex(result.evidenceHash)}`,
+    })
+  for (const name of ['guaranteedKbps', 'estimateKbps'] as const)
+    if (result[name] !== transcript[name])
+      faults.push({
+        code: 'settled_value',
+        message: `${name} is ${transcript[name]} in the transcript and ${result[name]} on the chain`,
+      })
+  if (!sameBytes(result.owed, transcript.owed))
+    faults.push({ code: 'settled_value', message: 'the members owed are not those of the chain' })
+  return faults
 }
 
 /** Recomputes everything in a transcript. Never throws on bad content: that is what the verdict says. */
@@ -172,23 +238,27 @@ export function verifyTranscript(content: Uint8Array, anchors: Anchors = {}): Ve
   const assessment = assess(evidence)
   const faults = [...assessment.faults, ...checkAgreement(transcript, evidence, assessment, evidenceHash)]
   const base = { evidence, assessment, evidenceHash }
-  if (faults.length > 0) return { level: undefined, faults, missing: [], ...base }
+  const { chain, registry, beacon } = anchors
+  const settledFaults = chain === undefined ? [] : checkSettled(transcript, evidenceHash, chain.result)
+  // What was settled is said of a transcript that is wrong in itself too: it tells which of the two was changed.
+  if (faults.length > 0)
+    return { level: undefined, faults: [...faults, ...settledFaults], missing: [], ...base }
 
+  const isOnChain = evidence.request.chainId !== 0
   const missing: ('registry' | 'beacon' | 'chain')[] = []
-  if (anchors.registry === undefined) missing.push('registry')
-  if (anchors.beacon === undefined) missing.push('beacon')
-  if (anchors.settled === undefined) missing.push('chain')
-  if (anchors.registry === undefined || anchors.beacon === undefined)
+  if (registry === undefined && !isOnChain) missing.push('registry')
+  if (beacon === undefined) missing.push('beacon')
+  if (chain === undefined) missing.push('chain')
+  if (beacon === undefined || (isOnChain ? chain : registry) === undefined)
     return { level: 'consistent', faults, missing, ...base }
-  const anchorFaults = checkAnchors(evidence, anchors.registry, anchors.beacon)
+  const anchorFaults =
+    chain !== undefined
+      ? checkChainAnchors(evidence, chain, beacon)
+      : registry !== undefined
+        ? checkAnchors(evidence, registry, beacon)
+        : []
   if (anchorFaults.length > 0) return { level: 'consistent', faults: anchorFaults, missing, ...base }
-  if (anchors.settled === undefined) return { level: 'anchored', faults, missing, ...base }
-  const { settled } = anchors
-  const same =
-    sameBytes(settled.evidenceHash, evidenceHash) &&
-    settled.guaranteedKbps === transcript.guaranteedKbps &&
-    settled.estimateKbps === transcript.estimateKbps
-  if (same) return { level: 'settled', faults, missing, ...base }
-  const message = `the chain holds guaranteed ${settled.guaranteedKbps} and estimate ${settled.estimateKbps} kbit/s for evidence ${bytesToHex(settled.evidenceHash)}`
-  return { level: 'anchored', faults: [{ code: 'not_settled', message }], missing, ...base }
+  if (chain === undefined || settledFaults.length > 0)
+    return { level: 'anchored', faults: settledFaults, missing, ...base }
+  return { level: 'settled', faults, missing, ...base }
 }

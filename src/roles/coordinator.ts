@@ -5,11 +5,11 @@
 
 import type { Evidence } from '../pob/evidence.js'
 import { advisedTauMicros, makePlan, type Plan } from '../pob/plan.js'
+import type { Admission } from './control-messages.js'
 import { agree } from './coordinator/agree.js'
-import { drawCommitteeOf } from './coordinator/committee.js'
 import { finish } from './coordinator/finish.js'
 import { announce, prepare } from './coordinator/plan.js'
-import { accept, makeRequest } from './coordinator/request.js'
+import { accept, drawCommittee, makeRequest } from './coordinator/request.js'
 import { CoordinatorRun } from './coordinator/run.js'
 import { requireCapture, runSlots } from './coordinator/slots.js'
 import type { ChallengeOrder, ChallengeOutcome, CoordinatorModules } from './coordinator/types.js'
@@ -27,13 +27,15 @@ export async function runChallenge(
   modules: CoordinatorModules,
   signal?: AbortSignal,
 ): Promise<ChallengeOutcome> {
-  const run = new CoordinatorRun(order, modules, signal, makeRequest(order, modules))
+  const terms = await modules.venue.terms(signal)
+  const run = new CoordinatorRun(order, modules, signal, makeRequest(order, modules, terms))
   const startedMs = run.modules.now()
   const { challengeId } = run.digests
   let plan: Plan | undefined
   try {
-    const admission = await accept(run)
-    const committee = drawCommitteeOf(run, admission.beaconSignature)
+    const accepted = await accept(run)
+    const { committee, beaconSignature } = await drawCommittee(run)
+    const admission: Admission = { ...accepted, beaconSignature }
     run.committee = committee
     const paths = await prepare(run, admission)
     const rtts = paths.flatMap((path) => (path.ready === 1 ? [path.rttMicros] : []))

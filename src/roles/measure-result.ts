@@ -60,13 +60,40 @@ export interface MeasureResult {
   readonly repeats: number
   readonly attempts: number
   readonly beacon: { readonly kind: 'drand' | 'local'; readonly round: number }
-  readonly trust: { readonly registry: string; readonly beacon: string; readonly level: 'anchored' }
+  readonly trust: {
+    readonly registry: string
+    readonly beacon: string
+    readonly level: 'anchored' | 'settled'
+  }
+  /** Of a challenge on a chain. */
+  readonly settlement?: Settlement
+}
+
+/** Amounts in wei, as decimal texts. */
+export interface Settlement {
+  readonly chainId: number
+  /** Of the transaction that settled it; null where it is not settled. */
+  readonly txHash: string | null
+  /** Of the payer's transactions. */
+  readonly gasUsed: number
+  readonly feeWei: string
+  readonly transactions: readonly {
+    readonly step: string
+    readonly txHash: string
+    readonly gasUsed: number
+    readonly feeWei: string
+  }[]
+  /** What members are owed, from the end of the dispute window on: their cold wallets claim it. */
+  readonly paid: readonly { readonly address: string; readonly amountWei: string }[]
+  /** Comes back to the payer when the challenge is closed. */
+  readonly refundWei: string
 }
 
 export interface ResultContext {
   readonly profile: ProfileName
   readonly beaconKind: 'drand' | 'local'
   readonly transcriptPath: string
+  readonly settlement?: Settlement
 }
 
 const round = (value: number, digits: number) => Number(value.toFixed(digits))
@@ -163,11 +190,12 @@ export function measureResult(outcome: ChallengeOutcome, context: ResultContext)
     transcript: { path: context.transcriptPath, sha256: bytesToHex(sha256(outcome.transcript)) },
     repeats: assessment.repeats,
     attempts: outcome.evidence.slots.length,
+    ...(context.settlement === undefined ? {} : { settlement: context.settlement }),
     beacon: { kind: context.beaconKind, round: request.beaconRound },
     trust: {
       registry: bytesToHex(request.registryHash),
       beacon: bytesToHex(request.beaconChain),
-      level: 'anchored',
+      level: context.settlement?.txHash ? 'settled' : 'anchored',
     },
   }
 }

@@ -1,8 +1,7 @@
 /** What a role is built from: handed in, so that tests and the laboratory hand in others. */
-import type { BeaconInfo } from '../crypto/beacon.js'
 import type { Signer } from '../crypto/identity.js'
-import type { Registry } from '../pob/registry.js'
 import type { Logger } from '../telemetry/logger.js'
+import type { CommitteeSource } from './committee-source.js'
 import type { ControlMessage } from './control-messages.js'
 
 /** Who asks. */
@@ -64,8 +63,8 @@ export interface RoleModules {
   readonly identity: Signer
   readonly control: ControlPlane
   readonly store: SafetyStore
-  readonly registry: () => Registry
-  readonly beacon: BeaconInfo
+  /** Where committees come from; the first that judges a request's domain. */
+  readonly committees: readonly CommitteeSource[]
   /** Milliseconds since the Unix epoch. */
   readonly now: () => number
   readonly log: Logger

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { sameBytes } from '../../pob/party.js'
+import type { Request } from '../../pob/request.js'
 import { admit } from '../admission.js'
 import type { Admission } from '../control-messages.js'
 import type { ChallengeNote } from '../modules.js'
@@ -38,9 +39,9 @@ export class ChallengeTable {
   /** Finds the challenge or admits it. @throws Refusal */
   async admitted(admission: Admission): Promise<Challenge> {
     await this.sweep()
-    const { identity, registry, beacon, now } = this.modules
-    const context = { registry: registry(), beacon, nowMs: now() }
-    const { request, digests, committee } = admit(admission, context)
+    const { identity, committees, now } = this.modules
+    const nowMs = now()
+    const { request, digests, committee } = await admit(admission, committees, nowMs)
     const id = bytesToHex(digests.challengeId)
     const known = this.#challenges.get(id)
     if (known !== undefined) return known
@@ -55,7 +56,7 @@ export class ChallengeTable {
     )
     ensure(memberIndex >= 0, 'denied', 'this challenger was not drawn for the challenge')
     // One challenge for a prover and round: nobody varies the claim until the teams suit.
-    const draw = `draw/${bytesToHex(request.prover)}/${bytesToHex(request.beaconChain)}/${request.beaconRound}`
+    const draw = `draw/${venueName(request)}${bytesToHex(request.prover)}/${bytesToHex(request.beaconChain)}/${request.beaconRound}`
     const outcome = await this.modules.store.signOnce(draw, digests.challengeId)
     ensure(outcome !== 'conflict', 'conflict', 'another challenge of this prover was drawn by this round')
     // The same challenge may have come in twice while the lock was written.
@@ -70,7 +71,7 @@ export class ChallengeTable {
       sessionId: new Uint8Array(randomBytes(8)),
       sessionKey: new Uint8Array(randomBytes(16)),
       attempts: new Map(),
-      admittedMs: context.nowMs,
+      admittedMs: nowMs,
       sessionOpen: false,
     }
     this.#challenges.set(id, challenge)
@@ -119,4 +120,9 @@ export class ChallengeTable {
     for (const challenge of [...this.#challenges.values()])
       if (challenge.request.expiresAt <= nowSeconds) await this.release(challenge)
   }
+}
+
+/** A challenge on a chain is no other draw of one without: each chain and contract counts its own. */
+function venueName({ chainId, verifyingContract }: Request): string {
+  return chainId === 0 ? '' : `${chainId}/${bytesToHex(verifyingContract)}/`
 }

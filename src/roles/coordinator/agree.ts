@@ -53,6 +53,7 @@ export async function agree(run: CoordinatorRun, evidence: Evidence) {
   )
   run.progress({ event: 'signed', signatures: signed.size, needed })
   requireQuorum(signed.size, needed, 'signed')
+  const signatures = everybody.map((member) => signed.get(member) ?? null)
   const transcript: Transcript = {
     version: PROTOCOL_VERSION,
     evidence: bytes,
@@ -60,9 +61,9 @@ export async function agree(run: CoordinatorRun, evidence: Evidence) {
     guaranteedKbps,
     estimateKbps,
     owed,
-    signatures: everybody.map((member) => signed.get(member) ?? null),
+    signatures,
   }
-  return { transcript: encodeTranscript(transcript), assessment, evidenceHash, signatures: signed.size }
+  return { transcript: encodeTranscript(transcript), assessment, evidenceHash, signatures }
 }
 
 function requireQuorum(have: number, needed: number, verb: string): void {

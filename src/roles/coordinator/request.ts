@@ -1,29 +1,22 @@
 /** The request of a challenge, and the prover's acceptance before anybody knows the round. */
 import { randomBytes } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { firstRoundFrom, timeOfRound } from '../../crypto/beacon.js'
 import { verifySignature } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
-import { BEACON_MARGIN_SECONDS, PROTOCOL_VERSION } from '../../pob/constants.js'
+import { PROTOCOL_VERSION } from '../../pob/constants.js'
 import { acceptanceDigest, Direction, Profile, type Request } from '../../pob/request.js'
 import { type Admission, REQUEST_MESSAGE } from '../control-messages.js'
-import { drawWith } from './committee.js'
+import type { DrawnCommittee, VenueTerms } from '../venue.js'
 import type { CoordinatorRun } from './run.js'
 import type { ChallengeOrder, CoordinatorModules } from './types.js'
 
-/** Time to reach the prover and have it check the request, on top of the beacon's margin. */
-const ACCEPT_SECONDS = 1
-const REQUEST_VALIDITY_SECONDS = 120
-
-export function makeRequest(order: ChallengeOrder, modules: CoordinatorModules): Request {
-  const nowSeconds = modules.now() / 1000
+export function makeRequest(order: ChallengeOrder, modules: CoordinatorModules, terms: VenueTerms): Request {
   const { publicKey } = modules.identity
   const strict = order.profile === 'strict'
   const single = order.profile === 'quick' || order.profile === 'published'
   return {
     version: PROTOCOL_VERSION,
-    chainId: 0,
-    verifyingContract: new Uint8Array(20),
+    ...terms,
     prover: order.prover.publicKey,
     payer: publicKey,
     coordinator: publicKey,
@@ -35,20 +28,15 @@ export function makeRequest(order: ChallengeOrder, modules: CoordinatorModules):
     teams: single ? 1 : strict ? (order.teams ?? 5) : 2 * order.faulty + 1,
     betaMillionths: strict ? (order.betaMillionths ?? 100_000) : 0,
     deltaMillionths: strict ? (order.deltaMillionths ?? 10_000) : 0,
-    registryHash: modules.registry().hash,
-    beaconChain: modules.beacon.chainHash,
-    beaconRound: firstRoundFrom(modules.beacon, nowSeconds + BEACON_MARGIN_SECONDS + ACCEPT_SECONDS),
-    expiresAt: Math.floor(nowSeconds) + REQUEST_VALIDITY_SECONDS,
     salt: new Uint8Array(randomBytes(32)),
   }
 }
 
-/** Request, acceptance, and the round that nobody knew before. */
-export async function accept(run: CoordinatorRun): Promise<Admission> {
-  // Whether there is a committee at all hardly depends on the round: ask before the prover spends its turn.
-  drawWith(run, new Uint8Array(32))
-  const { control, identity, beacon, fetchRound, now } = run.modules
+/** Request and acceptance, before the round is out that nobody knows yet. */
+export async function accept(run: CoordinatorRun): Promise<Omit<Admission, 'beaconSignature'>> {
+  const { control, identity, venue, now } = run.modules
   const request = run.request
+  await venue.requireCommittee(request, run.signal)
   const payerSignature = identity.sign(run.digests.challengeId)
   const answer = await control.request(
     run.order.prover,
@@ -67,14 +55,25 @@ export async function accept(run: CoordinatorRun): Promise<Admission> {
     event: 'requested',
     challengeId: bytesToHex(run.digests.challengeId),
     round: request.beaconRound,
-    waitSeconds: Math.max(0, timeOfRound(beacon, request.beaconRound) - now() / 1000),
+    waitSeconds: Math.max(0, venue.roundTime(request) - now() / 1000),
   })
-  const beaconSignature = await fetchRound(request.beaconRound, run.signal)
-  return {
-    request,
-    payerSignature,
-    acceptedAt: answer.acceptedAt,
-    acceptanceSignature: answer.signature,
-    beaconSignature,
-  }
+  const { acceptedAt, signature: acceptanceSignature } = answer
+  const { challengeId } = run.digests
+  await venue.opened({ request, challengeId, acceptedAt, acceptanceSignature }, run.signal)
+  return { request, payerSignature, acceptedAt, acceptanceSignature }
+}
+
+/** The committee that the named round draws. */
+export async function drawCommittee(run: CoordinatorRun): Promise<DrawnCommittee> {
+  const drawn = await run.modules.venue.draw(run.request, run.signal)
+  const { members, teams, teamSize, memberRateKbps, allOn } = drawn.committee
+  run.progress({
+    event: 'drawn',
+    committee: members.map((member) => bytesToHex(member.publicKey)),
+    teams,
+    teamSize,
+    memberRateMbps: memberRateKbps / 1000,
+    allOn,
+  })
+  return drawn
 }

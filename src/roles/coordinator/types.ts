@@ -6,6 +6,7 @@ import type { Plan } from '../../pob/plan.js'
 import type { ProfileName, Request } from '../../pob/request.js'
 import type { PathReport, ReportedStatistics } from '../control-messages.js'
 import type { PeerTarget, RoleModules } from '../modules.js'
+import type { Venue } from '../venue.js'
 
 export interface ChallengeOrder {
   readonly prover: PeerTarget
@@ -45,6 +46,21 @@ export type ProgressEvent =
       readonly dirty: boolean
       readonly failed: boolean
     }
+  | {
+      /** What a challenge on a chain costs its payer, before anything is sent. */
+      readonly event: 'quoted'
+      readonly feeWei: string
+      readonly gasFeeWei: string
+      readonly haveWei: string
+    }
+  | {
+      /** A transaction of the payer's, on a chain. */
+      readonly event: 'transaction'
+      readonly step: string
+      readonly txHash: string
+      readonly gasUsed: number
+      readonly feeWei: string
+    }
   | { readonly event: 'voted'; readonly votes: number; readonly needed: number }
   | { readonly event: 'signed'; readonly signatures: number; readonly needed: number }
 
@@ -59,14 +75,14 @@ export interface ChallengeOutcome {
   readonly transcript: Uint8Array
   readonly paths: readonly PathReport[]
   readonly statistics: readonly ReportedStatistics[]
-  readonly signatures: number
+  /** Over the result, by member; null for who did not sign. */
+  readonly signatures: readonly (Uint8Array | null)[]
   readonly durationMs: number
   /** Members that failed to answer a step, by index. */
   readonly unresponsive: readonly number[]
 }
 
-export interface CoordinatorModules extends RoleModules {
-  /** The verified signature of a round, waiting for it where it is not out yet. */
-  readonly fetchRound: (round: number, signal?: AbortSignal) => Promise<Uint8Array>
+export interface CoordinatorModules extends Omit<RoleModules, 'committees' | 'store'> {
+  readonly venue: Venue
   readonly onProgress?: (event: ProgressEvent) => void
 }

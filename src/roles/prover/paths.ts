@@ -3,8 +3,8 @@ import type { ProverPlane } from '../../dataplane/index.js'
 import { addressBytesOf } from '../../pob/party.js'
 import type { RegistryEntry } from '../../pob/registry.js'
 import { CONSENT } from '../../pob/structures.js'
-import { drawFor } from '../admission.js'
 import { askAgain } from '../ask-again.js'
+import { sourceFor } from '../committee-source.js'
 import { type Admission, type PathReport, SESSION_MESSAGE } from '../control-messages.js'
 import type { Remote } from '../modules.js'
 import { ensure, Refusal } from '../protocol-error.js'
@@ -23,20 +23,7 @@ export async function openPaths(
 ) {
   const challenge = turn.known(body.challengeId, remote)
   ensure(challenge.committee === undefined, 'conflict', 'the paths are being opened already')
-  const { registry, beacon, now, openPlane } = turn.modules
-  challenge.committee = drawFor(challenge.request, body.beaconSignature, {
-    registry: registry(),
-    beacon,
-    nowMs: now(),
-  })
-  const plane = await openPlane()
-  if (turn.current !== challenge) {
-    // Given up meanwhile: nobody else would close it.
-    await plane.close()
-    throw new Refusal('conflict', 'the challenge was given up')
-  }
-  challenge.plane = plane
-  const { members, teamSize, teams } = challenge.committee
+  const { committees, now, openPlane } = turn.modules
   const admission: Admission = {
     request: challenge.request,
     payerSignature: challenge.payerSignature,
@@ -44,6 +31,18 @@ export async function openPaths(
     acceptanceSignature: challenge.acceptanceSignature,
     beaconSignature: body.beaconSignature,
   }
+  const committee = await sourceFor(committees, challenge.request).committeeOf(admission, now())
+  // A second message may have come in meanwhile.
+  ensure(challenge.committee === undefined, 'conflict', 'the paths are being opened already')
+  challenge.committee = committee
+  const plane = await openPlane()
+  if (turn.current !== challenge) {
+    // Given up meanwhile: nobody else would close it.
+    await plane.close()
+    throw new Refusal('conflict', 'the challenge was given up')
+  }
+  challenge.plane = plane
+  const { members, teamSize, teams } = committee
   const senders = members.slice(0, teamSize * teams)
   const opened = await Promise.all(
     senders.map(async (member, index): Promise<PathReport> => {

@@ -8,6 +8,8 @@ import type { ProverModules } from './modules.js'
 
 /** A coordinator that has gone quiet frees the prover. */
 const IDLE_MS = 45_000
+/** On a chain the escrow, its confirmations and a round far enough ahead come between acceptance and paths. */
+const OPENING_IDLE_MS = 300_000
 
 export class ProverTurn {
   current: Challenge | undefined
@@ -27,7 +29,8 @@ export class ProverTurn {
   /** Starts the idle clock anew. */
   touch(challenge: Challenge): void {
     clearTimeout(challenge.idle)
-    challenge.idle = setTimeout(() => void this.release(challenge), IDLE_MS)
+    const isOpening = challenge.request.chainId !== 0 && challenge.committee === undefined
+    challenge.idle = setTimeout(() => void this.release(challenge), isOpening ? OPENING_IDLE_MS : IDLE_MS)
     challenge.idle.unref()
   }
 

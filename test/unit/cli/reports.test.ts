@@ -212,6 +212,16 @@ describe('status and doctor', () => {
       timestamps: 'kernel',
     },
     registry: { path: '/data/registry.json', entries: 12, listed: false },
+    chain: {
+      chainId: 31337,
+      registered: true,
+      seats: 2,
+      pendingTransactions: 1,
+      balanceWei: '1250000000000000000',
+      depositWei: '50000000000000000',
+      claimableWei: '1000000000000000',
+      problems: [],
+    },
     prover: { challenge: 'ab'.repeat(32), bytesThisMonth: 1.5e9 },
     challenger: { challenges: 1, sentBytes: 2e9 },
     transcripts: 4,
@@ -227,6 +237,8 @@ describe('status and doctor', () => {
       /^in trouble: prover, challenger running for 1 d 2 h, 3 peers, 120 MiB\n +this challenger/,
     )
     expect(text).toContain('1.5 GB received this month')
+    expect(text).toContain('31337, 2 seats, 1 transaction waiting')
+    expect(text).toContain('1.25 ETH for gas, 0.05 ETH deposited')
   })
 
   it('shows a finding with its remedy, and no control characters of others', () => {

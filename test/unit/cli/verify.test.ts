@@ -93,10 +93,10 @@ describe('verify of a genuine transcript', () => {
     expect(outcome.stdout).toContain('--registry')
   })
 
-  it('cannot be settled yet, and says why', async () => {
+  it('is not settled without a chain to compare with, and says so', async () => {
     const outcome = await verify('result.pob', { args: ['--level', 'settled'] })
     expect(outcome.status).toBe(1)
-    expect(outcome.stdout.replace(/\s+/g, ' ')).toContain('no chain to compare with')
+    expect(outcome.stdout.replace(/\s+/g, ' ')).toContain('name the chain that it was settled on with --rpc')
   })
 
   it.each([

@@ -1,6 +1,6 @@
 /** From evidence to numbers: what counts, what does not, and what is reported beside it. */
 import { beforeAll, describe, expect, it } from 'vitest'
-import { assess, isDirty, medianRoundTripMicros } from '../../../src/pob/assess.js'
+import { assess, isDirty, medianRoundTripMicros, type OutcomeCache } from '../../../src/pob/assess.js'
 import type { Evidence } from '../../../src/pob/evidence.js'
 import { capturedRoots, type SlotRecord, type Testimony } from '../../../src/pob/slot.js'
 import { verifyTranscript } from '../../../src/pob/verify.js'
@@ -56,6 +56,26 @@ describe('assess', () => {
     expect(result.flags).toEqual([])
     expect(result.slots.flatMap(({ members }) => members).every(({ proven }) => proven)).toBe(true)
     expect(medianRoundTripMicros(result)).toBe(3500)
+  })
+
+  it('assesses a record once for a coordinator whose list grows, unless it has a fault', () => {
+    const outcomes: OutcomeCache = new WeakMap()
+    const [first] = challenge.evidence.slots
+    if (first === undefined) throw new Error('no slot')
+    assess({ ...challenge.evidence, slots: [first] }, { partial: true, outcomes })
+    const known = outcomes.get(first)
+    expect(known).toBeDefined()
+    const whole = assess(challenge.evidence, { outcomes })
+    expect(whole.slots[0]?.members).toBe(known?.members)
+    expect(whole).toEqual(assess(challenge.evidence))
+    const forged = withSlot(challenge.evidence, 0, (record) => ({
+      ...record,
+      commitments: record.commitments.map((each) => each && { ...each, signature: new Uint8Array(65) }),
+    }))
+    const fresh: OutcomeCache = new WeakMap()
+    const faults = assess(forged, { outcomes: fresh }).faults
+    expect(faults.length).toBeGreaterThan(0)
+    expect(assess(forged, { outcomes: fresh }).faults).toEqual(faults)
   })
 
   it('never pays for less than was claimed with more than was offered', () => {

@@ -12,7 +12,7 @@ import { acceptanceDigest, digestsOf, type Request } from '../../../src/pob/requ
 import { resultDigest } from '../../../src/pob/result.js'
 import { commitmentDigest, type SlotRecord } from '../../../src/pob/slot.js'
 import { encodeTranscript, type Transcript } from '../../../src/pob/transcript.js'
-import { type Verdict, verifyTranscript } from '../../../src/pob/verify.js'
+import { checkSettled, type Verdict, verifyTranscript } from '../../../src/pob/verify.js'
 import {
   type BuiltChallenge,
   buildChallenge,
@@ -521,20 +521,40 @@ const tamperings: readonly Tampering[] = [
 const codesOf = (verdict: Verdict) => verdict.faults.map(({ code }) => code)
 
 describe('verifyTranscript', () => {
-  it('takes a genuine transcript as anchored, and as settled where the chain agrees', () => {
+  it('takes a genuine transcript as anchored', () => {
     const content = encodeTranscript(transcript)
     const verdict = verifyTranscript(content, anchors())
     expect(verdict.faults).toEqual([])
     expect(verdict.level).toBe('anchored')
     expect(verdict.missing).toEqual(['chain'])
-    const { evidenceHash } = verdict
-    if (evidenceHash === undefined) throw new Error('no hash')
-    const { guaranteedKbps, estimateKbps } = transcript
-    const settled = { evidenceHash, guaranteedKbps, estimateKbps }
-    expect(verifyTranscript(content, { ...anchors(), settled }).level).toBe('settled')
-    const other = verifyTranscript(content, { ...anchors(), settled: { ...settled, guaranteedKbps: 1 } })
-    expect([other.level, ...codesOf(other)]).toEqual(['anchored', 'not_settled'])
-    expect(other.faults[0]?.message).toMatch(/the chain holds guaranteed 1 /)
+  })
+
+  it('names each way in which a chain holds something else', () => {
+    const { guaranteedKbps, estimateKbps, owed } = transcript
+    const evidenceHash = evidenceHashOf(transcript.evidence)
+    const settled = { evidenceHash, guaranteedKbps, estimateKbps, owed }
+    const codes = (result: Parameters<typeof checkSettled>[2]) =>
+      checkSettled(transcript, evidenceHash, result).map(({ code }) => code)
+    expect(codes(settled)).toEqual([])
+    expect(codes('fixed')).toEqual(['not_settled'])
+    expect(codes({ ...settled, evidenceHash: new Uint8Array(32) })).toEqual(['settled_hash'])
+    expect(codes({ ...settled, guaranteedKbps: 1, estimateKbps: 2 })).toEqual([
+      'settled_value',
+      'settled_value',
+    ])
+    expect(codes({ ...settled, owed: new Uint8Array(32) })).toEqual(['settled_value'])
+    // A challenge without a chain is settled on none.
+    const chain = {
+      chainId: 31337,
+      verifyingContract: new Uint8Array(20).fill(1),
+      acceptedAt: 1,
+      draw: () => 'too_few_members' as const,
+      result: settled,
+    }
+    const verdict = verifyTranscript(encodeTranscript(transcript), { ...anchors(), chain })
+    expect([verdict.level, ...codesOf(verdict)]).toEqual(['consistent', 'chain_unknown'])
+    const tampered = encodeTranscript({ ...transcript, guaranteedKbps: guaranteedKbps + 1 })
+    expect(codesOf(verifyTranscript(tampered, { ...anchors(), chain }))).toContain('settled_value')
   })
 
   it('needs both registry and beacon to go beyond consistent', () => {

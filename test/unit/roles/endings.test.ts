@@ -11,6 +11,7 @@ import { Challenger } from '../../../src/roles/challenger.js'
 import type { ControlMessage } from '../../../src/roles/control-messages.js'
 import type { ChallengeNote, ControlPlane, Remote, RoleModules } from '../../../src/roles/modules.js'
 import { Prover } from '../../../src/roles/prover.js'
+import { RegistrySource } from '../../../src/roles/registry-source.js'
 import { handleShared } from '../../../src/roles/shared-handlers.js'
 import { silentLogger } from '../../../src/telemetry/logger.js'
 import { buildChallenge, sealed } from '../../support/challenge-builder.js'
@@ -53,8 +54,7 @@ function recorder(identity: Identity) {
       saveEvidence: async (key, value) => void evidence.set(key, value),
       noteChallenge: async ({ phase }) => void notes.push(phase),
     },
-    registry: () => built.registry,
-    beacon: built.beacon,
+    committees: [new RegistrySource({ registry: () => built.registry, beacon: built.beacon })],
     now: () => Date.now(),
     log: silentLogger,
   }

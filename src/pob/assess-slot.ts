@@ -1,0 +1,186 @@
+/**
+ * One slot's attempt from its signed record (docs/protocol.md sections 6 to 8): every signature checked, every digest
+ * recomputed from the revealed seeds. What fits the acks counts as traffic; what does not is worth nothing.
+ */
+import { verifySignature } from '../crypto/identity.js'
+import { arrivalDigests } from '../crypto/keystream.js'
+import { UserError } from '../errors.js'
+import type { TeamMeasurement } from './aggregate/team-value.js'
+import { decodeOrder, orderLength, type Run } from './arrival-order.js'
+import { teamMembers } from './committee.js'
+import { dirtyLimitMicros, PACKET_BITS, packetCountOf } from './constants.js'
+import type { Evidence } from './evidence.js'
+import type { FaultList } from './fault.js'
+import { addressBytesOf, sameBytes } from './party.js'
+import {
+  ackListDigest,
+  type Capture,
+  capturedRoots,
+  captureFault,
+  commitmentDigest,
+  type SlotRecord,
+  seedHashOf,
+  type Testimony,
+  testimonyDigest,
+} from './slot.js'
+import type { ChallengeDigests } from './structures.js'
+
+/** One member in one slot's counted attempt. */
+export interface MemberOutcome {
+  /** Index in the committee. */
+  readonly member: number
+  readonly committed: boolean
+  readonly testified: boolean
+  /** The revealed seed is the one committed to. */
+  readonly opened: boolean
+  /** It is, and its keystream gives the digests. */
+  readonly proven: boolean
+  readonly equivocal: boolean
+  readonly sentPackets: number
+  readonly receivedPackets: number
+  readonly rttMicros: number | undefined
+  readonly latenessMicros: number | undefined
+}
+
+export interface SlotOutcome {
+  readonly slot: number
+  readonly attempt: number
+  /** True where a member was late in this attempt. */
+  readonly dirty: boolean
+  readonly failed: boolean
+  readonly team: TeamMeasurement
+  readonly members: readonly MemberOutcome[]
+}
+
+/** How messages name an attempt. */
+export const placeOf = (record: { readonly slot: number; readonly attempt: number }): string =>
+  `slot ${record.slot}, attempt ${record.attempt}`
+
+/** A slot may be repeated when it has no capture or one of its senders was late. */
+export function isDirty(record: SlotRecord, tauMicros: number): boolean {
+  if (record.capture === null) return true
+  const limit = dirtyLimitMicros(tauMicros)
+  return record.testimonies.some((testimony) => (testimony?.latenessMicros ?? 0) > limit)
+}
+
+function checkCapture(capture: Capture, members: number, out: FaultList, where: string): boolean {
+  const fault = captureFault(capture, members)
+  if (fault !== undefined) {
+    out.add('capture_shape', `${where}: ${fault}`)
+    return false
+  }
+  const falls = capture.counts.some((counts, k) =>
+    counts.some((count, i) => k > 0 && count < (capture.counts[k - 1]?.[i] ?? 0)),
+  )
+  if (falls) out.add('capture_counts', `${where}: an ack covers fewer packets than the one before it`)
+  return !falls
+}
+
+/** Assesses one attempt; what is wrong with it goes to `out`. */
+export function assessSlot(
+  evidence: Evidence,
+  record: SlotRecord,
+  digests: ChallengeDigests,
+  out: FaultList,
+): SlotOutcome {
+  const { plan } = evidence
+  const where = placeOf(record)
+  const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
+  const indices = teamMembers(plan, record.slot)
+  const capture =
+    record.capture !== null && checkCapture(record.capture, plan.teamSize, out, where) ? record.capture : null
+  let ackList: Uint8Array | undefined
+  if (capture !== null) {
+    ackList = ackListDigest(digests, record, capturedRoots(capture))
+    if (!verifySignature(evidence.request.prover, ackList, capture.signature)) {
+      out.add('ack_list_signature', `${where}: the acks do not carry the signature of the prover`)
+      ackList = undefined
+    }
+  }
+  const ackCount = capture?.counts.length ?? 0
+  const bits: number[][] = Array.from({ length: ackCount }, () => [])
+  const own: (number | null)[][] = Array.from({ length: ackCount }, () => [])
+
+  const members = indices.map((member, i): MemberOutcome => {
+    const key = plan.committee[member] ?? new Uint8Array(33)
+    const commitment = record.commitments[i] ?? null
+    const testimony = record.testimonies[i] ?? null
+    if (commitment !== null) {
+      if (!verifySignature(key, commitmentDigest(digests, record, commitment), commitment.signature))
+        out.add('commitment_signature', `${where}: the commitment of member ${member} is not signed by it`)
+      if (commitment.rateKbps !== plan.memberRateKbps || commitment.packetCount !== packetCount)
+        out.add(
+          'commitment_terms',
+          `${where}: member ${member} committed to another rate or length than planned`,
+        )
+    }
+    if (testimony !== null) checkTestimony(testimony, member, key)
+    const runs = capture === null ? undefined : orderOf(capture, i, member)
+    const opens =
+      commitment !== null &&
+      testimony !== null &&
+      sameBytes(
+        commitment.seedHash,
+        seedHashOf(testimony.seed, digests.challengeId, addressBytesOf(key), record),
+      )
+    const equivocal =
+      testimony !== null && ackList !== undefined && !sameBytes(testimony.ackListHash, ackList)
+    const counts = capture?.counts.map((ack) => ack[i] ?? 0) ?? []
+    const recomputed = opens && runs !== undefined ? arrivalDigests(testimony.seed, runs, counts) : undefined
+    let proven = recomputed !== undefined
+    for (let k = 0; k < ackCount; k++) {
+      const claimed = capture?.digests[k]?.[i]
+      const digest = recomputed?.[k]
+      const fits = claimed !== undefined && digest !== undefined && sameBytes(claimed, digest)
+      proven &&= fits
+      bits[k]?.push(fits ? (counts[k] ?? 0) * PACKET_BITS : 0)
+      const micros = testimony?.ownMicros[k] ?? 0
+      own[k]?.push(
+        testimony === null || equivocal || micros === 0 || ackList === undefined ? null : micros / 1e6,
+      )
+    }
+    return {
+      member,
+      committed: commitment !== null,
+      testified: testimony !== null,
+      opened: opens,
+      proven,
+      equivocal,
+      sentPackets: testimony?.sentPackets ?? 0,
+      receivedPackets: counts.at(-1) ?? 0,
+      rttMicros: testimony?.rttMicros,
+      latenessMicros: testimony?.latenessMicros,
+    }
+  })
+
+  function checkTestimony(testimony: Testimony, member: number, key: Uint8Array): void {
+    if (!verifySignature(key, testimonyDigest(digests, record, testimony), testimony.signature))
+      out.add('testimony_signature', `${where}: the testimony of member ${member} is not signed by it`)
+    if (testimony.ownMicros.length > ackCount)
+      out.add('testimony_shape', `${where}: member ${member} times more acks than there are`)
+  }
+
+  function orderOf(from: Capture, i: number, member: number): readonly Run[] | undefined {
+    try {
+      const runs = decodeOrder(from.orders[i] ?? new Uint8Array(0), packetCount)
+      if (orderLength(runs) >= (from.counts.at(-1)?.[i] ?? 0)) return runs
+      out.add('capture_order', `${where}: the arrival order of member ${member} is shorter than its last ack`)
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      out.add('capture_order', `${where}, member ${member}: ${error.message}`)
+    }
+    return undefined
+  }
+
+  return {
+    slot: record.slot,
+    attempt: record.attempt,
+    dirty: isDirty(record, plan.tauMicros),
+    failed: record.capture === null,
+    team: {
+      memberCount: plan.teamSize,
+      acks: bits.map((ackBits, k) => ({ bits: ackBits, ownSeconds: own[k] ?? [] })),
+    },
+    members,
+  }
+}
