@@ -21,6 +21,9 @@ const PUBLIC_POLL_MS = 2000
 /** Re-organisations of more than two blocks are rare on every chain worth settling on; raise it for money that matters. */
 const PUBLIC_CONFIRMATIONS = 3
 
+/** Of the genesis block's hash. */
+const GENESIS_DIGITS = 12
+
 export interface RpcOptions {
   /** Asked in this order; the next where one fails. */
   readonly rpcUrls: readonly string[]
@@ -49,6 +52,8 @@ export interface OpenChainOptions extends RpcOptions, SenderOptions {
 /** A chain before any contract of ours is known on it. */
 export interface ChainConnection {
   readonly chainId: number
+  /** Chain id and the beginning of the genesis block's hash: what is kept locally belongs to this very chain. */
+  readonly scope: string
   readonly client: PublicClient
   readonly pollMs: number
   readonly confirmations: number
@@ -91,6 +96,7 @@ export async function connectChain(options: RpcOptions & SenderOptions): Promise
     pollingInterval: pollMs,
     cacheTime: 0,
   })
+  const scope = `${chainId}-${await genesisOf(client)}`
   const account = identity === undefined ? undefined : chainAccount(identity)
   const queue =
     account === undefined
@@ -99,6 +105,7 @@ export async function connectChain(options: RpcOptions & SenderOptions): Promise
           client,
           account,
           chainId,
+          scope,
           journal: store?.transactions ?? new MemoryJournal(),
           maxFeePerGasWei: options.maxFeePerGasWei,
           confirmations,
@@ -108,6 +115,7 @@ export async function connectChain(options: RpcOptions & SenderOptions): Promise
         })
   return {
     chainId,
+    scope,
     client,
     pollMs,
     confirmations,
@@ -120,6 +128,14 @@ export async function connectChain(options: RpcOptions & SenderOptions): Promise
       return { blockNumber: number, timestamp: Number(timestamp) }
     },
     close: async () => queue?.close(),
+  }
+}
+
+async function genesisOf(client: PublicClient): Promise<string> {
+  try {
+    return (await client.getBlock({ blockNumber: 0n })).hash.slice(2, 2 + GENESIS_DIGITS)
+  } catch (error) {
+    throw explainChainError(error, 'reading the first block')
   }
 }
 

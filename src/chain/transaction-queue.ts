@@ -48,6 +48,8 @@ export interface QueueOptions {
   readonly client: PublicClient
   readonly account: LocalAccount
   readonly chainId: number
+  /** Names the chain in the journal: a development chain that began anew is another one. */
+  readonly scope: string
   readonly journal: Journal
   /** Never pay more per gas; undefined: no cap. */
   readonly maxFeePerGasWei?: bigint | undefined
@@ -96,7 +98,7 @@ export class TransactionQueue {
   /** Reads what was sent before and takes it up again. */
   static async open(options: QueueOptions): Promise<TransactionQueue> {
     const queue = new TransactionQueue(options)
-    const entries = await options.journal.entries(recordPrefix(options.chainId, options.account.address))
+    const entries = await options.journal.entries(recordPrefix(options.scope, options.account.address))
     for (const { value } of entries) {
       const record = decodeRecord(value)
       if (record === undefined) continue
@@ -189,7 +191,7 @@ export class TransactionQueue {
     if (nonce === undefined) return undefined
     const open = this.#open.get(nonce)
     if (open?.record.intent === intent) return open
-    const key = recordKey(this.#options.chainId, this.address, nonce)
+    const key = recordKey(this.#options.scope, this.address, nonce)
     const bytes = await this.#options.journal.get(key)
     const record = bytes === undefined ? undefined : decodeRecord(bytes)
     if (record?.intent !== intent || record.state !== 'final') return undefined
@@ -454,14 +456,14 @@ export class TransactionQueue {
   }
 
   async #keep(record: TransactionRecord): Promise<void> {
-    const key = recordKey(this.#options.chainId, this.address, record.nonce)
+    const key = recordKey(this.#options.scope, this.address, record.nonce)
     await this.#options.journal.write([{ key, value: encodeRecord(record) }])
     this.#intents.set(record.intent, record.nonce)
   }
 
   async #forget(record: TransactionRecord): Promise<void> {
     this.#intents.delete(record.intent)
-    await this.#options.journal.write([{ key: recordKey(this.#options.chainId, this.address, record.nonce) }])
+    await this.#options.journal.write([{ key: recordKey(this.#options.scope, this.address, record.nonce) }])
   }
 
   /** The oldest finished ones beyond {@link KEPT_FINISHED} are forgotten. */
@@ -474,7 +476,7 @@ export class TransactionQueue {
       .slice(0, excess)
     for (const [intent] of oldest) this.#intents.delete(intent)
     await this.#options.journal.write(
-      oldest.map(([, nonce]) => ({ key: recordKey(this.#options.chainId, this.address, nonce) })),
+      oldest.map(([, nonce]) => ({ key: recordKey(this.#options.scope, this.address, nonce) })),
     )
   }
 }

@@ -45,12 +45,13 @@ export type TransactionRecord = z.infer<typeof recordSchema>
 const NONCE_DIGITS = 12
 
 /** Sorts by nonce. */
-export function recordKey(chainId: number, account: Address, nonce: number): string {
-  return `${recordPrefix(chainId, account)}${String(nonce).padStart(NONCE_DIGITS, '0')}`
+export function recordKey(scope: string, account: Address, nonce: number): string {
+  return `${recordPrefix(scope, account)}${String(nonce).padStart(NONCE_DIGITS, '0')}`
 }
 
-export function recordPrefix(chainId: number, account: Address): string {
-  return `${chainId}:${account.toLowerCase()}:`
+/** @param scope names the chain: see ChainConnection */
+export function recordPrefix(scope: string, account: Address): string {
+  return `${scope}:${account.toLowerCase()}:`
 }
 
 export function encodeRecord(record: TransactionRecord): Uint8Array {

@@ -110,7 +110,7 @@ class Watcher implements ChainWatcher {
     this.#options = options
     this.#journal = chain.store?.chainCursors ?? new MemoryJournal()
     const { challengeManager } = chain.deployment.contracts
-    this.#key = `${chain.chainId}:${challengeManager.toLowerCase()}:${options.name}`
+    this.#key = `${chain.scope}:${challengeManager.toLowerCase()}:${options.name}`
   }
 
   get blockNumber(): bigint | undefined {

@@ -19,7 +19,10 @@ import {
   openChallenge,
   openSeatCache,
   parseAmount,
+  proveAckLists,
   proveResults,
+  proveSeed,
+  proveTestimonies,
   quoteChallenge,
   readChallenge,
   readCommittee,
@@ -41,15 +44,24 @@ import {
   withdrawReward,
   withdrawStake,
 } from '../../src/chain/index.js'
-import type { Address } from '../../src/crypto/address.js'
+import { type Address, addressBytes } from '../../src/crypto/address.js'
 import { signRound } from '../../src/crypto/beacon.js'
 import { Identity } from '../../src/crypto/identity.js'
 import { acceptanceDigest, challengeIdOf, digestsOf, Profile, type Request } from '../../src/pob/request.js'
 import { type ResultValue, resultDigest } from '../../src/pob/result.js'
 import { seatCommittee, seatQueryOf } from '../../src/pob/seat-draw.js'
+import {
+  ackListDigest,
+  type Commitment,
+  commitmentDigest,
+  seedHashOf,
+  type Testimony,
+  testimonyDigest,
+} from '../../src/pob/slot.js'
 import { fundedChain, whyNoAnvil } from './support.js'
 
-const MEMBERS = 8
+/** Two tests below lose three of them to proven faults. */
+const MEMBERS = 12
 const EVIDENCE = new Uint8Array(32).fill(7)
 
 interface Member {
@@ -292,6 +304,74 @@ describe.skipIf(whyNoAnvil !== undefined)('a deployment in use', () => {
     )
     await withdrawReward(reporter, { account: reporter.identity.address })
     expect(await readNode(reporter, culprit)).toMatchObject({ record: 0, seats: 0 })
+    await reporter.close()
+  })
+
+  it('proves two testimonies, a seed off its commitment, and two ack lists of the prover', async () => {
+    const { request, challengeId, committee } = await fixed()
+    const reporter = await fundedChain(dev)
+    const digests = digestsOf(request)
+    const run = { slot: 0, attempt: 0 }
+    const [first = '0x', second = '0x'] = committee
+    const announced = async (accused: Address, members: readonly Address[]) => {
+      const salt = toHex(Identity.generate().publicKey.slice(1))
+      await announceFault(reporter, { challengeId, accused, salt })
+      return { challengeId, accused, salt, committee: members }
+    }
+    const testimonyOf = (member: Address, seed: Uint8Array, rttMicros: number): Testimony => {
+      const said = {
+        seed,
+        ackListHash: EVIDENCE,
+        ownMicros: [1, 2, 70_000],
+        rttMicros,
+        latenessMicros: 0,
+        sentPackets: 9,
+      }
+      return { ...said, signature: hotOf(member).sign(testimonyDigest(digests, run, said)) }
+    }
+    const seed = new Uint8Array(32).fill(1)
+    const testimonies = [testimonyOf(first, seed, 5), testimonyOf(first, seed, 6)] as const
+    const two = await proveTestimonies(reporter, {
+      report: await announced(first, committee),
+      run,
+      testimonies,
+    })
+    expect(two.rewardWei).toBeGreaterThan(0n)
+
+    const commitmentOf = (from: Uint8Array): Commitment => {
+      const seedHash = seedHashOf(from, challengeIdOf(request), addressBytes(second), run)
+      const said = { seedHash, rateKbps: 60_000, packetCount: 1000 }
+      return { ...said, signature: hotOf(second).sign(commitmentDigest(digests, run, said)) }
+    }
+    const testimony = testimonyOf(second, seed, 5)
+    const report = await announced(second, committee)
+    await expect(
+      proveSeed(reporter, { report, run, commitment: commitmentOf(seed), testimony }),
+    ).rejects.toThrow('the seed fits its commitment: that is no fault')
+    const off = commitmentOf(new Uint8Array(32).fill(2))
+    expect(
+      (await proveSeed(reporter, { report, run, commitment: off, testimony })).rewardWei,
+    ).toBeGreaterThan(0n)
+
+    const listOf = (roots: readonly Uint8Array[]) => ({
+      value: roots,
+      signature: prover.sign(ackListDigest(digests, run, roots)),
+    })
+    const lists = [listOf([EVIDENCE, seed]), listOf([EVIDENCE])] as const
+    const { rewardWei } = await proveAckLists(reporter, {
+      report: await announced(prover.address, []),
+      run,
+      lists,
+    })
+    expect(rewardWei).toBe(payer.terms.proverBondWei / 4n)
+    expect(await readChallenge(payer, challengeId)).toMatchObject({ proverFaulty: true, faults: 0b11n })
+
+    // Its registration ended with the proof; it joins again.
+    const { nodeId = 0, record } = (await readNode(reporter, prover.address)) ?? {}
+    expect(record).toBe(0)
+    const consent = await consentOf(prover, proverCold)
+    await rotateNode(proverCold, { nodeId, consent, endpoint: endpoint('127.0.0.1'), seats: 0 })
+    await dev.increaseTime(5)
     await reporter.close()
   })
 

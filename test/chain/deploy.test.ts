@@ -265,7 +265,7 @@ describe.skipIf(whyNoAnvil !== undefined)('on a chain without EIP-2537', () => {
 })
 
 describe.skipIf(whyNoAnvil !== undefined || process.platform === 'win32')('the local chain', () => {
-  it('ends with the process that started it, also where that is killed', async () => {
+  it('ends with the process that started it, also where that is killed', { timeout: 120_000 }, async () => {
     const script = fileURLToPath(new URL('./doomed-chain.ts', import.meta.url))
     const child = spawn(process.execPath, ['--import', 'tsx', script], {
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,11 +1,10 @@
 /** Several RPC servers: one dead, one silent, one of another chain, one that comes back as another chain. */
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { Server } from 'node:http'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Anvil, startAnvil } from '../../src/chain/anvil.js'
 import { connectChain } from '../../src/chain/chain.js'
 import { RpcPool } from '../../src/chain/rpc-pool.js'
-import { whyNoAnvil } from './support.js'
+import { type Answer, startProxy, whyNoAnvil } from './support.js'
 
 describe.skipIf(whyNoAnvil !== undefined)('several RPC servers', () => {
   let anvil: Anvil
@@ -25,28 +24,10 @@ describe.skipIf(whyNoAnvil !== undefined)('several RPC servers', () => {
     await Promise.all([anvil?.stop(), other?.stop()])
   })
 
-  /** A server of ours in the way, with whatever behaviour. */
-  async function proxy(
-    answer: (method: string, params: unknown, pass: () => Promise<string>) => Promise<string>,
-  ) {
-    const server = createServer((request, response) => {
-      const chunks: Buffer[] = []
-      request.on('data', (chunk: Buffer) => chunks.push(chunk))
-      request.on('end', async () => {
-        const body = Buffer.concat(chunks).toString('utf8')
-        const { method, params } = JSON.parse(body) as { method: string; params: unknown }
-        const pass = async () => {
-          const headers = { 'content-type': 'application/json' }
-          return (await fetch(anvil.url, { method: 'POST', headers, body })).text()
-        }
-        const text = await answer(method, params, pass)
-        response.setHeader('content-type', 'application/json')
-        response.end(text)
-      })
-    })
+  async function proxy(answer: Answer) {
+    const { url, server } = await startProxy(anvil.url, answer)
     servers.push(server)
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server }
+    return { url, server }
   }
   const dead = 'http://127.0.0.1:1'
 

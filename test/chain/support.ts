@@ -1,4 +1,6 @@
 /** A real anvil for the tests of src/chain, and the reason where there is none. */
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { createTestClient, http, publicActions, walletActions } from 'viem'
 import { anvilBinary } from '../../src/chain/anvil.js'
 import { type Chain, openChain, type SenderOptions } from '../../src/chain/chain.js'
@@ -33,6 +35,30 @@ export async function fundedChain(
   await dev.fund(identity.address, parseAmount('100'))
   const chain = await openChain({ rpcUrls: [dev.rpcUrl], deployment: dev.deployment, identity, ...options })
   return { ...chain, identity }
+}
+
+/** What a server in the way answers; `pass` asks the one behind it. */
+export type Answer = (method: string, params: unknown, pass: () => Promise<string>) => Promise<string>
+
+/** A JSON-RPC server in front of another, with whatever behaviour. */
+export async function startProxy(
+  behind: string,
+  answer: Answer,
+): Promise<{ readonly url: string; readonly server: Server }> {
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', async () => {
+      const body = Buffer.concat(chunks).toString('utf8')
+      const { method, params } = JSON.parse(body) as { method: string; params: unknown }
+      const headers = { 'content-type': 'application/json' }
+      const pass = async () => (await fetch(behind, { method: 'POST', headers, body })).text()
+      response.setHeader('content-type', 'application/json')
+      response.end(await answer(method, params, pass))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, server }
 }
 
 /** Deterministic: a failing case is named by its seed. */

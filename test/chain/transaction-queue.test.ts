@@ -120,7 +120,9 @@ describe.skipIf(whyNoAnvil !== undefined)('the transaction queue', () => {
   })
 
   for (const when of ['before', 'after'] as const)
-    it(`a process killed right ${when} sending is taken up again, and pays once`, async () => {
+    it(`a process killed right ${when} sending is taken up again, and pays once`, {
+      timeout: 120_000,
+    }, async () => {
       await client.setAutomine(false)
       const identity = await funded()
       const to = freshTarget()

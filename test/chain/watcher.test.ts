@@ -19,7 +19,7 @@ import {
 } from '../../src/chain/index.js'
 import { Identity } from '../../src/crypto/identity.js'
 import { openStore, type Store } from '../../src/store/index.js'
-import { fundedChain, testClientOf, whyNoAnvil } from './support.js'
+import { fundedChain, startProxy, testClientOf, whyNoAnvil } from './support.js'
 
 const POLL_MS = 25
 
@@ -164,28 +164,23 @@ describe.skipIf(whyNoAnvil !== undefined)('the watcher', () => {
     await client.mine({ blocks: 300 })
     const view = new View()
     let asked = 0
-    const getLogs = chain.client.getLogs.bind(chain.client)
-    const limited = {
-      ...chain.client,
-      getLogs: async (range: { fromBlock: bigint; toBlock: bigint }) => {
-        asked++
-        if (range.toBlock - range.fromBlock >= 50n) {
-          const { RpcRequestError } = await import('viem')
-          throw new RpcRequestError({
-            body: {},
-            url: '',
-            error: { code: -32005, message: 'query exceeds max block range 50' },
-          })
-        }
-        return getLogs(range as never)
-      },
-    }
-    const watcher = watchChain(
-      { ...chain, client: limited as unknown as Chain['client'] },
-      { name: 'limited', onBatch: view.apply, pollMs: POLL_MS },
-    )
+    const { url, server } = await startProxy(dev.rpcUrl, async (method, params, pass) => {
+      if (method !== 'eth_getLogs') return pass()
+      asked++
+      const [{ fromBlock, toBlock }] = params as [{ fromBlock: string; toBlock: string }]
+      if (Number(toBlock) - Number(fromBlock) < 50) return pass()
+      const error = { code: -32005, message: 'query exceeds max block range 50' }
+      return JSON.stringify({ jsonrpc: '2.0', id: 1, error })
+    })
+    const limited = await openChain({ rpcUrls: [url], deployment: dev.deployment })
+    const watcher = watchChain(limited, { name: 'limited', onBatch: view.apply, pollMs: POLL_MS })
     await caughtUp(watcher)
     await watcher.close()
+    // Those who read everything at once are limited, too.
+    expect((await openSeatCache(limited)).seatCount).toBe(view.keys.length)
+    await limited.close()
+    server.closeAllConnections()
+    server.close()
     expect(asked).toBeGreaterThan(6)
     expect(view.keys.length).toBeGreaterThanOrEqual(6)
     expect(new Set(view.keys).size).toBe(view.keys.length)

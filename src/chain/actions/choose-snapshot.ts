@@ -2,7 +2,7 @@
 import { hexToBytes } from 'viem'
 import { type BeaconInfo, firstRoundFrom, timeOfRound } from '../../crypto/beacon.js'
 import { UserError } from '../../errors.js'
-import type { Chain } from '../chain.js'
+import { type Chain, DEVELOPMENT_CHAINS } from '../chain.js'
 import { stakeRegistryAbi } from '../generated/stake-registry.js'
 import { explainChainError } from '../reverts.js'
 
@@ -62,7 +62,7 @@ export async function chooseRound(
   beacon: BeaconInfo,
   options: { readonly inclusionSeconds?: number; readonly nowSeconds?: number } = {},
 ): Promise<ChosenRound> {
-  const isDevelopment = chain.pollMs < 1000
+  const isDevelopment = DEVELOPMENT_CHAINS.includes(chain.chainId)
   const inclusion =
     options.inclusionSeconds ?? (isDevelopment ? DEVELOPMENT_INCLUSION_SECONDS : INCLUSION_SECONDS)
   const { timestamp } = await chain.clock()

@@ -4,14 +4,14 @@ import { marketFees } from '../fees.js'
 import { bondFor } from '../terms.js'
 
 /**
- * Gas of a challenge's steps, measured (docs/contracts.md, "Gas"): a base and a part for each member. Fitted to n = 10 of
- * the snapshots; draws of larger pools and committees cost more, so a fifth is added.
+ * Gas of a challenge's steps, measured: a base and a part for each member, from committees of 3 and of 10 (docs/contracts.md,
+ * "Gas"). Draws that pass many seats over cost more, so a fifth is added.
  */
 const GAS = {
   open: { base: 186_600n, perMember: 0n },
-  submitRound: { base: 181_000n, perMember: 0n },
-  fixCommittee: { base: 60_000n, perMember: 12_700n },
-  settle: { base: 72_000n, perMember: 6_500n },
+  submitRound: { base: 201_000n, perMember: 0n },
+  fixCommittee: { base: 56_300n, perMember: 13_070n },
+  settle: { base: 86_000n, perMember: 5_080n },
   close: { base: 68_000n, perMember: 0n },
 } as const
 const ROOM_NUMERATOR = 6n
