@@ -57,6 +57,14 @@ const atLeast = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 const atMost = (a: bigint, b: bigint): bigint => (a < b ? a : b)
 const bumped = (fee: bigint): bigint => (fee * BUMP_NUMERATOR + BUMP_DENOMINATOR - 1n) / BUMP_DENOMINATOR
 
+/** Whether a transaction offers less than the next block asks for, as far as the market's price tells. */
+export function isBelowMarket(offered: Fees, market: Fees): boolean {
+  const { maxFeePerGas, maxPriorityFeePerGas: tip = 0n } = market
+  const nextBlock =
+    market.maxPriorityFeePerGas === undefined ? maxFeePerGas : (maxFeePerGas - tip) / BASE_FEE_ROOM + tip
+  return offered.maxFeePerGas < nextBlock || (offered.maxPriorityFeePerGas ?? tip) < tip
+}
+
 /** Fees that replace a transaction: an eighth more at least, or the market's; undefined above the cap. */
 export function replacementFees(
   last: Fees,

@@ -17,7 +17,7 @@ import { UserError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
 import { type CallPreview, type ChainCall, previewCall } from './call.js'
 import { formatGwei } from './ether.js'
-import { type Fees, marketFees, replacementFees } from './fees.js'
+import { type Fees, isBelowMarket, marketFees, replacementFees } from './fees.js'
 import type { Journal } from './journal.js'
 import { explainChainError, rpcMessage } from './reverts.js'
 import {
@@ -41,8 +41,12 @@ const POLL_MS = 2000
 const LOST_AFTER_POLLS = 5
 /** Fresh nonces tried where another program sends from the same account. */
 const NONCE_TRIES = 4
-/** Replacements of one transaction; more than a hundredfold price. */
-const MAX_ATTEMPTS = 40
+/** A transaction that pays what the market asks is stuck for another reason: dearer only every so many rounds. */
+const PATIENT_ROUNDS = 4
+/** Attempts of one transaction at prices above the market's: four times the price. */
+const MAX_IMPATIENT_ATTEMPTS = 12
+/** Attempts at all, where the market's price keeps rising. */
+const MAX_ATTEMPTS = 64
 
 export interface QueueOptions {
   readonly client: PublicClient
@@ -73,6 +77,8 @@ interface Tracked {
   readonly reject: (error: unknown) => void
   usedUpPolls: number
   lastSendMs: number
+  /** Times it was found stuck. */
+  stuckRounds: number
   /** Nobody knows whether a node has it. */
   isUnsure: boolean
 }
@@ -264,7 +270,16 @@ export class TransactionQueue {
   #track(record: TransactionRecord, isUnsure: boolean): Tracked {
     const { promise: done, resolve, reject } = Promise.withResolvers<TransactionReceipt>()
     const lastSendMs = Date.now()
-    const tracked: Tracked = { record, done, resolve, reject, usedUpPolls: 0, lastSendMs, isUnsure }
+    const tracked: Tracked = {
+      record,
+      done,
+      resolve,
+      reject,
+      usedUpPolls: 0,
+      lastSendMs,
+      stuckRounds: 0,
+      isUnsure,
+    }
     this.#open.set(record.nonce, tracked)
     return tracked
   }
@@ -358,10 +373,18 @@ export class TransactionQueue {
     await this.#replace(tracked)
   }
 
-  /** The nonce is taken and no receipt is ours: after some polls another transaction has it, and ours is sent anew. */
+  /**
+   * The nonce is taken and no receipt is ours: after some polls, and as deep as a transaction must be to count, another
+   * transaction has it, and ours is simulated and sent anew. Servers whose receipts lag must not make us pay twice.
+   */
   async #usedUp(tracked: Tracked): Promise<void> {
     if (++tracked.usedUpPolls < LOST_AFTER_POLLS) return
+    const { client, confirmations } = this.#options
     const { record } = tracked
+    const deep = (await client.getBlockNumber({ cacheTime: 0 })) - BigInt(confirmations)
+    if (deep < 0n) return
+    const used = await client.getTransactionCount({ address: this.address, blockNumber: deep })
+    if (used <= record.nonce || (await this.#receiptOf(record)) !== undefined) return
     this.#options.log?.warn({ what: record.what, nonce: record.nonce }, 'another transaction took the nonce')
     this.#open.delete(record.nonce)
     await this.#forget(record)
@@ -374,10 +397,13 @@ export class TransactionQueue {
     const { record } = tracked
     const newest = record.attempts.at(-1)
     const market = await marketFees(client, undefined).catch(() => undefined)
+    if (newest === undefined) throw new Error('a transaction without attempts')
+    const isBelow = market !== undefined && isBelowMarket(newest, market)
+    const isPatient = ++tracked.stuckRounds % PATIENT_ROUNDS !== 0
+    if (!isBelow && (isPatient || record.attempts.length >= MAX_IMPATIENT_ATTEMPTS))
+      return this.#sendAgain(tracked)
     const fees =
-      newest === undefined || record.attempts.length >= MAX_ATTEMPTS
-        ? undefined
-        : replacementFees(newest, market, maxFeePerGasWei)
+      record.attempts.length >= MAX_ATTEMPTS ? undefined : replacementFees(newest, market, maxFeePerGasWei)
     if (fees === undefined) {
       log?.warn(
         {

@@ -210,7 +210,8 @@ describe.skipIf(whyNoAnvil !== undefined)('the transaction queue', () => {
   it('sends again what a re-organisation took back', async () => {
     await client.setAutomine(false)
     const identity = await funded()
-    const chain = await connect(identity, { confirmations: 3 })
+    const opened = await openStore(join(directory, 'reorganised'))
+    const chain = await connect(identity, { confirmations: 3, store: opened })
     const to = freshTarget()
     const before = await client.snapshot()
     const work = chain.queue.submit(pay(to))
@@ -218,16 +219,63 @@ describe.skipIf(whyNoAnvil !== undefined)('the transaction queue', () => {
       await sleep(POLL_MS)
     await client.mine({ blocks: 1 })
     expect(await client.getBalance({ address: to })).toBe(5n)
-    await sleep(10 * POLL_MS)
+    const stateNow = async () => {
+      const [entry] = await opened.transactions.entries()
+      return JSON.parse(new TextDecoder().decode(entry?.value)).state
+    }
+    while ((await stateNow()) !== 'mined') await sleep(POLL_MS)
     expect(chain.queue.pending).toBe(1)
-    // Another block in its place, without it.
+    // Another block takes the place of the one that held it.
     await client.revert({ id: before })
-    await client.mine({ blocks: 1 })
     expect(await client.getBalance({ address: to })).toBe(0n)
+    await client.mine({ blocks: 1 })
     const receipt = await mining(work)
     expect(await client.getBalance({ address: to })).toBe(5n)
     const head = await client.getBlockNumber({ cacheTime: 0 })
     expect(head - receipt.blockNumber + 1n).toBeGreaterThanOrEqual(3n)
+    await chain.close()
+    await opened.close()
+  })
+
+  it('does not raise the price of what waits for another reason', async () => {
+    await client.setAutomine(false)
+    const opened = await openStore(join(directory, 'patient'))
+    const chain = await connect(await funded(), { store: opened, stuckAfterMs: 2 * POLL_MS })
+    const work = chain.queue.submit(pay(freshTarget()))
+    while (chain.queue.pending === 0) await sleep(POLL_MS)
+    // Nothing is mined at all: many rounds, few attempts.
+    await sleep(60 * POLL_MS)
+    const [entry] = await opened.transactions.entries()
+    const { attempts } = JSON.parse(new TextDecoder().decode(entry?.value))
+    expect(attempts.length).toBeLessThanOrEqual(12)
+    await mining(work)
+    await chain.close()
+    await opened.close()
+  })
+
+  it('sends anew what lost its nonce to a transaction of another program, once that is deep enough', async () => {
+    await client.setAutomine(false)
+    const identity = await funded()
+    const chain = await connect(identity, { confirmations: 3 })
+    const [to, foreign] = [freshTarget(), freshTarget()]
+    const work = chain.queue.submit(pay(to))
+    while (chain.queue.pending === 0) await sleep(POLL_MS)
+    // The other one pays ten times as much for the same nonce.
+    await client.request({ method: 'anvil_autoImpersonateAccount', params: [true] } as never)
+    await client.sendTransaction({
+      account: identity.address,
+      chain: null,
+      to: foreign,
+      value: 7n,
+      nonce: 0,
+      maxFeePerGas: 50n * GWEI,
+      maxPriorityFeePerGas: 20n * GWEI,
+    })
+    const receipt = await mining(work)
+    expect(receipt.status).toBe('success')
+    expect(await client.getBalance({ address: foreign })).toBe(7n)
+    expect(await client.getBalance({ address: to })).toBe(5n)
+    expect(await client.getTransactionCount({ address: identity.address })).toBe(2)
     await chain.close()
   })
 
