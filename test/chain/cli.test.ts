@@ -1,12 +1,15 @@
 /** The chain commands against a real chain: register, stake, unstake, claim, deploy, and what they say where they cannot. */
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type DevChain,
   deploymentPath,
   parseAmount,
+  readDeployment,
   startDevChain,
   writeDeployment,
 } from '../../src/chain/index.js'
@@ -159,6 +162,40 @@ describe.skipIf(whyNoAnvil !== undefined)('plumbline chain', () => {
     expect(JSON.parse(await readFile(out, 'utf8')).contracts).toEqual(json.contracts)
     expect((await run(...words)).json.error).toMatchObject({ code: 'EXISTS' })
     expect((await run('status', '--addresses', out)).json).toMatchObject({ registrySeats: 0 })
+  })
+
+  it('runs a chain of its own until it is told to stop', { timeout: 120_000 }, async () => {
+    const stop = new AbortController()
+    const own = join(directory, 'dev')
+    const words = [
+      'chain',
+      'dev',
+      '--data-dir',
+      own,
+      '--port',
+      '0',
+      '--beacon-port',
+      '0',
+      '--fund',
+      cold.address,
+      '--json',
+    ]
+    const running = runInProcess(words, { signal: stop.signal })
+    const path = deploymentPath(own, 31337)
+    for (let i = 0; i < 600 && !existsSync(path); i++) await sleep(50)
+    stop.abort()
+    const { status, stdout } = await running
+    expect(status).toBe(0)
+    const said = JSON.parse(stdout)
+    expect(said.contracts).toEqual((await readDeployment(path)).contracts)
+    expect(said.accounts.at(-1)).toBe(cold.address)
+    expect(said.beacon).toMatchObject({
+      kind: 'local',
+      chainHash: (await readDeployment(path)).beacons[1]?.chainHash,
+    })
+    expect(JSON.stringify(said)).not.toMatch(/secret|private/i)
+    await expect(fetch(said.rpcUrl, { method: 'POST', body: '{}' })).rejects.toThrow()
+    await expect(fetch(said.beacon.urls[0])).rejects.toThrow()
   })
 
   it('says what is missing: servers, addresses, the right chain', async () => {
