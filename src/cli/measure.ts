@@ -109,7 +109,7 @@ export const measureCommand = defineCommand({
     ['measure /ip4/203.0.113.7/tcp/4021/p2p/16Uiu2HAm...x9Qk --claim 250', 'Dial it at a known address'],
     ['measure 16Uiu2HAm...x9Qk --claim 250 --profile quick --json', 'A cheap check, for a program'],
     [
-      'measure 16Uiu2HAm...x9Qk --profile strict --rpc https://rpc.example.org',
+      'measure 16Uiu2HAm...x9Qk --rpc https://rpc.example.org',
       'Pay the members and settle the result on a chain',
     ],
   ],
