@@ -144,6 +144,7 @@ export {
 export { type DevChain, type DevChainOptions, startDevChain, wellKnownAccount } from './dev-chain.js'
 export { formatEther, formatGwei, gweiToWei, lackOfMoney, parseAmount } from './ether.js'
 export { marketFees } from './fees.js'
+export { challengeManagerAbi } from './generated/challenge-manager.js'
 export { hostFromBytes16, hostToBytes16, seatPrefix } from './host.js'
 export { explainChainError } from './reverts.js'
 export { openSeatCache, SeatCache } from './seat-cache.js'

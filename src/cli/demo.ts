@@ -1,5 +1,8 @@
 /** `plumbline demo`: the main job end to end on this machine, ending with a table of truth against measurement. */
 import { readFile } from 'node:fs/promises'
+import { formatEther } from '../chain/ether.js'
+import { UserError } from '../errors.js'
+import type { ChainVerdict, PartyAccount } from '../lab/chain-child.js'
 import type { LabResult } from '../lab/run.js'
 import { defineCommand } from './command.js'
 import { formatBytes, formatMbps, labelled, table } from './format.js'
@@ -13,11 +16,11 @@ const DEMO_RATE_MBPS = 100
 export interface DemoResult {
   readonly truth: LabResult['truth']
   readonly measurement: LabResult['runs'][number]
-  readonly verified: {
-    readonly level: string | null
-    readonly faults: readonly string[]
-    readonly milliseconds: number
-  }
+  readonly verified: ChainVerdict
+  /** Who did what on the chain, and what it came to. Empty without a chain. */
+  readonly balances: readonly PartyAccount[]
+  /** Why there is no chain; null where there is one. */
+  readonly noChain: string | null
 }
 
 export const demo = defineCommand({
@@ -25,8 +28,10 @@ export const demo = defineCommand({
   group: 'start',
   summary: 'See it work: challenge servers measure a prover on this machine, and the proof is verified',
   description: [
-    'Starts a beacon, ten challenge servers and a prover behind a link of known rate, each a process of its own, runs ' +
-      'one challenge, and verifies its transcript from scratch. Cleans up after itself. Takes under a minute.',
+    'Starts a local chain, a beacon, ten challenge servers and a prover behind a link of known rate, each a process of ' +
+      'its own, and registers them. Then a payer puts the fee in escrow, the contract draws the committee, the committee ' +
+      'measures, the result is settled and verified against the chain, and everybody is paid. Cleans up after itself. ' +
+      'Takes under a minute.',
   ],
   options: {
     rate: number({
@@ -48,7 +53,9 @@ export const demo = defineCommand({
       import('../pob/registry.js'),
     ])
     const reporter = labReporter(io)
-    let verified: DemoResult['verified'] = { level: null, faults: ['nothing was measured'], milliseconds: 0 }
+    const noChain = await whyNoChain()
+    let verified: ChainVerdict = { level: null, faults: ['nothing was measured'], milliseconds: 0 }
+    let balances: readonly PartyAccount[] = []
     try {
       const result = await runLab(
         {
@@ -58,7 +65,15 @@ export const demo = defineCommand({
           runs: 1,
           challengers: 10,
           faulty: 2,
-          afterRun: async ({ transcriptPath, registryPath, beacon }) => {
+          chain: noChain === null,
+          afterRun: async ({ transcriptPath, registryPath, beacon, result, chain }) => {
+            if (chain !== undefined) {
+              verified = await chain.verify(transcriptPath)
+              const account = await chain.finalAccount(result.challengeId)
+              if (!account.isFinal) throw new Error('not everybody was paid in time')
+              balances = account.parties
+              return
+            }
             const transcript = await readFile(transcriptPath)
             const registry = parseRegistry(await readFile(registryPath, 'utf8'))
             const started = performance.now()
@@ -77,22 +92,44 @@ export const demo = defineCommand({
       const measurement = result.runs[0]
       if (measurement === undefined)
         throw new Error(`the demo's measurement failed: ${result.failures.join('; ')}`)
-      const value: DemoResult = { truth: result.truth, measurement, verified }
+      const value: DemoResult = { truth: result.truth, measurement, verified, balances, noChain }
       io.output.result(value, () => demoText(value))
-      return verified.level === 'anchored' ? 0 : 1
+      return verified.level === wantedLevel(value) ? 0 : 1
     } finally {
       reporter.stop()
     }
   },
 })
 
-export function demoText({ truth, measurement, verified }: DemoResult): string {
+/** Why there can be no local chain here; null where there can. */
+async function whyNoChain(): Promise<string | null> {
+  const { anvilBinary } = await import('../chain/anvil.js')
+  try {
+    anvilBinary()
+    return null
+  } catch (error) {
+    if (error instanceof UserError) return `${error.message}: ${error.remedy}`
+    throw error
+  }
+}
+
+const wantedLevel = ({ noChain }: DemoResult): 'settled' | 'anchored' =>
+  noChain === null ? 'settled' : 'anchored'
+
+export function demoText(result: DemoResult): string {
+  const { truth, measurement, verified, balances, noChain } = result
+  const { settlement } = measurement
   const rows = [
     ['true rate', formatMbps(truth.rateMbps)],
     ['estimate', formatMbps(measurement.estimateMbps)],
     ['guaranteed', formatMbps(measurement.guaranteedMbps)],
     ['error', `${measurement.errorPct.toFixed(2)} %`],
     ['bytes used', formatBytes(measurement.bytes)],
+    ...(settlement === undefined
+      ? []
+      : settlement.transactions.map(
+          ({ step, gasUsed }) => [`gas: ${step}`, gasUsed.toLocaleString('en')] as const,
+        )),
     ['verdict', verified.level ?? 'rejected'],
   ] as const
   const { n, assumptions } = measurement.faultTolerance
@@ -102,16 +139,41 @@ export function demoText({ truth, measurement, verified }: DemoResult): string {
       { title: 'what', value: ([name]) => name },
       { title: 'figure', align: 'right', value: ([, figure]) => figure },
     ]),
+    ...(balances.length === 0 ? [] : ['', table(balances, BALANCE_COLUMNS)]),
     '',
     labelled('Guaranteed', assumptions, LABEL_WIDTH),
     labelled(
       'Verdict',
-      verified.level === 'anchored'
+      verified.level === wantedLevel(result)
         ? `the signed transcript was recomputed in ${verified.milliseconds} ms: the committee of ${n} follows from ` +
-            'the beacon and the registry, every byte from the revealed seeds, every signature is right'
+            `the beacon and the ${noChain === null ? "chain's seats" : 'registry'}, every byte from the revealed seeds, ` +
+            `every signature is right${noChain === null ? ', and the chain holds the same result' : ''}`
         : verified.faults.join('; '),
       LABEL_WIDTH,
     ),
+    noChain === null
+      ? labelled(
+          'Chain',
+          'anvil with a block a second and a dispute window of 2 s; ether without worth',
+          LABEL_WIDTH,
+        )
+      : labelled('Chain', `none: ${noChain}`, LABEL_WIDTH),
     labelled('Link', truth.notes.join('; '), LABEL_WIDTH),
   ].join('\n')
 }
+
+const change = ({ beforeWei, afterWei }: PartyAccount): string => {
+  const wei = BigInt(afterWei) - BigInt(beforeWei)
+  return `${wei < 0n ? '-' : '+'}${formatEther(wei < 0n ? -wei : wei)}`
+}
+
+const BALANCE_COLUMNS = [
+  { title: 'who', value: ({ party }: PartyAccount) => party },
+  { title: 'sent', value: ({ did }: PartyAccount) => [...new Set(did)].join(', ') || '-' },
+  {
+    title: 'gas',
+    align: 'right' as const,
+    value: ({ gasUsed }: PartyAccount) => gasUsed.toLocaleString('en'),
+  },
+  { title: 'balance', align: 'right' as const, value: change },
+]

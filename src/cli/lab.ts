@@ -196,7 +196,8 @@ export function labReporter(io: CommandIo): { event(event: LabEvent): void; stop
     event: (event) => {
       const { event: name, ...rest } = event
       io.output.event(name, rest)
-      if (event.event === 'network') {
+      if (event.event === 'chain') progress.line(`${plural(event.nodes, 'node')} registered on a local chain`)
+      else if (event.event === 'network') {
         for (const note of event.notes) progress.line(note)
         progress.live(() => 'starting the daemons')
       } else if (event.event === 'daemons') progress.line(`${plural(event.count, 'daemon')} running`)

@@ -15,6 +15,7 @@ import type { LabNetwork } from './network.js'
 const SCRYPT_COST = 1024
 const CONTROL_PORT = 4021
 export const BEACON_PORT = 4080
+export const RPC_PORT = 8545
 /** The shortest period there is: a laboratory waits for every round. */
 const BEACON_PERIOD_SECONDS = 1
 /** Rounds before the first request exist already. */
@@ -37,6 +38,8 @@ export interface LabFiles {
   readonly proverAddress: string
   readonly challengers: readonly LabDaemon[]
   readonly payer: LabDaemon
+  /** The contracts' addresses, where there is a chain; it writes them. */
+  readonly addressesPath: string
 }
 
 export interface LabFilesOptions {
@@ -46,6 +49,8 @@ export interface LabFilesOptions {
   /** Declared uplink of every challenger. */
   readonly uplinkMbps: number
   readonly backend: 'auto' | 'native' | 'dgram'
+  /** With a chain of its own, on which challenges are opened and settled. */
+  readonly chain?: boolean
 }
 
 /** Writes everything below `directory`. */
@@ -66,6 +71,11 @@ export async function writeLabFiles(
   const beacon = localBeacon(secret, { genesisTimeSeconds, periodSeconds: BEACON_PERIOD_SECONDS })
   const registryPath = join(directory, 'registry.json')
   const beaconHost = network.host('beacon').address
+  const addressesPath = join(directory, 'addresses.json')
+  const chain =
+    options.chain === true
+      ? { chain: { rpcUrls: [`http://${beaconHost}:${RPC_PORT}`], addresses: addressesPath } }
+      : {}
 
   const daemon = async (name: string, settings: Record<string, unknown>): Promise<LabDaemon> => {
     const identity = Identity.generate()
@@ -84,6 +94,7 @@ export async function writeLabFiles(
         chainHash: bytesToHex(beacon.chainHash),
       },
       logging: { level: 'warn', format: 'json' },
+      ...chain,
       ...settings,
     }
     await writeFile(paths.config, stringify(config))
@@ -134,5 +145,6 @@ export async function writeLabFiles(
     proverAddress: `/ip4/${proverHost}/tcp/${CONTROL_PORT}/p2p/${prover.identity.peerId}`,
     challengers,
     payer,
+    addressesPath,
   }
 }

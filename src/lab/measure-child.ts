@@ -18,6 +18,8 @@ export interface PayerSpec {
   readonly dataDir: string
   readonly passphraseFile: string
   readonly order: MeasureOrder
+  /** Escrow and settle on the chain of the configuration. */
+  readonly onChain: boolean
 }
 
 export type PayerMessage =
@@ -39,6 +41,7 @@ async function main(specPath: string): Promise<void> {
     config,
     identity,
     log: createLogger({ level: config.logging.level, format: 'json' }),
+    onChain: spec.onChain,
   })
   process.on('message', async () => {
     try {

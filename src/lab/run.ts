@@ -11,6 +11,7 @@ import type { ProfileName } from '../pob/request.js'
 import type { ProgressEvent } from '../roles/coordinator.js'
 import type { MeasureResult } from '../roles/measure-result.js'
 import { type AttackPlan, parseAttack, proverColludes } from './adversary/attack.js'
+import { chainSpec, type LabChain, labChain } from './chain.js'
 import { startCrossTraffic } from './cross-traffic.js'
 import type { CorruptSpec } from './daemon-child.js'
 import { BEACON_PORT, type LabFiles, writeLabFiles } from './daemon-files.js'
@@ -42,6 +43,8 @@ export interface LabOptions {
   readonly deltaMillionths?: number
   readonly teams?: number
   readonly backend?: 'auto' | 'native' | 'dgram'
+  /** On a development chain of its own: registered, escrowed, settled, paid. */
+  readonly chain?: boolean
   /** Leave files and logs in place. */
   readonly keep?: boolean
   /** Called after each good run, while its files are there. */
@@ -52,6 +55,9 @@ export interface FinishedRun {
   readonly transcriptPath: string
   readonly registryPath: string
   readonly beacon: BeaconInfo
+  readonly result: MeasureResult
+  /** With `chain` only. */
+  readonly chain: LabChain | undefined
 }
 
 export type LabRun = MeasureResult & {
@@ -82,6 +88,7 @@ export interface LabResult {
 
 export type LabEvent =
   | { readonly event: 'network'; readonly notes: readonly string[] }
+  | { readonly event: 'chain'; readonly nodes: number }
   | { readonly event: 'daemons'; readonly count: number; readonly directory: string }
   | { readonly event: 'run_started'; readonly run: number; readonly of: number }
   | { readonly event: 'progress'; readonly run: number; readonly progress: ProgressEvent }
@@ -125,6 +132,7 @@ export async function runLab(
 
 class Laboratory {
   #payer: ChildProcess | undefined
+  #chain: LabChain | undefined
 
   constructor(
     readonly options: LabOptions,
@@ -153,6 +161,7 @@ class Laboratory {
       claimMbps: this.claimMbps,
       uplinkMbps: this.uplinkMbps,
       backend: this.options.backend ?? 'auto',
+      chain: this.options.chain === true,
     })
     await this.#startDaemons(files)
     const crossTrafficMbps = this.options.crossTrafficMbps ?? 0
@@ -169,6 +178,8 @@ class Laboratory {
           transcriptPath: result.transcript.path,
           registryPath: files.registryPath,
           beacon: files.beacon,
+          result,
+          chain: this.#chain,
         })
         this.onEvent({ event: 'run_ended', run, result })
       } catch (error) {
@@ -217,6 +228,7 @@ class Laboratory {
       }),
     })
     ready.push(this.#ready(beacon, 'beacon'))
+    if (this.options.chain === true) await this.#startChain(files, env)
     const corrupt = compiledEntry(import.meta.url, './daemon-child.js')
     const startDaemon = async (
       host: HostName,
@@ -254,20 +266,47 @@ class Laboratory {
     this.onEvent({ event: 'daemons', count: ready.length + 1, directory: this.directory })
   }
 
+  /** Before the daemons: they look for their contracts when they start. */
+  async #startChain(files: LabFiles, env: NodeJS.ProcessEnv): Promise<void> {
+    const script = compiledEntry(import.meta.url, './chain-child.js')
+    const child = this.#spawn(
+      'beacon',
+      script,
+      [],
+      {
+        ...env,
+        PLUMBLINE_LAB_SPEC: await this.#spec(
+          'chain',
+          chainSpec(files, this.network, { uplinkMbps: this.uplinkMbps }),
+        ),
+      },
+      'chain',
+    )
+    await this.#ready(child, 'chain')
+    this.#chain = labChain(child)
+    this.onEvent({ event: 'chain', nodes: files.challengers.length + 1 })
+  }
+
   async #spec(name: string, spec: object): Promise<string> {
     const path = join(this.directory, `${name}.spec.json`)
     await writeFile(path, JSON.stringify(spec), { mode: 0o600 })
     return path
   }
 
-  #spawn(host: HostName, script: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {
+  #spawn(
+    host: HostName,
+    script: string,
+    args: readonly string[],
+    env: NodeJS.ProcessEnv,
+    logName?: string,
+  ): ChildProcess {
     const child = this.network.spawnIn(host, process.execPath, [script, ...args], {
       env,
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     })
     this.#keepErrors(child)
     // In a directory that is thrown away unless it is kept.
-    child.stderr?.pipe(createWriteStream(join(this.directory, 'logs', `${host}.log`)))
+    child.stderr?.pipe(createWriteStream(join(this.directory, 'logs', `${logName ?? host}.log`)))
     return child
   }
 
@@ -304,6 +343,7 @@ class Laboratory {
     const spec: PayerSpec = {
       dataDir: files.payer.dataDir,
       passphraseFile: files.passphraseFile,
+      onChain: options.chain === true,
       order: {
         target: files.proverAddress,
         profile: options.profile,
