@@ -3,6 +3,7 @@ import { beaconNewCommand, beaconServeCommand } from './beacon.js'
 import { chainClaimCommand } from './chain-claim.js'
 import { chainDeployCommand } from './chain-deploy.js'
 import { chainDevCommand } from './chain-dev.js'
+import { chainDisputeCommand } from './chain-dispute.js'
 import { chainConsentCommand, chainRegisterCommand } from './chain-register.js'
 import { chainStakeCommand } from './chain-stake.js'
 import { chainStatusCommand } from './chain-status.js'
@@ -44,6 +45,7 @@ export const COMMANDS: readonly Command[] = [
   chainStakeCommand,
   chainUnstakeCommand,
   chainClaimCommand,
+  chainDisputeCommand,
   chainDevCommand,
   chainDeployCommand,
   lab,

@@ -1,0 +1,87 @@
+/** `plumbline chain dispute <transcript,...>`: proves to the chain what transcripts show. */
+import { readFile, stat } from 'node:fs/promises'
+import { expandPath } from '../config/paths.js'
+import { UserError } from '../errors.js'
+import { MAX_TRANSCRIPT_BYTES } from '../pob/transcript.js'
+import { chainOptions, minedJson, walletOptions, withWallet } from './chain-options.js'
+import { defineCommand } from './command.js'
+import { labelled, plural } from './format.js'
+import { text } from './option.js'
+
+const LABEL_WIDTH = 14
+
+export const chainDisputeCommand = defineCommand({
+  path: 'chain dispute',
+  group: 'chain',
+  summary: 'Prove a fault that transcripts show, and have it slashed',
+  description: [
+    'Looks for what two signatures prove: a seed off its commitment (one transcript shows it), two testimonies, two ' +
+      'results or two lists of acks (two transcripts of one challenge that contradict each other). Each report is ' +
+      'announced with a bond and proven in a later block; the bond comes back, with a part of what is slashed.',
+    'Anybody may do it, from the moment the committee is fixed until the dispute window ends.',
+  ],
+  positionals: {
+    transcripts: text({
+      summary: 'Transcript files of one challenge, separated by commas',
+      placeholder: 'file,...',
+      required: true,
+    }),
+  },
+  options: { ...chainOptions, ...walletOptions },
+  examples: [
+    ['chain dispute result.pob --dry-run', 'See whether it proves anything'],
+    ['chain dispute mine.pob,theirs.pob', 'Two transcripts that contradict each other'],
+  ],
+  run: async (args, io) => {
+    const { findProvableFaults } = await import('../pob/provable-faults.js')
+    const search = findProvableFaults(await Promise.all(args.transcripts.split(',').map(readTranscript)))
+    const challengeId = `0x${Buffer.from(search.challengeId).toString('hex')}`
+    const shown = search.faults.map(({ kind, accused }) => ({ kind, accused }))
+    if (args.dryRun || search.faults.length === 0) {
+      io.output.result({ challengeId, faults: shown, disputes: [] }, () =>
+        [
+          `${plural(shown.length, 'provable fault')} in challenge ${challengeId}`,
+          ...shown.map(({ kind, accused }) => labelled(`  ${kind}`, accused, LABEL_WIDTH)),
+        ].join('\n'),
+      )
+      return search.faults.length === 0 ? 1 : 0
+    }
+    return withWallet(args, io, async ({ chain }) => {
+      const { raiseDispute } = await import('../node/chain/dispute.js')
+      const { formatEther } = await import('../chain/index.js')
+      const disputes = []
+      for (const fault of search.faults) {
+        const { announced, proven } = await raiseDispute(chain, search, fault, io.signal)
+        const { kind, accused } = fault
+        const reward = proven.rewardWei
+        disputes.push({
+          kind,
+          accused,
+          rewardWei: reward.toString(),
+          transactions: [announced, proven].map(minedJson),
+        })
+        io.output.note(`${kind}: ${accused} is at fault, ${formatEther(reward)} for the report`)
+      }
+      io.output.result({ challengeId, faults: shown, disputes }, () =>
+        [
+          `${plural(disputes.length, 'fault')} proven in challenge ${challengeId}.`,
+          'Bonds and rewards are credits of the dispute contract until they are withdrawn.',
+        ].join('\n'),
+      )
+      return 0
+    })
+  },
+})
+
+async function readTranscript(name: string): Promise<Uint8Array> {
+  const path = expandPath(name)
+  const status = await stat(path).catch(() => undefined)
+  if (status?.isFile() !== true)
+    throw new UserError(`there is no file ${path}`, { code: 'NOT_FOUND', remedy: 'name a transcript file' })
+  if (status.size > MAX_TRANSCRIPT_BYTES)
+    throw new UserError(`${path} has ${status.size} bytes: too many for a transcript`, {
+      code: 'BAD_TRANSCRIPT',
+      remedy: 'name the right file',
+    })
+  return readFile(path)
+}
