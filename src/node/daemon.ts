@@ -168,6 +168,8 @@ async function start(
       },
     )
     await challenger.start()
+    const serving = challenger
+    link?.serveWith((id) => serving.gatherNoResult(id))
     undo.push(() => challenger?.stop())
   }
   if (roles.includes('prover')) {

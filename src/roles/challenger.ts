@@ -6,6 +6,7 @@ import type { MemberPlane } from '../dataplane/index.js'
 import { type ChallengerBehaviour, honestChallenger } from './behaviour.js'
 import { sign, vote } from './challenger/evidence.js'
 import type { ChallengerOptions } from './challenger/modules.js'
+import { gatherNoResult, type NoResult, signNoResult, tellServed } from './challenger/no-result.js'
 import { acceptPlan, finish } from './challenger/plan.js'
 import { checkConsent, openSession } from './challenger/session.js'
 import { arm, reveal } from './challenger/slot.js'
@@ -13,8 +14,10 @@ import { ChallengeTable } from './challenger/table.js'
 import {
   ARM_MESSAGE,
   EVIDENCE_MESSAGE,
+  NO_RESULT_MESSAGE,
   type PlanBody,
   REVEAL_MESSAGE,
+  SERVED_MESSAGE,
   SESSION_MESSAGE,
   SIGN_MESSAGE,
 } from './control-messages.js'
@@ -43,6 +46,13 @@ export class Challenger {
       admit: ({ publicKey }) => this.coordinates(publicKey),
     })
     await control.handle(SIGN_MESSAGE, (body) => sign(table, body.challengeId, body.evidenceHash, body.votes))
+    await control.handle(SERVED_MESSAGE, (body, remote) => tellServed(table, body.challengeId, remote))
+    await control.handle(NO_RESULT_MESSAGE, (body, remote) => signNoResult(table, body, remote))
+  }
+
+  /** The members' late statement that a challenge has no result; undefined where too few make it. @param id hex */
+  gatherNoResult(id: string): Promise<NoResult | undefined> {
+    return gatherNoResult(this.#table, id)
   }
 
   async stop(): Promise<void> {

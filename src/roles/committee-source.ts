@@ -14,6 +14,8 @@ export interface CommitteeSource {
   requireAcceptable(request: Request, nowMs: number): Promise<void>
   /** The committee of an accepted challenge whose round is out. @throws Refusal */
   committeeOf(admission: Admission, nowMs: number): Promise<Committee>
+  /** Whether its money waits for a result that can come no more: only then may "no result" be signed. @throws Refusal */
+  isOverdue(request: Request, challengeId: Uint8Array): Promise<boolean>
 }
 
 /** @throws Refusal where this node follows neither the request's chain nor, without one, a registry file */

@@ -150,6 +150,21 @@ export const SIGN_MESSAGE = message(
   object({ signature }),
   MEMBER_DEADLINE_MS,
 )
+const servedSchema = object({ slot: slotNumber, attempt: attemptNumber, commitment: commitmentSchema })
+/** One commitment of a member: it was there, and ready to send. */
+export type Served = Infer<typeof servedSchema>
+export const SERVED_MESSAGE = message(
+  'served',
+  object({ challengeId: hash }),
+  object({ served: nullable(servedSchema) }),
+  MEMBER_DEADLINE_MS,
+)
+export const NO_RESULT_MESSAGE = message(
+  'no-result',
+  object({ challengeId: hash, served: array(nullable(servedSchema), { min: 1, max: MAX_COMMITTEE }) }),
+  object({ signature }),
+  MEMBER_DEADLINE_MS,
+)
 export const FINISH_MESSAGE = message(
   'finish',
   object({ challengeId: hash, transcript: optional(bytes({ max: MAX_TRANSCRIPT_BYTES })) }),

@@ -58,6 +58,11 @@ export class RegistrySource implements CommitteeSource {
     return drawn
   }
 
+  /** No money waits. */
+  async isOverdue(): Promise<boolean> {
+    return false
+  }
+
   #requireNames(request: Request): void {
     ensure(
       sameBytes(request.registryHash, this.modules.registry().hash),

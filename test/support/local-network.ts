@@ -21,7 +21,7 @@ import { type Ended, NodeProcess, type StartOptions } from './node-process.js'
 
 export const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const DOOMED = fileURLToPath(new URL('doomed.mjs', import.meta.url))
-const PASSPHRASE = 'a passphrase of tests'
+export const PASSPHRASE = 'a passphrase of tests'
 /** The least there is: keys of tests live for seconds. */
 const SCRYPT_COST = 1024
 export const TCP_PORT = 4021

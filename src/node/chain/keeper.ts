@@ -18,7 +18,10 @@ import {
 import { type Address, addressOfPublicKey } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
 import { decodeEvidence, evidenceHashOf } from '../../pob/evidence.js'
+import { digestsOf } from '../../pob/request.js'
+import { quorum, resultDigest, signersOf } from '../../pob/result.js'
 import { decodeTranscript } from '../../pob/transcript.js'
+import type { NoResult } from '../../roles/challenger/no-result.js'
 import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 
@@ -53,6 +56,8 @@ const MAX_TRACKED = 500
 const UNOPENED_MS = 1_200_000
 /** Gas of a claim: docs/contracts.md, "Gas". */
 const CLAIM_GAS = 64_262n
+/** The chain cannot be asked now. */
+const AWAY: ReadonlySet<string> = new Set(['UNREACHABLE', 'TIMEOUT', 'INTERRUPTED'])
 const FINAL_STATUSES: ReadonlySet<string> = new Set(['settled', 'noResult', 'expired'])
 
 export interface KeeperModules {
@@ -60,6 +65,8 @@ export interface KeeperModules {
   readonly store: Pick<Store, 'challenges' | 'transcripts'>
   readonly address: Address
   readonly log: Logger
+  /** The members' statement that a challenge has no result, where this node was a member: roles/challenger/no-result.ts. */
+  readonly gatherNoResult?: (id: string) => Promise<NoResult | undefined>
   /** Spreads the members of a committee; 0..1. */
   readonly random?: () => number
 }
@@ -119,9 +126,21 @@ export class ChainKeeper {
   async #tick(): Promise<void> {
     try {
       await this.#refresh()
-      for (const tracked of [...this.#tracked.values()]) await this.#keep(tracked)
-      if (this.#claimsDue) await this.#claim()
-      this.#problem = undefined
+      let problem: string | undefined
+      // What one challenge lacks holds up no other, nor the claims: only a chain that is away ends the look.
+      const tried = async (work: () => Promise<void>) => {
+        try {
+          await work()
+        } catch (error) {
+          if (!(error instanceof UserError) || AWAY.has(error.code)) throw error
+          problem ??= error.message
+        }
+      }
+      for (const tracked of [...this.#tracked.values()]) await tried(() => this.#keep(tracked))
+      if (this.#claimsDue) await tried(() => this.#claim())
+      if (problem !== undefined && problem !== this.#problem)
+        this.#modules.log.warn({ reason: problem }, 'a part of the chain work waits')
+      this.#problem = problem
     } catch (error) {
       if (this.#stop.signal.aborted) return
       const reason = error instanceof Error ? error.message : String(error)
@@ -165,21 +184,39 @@ export class ChainKeeper {
       await this.#attempt('expire', () => expireChallenge(chain, { challengeId }))
       return
     }
-    if (state.status === 'fixed' && ageMs > this.#options.graceMs * (1 + this.#spread))
-      await this.#settle(tracked, state)
+    const graceMs = this.#options.graceMs * (1 + this.#spread)
+    if (state.status !== 'fixed' || ageMs <= graceMs) return
+    if (await this.#settle(tracked, state)) return
+    const expiresAt = state.settleBy - chain.terms.settleWindowSeconds
+    if (timestamp > expiresAt + graceMs / 1000) await this.#settleNoResult(tracked, state)
   }
 
   /** With the transcript that the coordinator handed round, where its signatures suffice. */
-  async #settle({ id }: Tracked, state: ChallengeState): Promise<void> {
+  async #settle({ id }: Tracked, state: ChallengeState): Promise<boolean> {
     const { chain, store } = this.#modules
     const bytes = await store.transcripts.get(id)
-    if (bytes === undefined) return
+    if (bytes === undefined) return false
     const { evidence, signatures, guaranteedKbps, estimateKbps, owed } = decodeTranscript(bytes)
-    const { plan } = decodeEvidence(evidence)
+    const { plan, request } = decodeEvidence(evidence)
     const result = { evidenceHash: evidenceHashOf(evidence), guaranteedKbps, estimateKbps, owed }
+    // Whatever the coordinator handed round: too few signatures settle nothing, and need not be tried.
+    const signers = signersOf(plan.committee, resultDigest(digestsOf(request), result), signatures)
+    if (signers.length < quorum(plan.committee.length, plan.faulty)) return false
     const committee = plan.committee.map(addressOfPublicKey)
     await this.#attempt('settle', () =>
       settleChallenge(chain, { challengeId: state.challengeId, committee, result, signatures }),
+    )
+    return true
+  }
+
+  async #settleNoResult({ id }: Tracked, { challengeId }: ChallengeState): Promise<void> {
+    const { chain, gatherNoResult } = this.#modules
+    const gathered = await gatherNoResult?.(id)
+    if (gathered === undefined) return
+    const { result, signatures } = gathered
+    const committee = gathered.committee.map(addressOfPublicKey)
+    await this.#attempt('settle without a result', () =>
+      settleChallenge(chain, { challengeId, committee, result, signatures }),
     )
   }
 

@@ -23,7 +23,7 @@ import type { Admission } from '../../roles/control-messages.js'
 import { Refusal } from '../../roles/protocol-error.js'
 import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
-import { ChainKeeper, DEVELOPMENT_KEEPING, PUBLIC_KEEPING } from './keeper.js'
+import { ChainKeeper, DEVELOPMENT_KEEPING, type KeeperModules, PUBLIC_KEEPING } from './keeper.js'
 import { ChainSource } from './source.js'
 
 const FIRST_RETRY_MS = 1_000
@@ -78,6 +78,7 @@ export class ChainLink implements CommitteeSource {
   readonly #modules: ChainLinkModules
   readonly #stopping = new AbortController()
   #tie: Tie | undefined
+  #gatherNoResult: KeeperModules['gatherNoResult']
   #problem: string | undefined
   #retryMs = FIRST_RETRY_MS
   #timer: NodeJS.Timeout | undefined
@@ -90,6 +91,11 @@ export class ChainLink implements CommitteeSource {
   /** Resolves after the first try. @throws UserError for a configuration that no retry mends */
   async start(): Promise<void> {
     await this.#open()
+  }
+
+  /** The challenger of this node, once there is one. */
+  serveWith(gatherNoResult: NonNullable<KeeperModules['gatherNoResult']>): void {
+    this.#gatherNoResult = gatherNoResult
   }
 
   async stop(): Promise<void> {
@@ -111,6 +117,10 @@ export class ChainLink implements CommitteeSource {
 
   committeeOf(admission: Admission): Promise<Committee> {
     return this.#source().committeeOf(admission)
+  }
+
+  isOverdue(request: Request, challengeId: Uint8Array): Promise<boolean> {
+    return this.#source().isOverdue(request, challengeId)
   }
 
   #source(): ChainSource {
@@ -179,7 +189,8 @@ export class ChainLink implements CommitteeSource {
       })
       const keeping = chain.pollMs < 1000 ? DEVELOPMENT_KEEPING : PUBLIC_KEEPING
       const { address } = identity
-      const keeper = new ChainKeeper({ chain, store, address, log }, keeping)
+      const gatherNoResult = async (id: string) => this.#gatherNoResult?.(id)
+      const keeper = new ChainKeeper({ chain, store, address, log, gatherNoResult }, keeping)
       this.#tie = { chain, seats, source: new ChainSource({ chain, seats, beacon, address }), keeper }
       this.#problem = undefined
       keeper.start()

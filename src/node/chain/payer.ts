@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { openSeatCache, readChallenge } from '../../chain/index.js'
 import { addressOfPublicKey } from '../../crypto/address.js'
 import type { Identity } from '../../crypto/identity.js'
+import { UserError } from '../../errors.js'
 import type { ChallengeOutcome } from '../../roles/coordinator.js'
 import type { Settlement } from '../../roles/measure-result.js'
 import { openStore } from '../../store/index.js'
@@ -56,11 +57,14 @@ export async function openChainVenues(parts: VenueParts & { readonly identity: I
           venue,
           settlement: async (outcome, signal) => {
             await settle(venue, outcome, signal).catch((error: unknown) => {
-              if (signal?.aborted) throw error
+              // Another result on the chain is no delay.
+              const isOther = error instanceof UserError && error.code === 'VERIFICATION_FAILED'
+              if (signal?.aborted || isOther) throw error
               log.error({ err: error }, 'the result is signed, and not settled yet')
             })
-            const { status } = await readChallenge(open, outcome.challengeId)
-            return settlementOf(venue, open.chainId, outcome, status === 'settled')
+            // The measurement stands whatever the servers do now.
+            const state = await readChallenge(open, outcome.challengeId).catch(() => undefined)
+            return settlementOf(venue, open.chainId, outcome, state?.status === 'settled')
           },
         }
       },
@@ -90,7 +94,7 @@ async function settlementOf(
   const owed = committee.members.filter((_, i) => isOwed(i))
   return {
     chainId,
-    txHash: isSettled ? ((await venue.settlementOf(challengeId)) ?? null) : null,
+    txHash: isSettled ? ((await venue.settlementOf(challengeId).catch(() => undefined)) ?? null) : null,
     gasUsed: Number(total('gasUsed')),
     feeWei: String(total('feeWei')),
     transactions: steps.map(({ step, txHash, gasUsed, feeWei }) => ({

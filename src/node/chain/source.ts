@@ -105,6 +105,14 @@ export class ChainSource implements CommitteeSource {
     return committee
   }
 
+  async isOverdue(request: Request, challengeId: Uint8Array): Promise<boolean> {
+    const { chain } = this.modules
+    const [{ status }, { timestamp }] = await orRefuse(
+      Promise.all([readChallenge(chain, challengeId), chain.clock()]),
+    )
+    return status === 'fixed' && timestamp > request.expiresAt
+  }
+
   async #drawn(
     request: Request,
     challengeId: Uint8Array,

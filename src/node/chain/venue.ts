@@ -1,5 +1,4 @@
 /** A challenge on a chain, from the payer's side: escrow, the round, the committee, settlement. */
-import { bytesToHex } from '@noble/hashes/utils.js'
 import { toHex } from 'viem'
 import {
   type Chain,
@@ -16,13 +15,16 @@ import {
   type SeatCache,
   settleChallenge,
   submitRound,
+  toOutcome,
 } from '../../chain/index.js'
 import { type Address, addressOfPublicKey } from '../../crypto/address.js'
 import { type BeaconInfo, timeOfRound } from '../../crypto/beacon.js'
 import { UserError } from '../../errors.js'
+import { sameBytes } from '../../pob/party.js'
 import type { Request } from '../../pob/request.js'
 import { type DrawTerms, seatCommittee } from '../../pob/seat-draw.js'
 import type { AcceptedRequest, DrawnCommittee, SignedResult, Venue, VenueTerms } from '../../roles/venue.js'
+import { whenReachable } from './when-reachable.js'
 
 export const CHAIN_STEPS = ['open', 'round', 'committee', 'settle'] as const
 export type ChainStepName = (typeof CHAIN_STEPS)[number]
@@ -142,9 +144,12 @@ export class ChainVenue implements Venue {
     if (terms === undefined) throw new Error('the challenge is not open')
     const { beaconChain, beaconRound: round } = request
     const beaconSignature = await fetchRound(round, signal)
-    const submitted = await submitRound(chain, { beaconChain, round, signature: beaconSignature }, { signal })
+    const submitted = await whenReachable(
+      () => submitRound(chain, { beaconChain, round, signature: beaconSignature }, { signal }),
+      { signal },
+    )
     if (!submitted.alreadyThere) this.#note('round', submitted)
-    const fixed = await fixCommittee(chain, { request, terms }, { signal })
+    const fixed = await whenReachable(() => fixCommittee(chain, { request, terms }, { signal }), { signal })
     if (fixed.mined !== undefined) this.#note('committee', fixed.mined)
     if (fixed.status === 'void')
       throw new UserError(
@@ -173,12 +178,29 @@ export class ChainVenue implements Venue {
     try {
       this.#note(
         'settle',
-        await settleChallenge(chain, { challengeId, committee, result, signatures }, { signal }),
+        await whenReachable(
+          () => settleChallenge(chain, { challengeId, committee, result, signatures }, { signal }),
+          { signal },
+        ),
       )
     } catch (error) {
       // A member may have been quicker: what counts is what the chain holds.
-      const { status, evidenceHash } = await readChallenge(chain, challengeId)
-      if (status !== 'settled' || bytesToHex(evidenceHash) !== bytesToHex(result.evidenceHash)) throw error
+      const held = await readChallenge(chain, challengeId)
+      if (held.status !== 'settled') throw error
+      const isOurs =
+        sameBytes(held.evidenceHash, result.evidenceHash) &&
+        held.guaranteedKbps === result.guaranteedKbps &&
+        held.estimateKbps === result.estimateKbps &&
+        held.owed === toOutcome(result).owed
+      if (isOurs) return
+      throw new UserError(
+        `a quorum settled another result: guaranteed ${held.guaranteedKbps} and estimate ${held.estimateKbps} kbit/s`,
+        {
+          code: 'VERIFICATION_FAILED',
+          remedy: 'members that signed both can be slashed: plumbline chain dispute <transcript,...>',
+          cause: error,
+        },
+      )
     }
   }
 

@@ -15,13 +15,22 @@ const MAX_CHALLENGES = 32
 /** Where all places are taken, a challenge in which this member was never armed gives up its place after so long. */
 const UNUSED_MS = 60_000
 
+/** Challenges on a chain that ended here and may still need "no result". */
+const MAX_REMEMBERED = 64
+
 export class ChallengeTable {
   readonly #challenges = new Map<string, Challenge>()
+  readonly #ended = new Map<string, Challenge>()
 
   constructor(readonly modules: ChallengerModules) {}
 
   get size(): number {
     return this.#challenges.size
+  }
+
+  /** Under way, or ended on a chain not long ago; a restart forgets the latter. */
+  remembered(id: string): Challenge | undefined {
+    return this.#challenges.get(id) ?? this.#ended.get(id)
   }
 
   all(): readonly Challenge[] {
@@ -97,6 +106,11 @@ export class ChallengeTable {
 
   async release(challenge: Challenge): Promise<void> {
     this.#challenges.delete(challenge.id)
+    if (challenge.request.chainId !== 0 && challenge.plan !== undefined) {
+      this.#ended.set(challenge.id, challenge)
+      const [oldest] = this.#ended.keys()
+      if (this.#ended.size > MAX_REMEMBERED && oldest !== undefined) this.#ended.delete(oldest)
+    }
     if (challenge.sessionOpen) await this.modules.plane.removeSession(challenge.sessionId)
   }
 
