@@ -103,7 +103,11 @@ const tasks = {
   cli: () => cli(args),
   demo: () => cli(['demo', ...args]),
   build: () => 0,
-  vectors: () => vitest(['test/vectors', ...args]),
+  vectors: () => {
+    // The same files through TypeScript, and through Solidity.
+    const status = vitest(['test/vectors', ...args])
+    return status === 0 ? run(process.execPath, [join('scripts', 'contracts.mjs'), 'vectors']) : status
+  },
   bench: () => {
     const [name, ...benchArgs] = args
     const script = name === undefined ? undefined : join('scripts', 'bench', `${name}.mjs`)

@@ -8,6 +8,7 @@
  *   node scripts/contracts.mjs gas        measures again and writes contracts/snapshots/; prints the table
  *   node scripts/contracts.mjs long       the same tests with 5,000 fuzz runs and >= 100,000 invariant calls
  *   node scripts/contracts.mjs fixtures   writes contracts/fixtures/ from VECTORS_DIR (default test/fixtures/vectors)
+ *   node scripts/contracts.mjs vectors    writes them, and runs only the tests that read them
  *   node scripts/contracts.mjs forge ...  forge itself
  */
 import { spawn } from 'node:child_process'
@@ -205,6 +206,10 @@ const tasks = {
   fixtures: async () => {
     console.log(JSON.stringify(await fixtures()))
     return 0
+  },
+  vectors: async () => {
+    console.log(`vectors: ${JSON.stringify(await fixtures())}`)
+    return (await forge(['test', '--match-contract', 'VectorsTest'])).status
   },
   forge: async () => (await forge(rest)).status,
 }

@@ -14,6 +14,7 @@ import {
     TestimonyBody
 } from "../src/libraries/Messages.sol";
 import {Fixture} from "./support/Fixture.sol";
+import {PublishedDesign} from "./support/PublishedDesign.sol";
 
 /// @notice Gas of whole transactions (21,000 and calldata included, storage cold): run with `--isolate`. The numbers
 /// go to contracts/snapshots/, where a change of any shows; the limits are asserted here.
@@ -116,6 +117,26 @@ contract GasTest is Fixture {
     function test_gas_deposit() public {
         manager.deposit{value: 1 ether}(prover.hot);
         note("course", "deposit (prover), later ones");
+    }
+
+    // ---------------------------------------------------------------------------------- the published design
+
+    /// The same life, ten members, by the published contract's design: parties known, wallets in use before.
+    function test_gas_publishedDesign() public {
+        PublishedDesign published = new PublishedDesign();
+        address payable[] memory members = new address payable[](10);
+        for (uint256 i = 0; i < 10; ++i) {
+            members[i] = payable(committee[i]);
+            vm.deal(members[i], 1 ether);
+        }
+        vm.deal(payer.hot, 2 ether);
+        vm.startPrank(payer.hot);
+        published.start{value: 10 * uint256(SLOT_FEE)}(prover.hot, payer.hot, 100_000, 600);
+        published.start{value: 10 * uint256(SLOT_FEE)}(prover.hot, payer.hot, 100_000, 600);
+        note("published", "start (payer), parties known");
+        published.end(members, 2);
+        note("published", "end (coordinator), ten shares pushed");
+        vm.stopPrank();
     }
 
     // ----------------------------------------------------------------------------------------------- disputes

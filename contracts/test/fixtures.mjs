@@ -11,7 +11,7 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
-import { encodePacked, hashTypedData, keccak256 } from 'viem'
+import { encodeAbiParameters, encodePacked, hashTypedData, keccak256 } from 'viem'
 
 const { Fp, Fp2 } = bls12_381.fields
 const hex = (bytes) => `0x${bytesToHex(bytes)}`
@@ -146,6 +146,53 @@ function blsG2(groups, out) {
       out.ids.push(test.tcId)
     }
   }
+}
+
+/** Keys and messages as abi.encode(bytes[]): forge's JSON has no arrays of arrays. */
+const packed = (items) => encodeAbiParameters([{ type: 'bytes[]' }], [items])
+
+function aggregates(groups, out) {
+  for (const group of groups) {
+    for (const test of group.tests) {
+      const signature = attempt(() => g2(hexToBytes(test.sig)))
+      const keys = attempt(() => test.pubkeys.map((key) => g1(hexToBytes(key))))
+      if (signature === undefined || keys === undefined) {
+        if (test.result === 'valid') throw new Error(`BLS ${test.tcId}: valid, but our decoder refuses it`)
+        out.undecodable++
+        continue
+      }
+      out.signatures.push(signature)
+      out.keys.push(packed(keys))
+      out.messages.push(packed(test.messages.map((message) => `0x${message}`)))
+      out.tags.push(hex(utf8ToBytes(group.ciphersuite)))
+      out.valid.push(test.result === 'valid')
+      out.ids.push(test.tcId)
+    }
+  }
+}
+
+/** Aggregates of our own making, so that the contract's pairing of many is tested without a file of them. */
+function ownAggregates() {
+  const scheme = bls12_381.longSignatures
+  const ciphersuite = 'BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_'
+  const secrets = [1, 2, 3].map((i) => sha256(utf8ToBytes(`aggregate ${i}`)))
+  const pubkeys = secrets.map((secret) => bytesToHex(scheme.getPublicKey(secret).toBytes(true)))
+  const messages = ['one', 'two', ''].map((text) => bytesToHex(utf8ToBytes(text)))
+  const sig = bytesToHex(
+    secrets
+      .map((secret, i) => scheme.sign(scheme.hash(hexToBytes(messages[i]), ciphersuite), secret))
+      .reduce((sum, each) => sum.add(each))
+      .toBytes(true),
+  )
+  const all = { pubkeys, messages, sig }
+  const tests = [
+    { ...all, result: 'valid' },
+    { ...all, messages: [...messages].reverse(), result: 'invalid' },
+    { ...all, pubkeys: pubkeys.slice(1), result: 'invalid' },
+    { ...all, messages: messages.slice(1), result: 'invalid' },
+    { pubkeys: [], messages: [], sig: `c0${'00'.repeat(95)}`, result: 'invalid' },
+  ].map((test, i) => ({ ...test, tcId: 10_000 + i }))
+  return [{ ciphersuite, tests }]
 }
 
 function hashG2(groups, out) {
@@ -326,6 +373,7 @@ export function writeFixtures(vectorsDirectory, outDirectory) {
     ecdsa: { ...lists('digests', 'rs', 'ss', 'signers', 'valid', 'ids'), undecodable: 0 },
     blsG2: { ...lists('signatures', 'keys', 'messages', 'tags', 'valid', 'ids'), undecodable: 0 },
     hashG2: lists('messages', 'tags', 'points', 'valid', 'ids'),
+    blsAggregate: { ...lists('signatures', 'keys', 'messages', 'tags', 'valid', 'ids'), undecodable: 0 },
     blsG1: lists('signatures', 'keys', 'messages', 'tags', 'hashes', 'rounds', 'short', 'randomness'),
     strict: strict(join(vectorsDirectory, 'team-rule', 'cases.json')),
     typedData: typedData(31337, '0x5615dEB798BB3E4dFa0139dFa1b3D433Cc23b72f'),
@@ -344,8 +392,10 @@ export function writeFixtures(vectorsDirectory, outDirectory) {
         ecdsa([group], all.ecdsa)
       else if (group.type === 'BlsSigVerify' && group.publicKey?.group === 'G1') blsG2([group], all.blsG2)
       else if (group.type === 'BlsHashToG2') hashG2([group], all.hashG2)
+      else if (group.type === 'BlsAggregateVerify') aggregates([group], all.blsAggregate)
     }
   }
+  aggregates(ownAggregates(), all.blsAggregate)
   mkdirSync(outDirectory, { recursive: true })
   for (const [name, value] of Object.entries(all))
     writeFileSync(
@@ -356,8 +406,9 @@ export function writeFixtures(vectorsDirectory, outDirectory) {
     ecdsa: all.ecdsa.ids.length,
     blsG2: all.blsG2.ids.length,
     hashG2: all.hashG2.ids.length,
+    blsAggregate: all.blsAggregate.ids.length,
     blsG1: all.blsG1.rounds.length,
     strict: all.strict.sizes.length,
-    undecodable: all.ecdsa.undecodable + all.blsG2.undecodable,
+    undecodable: all.ecdsa.undecodable + all.blsG2.undecodable + all.blsAggregate.undecodable,
   }
 }
