@@ -103,6 +103,7 @@ const tasks = {
   cli: () => cli(args),
   demo: () => cli(['demo', ...args]),
   build: () => 0,
+  golden: () => vitest(['test/golden', ...args]),
   vectors: () => vitest(['test/vectors', ...args]),
   bench: () => {
     const [name, ...benchArgs] = args
