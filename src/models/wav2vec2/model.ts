@@ -15,7 +15,7 @@ import {
   type TensorValues,
 } from '../../ml/session/session.js'
 import { openSpeechCheckpoint, type SpeechCheckpoint, speechWeights } from './checkpoint.js'
-import { frameCount, leastSamples, type SpeechEncoderConfig } from './config.js'
+import { adaptedCount, frameCount, leastSamples, type SpeechEncoderConfig } from './config.js'
 import { buildServed } from './graph.js'
 import type { Task } from './names.js'
 
@@ -84,9 +84,9 @@ export class SpeechModel {
     }
   }
 
-  /** The inputs of the graph that are not sound: a language's weights. */
-  get languageInputs(): readonly string[] {
-    return this.#session.inputNames.filter((name) => name !== 'sound' && name !== 'frames')
+  /** What stands before the encoder's names in the checkpoint. */
+  get prefix(): string {
+    return this.#checkpoint.prefix
   }
 
   /** One row a sound at {@link waveform}'s rate, normalised and padded as the model wants it. */
@@ -97,6 +97,13 @@ export class SpeechModel {
   /** Frames that a sound of so many samples makes (before a length adapter). */
   frames(samples: number): number {
     return frameCount(this.config.frontEnd, samples)
+  }
+
+  /** Frames of `last` and `logits` that a sound of so many samples makes. */
+  outputFrames(samples: number): number {
+    const { lengthAdapter } = this.config
+    const frames = this.frames(samples)
+    return lengthAdapter === undefined ? frames : adaptedCount(lengthAdapter, frames)
   }
 
   /**
