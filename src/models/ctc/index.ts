@@ -2,6 +2,7 @@
 export * from './alignment.js'
 export * from './arpa.js'
 export * from './beam.js'
+export * from './beam-options.js'
 export * from './greedy.js'
 export * from './lexicon.js'
 export * from './likelihood.js'
