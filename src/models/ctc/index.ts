@@ -1,5 +1,6 @@
 /** Text from CTC outputs: best path, prefix beam with a language model, likelihoods, alignment and times. */
 export * from './alignment.js'
+export * from './alphabet.js'
 export * from './arpa.js'
 export * from './beam.js'
 export * from './beam-options.js'
