@@ -10,6 +10,8 @@ import { BEAM_DEFAULTS, type BeamAlphabet, type BeamOptions, type Hypothesis } f
 import { Prefix, type Standing } from './beam-prefix.js'
 import { checkLogProbabilities, type LogProbabilities, logAdd } from './log-probabilities.js'
 
+export type { BeamAlphabet, BeamOptions, Hypothesis } from './beam-options.js'
+
 const START: Omit<Standing, 'state'> = { score: 0, words: 0, node: 0, open: 0 }
 
 /**
