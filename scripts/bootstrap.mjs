@@ -103,6 +103,7 @@ const tasks = {
   cli: () => cli(args),
   demo: () => cli(['demo', ...args]),
   build: () => 0,
+  golden: () => vitest(['test/golden', ...args]),
   vectors: () => {
     // The same files through TypeScript, and through Solidity.
     const status = vitest(['test/vectors', ...args])

@@ -1,4 +1,4 @@
-/** One more try where a stream broke off: new connections lose one now and then, and what is asked here may be asked twice. */
+/** Once more where a stream broke off, as when a connection dies under it: what is asked here may be asked twice. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../errors.js'
 

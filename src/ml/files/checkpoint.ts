@@ -14,6 +14,14 @@ export interface Float32Options {
   readonly rounding?: boolean
 }
 
+/** A stretch of a file that is exactly a tensor's elements. */
+export interface TensorPlace {
+  readonly path: string
+  /** Bytes from the start of the file. */
+  readonly position: number
+  readonly length: number
+}
+
 export interface Checkpoint {
   /** The file or directory it was opened from. */
   readonly path: string
@@ -29,6 +37,8 @@ export interface Checkpoint {
   readFloat32(name: string, options?: Float32Options): Promise<Float32Array>
   /** Elements in C order as integers. @throws UserError as above, and for floating-point tensors. */
   readInt64(name: string): Promise<BigInt64Array>
+  /** Where the elements lie uncompressed in C order, for a runtime to map; undefined where they do not. */
+  locate(name: string): TensorPlace | undefined
   close(): Promise<void>
 }
 
@@ -44,6 +54,10 @@ export abstract class TensorFile implements Checkpoint {
   /** Fills `target` with the tensor's C-order bytes from `position` on. */
   protected abstract copyRange(info: TensorInfo, position: number, target: Uint8Array): Promise<void>
   abstract close(): Promise<void>
+
+  locate(_name: string): TensorPlace | undefined {
+    return undefined
+  }
 
   async readBytes(name: string): Promise<Uint8Array> {
     const info = this.#info(name)

@@ -1,8 +1,8 @@
 /** One safetensors file, its header checked on opening, its tensors read on demand. */
 
 import { FileSource } from './byte-source.js'
-import { TensorFile } from './checkpoint.js'
-import type { TensorInfo } from './dtype.js'
+import { TensorFile, type TensorPlace } from './checkpoint.js'
+import { byteLength, type TensorInfo } from './dtype.js'
 import { readSafetensorsHeader, type SafetensorsEntry, type SafetensorsHeader } from './safetensors-header.js'
 
 export class SafetensorsFile extends TensorFile {
@@ -28,6 +28,11 @@ export class SafetensorsFile extends TensorFile {
       await source.close()
       throw error
     }
+  }
+
+  override locate(name: string): TensorPlace | undefined {
+    const entry = this.tensors.get(name)
+    return entry && { path: this.path, position: entry.position, length: byteLength(entry) }
   }
 
   protected override async copyRange(info: TensorInfo, position: number, target: Uint8Array): Promise<void> {

@@ -1,7 +1,7 @@
 /** A checkpoint in several files behind an index: `{"weight_map": {tensor: file}}`. */
 
 import { basename, dirname, join } from 'node:path'
-import type { Checkpoint, Float32Options } from './checkpoint.js'
+import type { Checkpoint, Float32Options, TensorPlace } from './checkpoint.js'
 import type { TensorInfo } from './dtype.js'
 import { readJsonObject } from './read-json.js'
 import { printable, refuse } from './refuse.js'
@@ -55,6 +55,10 @@ export class ShardedCheckpoint implements Checkpoint {
 
   readInt64(name: string): Promise<BigInt64Array> {
     return this.#shard(name).readInt64(name)
+  }
+
+  locate(name: string): TensorPlace | undefined {
+    return this.#shardOf.get(name)?.locate(name)
   }
 
   async close(): Promise<void> {

@@ -3,7 +3,7 @@
  * in two spellings; readers here see the older one, `weight_g` and `weight_v`, whichever the file has.
  */
 
-import type { Checkpoint, Float32Options } from './checkpoint.js'
+import type { Checkpoint, Float32Options, TensorPlace } from './checkpoint.js'
 import type { TensorInfo } from './dtype.js'
 import { printable, refuse } from './refuse.js'
 
@@ -52,6 +52,10 @@ export class WeightNormView implements Checkpoint {
 
   readInt64(name: string): Promise<BigInt64Array> {
     return this.#inner.readInt64(this.#stored.get(name) ?? name)
+  }
+
+  locate(name: string): TensorPlace | undefined {
+    return this.#inner.locate(this.#stored.get(name) ?? name)
   }
 
   close(): Promise<void> {

@@ -33,6 +33,11 @@ export interface SessionOptions {
   readonly arena?: boolean
   /** How far the runtime may rewrite the graph; everything unless told. */
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all'
+  /**
+   * Where the external weights of a model given as bytes lie: a folder, to which their locations are relative. The
+   * native runtime maps the files, so weights that it keeps in their order are never copied.
+   */
+  readonly weightsFolder?: string
 }
 
 export interface RunOptions {
@@ -66,6 +71,13 @@ export class Session {
       enableCpuMemArena: arena,
       enableMemPattern: arena,
       logSeverityLevel: 3,
+    }
+    if (options.weightsFolder !== undefined) {
+      if (runtime.kind !== 'native')
+        throw new Error(
+          'weights in files need the native runtime (onnxruntime-node), which has no build here',
+        )
+      settings.extra = { session: { model_external_initializers_file_folder_path: options.weightsFolder } }
     }
     const session =
       typeof model === 'string'

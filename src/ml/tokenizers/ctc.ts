@@ -36,6 +36,8 @@ const SHOWN_LANGUAGES = 8
 
 export class CtcTokenizer {
   readonly vocabulary: Vocabulary
+  /** Which of the vocabularies of an MMS model this is; undefined where there is one for all. */
+  readonly language: string | undefined
   /** The CTC blank. */
   readonly blankId: number
   readonly #config: TokenizerConfig
@@ -47,8 +49,9 @@ export class CtcTokenizer {
   readonly #special: ReadonlySet<string>
   readonly #splitter: AddedTokenSplitter
 
-  private constructor(config: TokenizerConfig, vocabulary: Vocabulary) {
+  private constructor(config: TokenizerConfig, vocabulary: Vocabulary, language?: string) {
     this.vocabulary = vocabulary
+    this.language = language
     this.#config = config
     this.#pad = tokenText(config, 'pad_token', '<pad>')
     this.#unknown = tokenText(config, 'unk_token', '<unk>')
@@ -84,12 +87,12 @@ export class CtcTokenizer {
     if (!isNested(json)) return new CtcTokenizer(config, await Vocabulary.read(config))
     const wanted = language ?? config.fields.target_lang
     const entries = typeof wanted === 'string' && Object.hasOwn(json, wanted) ? json[wanted] : undefined
-    if (typeof entries !== 'object' || entries === null)
+    if (typeof wanted !== 'string' || typeof entries !== 'object' || entries === null)
       throw new UserError(`${directory} has no vocabulary for the language "${String(wanted ?? '')}"`, {
         code: 'NOT_FOUND',
         remedy: `choose one of ${listed(Object.keys(json))}`,
       })
-    return new CtcTokenizer(config, new Vocabulary(path, Object.entries(entries)))
+    return new CtcTokenizer(config, new Vocabulary(path, Object.entries(entries)), wanted)
   }
 
   /** The languages of an MMS vocabulary; empty for a plain one. */

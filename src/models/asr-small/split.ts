@@ -1,0 +1,97 @@
+/**
+ * Which recordings are held out, and what may then be trained on. A held-out sentence has no counterpart in training
+ * that is the same, contains it, is contained in it, or is nearly it. Pure functions of the sentences and a seed.
+ */
+import { Random } from '../../ml/train/random.js'
+import { editDistance } from './distance.js'
+import { wordsOf } from './text.js'
+
+export type Conflict = 'exact' | 'contained' | 'near'
+
+/** Shorter sentences ("thank you") are in every text: what they have in common with others says nothing. */
+export const LEAST_WORDS = 3
+/** Sentences nearer than this, in words or in characters over the longer length, are nearly the same. */
+const NEAR_WORDS = 0.34
+const NEAR_CHARACTERS = 0.25
+/** A held-out sentence that would cost more other recordings than this stays in training. */
+const MOST_LOST = 3
+
+/** How two normalised sentences are too alike to stand on two sides of a split; undefined where they are not. */
+export function conflictBetween(a: string, b: string): Conflict | undefined {
+  if (a === b) return 'exact'
+  const [shorter, longer] = a.length <= b.length ? [a, b] : [b, a]
+  const few = wordsOf(shorter)
+  if (few.length < LEAST_WORDS) return undefined
+  if (` ${longer} `.includes(` ${shorter} `)) return 'contained'
+  const many = wordsOf(longer)
+  // Lengths that differ by more cannot be near: the distance is at least their difference.
+  if (Math.abs(many.length - few.length) <= NEAR_WORDS * Math.max(many.length, few.length))
+    if (editDistance(few, many) <= NEAR_WORDS * Math.max(many.length, few.length)) return 'near'
+  if (longer.length - shorter.length > NEAR_CHARACTERS * longer.length) return undefined
+  return editDistance(shorter, longer) <= NEAR_CHARACTERS * longer.length ? 'near' : undefined
+}
+
+/** Finds sentences that are too alike to any of a set, without comparing with all of it. */
+export class HeldOutIndex {
+  readonly #byWord = new Map<string, Set<string>>()
+
+  constructor(sentences: Iterable<string>) {
+    for (const sentence of sentences)
+      for (const word of wordsOf(sentence)) {
+        const known = this.#byWord.get(word)
+        if (known === undefined) this.#byWord.set(word, new Set([sentence]))
+        else known.add(sentence)
+      }
+  }
+
+  /** A held-out sentence in the way of training on this one, and how; undefined where there is none. */
+  conflict(sentence: string): { readonly with: string; readonly kind: Conflict } | undefined {
+    // Near sentences may share no whole word only where all are misspelt: the character rule is for whole texts.
+    const candidates = new Set<string>()
+    for (const word of wordsOf(sentence))
+      for (const held of this.#byWord.get(word) ?? []) candidates.add(held)
+    for (const held of candidates) {
+      const kind = conflictBetween(sentence, held)
+      if (kind !== undefined) return { with: held, kind }
+    }
+    return undefined
+  }
+}
+
+export interface SplitResult {
+  /** Sentences to test on. */
+  readonly heldOut: readonly string[]
+  /** Sentences to train on. */
+  readonly train: readonly string[]
+  /** Sentences that are neither, because a held-out one is too alike. */
+  readonly dropped: readonly { readonly sentence: string; readonly with: string; readonly kind: Conflict }[]
+}
+
+/**
+ * Draws held-out sentences, of three words or more, in an order made of the seed.
+ * @param sentences normalised; repeats count once. @param count how many to hold out, fewer where there are not enough.
+ */
+export function splitSentences(sentences: readonly string[], count: number, seed: number): SplitResult {
+  const all = [...new Set(sentences)].sort()
+  const order = Random.named(seed, 'split').shuffle(
+    all.filter((sentence) => wordsOf(sentence).length >= LEAST_WORDS),
+  )
+  const held = new Set<string>()
+  for (const sentence of order) {
+    if (held.size === count) break
+    const lost = all.filter(
+      (other) => other !== sentence && !held.has(other) && conflictBetween(sentence, other) !== undefined,
+    )
+    if (lost.length <= MOST_LOST) held.add(sentence)
+  }
+  const index = new HeldOutIndex(held)
+  const train: string[] = []
+  const dropped: SplitResult['dropped'][number][] = []
+  for (const sentence of all) {
+    if (held.has(sentence)) continue
+    const conflict = index.conflict(sentence)
+    if (conflict === undefined) train.push(sentence)
+    else dropped.push({ sentence, ...conflict })
+  }
+  return { heldOut: [...held].sort(), train, dropped }
+}

@@ -1,0 +1,324 @@
+/**
+ * Configuration of wav2vec 2.0 (Baevski et al. 2020), XLS-R, MMS, HuBERT (Hsu et al. 2021) and data2vec audio
+ * (Baevski et al. 2022) checkpoints: the options that the published classes honour, under names of our own.
+ */
+import { z } from 'zod'
+import { refuse } from '../../ml/files/refuse.js'
+import {
+  gelu,
+  geluTanh,
+  leakyRelu,
+  mul,
+  relu,
+  sigmoid,
+  silu,
+  type Tensor,
+  tanh,
+} from '../../ml/graph/index.js'
+import { type JsonObject, parseConfig } from '../checkpoint/config-file.js'
+
+export type Activation = (x: Tensor) => Tensor
+
+const activations: Readonly<Record<string, Activation>> = {
+  gelu,
+  gelu_python: gelu,
+  gelu_fast: geluTanh,
+  quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
+  leaky_relu: (x) => leakyRelu(x, 0.01),
+  gelu_new: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  relu,
+  silu,
+  swish: silu,
+  sigmoid,
+  tanh,
+}
+
+const size = z.number().int().positive()
+const count = z.number().int().nonnegative()
+const rate = z.number().min(0).max(1)
+const activation = z
+  .string()
+  .refine((name) => Object.hasOwn(activations, name), { error: 'is no activation that is known here' })
+  .transform((name): Activation => activations[name] ?? gelu)
+
+/** The published defaults are those of wav2vec 2.0 base. */
+const schema = z.object({
+  model_type: z.enum(['wav2vec2', 'hubert', 'data2vec-audio']),
+  hidden_size: size.default(768),
+  num_hidden_layers: count.default(12),
+  num_attention_heads: size.default(12),
+  intermediate_size: size.default(3072),
+  hidden_act: activation.default(() => gelu),
+  layer_norm_eps: z.number().positive().default(1e-5),
+  feat_extract_norm: z.enum(['group', 'layer']).default('group'),
+  feat_extract_activation: activation.default(() => gelu),
+  feat_proj_layer_norm: z.boolean().default(true),
+  conv_dim: z.array(size).min(1).default([512, 512, 512, 512, 512, 512, 512]),
+  conv_stride: z.array(size).default([5, 2, 2, 2, 2, 2, 2]),
+  conv_kernel: z.array(size).default([10, 3, 3, 3, 3, 2, 2]),
+  conv_bias: z.boolean().default(false),
+  num_conv_pos_embeddings: size.optional(),
+  num_conv_pos_embedding_groups: size.default(16),
+  conv_pos_kernel_size: size.default(19),
+  conv_pos_batch_norm: z.boolean().default(false),
+  do_stable_layer_norm: z.boolean().default(false),
+  adapter_attn_dim: size.nullish(),
+  add_adapter: z.boolean().default(false),
+  adapter_kernel_size: size.default(3),
+  adapter_stride: size.default(2),
+  num_adapter_layers: count.default(3),
+  output_hidden_size: size.nullish(),
+  use_weighted_layer_sum: z.boolean().default(false),
+  classifier_proj_size: size.default(256),
+  vocab_size: size.default(32),
+  id2label: z.record(z.string(), z.string()).optional(),
+  num_labels: size.optional(),
+  pad_token_id: count.nullish(),
+  ctc_loss_reduction: z.enum(['sum', 'mean']).default('sum'),
+  ctc_zero_infinity: z.boolean().default(false),
+  apply_spec_augment: z.boolean().default(true),
+  mask_time_prob: rate.default(0.05),
+  mask_time_length: size.default(10),
+  mask_time_min_masks: count.default(2),
+  mask_feature_prob: rate.default(0),
+  mask_feature_length: size.default(10),
+  mask_feature_min_masks: count.default(0),
+  hidden_dropout: rate.default(0.1),
+  attention_dropout: rate.default(0.1),
+  activation_dropout: rate.default(0.1),
+  feat_proj_dropout: rate.default(0),
+  final_dropout: rate.default(0.1),
+  feat_quantizer_dropout: rate.default(0),
+  layerdrop: rate.default(0.1),
+  num_codevectors_per_group: size.default(320),
+  num_codevector_groups: size.default(2),
+  codevector_dim: size.default(256),
+  proj_codevector_dim: size.default(256),
+  contrastive_logits_temperature: z.number().positive().default(0.1),
+  num_negatives: size.default(100),
+  diversity_loss_weight: z.number().default(0.1),
+})
+
+export type ModelType = z.output<typeof schema>['model_type']
+
+export interface ConvolutionLayer {
+  readonly width: number
+  readonly kernel: number
+  /** Samples (or frames of the layer before) from one frame to the next. */
+  readonly stride: number
+}
+
+/** The convolutional front end (section 2 of wav2vec 2.0, "feature encoder"). */
+export interface FrontEndConfig {
+  readonly layers: readonly ConvolutionLayer[]
+  /** `group`: a norm after the first layer, each channel by itself over time; `layer`: one in every layer. */
+  readonly norm: 'group' | 'layer'
+  readonly bias: boolean
+  readonly activation: Activation
+}
+
+/** How frames learn where they are. */
+export type PositionsConfig =
+  | {
+      /** One wide convolution; `norm` is what holds its weight or input in range. */
+      readonly kind: 'one'
+      readonly kernel: number
+      readonly groups: number
+      readonly norm: 'weight' | 'batch'
+    }
+  | { readonly kind: 'stack'; readonly layers: number; readonly kernel: number; readonly groups: number }
+
+/** Convolutions after the encoder that shorten its output (speech translation). */
+export interface LengthAdapterConfig {
+  readonly layers: number
+  readonly kernel: number
+  readonly stride: number
+  /** Width of what comes out. */
+  readonly width: number
+}
+
+export interface MaskConfig {
+  readonly timeProbability: number
+  readonly timeSpan: number
+  readonly timeLeast: number
+  readonly featureProbability: number
+  readonly featureSpan: number
+  readonly featureLeast: number
+}
+
+export interface PretrainingConfig {
+  /** Codebooks (G) and entries of each (V). */
+  readonly groups: number
+  readonly entries: number
+  /** Width of a quantised frame before projection, all groups together. */
+  readonly codeWidth: number
+  /** Width in which prediction and target are compared. */
+  readonly projectedWidth: number
+  readonly temperature: number
+  readonly negatives: number
+  readonly diversityWeight: number
+}
+
+export interface SpeechEncoderConfig {
+  readonly modelType: ModelType
+  readonly frontEnd: FrontEndConfig
+  /** A layer norm between the front end and the projection to `width`. */
+  readonly projectionNorm: boolean
+  readonly width: number
+  readonly blocks: number
+  readonly heads: number
+  readonly innerWidth: number
+  readonly activation: Activation
+  readonly epsilon: number
+  /** Norm before each half of a block and once at the end ("stable"), or after each half. */
+  readonly preNorm: boolean
+  readonly positions: PositionsConfig
+  /** Inner width of the language adapter after each block (MMS); undefined where there is none. */
+  readonly languageAdapterWidth: number | undefined
+  readonly lengthAdapter: LengthAdapterConfig | undefined
+  readonly vocabulary: number
+  readonly ctc: { readonly blank: number; readonly reduction: 'sum' | 'mean'; readonly zeroInfinity: boolean }
+  readonly classifier: {
+    readonly width: number
+    readonly labels: readonly string[]
+    /** Classify a learned mixture of all hidden states instead of the last. */
+    readonly weightedLayers: boolean
+  }
+  readonly mask: MaskConfig
+  readonly pretraining: PretrainingConfig
+  readonly dropout: {
+    readonly hidden: number
+    readonly attention: number
+    readonly activation: number
+    readonly projection: number
+    readonly final: number
+    readonly quantiser: number
+    readonly layer: number
+  }
+}
+
+/** wav2vec 2.0's kernel, and data2vec's number of layers, go by the same name in config.json. */
+const DEFAULT_POSITIONS = { wav2vec2: 128, hubert: 128, 'data2vec-audio': 5 }
+
+/**
+ * @param path of config.json, for messages.
+ * @throws UserError where an option is missing, of the wrong type, or does not fit the others.
+ */
+export function parseSpeechConfig(json: JsonObject, path: string): SpeechEncoderConfig {
+  const c = parseConfig(schema, json, path)
+  const isData2Vec = c.model_type === 'data2vec-audio'
+  const layers = c.conv_dim.map((width, i) => ({
+    width,
+    kernel: c.conv_kernel[i] ?? 0,
+    stride: c.conv_stride[i] ?? 0,
+  }))
+  if (c.conv_kernel.length !== layers.length || c.conv_stride.length !== layers.length)
+    throw refuse(path, 'conv_dim, conv_kernel and conv_stride differ in length')
+  if (c.hidden_size % c.num_attention_heads !== 0)
+    throw refuse(path, `hidden_size ${c.hidden_size} does not divide into ${c.num_attention_heads} heads`)
+  const positions = c.num_conv_pos_embeddings ?? DEFAULT_POSITIONS[c.model_type]
+  const groups = c.num_conv_pos_embedding_groups
+  return {
+    modelType: c.model_type,
+    frontEnd: {
+      layers,
+      norm: isData2Vec ? 'layer' : c.feat_extract_norm,
+      bias: c.conv_bias,
+      activation: c.feat_extract_activation,
+    },
+    projectionNorm: c.model_type !== 'hubert' || c.feat_proj_layer_norm,
+    width: c.hidden_size,
+    blocks: c.num_hidden_layers,
+    heads: c.num_attention_heads,
+    innerWidth: c.intermediate_size,
+    activation: c.hidden_act,
+    epsilon: c.layer_norm_eps,
+    preNorm: !isData2Vec && c.do_stable_layer_norm,
+    positions: isData2Vec
+      ? { kind: 'stack', layers: positions, kernel: c.conv_pos_kernel_size, groups }
+      : {
+          kind: 'one',
+          kernel: positions,
+          groups,
+          norm: c.model_type === 'hubert' && c.conv_pos_batch_norm ? 'batch' : 'weight',
+        },
+    // Post-norm blocks and the other model types have none, whatever the file says.
+    languageAdapterWidth:
+      c.model_type !== 'data2vec-audio' && c.do_stable_layer_norm
+        ? (c.adapter_attn_dim ?? undefined)
+        : undefined,
+    lengthAdapter:
+      c.model_type !== 'hubert' && c.add_adapter
+        ? {
+            layers: c.num_adapter_layers,
+            kernel: c.adapter_kernel_size,
+            stride: c.adapter_stride,
+            width: c.output_hidden_size ?? c.hidden_size,
+          }
+        : undefined,
+    vocabulary: c.vocab_size,
+    ctc: {
+      blank: c.pad_token_id ?? 0,
+      reduction: c.ctc_loss_reduction,
+      zeroInfinity: c.ctc_zero_infinity,
+    },
+    classifier: {
+      width: c.classifier_proj_size,
+      labels: labelsOf(c.id2label, c.num_labels ?? 2),
+      weightedLayers: c.use_weighted_layer_sum,
+    },
+    mask: {
+      timeProbability: c.apply_spec_augment ? c.mask_time_prob : 0,
+      timeSpan: c.mask_time_length,
+      timeLeast: c.mask_time_min_masks,
+      featureProbability: c.apply_spec_augment ? c.mask_feature_prob : 0,
+      featureSpan: c.mask_feature_length,
+      featureLeast: c.mask_feature_min_masks,
+    },
+    pretraining: {
+      groups: c.num_codevector_groups,
+      entries: c.num_codevectors_per_group,
+      codeWidth: c.codevector_dim,
+      projectedWidth: c.proj_codevector_dim,
+      temperature: c.contrastive_logits_temperature,
+      negatives: c.num_negatives,
+      diversityWeight: c.diversity_loss_weight,
+    },
+    dropout: {
+      hidden: c.hidden_dropout,
+      attention: c.attention_dropout,
+      activation: c.activation_dropout,
+      projection: c.feat_proj_dropout,
+      final: c.final_dropout,
+      quantiser: c.feat_quantizer_dropout,
+      layer: c.layerdrop,
+    },
+  }
+}
+
+/** Labels by class number. */
+function labelsOf(names: Readonly<Record<string, string>> | undefined, otherwise: number): readonly string[] {
+  const total = names === undefined ? otherwise : Object.keys(names).length
+  return Array.from({ length: total }, (_, i) => names?.[String(i)] ?? `LABEL_${i}`)
+}
+
+/** Frames that the front end makes of so many samples. */
+export function frameCount(frontEnd: FrontEndConfig, samples: number): number {
+  return frontEnd.layers.reduce(
+    (length, { kernel, stride }) => Math.floor((length - kernel) / stride) + 1,
+    samples,
+  )
+}
+
+/** The least number of samples that make a frame. */
+export function leastSamples(frontEnd: FrontEndConfig): number {
+  return frontEnd.layers.reduceRight((length, { kernel, stride }) => (length - 1) * stride + kernel, 1)
+}
+
+/** Frames that are left of so many after the length adapter. */
+export function adaptedCount(adapter: LengthAdapterConfig, frames: number): number {
+  let length = frames
+  for (let i = 0; i < adapter.layers; i++) length = Math.floor((length - 1) / adapter.stride) + 1
+  return length
+}
