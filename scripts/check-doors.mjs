@@ -11,7 +11,21 @@ const root = fileURLToPath(new URL('../src/', import.meta.url))
 
 /** room -> rooms it may import (itself is always allowed). */
 const doors = {
-  cli: ['node', 'config', 'pob', 'crypto', 'telemetry', 'roles', 'store', 'lab', 'dataplane', 'p2p'],
+  cli: [
+    'node',
+    'config',
+    'pob',
+    'crypto',
+    'telemetry',
+    'roles',
+    'store',
+    'lab',
+    'dataplane',
+    'p2p',
+    'inference',
+    'models',
+    'ml',
+  ],
   lab: ['config', 'pob', 'crypto', 'telemetry', 'dataplane', 'roles', 'node', 'p2p'],
   node: ['config', 'roles', 'p2p', 'dataplane', 'store', 'crypto', 'pob', 'telemetry'],
   roles: ['pob', 'p2p', 'dataplane', 'store', 'crypto', 'telemetry'],
@@ -20,6 +34,7 @@ const doors = {
   store: ['telemetry', 'crypto'],
   config: ['crypto', 'telemetry'],
   pob: ['crypto'],
+  inference: ['models', 'ml', 'config', 'crypto', 'store', 'telemetry'],
   models: ['ml'],
   ml: [],
   crypto: [],
