@@ -1,0 +1,132 @@
+/**
+ * Long sound in pieces: windows of frames that overlap, so that each kept frame has heard its neighbourhood, and whose
+ * kept parts follow one another without gap or overlap. Everything is counted in frames of the model's front end, so
+ * frame n of a window is exactly frame `window.first + n` of the whole recording.
+ */
+import { UserError } from '../../errors.js'
+import type { LogProbabilities } from '../ctc/log-probabilities.js'
+
+/** How a front end walks over samples; for published wav2vec 2.0 models 320 and 400. */
+export interface FrameGeometry {
+  /** Samples from one frame to the next: the product of the strides. */
+  readonly samplesPerFrame: number
+  /** Samples that one frame hears. */
+  readonly receptiveSamples: number
+}
+
+export interface ChunkOptions {
+  /** Frames of a window. */
+  readonly windowFrames: number
+  /** Frames at either end of a window that are only heard, not kept. */
+  readonly leftFrames: number
+  readonly rightFrames: number
+}
+
+/** One window: frames [first, first + count) are computed, [keepFrom, keepTo) of the recording are kept. */
+export interface Chunk {
+  readonly first: number
+  readonly count: number
+  readonly keepFrom: number
+  readonly keepTo: number
+}
+
+/** @returns the geometry of a stack of convolutions without padding. */
+export function frameGeometry(
+  layers: readonly { readonly kernel: number; readonly stride: number }[],
+): FrameGeometry {
+  return {
+    samplesPerFrame: layers.reduce((product, { stride }) => product * stride, 1),
+    receptiveSamples: layers.reduceRight((length, { kernel, stride }) => (length - 1) * stride + kernel, 1),
+  }
+}
+
+/** Frames that so many samples make. */
+export function framesOf(samples: number, { samplesPerFrame, receptiveSamples }: FrameGeometry): number {
+  return samples < receptiveSamples ? 0 : Math.floor((samples - receptiveSamples) / samplesPerFrame) + 1
+}
+
+/** Seconds as whole frames, at least one. */
+export function framesIn(seconds: number, sampleRate: number, geometry: FrameGeometry): number {
+  return Math.max(1, Math.round((seconds * sampleRate) / geometry.samplesPerFrame))
+}
+
+/** @throws RangeError for windows that keep nothing. */
+export function checkChunkOptions({ windowFrames, leftFrames, rightFrames }: ChunkOptions): void {
+  for (const [name, value] of Object.entries({ windowFrames, leftFrames, rightFrames }))
+    if (!Number.isInteger(value) || value < 0)
+      throw new RangeError(`${name} is a number of frames, not ${value}`)
+  if (windowFrames <= leftFrames + rightFrames)
+    throw new RangeError(
+      `windows of ${windowFrames} frames keep nothing beside ${leftFrames} and ${rightFrames} of context`,
+    )
+}
+
+/**
+ * The windows of a recording, in order. The first has no left context and the last no right one, as there is none.
+ * @param frames of the whole recording.
+ */
+export function planChunks(frames: number, options: ChunkOptions): readonly Chunk[] {
+  checkChunkOptions(options)
+  const { windowFrames, leftFrames, rightFrames } = options
+  const chunks: Chunk[] = []
+  for (let keepFrom = 0; keepFrom < frames; ) {
+    const first = Math.max(0, keepFrom - leftFrames)
+    const end = Math.min(frames, first + windowFrames)
+    const keepTo = end === frames ? frames : end - rightFrames
+    chunks.push({ first, count: end - first, keepFrom, keepTo })
+    keepFrom = keepTo
+  }
+  return chunks
+}
+
+/** The samples that a window needs, [start, end) of the recording. */
+export function samplesOf(
+  { first, count }: Pick<Chunk, 'first' | 'count'>,
+  { samplesPerFrame, receptiveSamples }: FrameGeometry,
+): { readonly start: number; readonly end: number } {
+  const start = first * samplesPerFrame
+  return { start, end: start + (count - 1) * samplesPerFrame + receptiveSamples }
+}
+
+/** Log probabilities of a stretch of sound: normalisation, encoder and head. */
+export type FrameScorer = (samples: Float32Array) => Promise<LogProbabilities>
+
+/** The kept rows of a window. @throws Error where the model's frames are not those planned. */
+export function keptRows(output: LogProbabilities, chunk: Chunk): Float32Array {
+  const { classes } = output
+  if (output.frames !== chunk.count)
+    throw new Error(`a window of ${chunk.count} frames came back with ${output.frames}`)
+  return output.data.subarray(
+    (chunk.keepFrom - chunk.first) * classes,
+    (chunk.keepTo - chunk.first) * classes,
+  )
+}
+
+/**
+ * A recording of any length, a window at a time; the result has as many frames as one run over the whole would give.
+ * @throws UserError for sound too short to make a frame.
+ */
+export async function scoreLongSound(
+  samples: Float32Array,
+  score: FrameScorer,
+  geometry: FrameGeometry,
+  options: ChunkOptions,
+): Promise<LogProbabilities> {
+  const frames = framesOf(samples.length, geometry)
+  if (frames === 0)
+    throw new UserError(`a sound of ${samples.length} samples is too short`, {
+      code: 'BAD_ARGUMENT',
+      remedy: `give at least ${geometry.receptiveSamples} samples`,
+    })
+  let whole: LogProbabilities | undefined
+  for (const chunk of planChunks(frames, options)) {
+    const { start, end } = samplesOf(chunk, geometry)
+    // The last window takes the odd samples too: they make no frame, yet the normalisation hears them.
+    const output = await score(samples.subarray(start, chunk.keepTo === frames ? samples.length : end))
+    whole ??= { data: new Float32Array(frames * output.classes), frames, classes: output.classes }
+    if (output.classes !== whole.classes) throw new Error('the windows differ in their classes')
+    whole.data.set(keptRows(output, chunk), chunk.keepFrom * whole.classes)
+  }
+  if (whole === undefined) throw new Error('there was no window')
+  return whole
+}
