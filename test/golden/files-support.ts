@@ -2,12 +2,11 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import { SafetensorsFile } from '../../src/ml/files/safetensors-reader.js'
+import { goldenDirectory } from './harness.js'
 
-export const goldenDirectory =
-  process.env.GOLDEN_DIR ?? fileURLToPath(new URL('../fixtures/golden/', import.meta.url))
+export { goldenDirectory }
 
 export const inCase = (...parts: readonly string[]): string => join(goldenDirectory, ...parts)
 

@@ -44,9 +44,18 @@ const PLAIN = {
   suppressedTokens: [],
 }
 
+const describedIn = (golden: GoldenCase, name: string): string =>
+  (golden.about.tensors as Record<string, { what?: string }>)[name]?.what ?? ''
+
+/** The limit that generation ran under: stated in words; all rows may have ended before it. */
+function maxLengthOf(golden: GoldenCase): number {
+  const stated = /max_length[ =](\d+)/.exec(describedIn(golden, 'generated'))?.[1]
+  return stated === undefined ? (golden.tensor('generated').shape[1] ?? 0) : Number(stated)
+}
+
 /** The options of a beam search that case.json states in words, such as "length_penalty 1, early_stopping False". */
 function statedIn(golden: GoldenCase, name: string): Partial<GenerationConfig> {
-  const { what = '' } = (golden.about.tensors as Record<string, { what?: string }>)[name] ?? {}
+  const what = describedIn(golden, name)
   const penalty = /length_penalty (-?[0-9.]+\d|\d)/.exec(what)?.[1]
   const early = /early_stopping (True|False|never)/.exec(what)?.[1]
   return {
@@ -138,17 +147,19 @@ for (const golden of goldenCases('11'))
 
     it('greedy and beam search, with and without a forced end', async () => {
       const { padToken } = model.generation
-      const [, maxLength = 0] = golden.tensor('generated').shape
+      const rowOf = (name: string, row: number): readonly number[] =>
+        padded(rowsOf(golden, name)[row] ?? [], maxLength, padToken)
+      const maxLength = maxLengthOf(golden)
       const beamName = golden.tensorNames.find((name) => /^generated_beam\d+$/.test(name))
       const beams = Number(/\d+$/.exec(beamName ?? '')?.[0])
       for (const [row, recording] of batch.recordings.entries()) {
         const greedy = await model.generate(recording, { maxLength, beams: 1 })
-        expect(padded(greedy.tokens, maxLength, padToken)).toEqual(rowsOf(golden, 'generated')[row])
+        expect(padded(greedy.tokens, maxLength, padToken)).toEqual(rowOf('generated', row))
         const plain = await model.generate(recording, { ...PLAIN, maxLength, beams: 1 })
-        expect(padded(plain.tokens, maxLength, padToken)).toEqual(rowsOf(golden, 'greedy_plain')[row])
+        expect(padded(plain.tokens, maxLength, padToken)).toEqual(rowOf('greedy_plain', row))
         if (beamName === undefined) continue
         const found = await model.generate(recording, { ...statedIn(golden, beamName), maxLength, beams })
-        expect(padded(found.tokens, maxLength, padToken)).toEqual(rowsOf(golden, beamName)[row])
+        expect(padded(found.tokens, maxLength, padToken)).toEqual(rowOf(beamName, row))
         golden.expectClose(
           `${beamName} row ${row}`,
           [found.score],

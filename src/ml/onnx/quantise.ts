@@ -25,8 +25,9 @@ const GREATEST = 127
 
 interface StoredMatrix {
   readonly name: string
-  /** [inner, outer] in row-major order. */
+  /** In row-major order: [inner, outer], or [outer, inner] where it is used transposed. */
   readonly values: Float32Array
+  readonly transposed: boolean
   readonly inner: number
   readonly outer: number
   readonly storedBytes: number
@@ -106,12 +107,8 @@ function storedMatrix(
   const found = valuesOf(initializer)
   if (found === undefined) return undefined
   const { values, storedBytes } = found
-  if (!transposed) return { name: stored.name, values, inner: rows, outer: columns, storedBytes }
-  const turned = new Float32Array(values.length)
-  for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++)
-      turned[column * rows + row] = values[row * columns + column] as number
-  return { name: stored.name, values: turned, inner: columns, outer: rows, storedBytes }
+  const [inner, outer] = transposed ? [columns, rows] : [rows, columns]
+  return { name: stored.name, values, transposed, inner, outer, storedBytes }
 }
 
 function valuesOf({ tensor, source }: Initializer) {
@@ -126,17 +123,30 @@ function valuesOf({ tensor, source }: Initializer) {
   return { values, storedBytes: data.byteLength }
 }
 
-function roundColumns(graph: Graph, { name, values, inner, outer }: StoredMatrix): Quantised {
+/** Outputs rounded together: their rows of a transposed weight are read while the places they go to are in the cache. */
+const TOGETHER = 64
+
+function roundColumns(graph: Graph, matrix: StoredMatrix): Quantised {
+  const { name, values, transposed, inner, outer } = matrix
+  const [outerStride, innerStride] = transposed ? [inner, 1] : [1, outer]
   const steps = new Float32Array(outer)
-  for (let i = 0; i < values.length; i++) {
-    const column = i % outer
-    steps[column] = Math.max(steps[column] as number, Math.abs(values[i] as number))
-  }
+  for (let row = 0, i = 0; row < values.length / (transposed ? inner : outer); row++)
+    for (let column = 0; column < (transposed ? inner : outer); column++, i++) {
+      const place = transposed ? row : column
+      const size = Math.abs(values[i] as number)
+      if (size > (steps[place] as number)) steps[place] = size
+    }
   // A column of zeros has any scale.
   for (let column = 0; column < outer; column++) steps[column] = (steps[column] as number) / GREATEST || 1
   const rounded = new Int8Array(values.length)
-  for (let i = 0; i < values.length; i++)
-    rounded[i] = Math.round((values[i] as number) / (steps[i % outer] as number))
+  for (let from = 0; from < outer; from += TOGETHER) {
+    const to = Math.min(outer, from + TOGETHER)
+    for (let i = 0; i < inner; i++)
+      for (let column = from; column < to; column++)
+        rounded[i * outer + column] = Math.round(
+          (values[column * outerStride + i * innerStride] as number) / (steps[column] as number),
+        )
+  }
   return {
     weight: graph.initializer(`${name}.int8`, 'int8', [inner, outer], { kind: 'inline', data: rounded }),
     scales: graph.initializer(`${name}.int8.scale`, 'float32', [outer], { kind: 'inline', data: steps }),

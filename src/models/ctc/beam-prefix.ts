@@ -19,14 +19,18 @@ export interface Standing {
 }
 
 export class Prefix {
-  /** log p of the paths that end in a blank, and in the last token. */
+  /** log p of the paths that end in a blank, in the last token, and of all. */
   blank = NEVER
   nonBlank = NEVER
+  total = NEVER
   /** The same after the frame at hand. */
   nextBlank = NEVER
   nextNonBlank = NEVER
+  /** Whether the beam holds it; others are there for those that go on from them. */
   isHeld = false
-  readonly children = new Map<number, Prefix>()
+  children: Map<number, Prefix> | undefined
+  /** The standing once the open word is complete, null where it is no word; worked out when it is asked for. */
+  closed: Standing | null | undefined
 
   constructor(
     readonly parent: Prefix | undefined,
@@ -34,9 +38,13 @@ export class Prefix {
     readonly standing: Standing,
   ) {}
 
-  /** log p of all paths so far. */
-  get total(): number {
-    return logAdd(this.blank, this.nonBlank)
+  /** The empty prefix, where every path begins. */
+  static root(standing: Standing): Prefix {
+    const root = new Prefix(undefined, -1, standing)
+    root.blank = 0
+    root.total = 0
+    root.isHeld = true
+    return root
   }
 
   get score(): number {
@@ -46,16 +54,30 @@ export class Prefix {
   advance(): void {
     this.blank = this.nextBlank
     this.nonBlank = this.nextNonBlank
+    this.total = logAdd(this.blank, this.nonBlank)
     this.nextBlank = NEVER
     this.nextNonBlank = NEVER
+  }
+
+  /** The prefix with one more token, into the beam. @param logP of all its paths, which end in the token. */
+  take(token: number, standing: Standing, logP: number): Prefix {
+    this.children ??= new Map()
+    const child = this.children.get(token) ?? new Prefix(this, token, standing)
+    this.children.set(token, child)
+    child.nonBlank = logP
+    child.total = logP
+    child.isHeld = true
+    return child
   }
 
   /** Leaves the tree, with the ancestors that only it kept there: memory is bounded by what the beam holds. */
   release(): void {
     this.blank = NEVER
     this.nonBlank = NEVER
-    for (let at: Prefix = this; !at.isHeld && at.children.size === 0 && at.parent !== undefined; ) {
-      at.parent.children.delete(at.token)
+    this.total = NEVER
+    let at: Prefix = this
+    while (!at.isHeld && (at.children?.size ?? 0) === 0 && at.parent !== undefined) {
+      at.parent.children?.delete(at.token)
       at = at.parent
     }
   }

@@ -5,59 +5,13 @@
  * Delimiters are spaces: leading ones vanish and neighbours are one, so "a", " a" and "a  " are one hypothesis whose
  * paths add up. With unlimited bounds the search is exact.
  */
+
+import { BEAM_DEFAULTS, type BeamAlphabet, type BeamOptions, type Hypothesis } from './beam-options.js'
 import { Prefix, type Standing } from './beam-prefix.js'
-import type { Lexicon } from './lexicon.js'
 import { checkLogProbabilities, type LogProbabilities, logAdd } from './log-probabilities.js'
-import type { NgramModel } from './ngram.js'
 
-export interface BeamAlphabet {
-  /** The class that stands for nothing. */
-  readonly blank: number
-  /** The class between words; without one each token is a word of its own. */
-  readonly delimiter?: number
-  /** Classes that are never text, such as `<s>`: paths through them are dropped. */
-  readonly forbidden?: ReadonlySet<number>
-  /** A token's characters. */
-  readonly textOf: (token: number) => string
-}
+export type { BeamAlphabet, BeamOptions, Hypothesis } from './beam-options.js'
 
-export interface BeamOptions {
-  /** Hypotheses kept after each frame; 100 unless told. */
-  readonly beamWidth?: number
-  /** Hypotheses this far (natural logarithm) below the best are dropped; 12 unless told. */
-  readonly beamThreshold?: number
-  /** Classes whose log p at a frame is below this are not tried, the best one excepted; -8 unless told. */
-  readonly tokenThreshold?: number
-  /** Classes tried at a frame, the likeliest; 64 unless told. */
-  readonly tokensPerFrame?: number
-  /** Hypotheses returned, best first; 1 unless told. */
-  readonly results?: number
-  readonly languageModel?: NgramModel
-  /** Weight of the language model; 0.5 unless told. */
-  readonly alpha?: number
-  /** Added for each word; 0 unless told, to be tuned with alpha on held-out speech. */
-  readonly beta?: number
-  /** Added, before alpha, to log p_LM of a word that the language model lacks; 0 unless told. */
-  readonly unknownWord?: number
-  /** Score p(`</s>`) at the end; true unless told. Not for pieces of a longer recording. */
-  readonly scoreEnd?: boolean
-  /** Only these words may be said. Needs a delimiter. */
-  readonly lexicon?: Lexicon
-}
-
-export interface Hypothesis {
-  readonly tokens: readonly number[]
-  readonly words: readonly string[]
-  readonly text: string
-  /** What hypotheses are ranked by. */
-  readonly score: number
-  /** log p_ctc of the words, summed over the paths that the beam kept. */
-  readonly logProbability: number
-  /** False where the lexicon lacks the last word, because the sound broke off within it; only if no other is left. */
-  readonly isComplete: boolean
-}
-
-const DEFAULTS = { beamWidth: 100, beamThreshold: 12, tokenThreshold: -8, tokensPerFrame: 64 }
 const START: Omit<Standing, 'state'> = { score: 0, words: 0, node: 0, open: 0 }
 
 /**
@@ -85,7 +39,11 @@ export class BeamSearch {
   #beam: Prefix[]
 
   constructor(alphabet: BeamAlphabet, options: BeamOptions, classes: number) {
-    const { beamWidth = DEFAULTS.beamWidth, beamThreshold = DEFAULTS.beamThreshold, results = 1 } = options
+    const {
+      beamWidth = BEAM_DEFAULTS.beamWidth,
+      beamThreshold = BEAM_DEFAULTS.beamThreshold,
+      results = 1,
+    } = options
     for (const [name, value] of Object.entries({
       beamWidth,
       results,
@@ -99,40 +57,63 @@ export class BeamSearch {
     this.#options = options
     this.#width = beamWidth
     this.#classes = classes
-    const root = new Prefix(undefined, -1, { ...START, state: options.languageModel?.begin ?? 0 })
-    root.blank = 0
-    root.isHeld = true
-    this.#beam = [root]
+    this.#beam = [Prefix.root({ ...START, state: options.languageModel?.begin ?? 0 })]
   }
 
   /** @param row log p of each class at the next frame. */
   frame(row: Float32Array): void {
     if (row.length !== this.#classes) throw new RangeError(`a frame has ${this.#classes} classes`)
+    const best = this.#stay(row)
+    const { beamThreshold = BEAM_DEFAULTS.beamThreshold } = this.#options
+    const reached = this.#extend(row, best - beamThreshold)
+    this.#prune(reached)
+  }
+
+  /** Paths that add a blank or repeat their last token leave the text as it is. @returns the best score. */
+  #stay(row: Float32Array): number {
     const { blank, delimiter } = this.#alphabet
-    const tried = this.#tokensOf(row)
-    const reached = new Set<Prefix>()
+    let best = Number.NEGATIVE_INFINITY
     for (const prefix of this.#beam) {
-      reached.add(prefix)
-      const all = prefix.total
-      prefix.nextBlank = logAdd(prefix.nextBlank, all + (row[blank] ?? 0))
+      prefix.nextBlank = prefix.total + (row[blank] ?? 0)
+      // One more delimiter after a delimiter, or before the first word, changes nothing.
+      if (delimiter !== undefined && prefix.standing.open === 0)
+        prefix.nextNonBlank = prefix.total + (row[delimiter] ?? 0)
+      else if (prefix.parent !== undefined) prefix.nextNonBlank = prefix.nonBlank + (row[prefix.token] ?? 0)
+      best = Math.max(best, Math.max(prefix.nextBlank, prefix.nextNonBlank) + prefix.standing.score)
+    }
+    return best
+  }
+
+  /**
+   * Paths that add a token. What leads to a prefix of the beam is added there; the others come only from their parent,
+   * so their scores are final, and none is made that could not stay.
+   */
+  #extend(row: Float32Array, least: number): readonly Extension[] {
+    const { delimiter } = this.#alphabet
+    const tried = this.#tokensOf(row)
+    const reached: Extension[] = []
+    for (const prefix of this.#beam) {
       const isAtGap = delimiter !== undefined && prefix.standing.open === 0
       for (const token of tried) {
-        const logP = row[token] ?? 0
-        if (isAtGap && token === delimiter) {
-          // One more delimiter after a delimiter, or before the first word, changes nothing.
-          prefix.nextNonBlank = logAdd(prefix.nextNonBlank, all + logP)
+        if (isAtGap && token === delimiter) continue
+        const logP = (token === prefix.token ? prefix.blank : prefix.total) + (row[token] ?? 0)
+        if (logP === Number.NEGATIVE_INFINITY) continue
+        const child = prefix.children?.get(token)
+        if (child?.isHeld === true) {
+          child.nextNonBlank = logAdd(child.nextNonBlank, logP)
           continue
         }
-        if (token === prefix.token) prefix.nextNonBlank = logAdd(prefix.nextNonBlank, prefix.nonBlank + logP)
-        const from = token === prefix.token ? prefix.blank : all
-        if (from === Number.NEGATIVE_INFINITY || logP === Number.NEGATIVE_INFINITY) continue
-        const child = this.#extend(prefix, token)
-        if (child === undefined) continue
-        child.nextNonBlank = logAdd(child.nextNonBlank, from + logP)
-        reached.add(child)
+        // The score changes only where a word ends; the rest need not be worked out for those that drop out.
+        const isWithinWord = delimiter !== undefined && token !== delimiter
+        if (isWithinWord && logP + prefix.standing.score < least) continue
+        const isCertain = isWithinWord && this.#options.lexicon === undefined
+        const standing = isCertain ? undefined : (child?.standing ?? this.#standingAfter(prefix, token))
+        if (standing === undefined && !isCertain) continue
+        const score = logP + (standing ?? prefix.standing).score
+        if (score >= least) reached.push({ prefix, token, standing, logP, score })
       }
     }
-    this.#prune(reached)
+    return reached
   }
 
   /** Best first. The search may go on afterwards. */
@@ -191,7 +172,7 @@ export class BeamSearch {
 
   /** Classes worth trying, the blank apart. */
   #tokensOf(row: Float32Array): readonly number[] {
-    const { tokenThreshold = DEFAULTS.tokenThreshold, tokensPerFrame = DEFAULTS.tokensPerFrame } =
+    const { tokenThreshold = BEAM_DEFAULTS.tokenThreshold, tokensPerFrame = BEAM_DEFAULTS.tokensPerFrame } =
       this.#options
     const { blank, forbidden } = this.#alphabet
     const tokens: number[] = []
@@ -206,16 +187,6 @@ export class BeamSearch {
     return tokens.sort((a, b) => (row[b] ?? 0) - (row[a] ?? 0) || a - b).slice(0, tokensPerFrame)
   }
 
-  #extend(prefix: Prefix, token: number): Prefix | undefined {
-    const known = prefix.children.get(token)
-    if (known !== undefined) return known
-    const standing = this.#standingAfter(prefix, token)
-    if (standing === undefined) return undefined
-    const child = new Prefix(prefix, token, standing)
-    prefix.children.set(token, child)
-    return child
-  }
-
   #standingAfter(prefix: Prefix, token: number): Standing | undefined {
     const { standing } = prefix
     const { delimiter, textOf } = this.#alphabet
@@ -223,11 +194,17 @@ export class BeamSearch {
     if (token === delimiter) return this.#closeWord(prefix)
     const { lexicon } = this.#options
     const node = lexicon === undefined ? 0 : lexicon.step(standing.node, token)
-    return node === undefined ? undefined : { ...standing, node, open: standing.open + 1 }
+    const { score, state, words, open } = standing
+    return node === undefined ? undefined : { score, state, words, node, open: open + 1 }
   }
 
   /** The standing once the open word is complete; undefined where the lexicon has no such word. */
   #closeWord(prefix: Prefix): Standing | undefined {
+    if (prefix.closed === undefined) prefix.closed = this.#close(prefix) ?? null
+    return prefix.closed ?? undefined
+  }
+
+  #close(prefix: Prefix): Standing | undefined {
     const { standing } = prefix
     const { lexicon } = this.#options
     const word =
@@ -247,27 +224,48 @@ export class BeamSearch {
     return { score: standing.score + alpha * logP + beta, state, words, node: 0, open: 0 }
   }
 
-  #prune(reached: ReadonlySet<Prefix>): void {
-    const { beamThreshold = DEFAULTS.beamThreshold } = this.#options
-    const ranked: { readonly prefix: Prefix; readonly score: number }[] = []
-    let best = Number.NEGATIVE_INFINITY
-    for (const prefix of reached) {
+  #prune(reached: readonly Extension[]): void {
+    const { beamThreshold = BEAM_DEFAULTS.beamThreshold } = this.#options
+    const scores = new Float64Array(this.#beam.length + reached.length)
+    for (const [i, prefix] of this.#beam.entries()) {
       prefix.advance()
-      const { score } = prefix
-      best = Math.max(best, score)
-      ranked.push({ prefix, score })
+      scores[i] = prefix.score
     }
-    const kept = ranked.filter(
-      ({ score }) => score >= best - beamThreshold && score > Number.NEGATIVE_INFINITY,
-    )
-    if (kept.length > this.#width) {
-      kept.sort((a, b) => b.score - a.score)
-      kept.length = this.#width
+    for (const [i, { score }] of reached.entries()) scores[this.#beam.length + i] = score
+    const best = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+    let least = Math.max(best - beamThreshold, -Number.MAX_VALUE)
+    let atLeast = Number.POSITIVE_INFINITY
+    if (scores.length > this.#width) {
+      // The last that fits; of those equal to it, as many as there is room for.
+      const sorted = scores.slice().sort()
+      const cut = sorted[sorted.length - this.#width] ?? least
+      if (cut > least) least = cut
+      atLeast = this.#width - sorted.reduce((count, score) => count + (score > least ? 1 : 0), 0)
     }
-    const beam = kept.map(({ prefix }) => prefix)
-    const holds = new Set(beam)
-    for (const prefix of reached) prefix.isHeld = holds.has(prefix)
-    for (const prefix of reached) if (!prefix.isHeld) prefix.release()
-    this.#beam = beam
+    const isKept = (score: number): boolean => score > least || (score === least && atLeast-- > 0)
+    const kept: Prefix[] = []
+    const dropped: Prefix[] = []
+    for (const [i, prefix] of this.#beam.entries()) {
+      prefix.isHeld = isKept(scores[i] ?? Number.NaN)
+      if (prefix.isHeld) kept.push(prefix)
+      else dropped.push(prefix)
+    }
+    for (const { prefix, token, standing, logP, score } of reached)
+      if (isKept(score)) {
+        const after = standing ?? this.#standingAfter(prefix, token)
+        if (after !== undefined) kept.push(prefix.take(token, after, logP))
+      }
+    for (const prefix of dropped) prefix.release()
+    this.#beam = kept
   }
+}
+
+/** A prefix that is not in the beam, reached from one that is. */
+interface Extension {
+  readonly prefix: Prefix
+  readonly token: number
+  /** Undefined where it follows from the parent's alone. */
+  readonly standing: Standing | undefined
+  readonly logP: number
+  readonly score: number
 }

@@ -1,7 +1,9 @@
 /** Text from CTC outputs: best path, prefix beam with a language model, likelihoods, alignment and times. */
 export * from './alignment.js'
+export * from './alphabet.js'
 export * from './arpa.js'
 export * from './beam.js'
+export * from './beam-options.js'
 export * from './greedy.js'
 export * from './lexicon.js'
 export * from './likelihood.js'

@@ -6,7 +6,8 @@
  * A frame's text comes at latest `streamLatencySeconds` after it was spoken, plus the time to score one window. Memory
  * is bounded: one window of samples, and for an utterance what the decoder keeps.
  */
-import { type BeamAlphabet, type BeamOptions, BeamSearch } from '../ctc/beam.js'
+import { BeamSearch } from '../ctc/beam.js'
+import type { BeamAlphabet, BeamOptions } from '../ctc/beam-options.js'
 import type { LogProbabilities } from '../ctc/log-probabilities.js'
 import {
   type ChunkOptions,

@@ -4,13 +4,27 @@
  */
 import { z } from 'zod'
 import { refuse } from '../../ml/files/refuse.js'
-import { gelu, geluTanh, relu, sigmoid, silu, type Tensor, tanh } from '../../ml/graph/index.js'
+import {
+  gelu,
+  geluTanh,
+  leakyRelu,
+  mul,
+  relu,
+  sigmoid,
+  silu,
+  type Tensor,
+  tanh,
+} from '../../ml/graph/index.js'
 import { type JsonObject, parseConfig } from '../checkpoint/config-file.js'
 
 export type Activation = (x: Tensor) => Tensor
 
 const activations: Readonly<Record<string, Activation>> = {
   gelu,
+  gelu_python: gelu,
+  gelu_fast: geluTanh,
+  quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
+  leaky_relu: (x) => leakyRelu(x, 0.01),
   gelu_new: geluTanh,
   gelu_pytorch_tanh: geluTanh,
   relu,

@@ -2,11 +2,12 @@ import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readArpa } from '../../../../src/models/ctc/arpa.js'
-import { type BeamAlphabet, type BeamOptions, beamSearch } from '../../../../src/models/ctc/beam.js'
+import { beamSearch } from '../../../../src/models/ctc/beam.js'
+import type { BeamAlphabet, BeamOptions } from '../../../../src/models/ctc/beam-options.js'
 import { bestPath, collapse } from '../../../../src/models/ctc/greedy.js'
 import { Lexicon } from '../../../../src/models/ctc/lexicon.js'
 import { logLikelihood } from '../../../../src/models/ctc/likelihood.js'
-import type { LogProbabilities } from '../../../../src/models/ctc/log-probabilities.js'
+import { type LogProbabilities, logAdd } from '../../../../src/models/ctc/log-probabilities.js'
 import type { NgramModel } from '../../../../src/models/ctc/ngram.js'
 import { temporaryPath } from '../../ml/files-support.js'
 import { masses, outputs, paths } from './support.js'
@@ -132,7 +133,55 @@ describe('prefix beam search without bounds', () => {
   })
 })
 
+/** The algorithm as the papers print it: a table of prefixes, rebuilt at each frame; no delimiter, no bounds but one; undefined where ties decide. */
+function textbookBeam(
+  { data, frames, classes }: LogProbabilities,
+  width: number,
+): Map<string, number> | undefined {
+  let beam = new Map([['', { blank: 0, nonBlank: Number.NEGATIVE_INFINITY }]])
+  for (let frame = 0; frame < frames; frame++) {
+    const next: typeof beam = new Map()
+    const at = (key: string) => {
+      const entry = next.get(key) ?? { blank: Number.NEGATIVE_INFINITY, nonBlank: Number.NEGATIVE_INFINITY }
+      next.set(key, entry)
+      return entry
+    }
+    for (const [key, { blank, nonBlank }] of beam) {
+      const row = (token: number) => data[frame * classes + token] ?? Number.NaN
+      const same = at(key)
+      same.blank = logAdd(same.blank, logAdd(blank, nonBlank) + row(0))
+      for (let token = 1; token < classes; token++) {
+        const isRepeat = key.endsWith(String(token))
+        if (isRepeat) same.nonBlank = logAdd(same.nonBlank, nonBlank + row(token))
+        const longer = at(key + token)
+        longer.nonBlank = logAdd(longer.nonBlank, (isRepeat ? blank : logAdd(blank, nonBlank)) + row(token))
+      }
+    }
+    const total = ([, entry]: readonly [string, { blank: number; nonBlank: number }]) =>
+      logAdd(entry.blank, entry.nonBlank)
+    const ranked = [...next].sort((a, b) => total(b) - total(a))
+    const [last, out] = ranked.slice(width - 1, width + 1)
+    // Of equals, which one stays is anybody's choice.
+    if (last !== undefined && out !== undefined && total(last) - total(out) < 1e-9) return undefined
+    beam = new Map(ranked.slice(0, width))
+  }
+  return new Map([...beam].map(([key, { blank, nonBlank }]) => [key, logAdd(blank, nonBlank)]))
+}
+
 describe('a bounded beam', () => {
+  it('keeps what the textbook’s keeps, prefixes that drop out and come back among them', () => {
+    const digits: BeamAlphabet = { blank: 0, textOf: String }
+    fc.assert(
+      fc.property(outputs({ min: 1, max: 24 }, 3), fc.integer({ min: 1, max: 5 }), (input, beamWidth) => {
+        const bounds = { ...EXACT, beamWidth }
+        const expected = textbookBeam(input, beamWidth)
+        fc.pre(expected !== undefined)
+        expectSame(beamSearch(input, digits, bounds), expected ?? new Map())
+      }),
+      { numRuns: 400 },
+    )
+  })
+
   it('never exceeds a text’s true likelihood and never returns a path through a forbidden class', () => {
     fc.assert(
       fc.property(outputs({ min: 1, max: 6 }, 4), fc.integer({ min: 1, max: 4 }), (input, beamWidth) => {

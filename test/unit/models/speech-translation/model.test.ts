@@ -78,6 +78,29 @@ describe('a translator’s directory', () => {
     expect(line).toContain('enc_to_dec_proj.weight is [32, 40] instead of [40, 32]')
   })
 
+  it('an untied head is one of its own: used where it is, missed where it is not', async () => {
+    const untie = (config: Record<string, Record<string, unknown>>) =>
+      Object.assign(config.decoder ?? {}, { tie_word_embeddings: false })
+    const bare = await changed(PROJECTED, { config: untie })
+    const { line } = await refusalOf(() => SpeechTranslator.open(bare))
+    expect(line).toContain('missing decoder.lm_head.weight')
+    // The file of this case repeats the table under the head's name.
+    const model = await SpeechTranslator.open(await changed(TRANSLATOR, { config: untie }))
+    const tied = await SpeechTranslator.open(TRANSLATOR)
+    try {
+      const sound = [Float32Array.from({ length: 8000 }, (_, i) => Math.sin(i * 0.1))]
+      const logits = async (of: SpeechTranslator) => {
+        const [recording] = (await of.encode(of.prepare(sound))).recordings
+        if (recording === undefined) throw new Error('no recording')
+        return (await of.decode(recording, [83, 9])).logits?.data
+      }
+      expect(await logits(model)).toEqual(await logits(tied))
+    } finally {
+      await model.close()
+      await tied.close()
+    }
+  })
+
   it('a configuration that is not of this kind', async () => {
     const other = await changed(TRANSLATOR, {
       config: (config) => Object.assign(config.decoder ?? {}, { model_type: 'gpt2' }),

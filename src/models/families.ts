@@ -1,0 +1,57 @@
+/** Which published classes belong to which family, what they are for, and whether this version runs them. */
+import { architectures as speech, type Task } from './wav2vec2/names.js'
+
+export type ModelTask =
+  | 'speech-recognition'
+  | 'speech-classification'
+  | 'speech-segmentation'
+  | 'speech-features'
+  | 'speech-translation'
+  | 'speech-synthesis'
+  | 'text-features'
+  | 'text-classification'
+  | 'fill-mask'
+  | 'image-features'
+  | 'image-classification'
+  | 'image-and-text-generation'
+
+export interface Family {
+  readonly name: string
+  readonly tasks: readonly ModelTask[]
+  /** Whether this version opens and runs it; the others are recognised by name only. */
+  readonly runs: boolean
+}
+
+const speechTasks: Readonly<Record<Task, readonly ModelTask[]>> = {
+  encoder: ['speech-features'],
+  ctc: ['speech-recognition', 'speech-features'],
+  classification: ['speech-classification', 'speech-features'],
+  'frame-classification': ['speech-segmentation', 'speech-features'],
+  pretraining: ['speech-features'],
+}
+
+const speechFamily = (architecture: string): string =>
+  architecture.startsWith('Hubert')
+    ? 'hubert'
+    : architecture.startsWith('Data2Vec')
+      ? 'data2vec-audio'
+      : 'wav2vec2'
+
+const named = (name: string, runs: boolean, ...tasks: readonly ModelTask[]): Family => ({ name, tasks, runs })
+
+export const families: Readonly<Record<string, Family>> = {
+  ...Object.fromEntries(
+    Object.entries(speech).map(([architecture, task]) => [
+      architecture,
+      named(speechFamily(architecture), true, ...speechTasks[task]),
+    ]),
+  ),
+  SpeechEncoderDecoderModel: named('speech-translation', true, 'speech-translation'),
+  VitsModel: named('vits', false, 'speech-synthesis'),
+  Data2VecTextModel: named('data2vec-text', false, 'text-features'),
+  Data2VecTextForMaskedLM: named('data2vec-text', false, 'fill-mask', 'text-features'),
+  Data2VecTextForSequenceClassification: named('data2vec-text', false, 'text-classification'),
+  Data2VecVisionModel: named('data2vec-vision', false, 'image-features'),
+  Data2VecVisionForImageClassification: named('data2vec-vision', false, 'image-classification'),
+  ChameleonForConditionalGeneration: named('chameleon', false, 'image-and-text-generation'),
+}
