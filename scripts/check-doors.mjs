@@ -11,7 +11,22 @@ const root = fileURLToPath(new URL('../src/', import.meta.url))
 
 /** room -> rooms it may import (itself is always allowed). */
 const doors = {
-  cli: ['node', 'config', 'pob', 'crypto', 'telemetry', 'roles', 'store', 'lab', 'dataplane', 'p2p', 'chain'],
+  cli: [
+    'node',
+    'config',
+    'pob',
+    'crypto',
+    'telemetry',
+    'roles',
+    'store',
+    'lab',
+    'dataplane',
+    'p2p',
+    'chain',
+    'inference',
+    'models',
+    'ml',
+  ],
   lab: ['config', 'pob', 'crypto', 'telemetry', 'dataplane', 'roles', 'node', 'p2p', 'chain'],
   node: ['config', 'roles', 'p2p', 'dataplane', 'chain', 'store', 'crypto', 'pob', 'telemetry'],
   roles: ['pob', 'p2p', 'dataplane', 'chain', 'store', 'crypto', 'telemetry'],
@@ -21,6 +36,7 @@ const doors = {
   store: ['telemetry', 'crypto'],
   config: ['crypto', 'telemetry'],
   pob: ['crypto'],
+  inference: ['models', 'ml', 'config', 'crypto', 'store', 'telemetry'],
   models: ['ml'],
   ml: [],
   crypto: [],

@@ -11,6 +11,7 @@ export const COMMAND_GROUPS = {
   look: 'See what goes on',
   trust: 'Keys and trust',
   chain: 'Stake and settle on a chain',
+  models: 'Speech models',
   lab: 'Try it out',
   other: 'Other',
 } as const

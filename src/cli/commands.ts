@@ -13,14 +13,21 @@ import type { Command } from './command.js'
 import { completionCommand } from './completion.js'
 import { demo } from './demo.js'
 import { doctorCommand } from './doctor.js'
+import { identifyCommand } from './identify.js'
 import { initCommand } from './init.js'
 import { keysExportCommand, keysImportCommand, keysListCommand } from './keys.js'
 import { lab } from './lab.js'
 import { measureCommand } from './measure.js'
+import { modelsAddCommand } from './models-add.js'
+import { modelsListCommand } from './models-list.js'
+import { modelsRemoveCommand } from './models-remove.js'
+import { modelsShowCommand } from './models-show.js'
 import { nodeCommand } from './node.js'
 import { proverCommand } from './prover.js'
 import { registryEntryCommand, registryShowCommand, registrySignCommand } from './registry.js'
 import { statusCommand } from './status.js'
+import { transcribeCommand } from './transcribe.js'
+import { translateCommand } from './translate.js'
 import { verifyCommand } from './verify.js'
 
 export const COMMANDS: readonly Command[] = [
@@ -48,6 +55,13 @@ export const COMMANDS: readonly Command[] = [
   chainDisputeCommand,
   chainDevCommand,
   chainDeployCommand,
+  modelsAddCommand,
+  modelsListCommand,
+  modelsShowCommand,
+  modelsRemoveCommand,
+  transcribeCommand,
+  identifyCommand,
+  translateCommand,
   lab,
   beaconNewCommand,
   beaconServeCommand,

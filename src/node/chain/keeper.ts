@@ -45,7 +45,7 @@ export const PUBLIC_KEEPING: KeeperOptions = {
 /** A development chain's windows are seconds long. */
 export const DEVELOPMENT_KEEPING: KeeperOptions = {
   intervalMs: 1_000,
-  graceMs: 5_000,
+  graceMs: 10_000,
   claimWorth: 0,
   claimAfterMs: 0,
 }
@@ -185,7 +185,11 @@ export class ChainKeeper {
       return
     }
     const graceMs = this.#options.graceMs * (1 + this.#spread)
-    if (state.status !== 'fixed' || ageMs <= graceMs) return
+    if (state.status !== 'fixed') return
+    // Counted from this node's last step, mostly its signature under the result: from then on the coordinator has all it needs.
+    const quietMs =
+      Date.now() - ((await this.#modules.store.challenges.get(tracked.id))?.updatedAtMs ?? tracked.sinceMs)
+    if (quietMs <= graceMs) return
     if (await this.#settle(tracked, state)) return
     const expiresAt = state.settleBy - chain.terms.settleWindowSeconds
     if (timestamp > expiresAt + graceMs / 1000) await this.#settleNoResult(tracked, state)

@@ -1,0 +1,139 @@
+/** What the commands that run a model share: which model, which recording, how much of the machine. */
+import { DEFAULT_DATA_DIR, dataPaths, expandPath } from '../config/paths.js'
+import { UserError } from '../errors.js'
+import type { ModelCard, Task } from '../inference/catalogue/card.js'
+import type { LocalModel } from '../inference/local/local-model.js'
+import type { Sound } from '../inference/local/speech-service.js'
+import { configOptions } from './command.js'
+import type { CommandIo } from './io.js'
+import { flag, number, text } from './option.js'
+import { Progress } from './progress.js'
+
+const BYTES_PER_GIB = 2 ** 30
+
+export const catalogueOptions = { 'data-dir': configOptions['data-dir'] } as const
+
+export const localOptions = {
+  model: text({
+    summary: 'Model of the catalogue, or the directory of one',
+    placeholder: 'name|directory',
+    completes: 'file',
+    defaultText: 'the only one for this task',
+  }),
+  local: flag('Run it on this machine'),
+  threads: number({
+    summary: 'Processor threads to use',
+    placeholder: 'n',
+    integer: true,
+    min: 1,
+    max: 256,
+    defaultText: 'all',
+  }),
+  int8: flag('Eight-bit weights: faster, a little less exact'),
+  memory: number({
+    summary: 'Most memory that the model may take',
+    placeholder: 'GiB',
+    above: 0,
+    defaultText: 'what is free',
+  }),
+  ...catalogueOptions,
+} as const
+
+export interface LocalArguments {
+  readonly model: string | undefined
+  readonly local: boolean
+  readonly threads: number | undefined
+  readonly int8: boolean
+  readonly memory: number | undefined
+  readonly dataDir: string | undefined
+}
+
+export const dataDirOf = (args: { readonly dataDir: string | undefined }, io: CommandIo): string =>
+  dataPaths(args.dataDir ?? io.env.PLUMBLINE_DATA_DIR ?? DEFAULT_DATA_DIR).dataDir
+
+/** The model that was named, or the only one for the task. @throws UserError with what there is */
+export async function chooseModel(args: LocalArguments, task: Task, io: CommandIo): Promise<ModelCard> {
+  const { Catalogue } = await import('../inference/catalogue/catalogue.js')
+  const catalogue = await Catalogue.open(dataDirOf(args, io))
+  const card = await named(args.model)
+  if (card.task !== task)
+    throw new UserError(`${card.name} does not ${task}: it is a model to ${card.task}`, {
+      code: 'BAD_ARGUMENT',
+      remedy: `use "plumbline ${card.task}", or another --model`,
+      exitStatus: 2,
+    })
+  return card
+
+  async function named(model: string | undefined): Promise<ModelCard> {
+    if (model !== undefined && /[/\\]|^\.+$/.test(model)) {
+      const { readCard } = await import('../inference/catalogue/card.js')
+      return readCard(expandPath(model))
+    }
+    if (model !== undefined) return catalogue.get(model)
+    const fitting = catalogue.list().filter((each) => each.task === task)
+    const [only] = fitting
+    if (only !== undefined && fitting.length === 1) return only
+    throw new UserError(
+      only === undefined ? `there is no model to ${task}` : `there are ${fitting.length} models to ${task}`,
+      {
+        code: 'NOT_FOUND',
+        remedy:
+          only === undefined
+            ? 'add one: plumbline models add <directory>'
+            : `name one with --model: ${fitting.map(({ name }) => name).join(', ')}`,
+        exitStatus: 2,
+      },
+    )
+  }
+}
+
+/** Reads a recording, mixed down to one channel. @throws UserError for what is none */
+export async function readSound(path: string): Promise<Sound & { readonly seconds: number }> {
+  const { readAudioFile } = await import('../ml/audio/decode.js')
+  const { toMono } = await import('../ml/audio/audio.js')
+  const audio = await readAudioFile(expandPath(path))
+  const samples = toMono(audio)
+  return { samples, sampleRate: audio.sampleRate, seconds: samples.length / audio.sampleRate }
+}
+
+/** Opens the model, runs it over the recording with a live line, and ends it, whatever happens. */
+export async function runLocal<T>(
+  args: LocalArguments & { readonly language?: string | undefined },
+  card: ModelCard,
+  io: CommandIo,
+  run: (model: LocalModel) => Promise<T>,
+): Promise<{ readonly value: T; readonly loadMs: number; readonly runMs: number }> {
+  requireLocal(args)
+  const { LocalModel } = await import('../inference/local/local-model.js')
+  const progress = new Progress(io.stderr, io.env, !io.output.isJson)
+  const started = performance.now()
+  progress.live((elapsedMs) => `loading ${card.name}, ${(elapsedMs / 1000).toFixed(1)} s`)
+  try {
+    const model = await LocalModel.open(card, {
+      int8: args.int8,
+      ...(args.threads === undefined ? {} : { threads: args.threads }),
+      ...(args.memory === undefined ? {} : { memoryBytes: Math.round(args.memory * BYTES_PER_GIB) }),
+      ...(args.language === undefined ? {} : { language: args.language }),
+    })
+    const loaded = performance.now()
+    progress.live((elapsedMs) => `listening with ${card.name}, ${(elapsedMs / 1000).toFixed(1)} s`)
+    try {
+      const value = await run(model)
+      return { value, loadMs: loaded - started, runMs: performance.now() - loaded }
+    } finally {
+      await model.close()
+    }
+  } finally {
+    progress.stop()
+  }
+}
+
+/** Nothing is sold by the network yet: said instead of done silently. */
+function requireLocal({ local }: LocalArguments): void {
+  if (local) return
+  throw new UserError('models of the network cannot be bought yet', {
+    code: 'UNAVAILABLE',
+    remedy: 'run a model of your own with --local',
+    exitStatus: 2,
+  })
+}

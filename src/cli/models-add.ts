@@ -1,0 +1,38 @@
+/** `plumbline models add`: takes a downloaded model directory into the catalogue. */
+import { expandPath } from '../config/paths.js'
+import { defineCommand } from './command.js'
+import { labelled } from './format.js'
+import { catalogueOptions, dataDirOf } from './model-options.js'
+import { cardText } from './models-show.js'
+import { text } from './option.js'
+
+export const modelsAddCommand = defineCommand({
+  path: 'models add',
+  group: 'models',
+  summary: 'Add a downloaded model directory to the catalogue',
+  description: [
+    'The directory stays where it is, as downloaded from Hugging Face (config.json, weights, tokenizer): nothing is ' +
+      'converted, copied or fetched. Weights are read as safetensors or, through an allow-list that executes nothing, ' +
+      'as PyTorch files.',
+  ],
+  positionals: {
+    directory: text({ summary: 'The model directory', completes: 'directory', required: true }),
+  },
+  options: {
+    name: text({ summary: 'Its name in the catalogue', defaultText: "the directory's name" }),
+    ...catalogueOptions,
+  },
+  examples: [
+    ['models add ~/models/mms-1b-all', 'A recogniser of 1,162 languages'],
+    ['models add ~/models/mms-lid-126 --name languages', 'Under a name of your own'],
+  ],
+  run: async (args, io) => {
+    const { readCard } = await import('../inference/catalogue/card.js')
+    const { Catalogue } = await import('../inference/catalogue/catalogue.js')
+    const card = await readCard(expandPath(args.directory), args.name)
+    const catalogue = await Catalogue.open(dataDirOf(args, io))
+    await catalogue.add(card)
+    io.output.result(card, () => `${labelled('Added', card.name, 12)}\n${cardText(card)}`)
+    return 0
+  },
+})

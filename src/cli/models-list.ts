@@ -1,0 +1,29 @@
+/** `plumbline models list`: the catalogue. */
+import type { ModelCard } from '../inference/catalogue/card.js'
+import { defineCommand } from './command.js'
+import { formatBytes, table } from './format.js'
+import { catalogueOptions, dataDirOf } from './model-options.js'
+
+export const modelsListCommand = defineCommand({
+  path: 'models list',
+  group: 'models',
+  summary: 'List the models of the catalogue',
+  options: catalogueOptions,
+  examples: [['models list', 'Names, tasks, sizes, licences']],
+  run: async (args, io) => {
+    const { Catalogue } = await import('../inference/catalogue/catalogue.js')
+    const models = (await Catalogue.open(dataDirOf(args, io))).list()
+    io.output.result({ models }, () =>
+      models.length === 0 ? 'No models yet: plumbline models add <directory>' : table(models, COLUMNS),
+    )
+    return 0
+  },
+})
+
+const COLUMNS = [
+  { title: 'model', value: ({ name }: ModelCard) => name },
+  { title: 'for', value: ({ task }: ModelCard) => task },
+  { title: 'family', value: ({ family }: ModelCard) => family },
+  { title: 'weights', align: 'right' as const, value: ({ fileBytes }: ModelCard) => formatBytes(fileBytes) },
+  { title: 'licence', value: ({ licence }: ModelCard) => licence ?? '?' },
+]

@@ -1,0 +1,45 @@
+/** `plumbline models show`: a model's card. */
+import type { ModelCard } from '../inference/catalogue/card.js'
+import { defineCommand } from './command.js'
+import { formatBytes, labelled, printable } from './format.js'
+import { catalogueOptions, dataDirOf } from './model-options.js'
+import { text } from './option.js'
+
+const LABEL_WIDTH = 12
+const SHOWN_LANGUAGES = 24
+
+export const modelsShowCommand = defineCommand({
+  path: 'models show',
+  group: 'models',
+  summary: 'Show the card of a model',
+  positionals: { name: text({ summary: 'Its name in the catalogue', required: true }) },
+  options: catalogueOptions,
+  examples: [['models show mms-1b-all', 'Task, languages, size, licence']],
+  run: async (args, io) => {
+    const { Catalogue } = await import('../inference/catalogue/catalogue.js')
+    const card = (await Catalogue.open(dataDirOf(args, io))).get(args.name)
+    io.output.result(card, () => cardText(card))
+    return 0
+  },
+})
+
+export function cardText(card: ModelCard): string {
+  const row = (label: string, value: string) => labelled(label, printable(value), LABEL_WIDTH)
+  const { languages } = card
+  const more = languages.length - SHOWN_LANGUAGES
+  return [
+    row('Model', card.name),
+    row('For', card.task),
+    row('Kind', `${card.architecture} (${card.family})`),
+    row(
+      'Languages',
+      languages.length === 0
+        ? 'its files do not say'
+        : `${languages.slice(0, SHOWN_LANGUAGES).join(' ')}${more > 0 ? ` and ${more} more` : ''}`,
+    ),
+    row('Weights', `${formatBytes(card.fileBytes)}; may take ${formatBytes(card.memoryBytes)} of memory`),
+    row('Licence', card.licence ?? 'its files do not say: ask before you sell its work'),
+    row('Made from', card.baseModel ?? 'its files do not say'),
+    row('Directory', card.directory),
+  ].join('\n')
+}

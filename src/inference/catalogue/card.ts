@@ -1,0 +1,120 @@
+/** What a model directory holds, read from its own files: family, task, languages, size, licence. */
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { parse } from 'yaml'
+import { UserError } from '../../errors.js'
+import { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
+import { architectureOf, readConfig } from '../../models/checkpoint/config-file.js'
+
+export const TASKS = ['transcribe', 'identify', 'translate', 'speak', 'embed'] as const
+export type Task = (typeof TASKS)[number]
+
+/** Architectures that run here (`architectures` of config.json), and what they are for. */
+const ARCHITECTURES: Readonly<Record<string, { readonly family: string; readonly task: Task }>> = {
+  Wav2Vec2ForCTC: { family: 'wav2vec2', task: 'transcribe' },
+  HubertForCTC: { family: 'hubert', task: 'transcribe' },
+  Data2VecAudioForCTC: { family: 'data2vec-audio', task: 'transcribe' },
+  Wav2Vec2ForSequenceClassification: { family: 'wav2vec2', task: 'identify' },
+  SpeechEncoderDecoderModel: { family: 'speech-translation', task: 'translate' },
+}
+
+export interface ModelCard {
+  readonly name: string
+  /** Absolute. */
+  readonly directory: string
+  readonly architecture: string
+  readonly family: string
+  readonly task: Task
+  /** Bytes of all weight files that one run reads. */
+  readonly fileBytes: number
+  /** What the process that serves it may need: {@link memoryFor}. */
+  readonly memoryBytes: number
+  /** ISO 639 codes: the vocabularies of the files where there are several, else what the model card says. */
+  readonly languages: readonly string[]
+  /** As its model card says (README.md); null where it says nothing. */
+  readonly licence: string | null
+  /** What it was made from, as its model card says. */
+  readonly baseModel: string | null
+  /** Unix milliseconds. */
+  readonly addedAtMs: number
+}
+
+const WEIGHTS = /^(?:model(?:-\d+-of-\d+)?\.safetensors|pytorch_model(?:-\d+-of-\d+)?\.bin)$/
+/** A README is text; no more of a larger one is read as front matter. */
+const MAX_README_BYTES = 1 << 20
+/** The runtime, buffers of the longest window, JavaScript. */
+const OVERHEAD_BYTES = 400 * 2 ** 20
+/** Activations and the runtime's own copies beside the weights, which are mapped. */
+const WEIGHTS_FACTOR = 1.3
+
+/** Bytes of memory that serving so large a file may take. */
+export function memoryFor(fileBytes: number): number {
+  return Math.ceil(fileBytes * WEIGHTS_FACTOR) + OVERHEAD_BYTES
+}
+
+/**
+ * Reads a directory as downloaded from Hugging Face.
+ * @param name in the catalogue; the directory's own name unless given
+ * @throws UserError NOT_FOUND, BAD_CONFIG (no model, or none that runs here)
+ */
+export async function readCard(directory: string, name = basename(directory)): Promise<ModelCard> {
+  const kind = await stat(directory).catch(() => undefined)
+  if (kind?.isDirectory() !== true)
+    throw new UserError(`${directory} is no directory`, {
+      code: 'NOT_FOUND',
+      remedy: 'name the folder that holds config.json and the weights',
+    })
+  const json = await readConfig(directory)
+  const architecture = architectureOf(json, join(directory, 'config.json'))
+  const known = ARCHITECTURES[architecture]
+  if (known === undefined)
+    throw new UserError(`${directory} holds a ${architecture}, which does not run here`, {
+      code: 'BAD_CONFIG',
+      remedy: `models that do: ${Object.keys(ARCHITECTURES).join(', ')}`,
+    })
+  const fileBytes = await weightBytes(directory)
+  const about = await frontMatter(directory)
+  const languages = known.task === 'transcribe' ? await CtcTokenizer.languages(directory) : []
+  return {
+    name,
+    directory,
+    architecture,
+    ...known,
+    fileBytes,
+    memoryBytes: memoryFor(fileBytes),
+    languages: languages.length > 0 ? languages : texts(about.language),
+    licence: texts(about.license)[0] ?? null,
+    baseModel: texts(about.base_model)[0] ?? null,
+    addedAtMs: Date.now(),
+  }
+}
+
+/** safetensors are preferred where both are there, as they are when it is opened. */
+async function weightBytes(directory: string): Promise<number> {
+  const names = (await readdir(directory)).filter((each) => WEIGHTS.test(each))
+  const chosen = names.filter((each) => each.endsWith('.safetensors'))
+  const used = chosen.length > 0 ? chosen : names
+  if (used.length === 0)
+    throw new UserError(`${directory} holds no weights`, {
+      code: 'NOT_FOUND',
+      remedy: 'download model.safetensors or pytorch_model.bin beside config.json',
+    })
+  const sizes = await Promise.all(used.map(async (each) => (await stat(join(directory, each))).size))
+  return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+/** The YAML at the head of README.md, as model cards have it; nothing where there is none or it is malformed. */
+async function frontMatter(directory: string): Promise<Readonly<Record<string, unknown>>> {
+  const text = await readFile(join(directory, 'README.md'), 'utf8').catch(() => '')
+  const head = /^---\r?\n([\s\S]*?)\r?\n---/.exec(text.slice(0, MAX_README_BYTES))?.[1]
+  if (head === undefined) return {}
+  try {
+    const value: unknown = parse(head)
+    return value !== null && typeof value === 'object' ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+const texts = (value: unknown): string[] =>
+  (Array.isArray(value) ? value : [value]).filter((each): each is string => typeof each === 'string')

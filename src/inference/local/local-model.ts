@@ -1,0 +1,98 @@
+/** A model of the catalogue, served on this machine in a process of its own, with a limit on its memory. */
+import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { UserError } from '../../errors.js'
+import { ServiceHost } from '../../ml/session/index.js'
+import type { ModelCard } from '../catalogue/card.js'
+import type {
+  Identification,
+  Sound,
+  SpeechServiceOptions,
+  SpokenTranslation,
+  Transcription,
+} from './speech-service.js'
+
+export interface LocalModelOptions {
+  readonly threads?: number
+  /** Eight-bit weights: faster, a little less exact. */
+  readonly int8?: boolean
+  readonly language?: string
+  /** What it may use; what the system has available unless given. */
+  readonly memoryBytes?: number
+}
+
+const GIB = 2 ** 30
+const gib = (bytes: number): string => `${(bytes / GIB).toFixed(2)} GiB`
+
+/** What the system could give without swapping; undefined where it does not say. */
+async function availableBytes(): Promise<number | undefined> {
+  const text = await readFile('/proc/meminfo', 'utf8').catch(() => '')
+  const kib = /^MemAvailable:\s+(\d+) kB/m.exec(text)?.[1]
+  return kib === undefined ? undefined : Number(kib) * 1024
+}
+
+export class LocalModel {
+  readonly #host: ServiceHost
+
+  private constructor(host: ServiceHost) {
+    this.#host = host
+  }
+
+  /** Loads it. @throws UserError UNAVAILABLE with have and need where it does not fit */
+  static async open(card: ModelCard, options: LocalModelOptions = {}): Promise<LocalModel> {
+    const { memoryBytes, threads = availableParallelism(), ...rest } = options
+    const have = memoryBytes ?? (await availableBytes())
+    if (have !== undefined && have < card.memoryBytes)
+      throw new UserError(`${card.name} does not fit: have ${gib(have)}, need ${gib(card.memoryBytes)}`, {
+        code: 'UNAVAILABLE',
+        remedy: `its weights are ${gib(card.fileBytes)}: free memory, raise --memory, or use a smaller model`,
+        details: { haveBytes: have, needBytes: card.memoryBytes },
+      })
+    const service: SpeechServiceOptions = { directory: card.directory, task: card.task, threads, ...rest }
+    const host = new ServiceHost(
+      {
+        url: new URL('./speech-service.js', import.meta.url).href,
+        factory: 'openSpeechService',
+        options: service,
+      },
+      memoryBytes === undefined ? {} : { memoryBytes },
+    )
+    try {
+      await host.open()
+      return new LocalModel(host)
+    } catch (error) {
+      await host.close()
+      throw asUserError(error)
+    }
+  }
+
+  transcribe(sound: Sound, signal?: AbortSignal): Promise<Transcription> {
+    return this.#call<Transcription>('transcribe', { sound }, signal)
+  }
+
+  identify(sound: Sound, signal?: AbortSignal): Promise<Identification> {
+    return this.#call<Identification>('identify', { sound }, signal)
+  }
+
+  translate(sound: Sound, target?: string, signal?: AbortSignal): Promise<SpokenTranslation> {
+    return this.#call<SpokenTranslation>('translate', { sound, target }, signal)
+  }
+
+  close(): Promise<void> {
+    return this.#host.close()
+  }
+
+  async #call<T>(method: string, argument: unknown, signal?: AbortSignal): Promise<T> {
+    try {
+      return (await this.#host.call(method, argument, signal === undefined ? {} : { signal })) as T
+    } catch (error) {
+      throw asUserError(error)
+    }
+  }
+}
+
+/** What the far side says of bad input comes as a plain error: it is the person's to mend, not a bug of ours. */
+function asUserError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof UserError || error.name !== 'UserError') return error
+  return new UserError(error.message, { code: 'BAD_ARGUMENT', cause: error })
+}

@@ -1,0 +1,157 @@
+/** One speech model in a process of its own (ml/session/service.ts): what the far side runs. */
+import { resample } from '../../ml/audio/resample.js'
+import type { Service } from '../../ml/session/service.js'
+import { bestPath, logSoftmaxRows } from '../../models/ctc/index.js'
+import { frameGeometry, framesIn, scoreLongSound } from '../../models/speech/chunks.js'
+import { SpeechTranslator } from '../../models/speech-translation/index.js'
+import { SpeechClassifier } from '../../models/wav2vec2/classifier.js'
+import { Recogniser } from '../../models/wav2vec2/recogniser.js'
+import type { Task } from '../catalogue/card.js'
+
+export interface SpeechServiceOptions {
+  readonly directory: string
+  readonly task: Task
+  readonly threads?: number
+  readonly int8?: boolean
+  /** Of a recogniser with several vocabularies. */
+  readonly language?: string
+}
+
+/** Mono samples in [-1, 1]. */
+export interface Sound {
+  readonly samples: Float32Array
+  /** Hz. */
+  readonly sampleRate: number
+}
+
+export interface Word {
+  readonly text: string
+  readonly startSeconds: number
+  readonly endSeconds: number
+  /** Geometric mean of the frames' probabilities: a rank, not a calibrated probability. */
+  readonly confidence: number
+}
+
+export interface Transcription {
+  readonly text: string
+  readonly words: readonly Word[]
+  readonly language: string | null
+}
+
+export interface Identification {
+  /** The likeliest first. */
+  readonly labels: readonly { readonly label: string; readonly probability: number }[]
+}
+
+export interface SpokenTranslation {
+  readonly text: string
+}
+
+/** Windows of a long recording, and what is only heard at either side: twice what a word lasts. */
+const WINDOW_SECONDS = 30
+const CONTEXT_SECONDS = 3
+/** Languages that differ in an accent are told apart by the first seconds; more only costs memory. */
+const MAX_IDENTIFY_SECONDS = 30
+/** What one call may bring: the longest translation a decoder has positions for lasts about as long. */
+const MAX_TRANSLATE_SECONDS = 60
+const SHOWN_LABELS = 5
+
+/** The factory that the host names. */
+export async function openSpeechService(options: unknown): Promise<Service> {
+  const { directory, task, threads, int8, language } = options as SpeechServiceOptions
+  const settings = {
+    ...(threads === undefined ? {} : { threads }),
+    ...(int8 === undefined ? {} : { int8 }),
+  }
+  if (task === 'transcribe') {
+    const model = await Recogniser.open(directory, {
+      ...settings,
+      ...(language === undefined ? {} : { language }),
+    })
+    return serve({ transcribe: (sound) => transcribe(model, sound) }, () => model.close())
+  }
+  if (task === 'identify') {
+    const model = await SpeechClassifier.open(directory, settings)
+    return serve({ identify: (sound) => identify(model, sound) }, () => model.close())
+  }
+  if (task === 'translate') {
+    const model = await SpeechTranslator.open(directory, settings)
+    return serve({ translate: (sound, target) => translate(model, sound, target) }, () => model.close())
+  }
+  throw new Error(`no service for ${task}`)
+}
+
+type Method = (sound: Sound, target?: string) => Promise<unknown>
+
+function serve(methods: Readonly<Record<string, Method>>, close: () => Promise<void>): Service {
+  return {
+    call: async (name, argument) => {
+      const method = methods[name]
+      if (method === undefined) throw new Error(`this model does not ${name}`)
+      const { sound, target } = argument as { readonly sound: Sound; readonly target?: string }
+      return method(sound, target)
+    },
+    close,
+  }
+}
+
+const atRate = ({ samples, sampleRate }: Sound, wanted: number): Float32Array =>
+  sampleRate === wanted ? samples : resample(samples, sampleRate, wanted)
+
+async function transcribe(recogniser: Recogniser, sound: Sound): Promise<Transcription> {
+  const { model, tokenizer, language } = recogniser
+  const { sampleRate } = model.waveform
+  const geometry = frameGeometry(model.config.frontEnd.layers)
+  const seconds = (value: number) => framesIn(value, sampleRate, geometry)
+  const scores = await scoreLongSound(
+    atRate(sound, sampleRate),
+    async (samples) => {
+      const [row] = await recogniser.transcribe([samples])
+      if (row === undefined) throw new Error('the model gave no row')
+      return logSoftmaxRows(row.logits, row.frames, row.vocabulary)
+    },
+    geometry,
+    {
+      windowFrames: seconds(WINDOW_SECONDS),
+      leftFrames: seconds(CONTEXT_SECONDS),
+      rightFrames: seconds(CONTEXT_SECONDS),
+    },
+  )
+  const { path } = bestPath(scores, tokenizer.blankId)
+  const secondsOf = (frame: number) => (frame * geometry.samplesPerFrame) / sampleRate
+  const words = tokenizer.words(path, { skipSpecial: true }).map(({ text, start, end }): Word => {
+    let logP = 0
+    for (let frame = start; frame < end; frame++)
+      logP += scores.data[frame * scores.classes + (path[frame] ?? 0)] ?? 0
+    return {
+      text,
+      startSeconds: secondsOf(start),
+      endSeconds: secondsOf(end),
+      confidence: Math.exp(logP / Math.max(1, end - start)),
+    }
+  })
+  return { text: tokenizer.decode(path, { skipSpecial: true }), words, language: language ?? null }
+}
+
+async function identify(classifier: SpeechClassifier, sound: Sound): Promise<Identification> {
+  const { sampleRate } = classifier.model.waveform
+  const samples = atRate(sound, sampleRate).subarray(0, MAX_IDENTIFY_SECONDS * sampleRate)
+  const [found] = await classifier.classify([samples])
+  if (found === undefined) throw new Error('the model gave no row')
+  const [scores] = [logSoftmaxRows(found.logits, 1, found.logits.length).data]
+  const labels = classifier.labels.map((label, i) => ({ label, probability: Math.exp(scores[i] ?? 0) }))
+  return { labels: labels.sort((a, b) => b.probability - a.probability).slice(0, SHOWN_LABELS) }
+}
+
+async function translate(
+  translator: SpeechTranslator,
+  sound: Sound,
+  target: string | undefined,
+): Promise<SpokenTranslation> {
+  const { sampleRate } = translator.waveform
+  const samples = atRate(sound, sampleRate)
+  if (samples.length > MAX_TRANSLATE_SECONDS * sampleRate)
+    throw new Error(`at most ${MAX_TRANSLATE_SECONDS} s are translated at once: cut the recording`)
+  const { text } = await translator.translate(samples, target === undefined ? {} : { targetLanguage: target })
+  return { text }
+}
