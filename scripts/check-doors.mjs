@@ -11,7 +11,20 @@ const root = fileURLToPath(new URL('../src/', import.meta.url))
 
 /** room -> rooms it may import (itself is always allowed). */
 const doors = {
-  cli: ['node', 'config', 'pob', 'crypto', 'telemetry', 'roles', 'store', 'lab', 'dataplane', 'p2p'],
+  cli: [
+    'node',
+    'config',
+    'pob',
+    'crypto',
+    'telemetry',
+    'roles',
+    'store',
+    'lab',
+    'dataplane',
+    'p2p',
+    'models',
+    'ml',
+  ],
   lab: ['config', 'pob', 'crypto', 'telemetry', 'dataplane', 'roles', 'node', 'p2p'],
   node: ['config', 'roles', 'p2p', 'dataplane', 'store', 'crypto', 'pob', 'telemetry'],
   roles: ['pob', 'p2p', 'dataplane', 'store', 'crypto', 'telemetry'],

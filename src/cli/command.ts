@@ -10,6 +10,7 @@ export const COMMAND_GROUPS = {
   start: 'Start here',
   look: 'See what goes on',
   trust: 'Keys and trust',
+  models: 'Speech models',
   lab: 'Try it out',
   other: 'Other',
 } as const

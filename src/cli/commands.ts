@@ -3,6 +3,7 @@ import { beaconNewCommand, beaconServeCommand } from './beacon.js'
 import { challengerCommand } from './challenger.js'
 import type { Command } from './command.js'
 import { completionCommand } from './completion.js'
+import { dataPrepareCommand } from './data.js'
 import { demo } from './demo.js'
 import { doctorCommand } from './doctor.js'
 import { initCommand } from './init.js'
@@ -13,6 +14,7 @@ import { nodeCommand } from './node.js'
 import { proverCommand } from './prover.js'
 import { registryEntryCommand, registryShowCommand, registrySignCommand } from './registry.js'
 import { statusCommand } from './status.js'
+import { trainCommand } from './train.js'
 import { verifyCommand } from './verify.js'
 
 export const COMMANDS: readonly Command[] = [
@@ -31,6 +33,8 @@ export const COMMANDS: readonly Command[] = [
   registrySignCommand,
   registryShowCommand,
   registryEntryCommand,
+  dataPrepareCommand,
+  trainCommand,
   lab,
   beaconNewCommand,
   beaconServeCommand,
