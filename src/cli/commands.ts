@@ -11,6 +11,7 @@ import { chainUnstakeCommand } from './chain-unstake.js'
 import { challengerCommand } from './challenger.js'
 import type { Command } from './command.js'
 import { completionCommand } from './completion.js'
+import { dataPrepareCommand } from './data.js'
 import { demo } from './demo.js'
 import { doctorCommand } from './doctor.js'
 import { identifyCommand } from './identify.js'
@@ -26,6 +27,7 @@ import { nodeCommand } from './node.js'
 import { proverCommand } from './prover.js'
 import { registryEntryCommand, registryShowCommand, registrySignCommand } from './registry.js'
 import { statusCommand } from './status.js'
+import { trainCommand } from './train.js'
 import { transcribeCommand } from './transcribe.js'
 import { translateCommand } from './translate.js'
 import { verifyCommand } from './verify.js'
@@ -62,6 +64,8 @@ export const COMMANDS: readonly Command[] = [
   transcribeCommand,
   identifyCommand,
   translateCommand,
+  dataPrepareCommand,
+  trainCommand,
   lab,
   beaconNewCommand,
   beaconServeCommand,

@@ -10,6 +10,8 @@ export type Conflict = 'exact' | 'contained' | 'near'
 
 /** Shorter sentences ("thank you") are in every text: what they have in common with others says nothing. */
 export const LEAST_WORDS = 3
+/** Longer ones are not held out: they are few, and hold a fifth of the recorded speech. */
+const MOST_HELD_OUT_WORDS = 20
 /** Sentences nearer than this, in words or in characters over the longer length, are nearly the same. */
 const NEAR_WORDS = 0.34
 const NEAR_CHARACTERS = 0.25
@@ -27,8 +29,29 @@ export function conflictBetween(a: string, b: string): Conflict | undefined {
   // Lengths that differ by more cannot be near: the distance is at least their difference.
   if (Math.abs(many.length - few.length) <= NEAR_WORDS * Math.max(many.length, few.length))
     if (editDistance(few, many) <= NEAR_WORDS * Math.max(many.length, few.length)) return 'near'
-  if (longer.length - shorter.length > NEAR_CHARACTERS * longer.length) return undefined
+  const most = NEAR_CHARACTERS * longer.length
+  if (longer.length - shorter.length > most || leastDistance(shorter, longer) > most) return undefined
   return editDistance(shorter, longer) <= NEAR_CHARACTERS * longer.length ? 'near' : undefined
+}
+
+/** A bound on the edit distance by how often each character occurs: cheap, and rules out nearly all pairs. */
+function leastDistance(a: string, b: string): number {
+  const surplus = new Int32Array(128)
+  const count = (text: string, by: number): void => {
+    for (let i = 0; i < text.length; i++) {
+      const at = text.charCodeAt(i) & 127
+      surplus[at] = (surplus[at] ?? 0) + by
+    }
+  }
+  count(a, 1)
+  count(b, -1)
+  let more = 0
+  let fewer = 0
+  for (const difference of surplus) {
+    if (difference > 0) more += difference
+    else fewer -= difference
+  }
+  return Math.max(more, fewer)
 }
 
 /** Finds sentences that are too alike to any of a set, without comparing with all of it. */
@@ -68,13 +91,16 @@ export interface SplitResult {
 }
 
 /**
- * Draws held-out sentences, of three words or more, in an order made of the seed.
+ * Draws held-out sentences, of three to twenty words, in an order made of the seed.
  * @param sentences normalised; repeats count once. @param count how many to hold out, fewer where there are not enough.
  */
 export function splitSentences(sentences: readonly string[], count: number, seed: number): SplitResult {
   const all = [...new Set(sentences)].sort()
   const order = Random.named(seed, 'split').shuffle(
-    all.filter((sentence) => wordsOf(sentence).length >= LEAST_WORDS),
+    all.filter((sentence) => {
+      const words = wordsOf(sentence).length
+      return words >= LEAST_WORDS && words <= MOST_HELD_OUT_WORDS
+    }),
   )
   const held = new Set<string>()
   for (const sentence of order) {

@@ -3,7 +3,7 @@
  * sentences there are decides how well the recogniser generalises, more than how many hours are synthesised.
  */
 import type { Random } from '../../../ml/train/random.js'
-import { numberWords, normaliseText, wordsOf } from '../text.js'
+import { normaliseText, numberWords, wordsOf } from '../text.js'
 
 const LEAST_WORDS = 3
 const MOST_WORDS = 14
@@ -78,8 +78,9 @@ const pick = <T>(random: Random, items: readonly T[]): T => {
 }
 
 const DAYS = 'monday tuesday wednesday thursday friday saturday sunday'.split(' ')
-const MONTHS =
-  'january february march april may june july august september october november december'.split(' ')
+const MONTHS = 'january february march april may june july august september october november december'.split(
+  ' ',
+)
 const LETTERS = [...'abcdefghijklmnopqrstuvwxyz']
 const PHONETIC =
   'alpha bravo charlie delta echo foxtrot golf hotel india juliet kilo lima mike november oscar papa quebec romeo sierra tango uniform victor whiskey xray yankee zulu'.split(
@@ -95,7 +96,9 @@ const ordinalUnits =
   )
 
 const digits = (random: Random, least: number, most: number): string =>
-  Array.from({ length: least + random.below(most - least + 1) }, () => numberWords(random.below(10))).join(' ')
+  Array.from({ length: least + random.below(most - least + 1) }, () => numberWords(random.below(10))).join(
+    ' ',
+  )
 
 const run = (random: Random, items: readonly string[], least: number, most: number): string =>
   Array.from({ length: least + random.below(most - least + 1) }, () => pick(random, items)).join(' ')

@@ -18,11 +18,11 @@ export interface Voice {
 
 /** Voices that the recogniser learns from. */
 export const TRAINING_VOICES: readonly Voice[] = [
-  { name: 'flite-slt', engine: 'flite', id: 'slt', weight: 28 },
-  { name: 'flite-awb', engine: 'flite', id: 'awb', weight: 14 },
-  { name: 'flite-kal16', engine: 'flite', id: 'kal16', weight: 12 },
-  { name: 'festival-slt-hts', engine: 'festival', id: 'voice_cmu_us_slt_arctic_hts', weight: 14 },
-  { name: 'festival-ked', engine: 'festival', id: 'voice_ked_diphone', weight: 10 },
+  { name: 'flite-slt', engine: 'flite', id: 'slt', weight: 34 },
+  { name: 'flite-awb', engine: 'flite', id: 'awb', weight: 16 },
+  { name: 'flite-kal16', engine: 'flite', id: 'kal16', weight: 14 },
+  { name: 'festival-slt-hts', engine: 'festival', id: 'voice_cmu_us_slt_arctic_hts', weight: 8 },
+  { name: 'festival-ked', engine: 'festival', id: 'voice_ked_diphone', weight: 6 },
   { name: 'espeak-us', engine: 'espeak-ng', id: 'en-us', weight: 9 },
   { name: 'espeak-us-f2', engine: 'espeak-ng', id: 'en-us+f2', weight: 5 },
   { name: 'espeak-us-f4', engine: 'espeak-ng', id: 'en-us+f4', weight: 4 },
@@ -58,7 +58,18 @@ export async function speak(voice: Voice, sentence: string, path: string, random
   if (voice.engine === 'espeak-ng') {
     const wordsPerMinute = 130 + random.below(50)
     const pitch = 30 + random.below(40)
-    const args = ['-v', voice.id, '-s', String(wordsPerMinute), '-p', String(pitch), '-w', path, '--', sentence]
+    const args = [
+      '-v',
+      voice.id,
+      '-s',
+      String(wordsPerMinute),
+      '-p',
+      String(pitch),
+      '-w',
+      path,
+      '--',
+      sentence,
+    ]
     await execute('espeak-ng', args, options)
     return
   }
