@@ -1,4 +1,5 @@
 /** Which published classes belong to which family, what they are for, and whether this version runs them. */
+import { type TextTask, textArchitectures, type VisionTask, visionArchitectures } from './data2vec/names.js'
 import { architectures as speech, type Task } from './wav2vec2/names.js'
 
 export type ModelTask =
@@ -30,6 +31,16 @@ const speechTasks: Readonly<Record<Task, readonly ModelTask[]>> = {
   pretraining: ['speech-features'],
 }
 
+const textTasks: Readonly<Record<TextTask, readonly ModelTask[]>> = {
+  encoder: ['text-features'],
+  'masked-lm': ['fill-mask', 'text-features'],
+  classification: ['text-classification', 'text-features'],
+}
+const visionTasks: Readonly<Record<VisionTask, readonly ModelTask[]>> = {
+  encoder: ['image-features'],
+  classification: ['image-classification', 'image-features'],
+}
+
 const speechFamily = (architecture: string): string =>
   architecture.startsWith('Hubert')
     ? 'hubert'
@@ -46,12 +57,19 @@ export const families: Readonly<Record<string, Family>> = {
       named(speechFamily(architecture), true, ...speechTasks[task]),
     ]),
   ),
+  ...Object.fromEntries(
+    Object.entries(textArchitectures).map(([architecture, task]) => [
+      architecture,
+      named('data2vec-text', true, ...textTasks[task]),
+    ]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(visionArchitectures).map(([architecture, task]) => [
+      architecture,
+      named('data2vec-vision', true, ...visionTasks[task]),
+    ]),
+  ),
   SpeechEncoderDecoderModel: named('speech-translation', true, 'speech-translation'),
   VitsModel: named('vits', false, 'speech-synthesis'),
-  Data2VecTextModel: named('data2vec-text', false, 'text-features'),
-  Data2VecTextForMaskedLM: named('data2vec-text', false, 'fill-mask', 'text-features'),
-  Data2VecTextForSequenceClassification: named('data2vec-text', false, 'text-classification'),
-  Data2VecVisionModel: named('data2vec-vision', false, 'image-features'),
-  Data2VecVisionForImageClassification: named('data2vec-vision', false, 'image-classification'),
   ChameleonForConditionalGeneration: named('chameleon', false, 'image-and-text-generation'),
 }

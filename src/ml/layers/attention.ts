@@ -62,6 +62,8 @@ export interface MultiHeadOptions extends AttentionOptions {
   readonly rotate?: (x: Tensor, which: 'query' | 'key') => Tensor
   readonly bias?: Tensor
   readonly biases?: boolean
+  /** Of the keys, where it differs from `biases` (BEiT has none: softmax does not see it). */
+  readonly keyBias?: boolean
   readonly names?: AttentionNames
 }
 
@@ -122,10 +124,10 @@ export function multiHeadAttention(
   const present = options.fixed ?? fresh()
   function fresh(): KeyValue {
     const context = options.context ?? x
-    const project = (name: string): Tensor =>
-      splitHeads(linear(p.at(name), context, keyValueHeads * headWidth, { bias }), keyValueHeads)
-    const key = rotate(project(names.key), 'key')
-    const value = project(names.value)
+    const project = (name: string, biased: boolean): Tensor =>
+      splitHeads(linear(p.at(name), context, keyValueHeads * headWidth, { bias: biased }), keyValueHeads)
+    const key = rotate(project(names.key, options.keyBias ?? bias), 'key')
+    const value = project(names.value, bias)
     const { past } = options
     return past === undefined
       ? { key, value }

@@ -23,6 +23,8 @@ export class ByteBpeTokenizer {
   readonly endId: number
   readonly padId: number
   readonly maskId: number
+  /** Tokens of the longest text that the model was made for, as the files say; undefined where they do not. */
+  readonly mostTokens: number | undefined
   readonly #unknownId: number
   readonly #ranks: ReadonlyMap<string, number>
   readonly #special: ReadonlySet<string>
@@ -46,6 +48,9 @@ export class ByteBpeTokenizer {
     this.padId = idOf('pad_token', '<pad>')
     this.maskId = idOf('mask_token', '<mask>')
     this.#unknownId = idOf('unk_token', '<unk>')
+    // "No limit" is written as 1e30.
+    const { model_max_length: most } = config.fields
+    this.mostTokens = typeof most === 'number' && Number.isSafeInteger(most) && most > 0 ? most : undefined
     const plain = ['bos_token', 'eos_token', 'cls_token', 'sep_token', 'pad_token', 'unk_token']
     const fallbacks = ['<s>', '</s>', '<s>', '</s>', '<pad>', '<unk>']
     const mask = { content: tokenText(config, 'mask_token', '<mask>'), stripLeft: true }

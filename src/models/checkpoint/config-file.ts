@@ -41,3 +41,12 @@ export function unknownArchitecture(path: string, name: string, known: readonly 
     remedy: `use a checkpoint of ${known.join(', ')}`,
   })
 }
+
+/** Labels by class number, of a configuration's `id2label`; as many as `otherwise` where there is none. */
+export function labelsOf(
+  names: Readonly<Record<string, string>> | undefined,
+  otherwise: number,
+): readonly string[] {
+  const total = names === undefined ? otherwise : Object.keys(names).length
+  return Array.from({ length: total }, (_, i) => names?.[String(i)] ?? `LABEL_${i}`)
+}

@@ -4,43 +4,13 @@
  */
 import { z } from 'zod'
 import { refuse } from '../../ml/files/refuse.js'
-import {
-  gelu,
-  geluTanh,
-  leakyRelu,
-  mul,
-  relu,
-  sigmoid,
-  silu,
-  type Tensor,
-  tanh,
-} from '../../ml/graph/index.js'
-import { type JsonObject, parseConfig } from '../checkpoint/config-file.js'
-
-export type Activation = (x: Tensor) => Tensor
-
-const activations: Readonly<Record<string, Activation>> = {
-  gelu,
-  gelu_python: gelu,
-  gelu_fast: geluTanh,
-  quick_gelu: (x) => mul(x, sigmoid(mul(x, 1.702))),
-  leaky_relu: (x) => leakyRelu(x, 0.01),
-  gelu_new: geluTanh,
-  gelu_pytorch_tanh: geluTanh,
-  relu,
-  silu,
-  swish: silu,
-  sigmoid,
-  tanh,
-}
+import { gelu } from '../../ml/graph/index.js'
+import { type Activation, activation } from '../checkpoint/activation.js'
+import { type JsonObject, labelsOf, parseConfig } from '../checkpoint/config-file.js'
 
 const size = z.number().int().positive()
 const count = z.number().int().nonnegative()
 const rate = z.number().min(0).max(1)
-const activation = z
-  .string()
-  .refine((name) => Object.hasOwn(activations, name), { error: 'is no activation that is known here' })
-  .transform((name): Activation => activations[name] ?? gelu)
 
 /** The published defaults are those of wav2vec 2.0 base. */
 const schema = z.object({
@@ -295,12 +265,6 @@ export function parseSpeechConfig(json: JsonObject, path: string): SpeechEncoder
       layer: c.layerdrop,
     },
   }
-}
-
-/** Labels by class number. */
-function labelsOf(names: Readonly<Record<string, string>> | undefined, otherwise: number): readonly string[] {
-  const total = names === undefined ? otherwise : Object.keys(names).length
-  return Array.from({ length: total }, (_, i) => names?.[String(i)] ?? `LABEL_${i}`)
 }
 
 /** Frames that the front end makes of so many samples. */

@@ -14,7 +14,8 @@ import {
   transpose,
 } from '../../ml/graph/index.js'
 import { convolution, type Parameters, plainLayerNorm, weightNormed } from '../../ml/layers/index.js'
-import type { Activation, PositionsConfig } from './config.js'
+import type { Activation } from '../checkpoint/activation.js'
+import type { PositionsConfig } from './config.js'
 
 /** PyTorch's default for batch norm. */
 const BATCH_EPSILON = 1e-5

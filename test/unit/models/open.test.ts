@@ -14,6 +14,8 @@ describe('a model directory', () => {
     ['01-wav2vec2-ctc-base', 'wav2vec2', 'speech-recognition', true],
     ['04-mms-lid', 'wav2vec2', 'speech-classification', true],
     ['06a-hubert-base-units', 'hubert', 'speech-features', true],
+    ['08-data2vec-text', 'data2vec-text', 'fill-mask', true],
+    ['09a-data2vec-vision-rel', 'data2vec-vision', 'image-classification', true],
     ['11a-speech-translation-xlsr-mbart', 'speech-translation', 'speech-translation', true],
     ['10a-vits-mms-tts', 'vits', 'speech-synthesis', undefined],
   ])('%s is of %s', async (name, family, task, runs) => {

@@ -1,0 +1,74 @@
+/** Cases 09a and 09b: data2vec vision, from pixels to labels, with both kinds of relative positions and pooling. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { prepareImage } from '../../src/ml/image/index.js'
+import { VisionModel } from '../../src/models/data2vec/vision-model.js'
+import { visionLoss } from './data2vec-support.js'
+import { type GoldenCase, goldenCases } from './harness.js'
+
+/** Hidden states that the case holds: `hidden_states.N`. */
+const statesOf = (golden: GoldenCase): readonly number[] =>
+  golden.tensorNames.flatMap((name) => {
+    const match = /^hidden_states\.(\d+)$/.exec(name)
+    return match === null ? [] : [Number(match[1])]
+  })
+
+const pixelsOf = (golden: GoldenCase) => ({
+  values: golden.floats('pixel_values'),
+  rows: golden.tensor('pixel_values').shape[0] ?? 0,
+})
+
+for (const golden of goldenCases('09'))
+  describe(`golden ${golden.name}`, () => {
+    let model: VisionModel
+    beforeAll(async () => {
+      model = await VisionModel.open(golden.folder, { hiddenStates: statesOf(golden) })
+    })
+    afterAll(async () => {
+      await model?.close()
+      golden.report()
+    })
+
+    it('every hidden state, the pooled vector, the labels', async () => {
+      const results = await model.run(pixelsOf(golden))
+      expect(statesOf(golden).length).toBe(model.config.blocks + 1)
+      for (const number of statesOf(golden))
+        golden.expectTensor(`hidden_states.${number}`, results[`hidden.${number}`])
+      golden.expectTensor('last_hidden_state', results.last)
+      golden.expectTensor('pooler_output', results.pooled)
+      golden.expectTensor('logits', results.logits)
+    })
+
+    it('the image as the reference prepares it, to the last bit of its eight', async () => {
+      const [height = 0, width = 0] = golden.tensor('image').shape
+      const image = { height, width, data: Uint8Array.from(golden.integers('image')) }
+      const prepared = prepareImage(image, model.image)
+      const [, ...shape] = golden.tensor('processed_image').shape
+      expect([model.image.channels, prepared.height, prepared.width]).toEqual(shape)
+      golden.expectClose('processed_image', prepared.values, golden.floats('processed_image'), {
+        rtol: 0,
+        atol: 1e-5,
+      })
+      const { values } = model.prepare([image])
+      golden.expectClose('pixel_values', values, golden.floats('pixel_values').subarray(0, values.length), {
+        rtol: 0,
+        atol: 1e-5,
+      })
+    })
+
+    it('masked patches', async () => {
+      if (!golden.hasTensor('bool_masked_pos')) {
+        expect(model.config.maskToken).toBe(false)
+        return
+      }
+      const masking = await VisionModel.open(golden.folder, { masked: true })
+      const results = await masking.run({ ...pixelsOf(golden), masked: golden.integers('bool_masked_pos') })
+      await masking.close()
+      golden.expectTensor('masked.last_hidden_state', results.last)
+    })
+
+    it('the loss of a classifier in training, whose gradient is its slope', async () => {
+      const { slope, measured } = await visionLoss(golden)
+      expect(Math.abs(slope)).toBeGreaterThan(0.01)
+      expect(measured / slope).toBeCloseTo(1, 2)
+    })
+  })
