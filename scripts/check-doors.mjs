@@ -36,7 +36,7 @@ const doors = {
   store: ['telemetry', 'crypto'],
   config: ['crypto', 'telemetry'],
   pob: ['crypto'],
-  inference: ['models', 'ml', 'config', 'crypto', 'store', 'telemetry'],
+  inference: ['models', 'ml', 'config', 'chain', 'crypto', 'store', 'telemetry'],
   models: ['ml'],
   ml: [],
   crypto: [],

@@ -27,6 +27,7 @@ const EXPORTED = [
   'ChallengeManager',
   'DisputeGame',
   'EcdsaAttestationVerifier',
+  'PaymentChannels',
   'StakeRegistry',
 ]
 /** EIP-170. */

@@ -267,6 +267,14 @@ contract VectorsTest is Test {
         same(_digest(separator, harness.result(id, outcome)), vm.parseJsonBytes32(file, ".result"), "Result");
     }
 
+    function test_typedData_ofVouchersEqualsViem() public view {
+        string memory file = json("typedData");
+        bytes32 channelId = 0x1212121212121212121212121212121212121212121212121212121212121212;
+        bytes32 head = 0x3434343434343434343434343434343434343434343434343434343434343434;
+        bytes32 hash = Messages.hashVoucher(channelId, type(uint96).max, type(uint64).max, head);
+        same(_digest(_domain(file), hash), vm.parseJsonBytes32(file, ".voucher"), "Voucher");
+    }
+
     function test_typedData_ofSlotsEqualsViem() public view {
         string memory file = json("typedData");
         bytes32 separator = _domain(file);

@@ -258,6 +258,7 @@ const types = {
   Testimony: fields(
     `${run},bytes32 seed,bytes32 ackListHash,uint64[] ownMicros,uint32 rttMicros,uint32 latenessMicros,uint32 sentPackets`,
   ),
+  Voucher: fields('bytes32 channelId,uint96 amountWei,uint64 receipts,bytes32 receiptsHead'),
   Result: fields(
     'bytes32 challengeId,bytes32 evidenceHash,uint64 guaranteedKbps,uint64 estimateKbps,uint256 owed',
   ),
@@ -309,6 +310,12 @@ function typedData(chainId, verifyingContract) {
       guaranteedKbps: 240000n,
       estimateKbps: 249000n,
       owed: 1023n,
+    }),
+    voucher: digest('Voucher', {
+      channelId: `0x${'12'.repeat(32)}`,
+      amountWei: 79_228_162_514_264_337_593_543_950_335n,
+      receipts: 18_446_744_073_709_551_615n,
+      receiptsHead: `0x${'34'.repeat(32)}`,
     }),
     seedHash: keccak256(
       encodePacked(

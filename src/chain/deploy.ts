@@ -18,10 +18,12 @@ import {
   challengeManagerBytecode,
   disputeGameBytecode,
   ecdsaAttestationVerifierBytecode,
+  paymentChannelsBytecode,
   stakeRegistryBytecode,
 } from './generated/bytecode.js'
 import { challengeManagerAbi } from './generated/challenge-manager.js'
 import { disputeGameAbi } from './generated/dispute-game.js'
+import { paymentChannelsAbi } from './generated/payment-channels.js'
 import { stakeRegistryAbi } from './generated/stake-registry.js'
 import { type MinedWithLogs, sendCall } from './send.js'
 
@@ -127,12 +129,20 @@ export async function deployContracts(chain: ChainConnection, options: DeployOpt
     ),
     before,
   )
+  const paymentChannels = await create('PaymentChannels', channelsCall(stakeRegistry, terms), before + 1)
   const deployment: Deployment = {
     format: 'plumbline-deployment',
     version: 1,
     chainId,
     deployedAtBlock: Number(blockNumber),
-    contracts: { stakeRegistry, beaconRegistry, attestationVerifier, challengeManager, disputeGame },
+    contracts: {
+      stakeRegistry,
+      beaconRegistry,
+      attestationVerifier,
+      challengeManager,
+      disputeGame,
+      paymentChannels,
+    },
     absent: plan.absentReason === undefined ? {} : { beaconRegistry: plan.absentReason },
     beacons: plan.beaconCall === undefined ? [] : [QUICKNET, ...(options.localBeacons ?? [])].map(beaconText),
   }
@@ -234,6 +244,17 @@ function managerCall(
           profiles: terms.profiles,
         },
       ],
+    }),
+  )
+}
+
+function channelsCall(stakeRegistry: Address, terms: DeploymentTerms): ChainCall {
+  return creation(
+    'PaymentChannels',
+    encodeDeployData({
+      abi: paymentChannelsAbi,
+      bytecode: paymentChannelsBytecode,
+      args: [stakeRegistry, terms.channelChallengeSeconds],
     }),
   )
 }

@@ -14,6 +14,8 @@ const DAY = 24 * HOUR
 const MOST_REWARD_PERMILLE = 500
 const ALL_PROFILES = 7
 const STRICT_ONLY = 4
+/** PaymentChannels: the longest challenge period. */
+const MOST_CHANNEL_CHALLENGE_SECONDS = 30 * DAY
 
 /** For a public chain; docs/contracts.md explains each rule. */
 export const PUBLIC_TERMS: DeploymentTerms = {
@@ -37,6 +39,8 @@ export const PUBLIC_TERMS: DeploymentTerms = {
   proverBondWei: 50n * MILLIETHER,
   profiles: STRICT_ONLY,
   reportBondWei: 10n * MILLIETHER,
+  /** A provider that is away for a night still redeems in time. */
+  channelChallengeSeconds: DAY,
 }
 
 /** For a development chain: the same amounts, times that a person can wait for, every profile. */
@@ -51,6 +55,7 @@ export const DEVELOPMENT_TERMS: DeploymentTerms = {
   maxLifeSeconds: 10 * MINUTE,
   settleWindowSeconds: 5 * MINUTE,
   disputeWindowSeconds: 2,
+  channelChallengeSeconds: MINUTE,
   profiles: ALL_PROFILES,
 }
 
@@ -95,6 +100,10 @@ export function termsProblem(terms: DeploymentTerms): string | undefined {
     [terms.attemptShareWei <= terms.minSlotFeeWei, 'attemptShareWei must not exceed minSlotFeeWei'],
     [terms.profiles >= 1 && terms.profiles <= ALL_PROFILES, 'profiles must be 1 to 7'],
     [terms.reportBondWei > 0n, 'reportBondWei must be above zero'],
+    [
+      terms.channelChallengeSeconds >= 1 && terms.channelChallengeSeconds <= MOST_CHANNEL_CHALLENGE_SECONDS,
+      `channelChallengeSeconds must be 1 to ${MOST_CHANNEL_CHALLENGE_SECONDS}`,
+    ],
   ]
   return rules.find(([isKept]) => !isKept)?.[1]
 }

@@ -45,6 +45,8 @@ export const deploymentSchema = z.strictObject({
     attestationVerifier: address,
     challengeManager: address,
     disputeGame: address,
+    /** Null where the file is older than this contract. */
+    paymentChannels: address.nullable().default(null),
   }),
   /** Why a part is missing. */
   absent: z.strictObject({ beaconRegistry: z.string().max(300).optional() }).default({}),

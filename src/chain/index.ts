@@ -26,6 +26,12 @@ export {
   claimFeesCall,
 } from './actions/claim-fees.js'
 export { closeChallenge, closeChallengeCall } from './actions/close-challenge.js'
+export {
+  type CloseChannelParameters,
+  type ClosedChannel,
+  closeChannel,
+  closeChannelCall,
+} from './actions/close-channel.js'
 export { compactSeats, compactSeatsCall } from './actions/compact-seats.js'
 export { type Consent, type ConsentParameters, consentDigest, signConsent } from './actions/consent.js'
 export { depositBond, depositBondCall } from './actions/deposit-bond.js'
@@ -46,6 +52,12 @@ export {
   openChallenge,
   openChallengeCall,
 } from './actions/open-challenge.js'
+export {
+  type OpenChannelParameters,
+  type OpenedChannel,
+  openChannel,
+  openChannelCall,
+} from './actions/open-channel.js'
 export { type ProveAckListsParameters, proveAckLists, proveAckListsCall } from './actions/prove-ack-lists.js'
 export { type ProveResultsParameters, proveResults, proveResultsCall } from './actions/prove-results.js'
 export { type ProveSeedParameters, proveSeed, proveSeedCall } from './actions/prove-seed.js'
@@ -62,6 +74,7 @@ export {
   type ChallengeStatus,
   readChallenge,
 } from './actions/read-challenge.js'
+export { type ChannelParties, type ChannelState, readChannel } from './actions/read-channel.js'
 export { type NodeState, readNode } from './actions/read-node.js'
 export {
   type ChallengeOpening,
@@ -72,11 +85,24 @@ export {
 } from './actions/read-opening.js'
 export { reclaimReportBond, reclaimReportBondCall } from './actions/reclaim-report-bond.js'
 export {
+  type RedeemableVoucher,
+  type RedeemedVouchers,
+  type RedeemVouchersParameters,
+  redeemVouchers,
+  redeemVouchersCall,
+  VOUCHERS_PER_TRANSACTION,
+} from './actions/redeem-vouchers.js'
+export {
   type RegisterNodeParameters,
   registerNode,
   registerNodeCall,
   type SeatedNode,
 } from './actions/register-node.js'
+export {
+  type RequestedClose,
+  requestChannelClose,
+  requestChannelCloseCall,
+} from './actions/request-channel-close.js'
 export { type RotateNodeParameters, rotateNode, rotateNodeCall } from './actions/rotate-node.js'
 export {
   attestationProof,
@@ -92,6 +118,12 @@ export {
   submitRound,
   submitRoundCall,
 } from './actions/submit-round.js'
+export {
+  type ToppedUpChannel,
+  type TopUpChannelParameters,
+  topUpChannel,
+  topUpChannelCall,
+} from './actions/top-up-channel.js'
 export { type UpdateNodeParameters, updateNode, updateNodeCall } from './actions/update-node.js'
 export { withdrawDeposit, withdrawDepositCall } from './actions/withdraw-deposit.js'
 export { withdrawRefund, withdrawRefundCall } from './actions/withdraw-refund.js'
@@ -110,6 +142,7 @@ export {
   type SenderOptions,
   withDeployment,
 } from './chain.js'
+export { type ChannelOpening, channelIdOf, channelsContract } from './channel-id.js'
 export {
   type ChainSettings,
   type ConfiguredChainOptions,

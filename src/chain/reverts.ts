@@ -6,6 +6,7 @@ import { beaconRegistryAbi } from './generated/beacon-registry.js'
 import { challengeManagerAbi } from './generated/challenge-manager.js'
 import { disputeGameAbi } from './generated/dispute-game.js'
 import { ecdsaAttestationVerifierAbi } from './generated/ecdsa-attestation-verifier.js'
+import { paymentChannelsAbi } from './generated/payment-channels.js'
 import { stakeRegistryAbi } from './generated/stake-registry.js'
 
 const ERRORS = [
@@ -13,6 +14,7 @@ const ERRORS = [
   ...challengeManagerAbi,
   ...disputeGameAbi,
   ...ecdsaAttestationVerifierAbi,
+  ...paymentChannelsAbi,
   ...stakeRegistryAbi,
 ].filter((entry) => entry.type === 'error')
 
@@ -180,6 +182,43 @@ const WORDS: Readonly<Record<string, (...figures: Figures) => Words | UserError>
   NotSignedBy: (member, signer) => ({
     message: `a signature is not ${text(member)}'s${signer === undefined ? '' : `, but ${text(signer)}'s`}`,
   }),
+  // PaymentChannels
+  InvalidParties: (payer, payee) => ({
+    message: `there is no channel from ${text(payer)} to ${text(payee)}`,
+    remedy: 'name a payee that is not the payer',
+  }),
+  NothingDeposited: () => ({ message: 'nothing is paid in', remedy: 'give an amount above zero' }),
+  DepositTooLarge: (have, most) => ({
+    message: `a deposit of ${formatEther(amount(have))} exceeds the ${formatEther(amount(most))} of a channel`,
+  }),
+  EndOutOfRange: (at, earliest, latest) => ({
+    message: `the channel's end ${time(at)} is not between ${time(earliest)} and ${time(latest)}`,
+  }),
+  ChannelIsOpen: (id) => ({
+    message: `the channel ${text(id)} is open already`,
+    remedy: 'use it, or top it up',
+    code: 'EXISTS',
+  }),
+  ChannelNotOpen: (payer, payee) => ({
+    message: `there is no open channel from ${text(payer)} to ${text(payee)}`,
+    remedy: 'open one first',
+    code: 'NOT_FOUND',
+  }),
+  ChannelNotOver: (at) =>
+    amount(at) === 0n
+      ? { message: 'there is no open channel', code: 'NOT_FOUND' }
+      : {
+          message: `the channel ends at ${time(at)}; before that the payee alone may close it`,
+          remedy: 'ask for its end first, or wait',
+        },
+  AlreadyEnding: (at) => ({ message: `the channel ends at ${time(at)} already`, code: 'EXISTS' }),
+  NotPayerNorWallet: (caller, payer) => ({
+    message: `${text(caller)} is neither the payer ${text(payer)} nor its cold wallet`,
+  }),
+  VoucherNotOfPayer: (signer, payer) => ({
+    message: `the voucher is signed by ${text(signer)}, not by the payer ${text(payer)} for this opening of the channel`,
+  }),
+  NothingToRedeem: () => ({ message: 'the voucher was redeemed before', code: 'NOT_FOUND' }),
   // BeaconRegistry
   UnknownBeacon: (hash) => ({
     message: `the chain's beacon contract does not know the beacon ${text(hash)}`,

@@ -3,6 +3,7 @@ import type { PublicClient } from 'viem'
 import type { ContractAddresses } from './deployment.js'
 import { challengeManagerAbi } from './generated/challenge-manager.js'
 import { disputeGameAbi } from './generated/dispute-game.js'
+import { paymentChannelsAbi } from './generated/payment-channels.js'
 import { stakeRegistryAbi } from './generated/stake-registry.js'
 
 export interface ChainTerms {
@@ -25,6 +26,8 @@ export interface ChainTerms {
   readonly profiles: number
   /** What an announcement of a fault holds until its proof. */
   readonly reportBondWei: bigint
+  /** What a payee has for redeeming from a payer's wish to leave on; 0 where the deployment has no payment channels. */
+  readonly channelChallengeSeconds: number
 }
 
 export async function readTerms(client: PublicClient, contracts: ContractAddresses): Promise<ChainTerms> {
@@ -48,7 +51,7 @@ export async function readTerms(client: PublicClient, contracts: ContractAddress
       | 'PROVER_BOND'
       | 'PROFILES',
   ) => client.readContract({ ...manager, functionName })
-  const [ofTheRegistry, ofTheManager, reportBondWei] = await Promise.all([
+  const [ofTheRegistry, ofTheManager, reportBondWei, channelChallengeSeconds] = await Promise.all([
     Promise.all([
       ofRegistry('SEAT_STAKE'),
       ofRegistry('UNBONDING'),
@@ -70,6 +73,13 @@ export async function readTerms(client: PublicClient, contracts: ContractAddress
       ofManager('PROFILES'),
     ]),
     client.readContract({ ...disputes, functionName: 'BOND' }),
+    contracts.paymentChannels === null
+      ? 0
+      : client.readContract({
+          address: contracts.paymentChannels,
+          abi: paymentChannelsAbi,
+          functionName: 'CHALLENGE_PERIOD',
+        }),
   ])
   const [seatStake, unbonding, quarantine, slash, reward] = ofTheRegistry
   const [delay, age, drift, lead, life, settle, dispute, fee, share, bond, profiles] = ofTheManager
@@ -91,6 +101,7 @@ export async function readTerms(client: PublicClient, contracts: ContractAddress
     proverBondWei: BigInt(bond),
     profiles: Number(profiles),
     reportBondWei,
+    channelChallengeSeconds,
   }
 }
 

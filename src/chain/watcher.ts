@@ -10,12 +10,13 @@ import type { Address } from '../crypto/address.js'
 import type { Chain } from './chain.js'
 import { challengeManagerAbi } from './generated/challenge-manager.js'
 import { disputeGameAbi } from './generated/dispute-game.js'
+import { paymentChannelsAbi } from './generated/payment-channels.js'
 import { stakeRegistryAbi } from './generated/stake-registry.js'
 import { type Journal, MemoryJournal } from './journal.js'
 import { isRangeLimit } from './logs.js'
 import { rpcMessage } from './reverts.js'
 
-const EVENT_ABI: Abi = [...challengeManagerAbi, ...disputeGameAbi, ...stakeRegistryAbi]
+const EVENT_ABI: Abi = [...challengeManagerAbi, ...disputeGameAbi, ...paymentChannelsAbi, ...stakeRegistryAbi]
 /** Blocks whose events are remembered, so that they can be taken back: deeper re-organisations start over. */
 const REMEMBERED_BLOCKS = 128
 /** Events remembered at most; the oldest go first. */
@@ -198,11 +199,13 @@ class Watcher implements ChainWatcher {
     to: bigint,
   ): Promise<{ readonly logs: readonly StoredLog[]; readonly block: Block } | undefined> {
     const { client, deployment } = this.#chain
-    const { stakeRegistry, challengeManager, disputeGame } = deployment.contracts
+    const { stakeRegistry, challengeManager, disputeGame, paymentChannels } = deployment.contracts
+    const ours = [stakeRegistry, challengeManager, disputeGame]
+    if (paymentChannels !== null) ours.push(paymentChannels)
     const block = await client.getBlock({ blockNumber: to < from ? from - 1n : to })
     if (to < from) return { logs: [], block }
     try {
-      const address = [...(this.#options.addresses ?? [stakeRegistry, challengeManager, disputeGame])]
+      const address = [...(this.#options.addresses ?? ours)]
       const logs = await client.getLogs({ address, fromBlock: from, toBlock: to })
       const again = await client.getBlock({ blockNumber: to })
       if (again.hash !== block.hash) return undefined

@@ -21,6 +21,7 @@ export type FieldType =
   | 'uint32'
   | 'uint64'
   | 'uint64[]'
+  | 'uint96'
   | 'uint256'
 export type FieldValue = Uint8Array | number | bigint | readonly Uint8Array[] | readonly number[]
 

@@ -54,7 +54,7 @@ struct TestimonyBody {
     uint32 sentPackets;
 }
 
-/// @title The protocol's EIP-712 structures (docs/protocol.md section 1.2) as the contracts hash them
+/// @title The protocol's EIP-712 structures (docs/protocol.md section 1.2, docs/inference.md for vouchers) as the contracts hash them
 library Messages {
     bytes32 internal constant REQUEST_TYPEHASH = keccak256(
         "Request(address prover,address payer,address coordinator,uint8 direction,uint8 profile,uint64 claimKbps,uint16 committeeSize,uint16 faulty,uint16 teams,uint32 betaMillionths,uint32 deltaMillionths,bytes32 registryHash,bytes32 beaconChain,uint64 beaconRound,uint64 expiresAt,bytes32 salt)"
@@ -72,6 +72,8 @@ library Messages {
     bytes32 internal constant RESULT_TYPEHASH = keccak256(
         "Result(bytes32 challengeId,bytes32 evidenceHash,uint64 guaranteedKbps,uint64 estimateKbps,uint256 owed)"
     );
+    bytes32 internal constant VOUCHER_TYPEHASH =
+        keccak256("Voucher(bytes32 channelId,uint96 amountWei,uint64 receipts,bytes32 receiptsHead)");
 
     function hashRequest(Request calldata request) internal pure returns (bytes32) {
         return keccak256(abi.encode(REQUEST_TYPEHASH, request));
@@ -99,6 +101,14 @@ library Messages {
 
     function hashTestimony(SlotRun memory run, TestimonyBody calldata body) internal pure returns (bytes32) {
         return keccak256(abi.encode(TESTIMONY_TYPEHASH, run, body));
+    }
+
+    function hashVoucher(bytes32 channelId, uint96 amountWei, uint64 receipts, bytes32 receiptsHead)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encode(VOUCHER_TYPEHASH, channelId, amountWei, receipts, receiptsHead));
     }
 
     /// @notice The seedHash an honest member commits to (docs/protocol.md section 6, keystream).

@@ -22,6 +22,7 @@ const VALUES: Readonly<Record<FieldType, fc.Arbitrary<FieldValue>>> = {
   uint32: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   uint64: fc.oneof(fc.maxSafeNat(), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })),
   'uint64[]': fc.array(fc.maxSafeNat(), { maxLength: 5 }),
+  uint96: fc.bigInt({ min: 0n, max: 2n ** 96n - 1n }),
   uint256: fc.bigInt({ min: 0n, max: 2n ** 256n - 1n }),
 }
 const fieldTypes = Object.keys(VALUES) as FieldType[]

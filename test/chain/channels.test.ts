@@ -1,0 +1,323 @@
+/** Payment channels through the client: opened, paid from, redeemed, left, and what cannot be done with them. */
+import { bytesToHex, hexToBytes, toHex, zeroHash } from 'viem'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  type Chain,
+  channelIdOf,
+  channelsContract,
+  closeChannel,
+  connectChain,
+  DEVELOPMENT_TERMS,
+  type Deployment,
+  type DevChain,
+  deployContracts,
+  openChain,
+  openChannel,
+  parseAmount,
+  parseDeployment,
+  type RedeemableVoucher,
+  readChannel,
+  redeemVouchers,
+  registerNode,
+  requestChannelClose,
+  signConsent,
+  startAnvil,
+  startDevChain,
+  topUpChannel,
+  wellKnownAccount,
+} from '../../src/chain/index.js'
+import type { Address } from '../../src/crypto/address.js'
+import { Identity } from '../../src/crypto/identity.js'
+import { paymentDomain, signVoucher, voucherDigest } from '../../src/inference/payment/voucher.js'
+import { fundedChain, testClientOf, whyNoAnvil } from './support.js'
+
+const DEPOSIT = parseAmount('0.5')
+const DAY = 86_400
+const HEAD = new Uint8Array(32).fill(7)
+
+describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
+  type Funded = Awaited<ReturnType<typeof fundedChain>>
+  let dev: DevChain
+  let payer: Funded
+  let stranger: Funded
+  let cold: Funded
+  let provider: Identity
+
+  beforeAll(async () => {
+    dev = await startDevChain({ blockTimeSeconds: 0 })
+    payer = await fundedChain(dev)
+    stranger = await fundedChain(dev)
+    cold = await fundedChain(dev)
+    provider = Identity.generate()
+    await registerNode(cold, {
+      consent: await signConsent(provider, {
+        chainId: dev.chainId,
+        stakeRegistry: dev.deployment.contracts.stakeRegistry,
+        owner: cold.identity.address,
+        expiry: 4_000_000_000,
+      }),
+      endpoint: { host: '127.0.5.1', udpPort: 4022, uplinkKbps: 1000, addresses: [] },
+      seats: 0,
+    })
+  })
+  afterAll(async () => {
+    for (const chain of [payer, stranger, cold]) await chain?.close()
+    await dev?.stop()
+  })
+
+  const inADay = async (chain: Chain) => (await chain.clock()).timestamp + DAY
+  const open = async (payee: Address, depositWei = DEPOSIT) =>
+    openChannel(payer, { payee, depositWei, endsAt: await inADay(payer) })
+
+  /** Signed for any chain, contract and channel. */
+  function voucher(
+    amountWei: bigint,
+    options: {
+      readonly channelId: `0x${string}`
+      readonly chain?: Pick<Chain, 'chainId' | 'deployment'>
+      readonly signer?: Identity
+      readonly receipts?: number
+    },
+  ): RedeemableVoucher {
+    const { channelId, chain = payer, signer = payer.identity, receipts = 2 } = options
+    const domain = paymentDomain(chain.chainId, channelsContract(chain))
+    const content = { channelId: hexToBytes(channelId), amountWei, receipts, receiptsHead: HEAD }
+    const { signature } = signVoucher(domain, content, signer)
+    return {
+      payer: signer.address,
+      amountWei,
+      receipts: BigInt(receipts),
+      receiptsHead: toHex(HEAD),
+      signature: toHex(signature),
+    }
+  }
+
+  it('computes ids and digests as the contract does', async () => {
+    const contract = channelsContract(payer)
+    const { abi } = await import('../../src/chain/generated/payment-channels.js').then((module) => ({
+      abi: module.paymentChannelsAbi,
+    }))
+    const [one, other] = [Identity.generate().address, Identity.generate().address]
+    for (const nonce of [0, 1, 2 ** 24 - 1]) {
+      const theirs = await payer.client.readContract({
+        address: contract,
+        abi,
+        functionName: 'channelIdOf',
+        args: [one, other, nonce],
+      })
+      const ours = channelIdOf({ chainId: payer.chainId, contract, payer: one, payee: other, nonce })
+      expect(ours).toBe(theirs)
+    }
+    for (const [amountWei, receipts] of [
+      [0n, 0],
+      [1n, 1],
+      [2n ** 96n - 1n, Number.MAX_SAFE_INTEGER],
+    ] as const) {
+      const channelId = new Uint8Array(32).fill(3)
+      const ours = voucherDigest(paymentDomain(payer.chainId, contract), {
+        channelId,
+        amountWei,
+        receipts,
+        receiptsHead: HEAD,
+      })
+      const theirs = await payer.client.readContract({
+        address: contract,
+        abi,
+        functionName: 'voucherDigest',
+        args: [toHex(channelId), amountWei, BigInt(receipts), toHex(HEAD)],
+      })
+      expect(bytesToHex(ours)).toBe(theirs)
+    }
+  })
+
+  it('pays the cold wallet in one redemption, whoever sends it, and gives the rest back', async () => {
+    const payee = provider.address
+    const opened = await open(payee)
+    expect(opened).toMatchObject({ nonce: 1, depositWei: DEPOSIT })
+    expect(await readChannel(stranger, { payer: payer.identity.address, payee })).toMatchObject({
+      channelId: opened.channelId,
+      isOpen: true,
+      depositWei: DEPOSIT,
+      redeemedWei: 0n,
+      endsAt: opened.endsAt,
+    })
+    const { channelId } = opened
+    const { depositWei, endsAt } = await topUpChannel(payer, {
+      payee,
+      amountWei: DEPOSIT,
+      endsAt: opened.endsAt + DAY,
+    })
+    expect([depositWei, endsAt]).toEqual([2n * DEPOSIT, opened.endsAt + DAY])
+    const before = await payer.client.getBalance({ address: cold.identity.address })
+    const older = voucher(parseAmount('0.1'), { channelId })
+    const redeemed = await redeemVouchers(stranger, {
+      payee,
+      vouchers: [voucher(parseAmount('0.3'), { channelId })],
+    })
+    expect(redeemed.paidWei).toBe(parseAmount('0.3'))
+    expect(redeemed.redemptions).toEqual([
+      { channelId, paidWei: parseAmount('0.3'), redeemedWei: parseAmount('0.3') },
+    ])
+    expect(await payer.client.getBalance({ address: cold.identity.address })).toBe(
+      before + parseAmount('0.3'),
+    )
+    await expect(redeemVouchers(stranger, { payee, vouchers: [older] })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: 'redeeming vouchers: the voucher was redeemed before',
+    })
+
+    // The payer leaves; the payee has its challenge period.
+    const parties = { payer: payer.identity.address, payee }
+    await expect(requestChannelClose(stranger, parties)).rejects.toThrow(/is neither the payer/)
+    const asked = await requestChannelClose(payer, parties)
+    expect(asked.endsAt).toBeLessThan(endsAt)
+    await expect(requestChannelClose(payer, parties)).rejects.toMatchObject({ code: 'EXISTS' })
+    await expect(closeChannel(payer, parties)).rejects.toThrow(
+      /the channel ends at \d{4}-.*; before that the payee alone may close it/,
+    )
+    await redeemVouchers(stranger, { payee, vouchers: [voucher(parseAmount('0.4'), { channelId })] })
+    await dev.increaseTime(payer.terms.channelChallengeSeconds + 1)
+    const closed = await closeChannel(stranger, parties)
+    expect(closed).toMatchObject({ refundWei: 2n * DEPOSIT - parseAmount('0.4'), paidWei: 0n })
+    expect(await readChannel(payer, parties)).toMatchObject({ isOpen: false, nonce: 1, depositWei: 0n })
+  })
+
+  it('redeems and closes at once for the payee', async () => {
+    const hot = await fundedChain(dev)
+    const payee = hot.identity.address
+    const { channelId } = await open(payee)
+    const last = voucher(parseAmount('0.2'), { channelId })
+    const parties = { payer: payer.identity.address, payee }
+    await expect(closeChannel(payer, { ...parties, voucher: last })).rejects.toThrow(/the payee alone/)
+    const closed = await closeChannel(hot, { ...parties, voucher: last })
+    expect(closed).toMatchObject({ paidWei: parseAmount('0.2'), refundWei: DEPOSIT - parseAmount('0.2') })
+    await hot.close()
+  })
+
+  it('pays many payers with one transaction, and passes over what is worth nothing', async () => {
+    const payee = provider.address
+    const others = [await fundedChain(dev), await fundedChain(dev)]
+    const vouchers: RedeemableVoucher[] = []
+    for (const chain of others) {
+      const { channelId } = await openChannel(chain, {
+        payee,
+        depositWei: DEPOSIT,
+        endsAt: await inADay(chain),
+      })
+      vouchers.push(voucher(1000n, { channelId, signer: chain.identity }))
+      await chain.close()
+    }
+    const forged = { ...voucher(5n, { channelId: zeroHash }), payer: payer.identity.address }
+    const { transactions, redemptions, paidWei } = await redeemVouchers(stranger, {
+      payee,
+      vouchers: [forged, ...vouchers, ...vouchers],
+    })
+    expect([transactions.length, redemptions.length, paidWei]).toEqual([1, 2, 2000n])
+  })
+
+  it('opens a pair once, and once more after its end; vouchers stay with their opening', async () => {
+    const payee = Identity.generate().address
+    const first = await open(payee)
+    await expect(open(payee)).rejects.toMatchObject({ code: 'EXISTS' })
+    const former = voucher(77n, { channelId: first.channelId })
+    await requestChannelClose(payer, { payer: payer.identity.address, payee })
+    await dev.increaseTime(payer.terms.channelChallengeSeconds + 1)
+    await closeChannel(stranger, { payer: payer.identity.address, payee })
+    await expect(redeemVouchers(stranger, { payee, vouchers: [former] })).rejects.toThrow(
+      /there is no open channel from/,
+    )
+    const second = await open(payee)
+    expect(second.nonce).toBe(2)
+    expect(second.channelId).not.toBe(first.channelId)
+    await expect(redeemVouchers(stranger, { payee, vouchers: [former] })).rejects.toThrow(
+      /the voucher is signed by 0x\S+, not by the payer 0x\S+ for this opening/,
+    )
+  })
+
+  it('knows no voucher of another channel, contract or chain', async () => {
+    const [payee, otherPayee] = [Identity.generate().address, Identity.generate().address]
+    const { channelId } = await open(payee)
+    const other = await open(otherPayee)
+    const refused = async (chain: Chain, bad: RedeemableVoucher) =>
+      expect(redeemVouchers(chain, { payee, vouchers: [bad] })).rejects.toThrow(/the voucher is signed by/)
+    await refused(stranger, voucher(5n, { channelId: other.channelId }))
+    await refused(stranger, {
+      ...voucher(5n, { channelId, signer: stranger.identity }),
+      payer: payer.identity.address,
+    })
+    const good = voucher(5n, { channelId })
+    await refused(stranger, { ...good, amountWei: 6n })
+    await refused(stranger, { ...good, receipts: 3n })
+
+    // The same pair and nonce in another deployment of the same chain, and on another chain.
+    const elsewhere: { url: string; deployment: Deployment; stop: () => Promise<void> }[] = []
+    const twin = await deployContracts(
+      await connectChain({ rpcUrls: [dev.rpcUrl], identity: stranger.identity }),
+      { terms: DEVELOPMENT_TERMS },
+    )
+    elsewhere.push({ url: dev.rpcUrl, deployment: twin.deployment, stop: async () => {} })
+    const anvil = await startAnvil({ chainId: 1337 })
+    const deployer = await connectChain({ rpcUrls: [anvil.url], identity: wellKnownAccount(0) })
+    const { deployment } = await deployContracts(deployer, { terms: DEVELOPMENT_TERMS })
+    await deployer.close()
+    await testClientOf(anvil.url).setBalance({ address: payer.identity.address, value: parseAmount('10') })
+    elsewhere.push({ url: anvil.url, deployment, stop: anvil.stop })
+    for (const { url, deployment: there, stop } of elsewhere) {
+      const chain = await openChain({ rpcUrls: [url], deployment: there, identity: payer.identity })
+      await openChannel(chain, { payee, depositWei: DEPOSIT, endsAt: await inADay(chain) })
+      await refused(chain, good)
+      await chain.close()
+      await stop()
+    }
+    const { paidWei } = await redeemVouchers(stranger, { payee, vouchers: [good] })
+    expect(paidWei).toBe(5n)
+  })
+
+  it('pays from an underfunded channel what is there, and the rest after a top-up', async () => {
+    const payee = Identity.generate().address
+    const { channelId } = await open(payee, 100n)
+    const large = voucher(150n, { channelId })
+    expect((await redeemVouchers(stranger, { payee, vouchers: [large] })).paidWei).toBe(100n)
+    await topUpChannel(payer, { payee, amountWei: 80n })
+    const again = await redeemVouchers(stranger, { payee, vouchers: [large] }, { intent: 'the rest' })
+    expect(again.paidWei).toBe(50n)
+  })
+
+  it('sends an opening once, however often it is asked for', async () => {
+    const payee = Identity.generate().address
+    const endsAt = await inADay(payer)
+    const twice = await Promise.all([0, 1].map(() => openChannel(payer, { payee, depositWei: 9n, endsAt })))
+    expect(twice[0]?.hash).toBe(twice[1]?.hash)
+    expect((await readChannel(payer, { payer: payer.identity.address, payee })).depositWei).toBe(9n)
+  })
+
+  it('tells every lack by have and need, and every wrong end by its bounds', async () => {
+    const poor = await fundedChain(dev)
+    await dev.fund(poor.identity.address, parseAmount('0.01'))
+    const payee = Identity.generate().address
+    const endsAt = await inADay(poor)
+    await expect(openChannel(poor, { payee, depositWei: DEPOSIT, endsAt })).rejects.toThrow(
+      /opening the channel: not enough money at 0x\S+ for value and gas: have 0\.01 ETH, need 0\.50\d+ ETH/,
+    )
+    await expect(openChannel(poor, { payee, depositWei: 1n, endsAt: endsAt - DAY })).rejects.toThrow(
+      /the channel's end \S+ is not between \S+ and \S+/,
+    )
+    await expect(openChannel(poor, { payee, depositWei: 0n, endsAt })).rejects.toThrow(/nothing is paid in/)
+    await expect(openChannel(poor, { payee: poor.identity.address, depositWei: 1n, endsAt })).rejects.toThrow(
+      /there is no channel from/,
+    )
+    await expect(topUpChannel(poor, { payee, amountWei: 1n })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await poor.close()
+  })
+
+  it('is refused kindly where the addresses file is older than the contract', async () => {
+    const { paymentChannels: _, ...older } = dev.deployment.contracts
+    const deployment = parseDeployment(JSON.stringify({ ...dev.deployment, contracts: older }), 'the file')
+    const chain = await openChain({ rpcUrls: [dev.rpcUrl], deployment })
+    expect(chain.terms.channelChallengeSeconds).toBe(0)
+    await expect(
+      readChannel(chain, { payer: payer.identity.address, payee: provider.address }),
+    ).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'this deployment has no payment channels' })
+    await chain.close()
+  })
+})
