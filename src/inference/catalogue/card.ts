@@ -1,10 +1,10 @@
 /** What a model directory holds, read from its own files: family, task, languages, size, licence. */
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { parse } from 'yaml'
 import { UserError } from '../../errors.js'
 import { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
 import { architectureOf, readConfig } from '../../models/checkpoint/config-file.js'
+import { readModelCard } from '../../models/model-card.js'
 
 export const TASKS = ['transcribe', 'identify', 'translate', 'speak', 'embed'] as const
 export type Task = (typeof TASKS)[number]
@@ -40,8 +40,6 @@ export interface ModelCard {
 }
 
 const WEIGHTS = /^(?:model(?:-\d+-of-\d+)?\.safetensors|pytorch_model(?:-\d+-of-\d+)?\.bin)$/
-/** A README is text; no more of a larger one is read as front matter. */
-const MAX_README_BYTES = 1 << 20
 /** The runtime, buffers of the longest window, JavaScript. */
 const OVERHEAD_BYTES = 400 * 2 ** 20
 /** Activations and the runtime's own copies beside the weights, which are mapped. */
@@ -66,14 +64,14 @@ export async function readCard(directory: string, name = basename(directory)): P
     })
   const json = await readConfig(directory)
   const architecture = architectureOf(json, join(directory, 'config.json'))
-  const known = ARCHITECTURES[architecture]
+  const known = Object.hasOwn(ARCHITECTURES, architecture) ? ARCHITECTURES[architecture] : undefined
   if (known === undefined)
     throw new UserError(`${directory} holds a ${architecture}, which does not run here`, {
       code: 'BAD_CONFIG',
       remedy: `models that do: ${Object.keys(ARCHITECTURES).join(', ')}`,
     })
   const fileBytes = await weightBytes(directory)
-  const about = await frontMatter(directory)
+  const about = await readModelCard(directory)
   const languages = known.task === 'transcribe' ? await CtcTokenizer.languages(directory) : []
   return {
     name,
@@ -82,9 +80,9 @@ export async function readCard(directory: string, name = basename(directory)): P
     ...known,
     fileBytes,
     memoryBytes: memoryFor(fileBytes),
-    languages: languages.length > 0 ? languages : texts(about.language),
-    licence: texts(about.license)[0] ?? null,
-    baseModel: texts(about.base_model)[0] ?? null,
+    languages: languages.length > 0 ? languages : about.languages,
+    licence: about.licence ?? null,
+    baseModel: about.baseModels[0] ?? null,
     addedAtMs: Date.now(),
   }
 }
@@ -102,19 +100,3 @@ async function weightBytes(directory: string): Promise<number> {
   const sizes = await Promise.all(used.map(async (each) => (await stat(join(directory, each))).size))
   return sizes.reduce((sum, size) => sum + size, 0)
 }
-
-/** The YAML at the head of README.md, as model cards have it; nothing where there is none or it is malformed. */
-async function frontMatter(directory: string): Promise<Readonly<Record<string, unknown>>> {
-  const text = await readFile(join(directory, 'README.md'), 'utf8').catch(() => '')
-  const head = /^---\r?\n([\s\S]*?)\r?\n---/.exec(text.slice(0, MAX_README_BYTES))?.[1]
-  if (head === undefined) return {}
-  try {
-    const value: unknown = parse(head)
-    return value !== null && typeof value === 'object' ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {}
-  }
-}
-
-const texts = (value: unknown): string[] =>
-  (Array.isArray(value) ? value : [value]).filter((each): each is string => typeof each === 'string')

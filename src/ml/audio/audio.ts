@@ -34,6 +34,21 @@ export function checkSampleCount(what: string, samples: number): void {
   if (samples > MAX_SAMPLES) throw badAudio(what, `it holds more than ${MAX_SAMPLES} samples; cut it`)
 }
 
+/** Below, speech has no consonants; above, no converter goes. */
+export const SAMPLE_RATES_HZ = { least: 1000, most: 768_000 }
+
+/** Guards what comes after: filters grow with the rate, and one value that is no number spoils a whole sound. */
+export function checkSound(what: string, audio: Audio): Audio {
+  const { sampleRate, channels } = audio
+  const { least, most } = SAMPLE_RATES_HZ
+  if (!Number.isInteger(sampleRate) || sampleRate < least || sampleRate > most)
+    throw badAudio(what, `it says ${sampleRate} Hz`)
+  for (const channel of channels)
+    for (let i = 0; i < channel.length; i++)
+      if (!Number.isFinite(channel[i])) throw badAudio(what, `its sample ${i} is no number`)
+  return audio
+}
+
 /** Joins pieces of one channel layout. */
 export function concatenate(pieces: readonly (readonly Float32Array[])[]): readonly Float32Array[] {
   const [first] = pieces

@@ -3,7 +3,7 @@
 import { UserError } from '../../errors.js'
 import { FileSource } from '../files/byte-source.js'
 import { refuse } from '../files/refuse.js'
-import { type Audio, badAudio } from './audio.js'
+import { type Audio, badAudio, checkSound } from './audio.js'
 import { decodeFlac } from './flac.js'
 import { decodeMp3, isMp3 } from './mp3.js'
 import { readOgg } from './ogg.js'
@@ -33,13 +33,18 @@ export async function readAudioFile(path: string): Promise<Audio> {
   }
 }
 
-/** @throws UserError where the format is unknown or the file damaged */
+/** @throws UserError where the format is unknown, the file damaged, or its sound none that can be worked with */
 export async function decodeAudio(bytes: Uint8Array): Promise<Audio> {
+  return checkSound('sound', await decode(bytes))
+}
+
+async function decode(bytes: Uint8Array): Promise<Audio> {
   const tag = Buffer.from(bytes.subarray(0, 4)).toString('latin1')
   if (tag === 'RIFF' || tag === 'RIFX' || tag === 'RF64') return readWav(bytes)
   if (tag === 'fLaC') return decodeFlac(bytes)
   if (tag === 'OggS') return decodeOgg(bytes)
   if (isMp3(bytes)) return decodeMp3(bytes)
+  if (bytes.length === 0) throw new UserError('is empty', { code: 'BAD_ARGUMENT', remedy: 'record it again' })
   throw new UserError('not a sound file that can be read here', {
     code: 'BAD_ARGUMENT',
     remedy: 'convert it to WAV, FLAC, Ogg, Opus or MP3',

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { UserError } from '../../errors.js'
 import { readJsonObject } from '../files/read-json.js'
+import { SAMPLE_RATES_HZ } from './audio.js'
 
 export interface WaveformOptions {
   /** Hz that the model expects. */
@@ -39,20 +40,26 @@ export async function readWaveformOptions(directory: string): Promise<WaveformOp
     (type === undefined || type === 'Wav2Vec2FeatureExtractor') &&
     (size === undefined || size === 1) &&
     (side === undefined || side === 'right') &&
-    (rate === undefined || (typeof rate === 'number' && Number.isInteger(rate) && rate > 0)) &&
-    (padding === undefined || typeof padding === 'number')
+    (rate === undefined || isRate(rate)) &&
+    (padding === undefined || (typeof padding === 'number' && Number.isFinite(padding)))
   if (!fits)
     throw new UserError(`${path} describes no raw-waveform input that is known here`, {
       code: 'BAD_ARGUMENT',
       remedy: 'use a checkpoint of the wav2vec 2.0 family',
     })
   return {
-    sampleRate: rate ?? 16_000,
+    sampleRate: isRate(rate) ? rate : 16_000,
     normalise: fields.do_normalize !== false,
-    paddingValue: padding ?? 0,
+    paddingValue: typeof padding === 'number' ? padding : 0,
     attentionMask: fields.return_attention_mask === true,
   }
 }
+
+const isRate = (value: unknown): value is number =>
+  typeof value === 'number' &&
+  Number.isInteger(value) &&
+  value >= SAMPLE_RATES_HZ.least &&
+  value <= SAMPLE_RATES_HZ.most
 
 /** One row a sound, padded on the right to the longest. @throws RangeError for no sounds */
 export function prepareWaveforms(sounds: readonly Float32Array[], options: WaveformOptions): WaveformBatch {

@@ -3,6 +3,8 @@
  * `torchaudio.functional.resample`). Work grows with the filter's length, not with the ratio's terms.
  */
 
+import { UserError } from '../../errors.js'
+import { MAX_SAMPLES } from './audio.js'
 import { besselI0 } from './windows.js'
 
 export interface ResampleQuality {
@@ -23,8 +25,10 @@ export const RESAMPLE_BEST: ResampleQuality = {
   window: { kaiserBeta: 14.769656459379492 },
 }
 
-/** Distinct phases; 44.1 to 16 kHz has 160. Odder ratios would need megabytes of filters. */
+/** Distinct phases; 44.1 to 16 kHz has 160. */
 const MAX_PHASES = 20_000
+/** Of all phases together; an odd ratio such as 44,099 to 16,000 Hz has six million. */
+const MAX_TAPS = 16_000_000
 
 /** The non-zero taps of one phase, and where they begin relative to the phase's input position. */
 interface Phase {
@@ -40,7 +44,7 @@ export class Resampler {
   /**
    * @param fromRate Hz, a positive integer
    * @param toRate Hz, a positive integer
-   * @throws RangeError for other rates, or a ratio with more than 20,000 phases
+   * @throws RangeError for other rates; UserError for a ratio so odd that its filters would fill the memory
    */
   constructor(fromRate: number, toRate: number, quality: ResampleQuality = RESAMPLE_BEST) {
     for (const rate of [fromRate, toRate])
@@ -48,7 +52,11 @@ export class Resampler {
     const divisor = greatestCommonDivisor(fromRate, toRate)
     this.#from = fromRate / divisor
     this.#to = toRate / divisor
-    if (this.#to > MAX_PHASES) throw new RangeError(`${fromRate} to ${toRate} Hz has ${this.#to} phases`)
+    if (this.#to > MAX_PHASES || tapCount(this.#from, this.#to, quality) > MAX_TAPS)
+      throw new UserError(`sound of ${fromRate} Hz cannot be brought to ${toRate} Hz here`, {
+        code: 'BAD_ARGUMENT',
+        remedy: 'convert it first, for example to 48,000 or 16,000 Hz',
+      })
     this.#phases = this.#from === this.#to ? [] : makePhases(this.#from, this.#to, quality)
   }
 
@@ -57,10 +65,16 @@ export class Resampler {
     return Math.ceil((length * this.#to) / this.#from)
   }
 
-  /** @returns a new array; the ends are padded with silence. */
+  /** @returns a new array; the ends are padded with silence. @throws UserError for more than the readers' limit */
   resample(input: Float32Array): Float32Array {
     if (this.#from === this.#to) return input.slice()
-    const output = new Float32Array(this.outputLength(input.length))
+    const length = this.outputLength(input.length)
+    if (length > MAX_SAMPLES)
+      throw new UserError(`the sound becomes ${length} samples, more than ${MAX_SAMPLES}`, {
+        code: 'BAD_ARGUMENT',
+        remedy: 'cut it',
+      })
+    const output = new Float32Array(length)
     for (let n = 0; n < output.length; n++) {
       const block = Math.floor(n / this.#to)
       const phase = this.#phases[n - block * this.#to]
@@ -85,6 +99,11 @@ export function resample(
   quality: ResampleQuality = RESAMPLE_BEST,
 ): Float32Array {
   return new Resampler(fromRate, toRate, quality).resample(input)
+}
+
+/** An upper bound. */
+function tapCount(from: number, to: number, { zeroCrossings, rolloff }: ResampleQuality): number {
+  return to * (2 * Math.ceil((zeroCrossings * from) / (Math.min(from, to) * rolloff)) + 1)
 }
 
 function makePhases(

@@ -3,7 +3,7 @@
  * WAVE_FORMAT_EXTENSIBLE (Microsoft, mmreg.h). Chunks may come in any order.
  */
 
-import { type Audio, badAudio, checkSampleCount } from './audio.js'
+import { type Audio, badAudio, checkSampleCount, checkSound } from './audio.js'
 import { aLawTable, muLawTable } from './g711.js'
 
 const FORMAT = 'WAV'
@@ -17,7 +17,6 @@ const GUID_TAIL = '000000001000800000aa00389b71'
 /** Programs that write to a pipe do not know the length: all ones means "to the end". */
 const UNKNOWN_LENGTH = 0xffffffff
 const MAX_CHANNELS = 64
-const MAX_SAMPLE_RATE = 768_000
 
 interface WavFormat {
   readonly tag: number
@@ -50,7 +49,7 @@ export function readWav(bytes: Uint8Array): Audio {
       samples[i] = decode(data, at)
     return samples
   })
-  return { sampleRate: format.sampleRate, channels }
+  return checkSound(FORMAT, { sampleRate: format.sampleRate, channels })
 }
 
 function tagAt(view: DataView, at: number): string {
@@ -90,7 +89,6 @@ function parseFormat(chunk: DataView): WavFormat {
     tag = chunk.getUint16(24, true)
   }
   if (channels < 1 || channels > MAX_CHANNELS) throw badAudio(FORMAT, `it says ${channels} channels`)
-  if (sampleRate < 1 || sampleRate > MAX_SAMPLE_RATE) throw badAudio(FORMAT, `it says ${sampleRate} Hz`)
   // 12 or 20 valid bits lie left-justified in whole bytes.
   const sampleBytes = Math.ceil(bits / 8)
   if (frameBytes !== channels * sampleBytes)

@@ -3,12 +3,30 @@
  * file, so a lying length cannot cost memory.
  */
 
-import { readSync } from 'node:fs'
+import { constants, readSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { refuse } from './refuse.js'
 
 /** One read() call moves at most this much: libuv's limit is 2^31 - 1 bytes. */
 const MAX_READ = 1 << 30
+/** Opening a pipe that nobody writes to would wait for ever; so opened, it is seen to be no file and refused. */
+const READ_AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
+
+/**
+ * Zeroed bytes for something out of a file.
+ * @throws UserError where the machine has not that much in one piece: a sparse file can be larger than memory.
+ */
+export function allocate(path: string, bytes: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(bytes)
+  } catch (cause) {
+    throw refuse(path, `holds a piece of ${bytes} bytes, more than can be had`, {
+      code: 'UNAVAILABLE',
+      remedy: 'use a machine with more memory, or check where the file came from',
+      cause,
+    })
+  }
+}
 
 export class FileSource {
   readonly path: string
@@ -26,7 +44,7 @@ export class FileSource {
   static async open(path: string): Promise<FileSource> {
     let handle: FileHandle
     try {
-      handle = await open(path, 'r')
+      handle = await open(path, READ_AT_ONCE)
     } catch (cause) {
       throw refuse(path, 'cannot be opened', {
         code: 'NOT_FOUND',
@@ -43,7 +61,7 @@ export class FileSource {
   /** @throws UserError where the range leaves the file. */
   async read(position: number, length: number): Promise<Uint8Array> {
     this.#check(position, length)
-    const target = new Uint8Array(length)
+    const target = allocate(this.path, length)
     await this.readInto(target, position)
     return target
   }

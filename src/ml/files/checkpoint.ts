@@ -3,6 +3,7 @@
  * directory of tensors is in memory until a tensor is asked for.
  */
 
+import { allocate } from './byte-source.js'
 import { LossyConversionError, toFloat32Into, toInt64 } from './convert.js'
 import { byteLength, dtypeBytes, elementCount, type TensorInfo } from './dtype.js'
 import { printable, refuse } from './refuse.js'
@@ -61,7 +62,7 @@ export abstract class TensorFile implements Checkpoint {
 
   async readBytes(name: string): Promise<Uint8Array> {
     const info = this.#info(name)
-    const bytes = new Uint8Array(byteLength(info))
+    const bytes = allocate(this.path, byteLength(info))
     await this.copyRange(info, 0, bytes)
     return bytes
   }
@@ -69,7 +70,7 @@ export abstract class TensorFile implements Checkpoint {
   async readFloat32(name: string, options: Float32Options = {}): Promise<Float32Array> {
     const info = this.#info(name)
     const count = elementCount(info.shape) ?? 0
-    const target = options.target ?? new Float32Array(count)
+    const target = options.target ?? new Float32Array(allocate(this.path, 4 * count).buffer)
     if (target.length !== count)
       throw new RangeError(`${printable(name)} has ${count} elements, the target ${target.length}`)
     if (info.dtype === 'F32') {

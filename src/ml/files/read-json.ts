@@ -1,18 +1,20 @@
 /** Small JSON files of a checkpoint directory (configuration, vocabulary, shard index). */
 
 import { FileSource } from './byte-source.js'
+import { JsonStructureError, jsonStructure } from './json-structure.js'
 import { refuse } from './refuse.js'
 
 /** The largest published vocabularies are a few MiB; a shard index of 100k tensors is some 10 MiB. */
 const MAX_BYTES = 64 << 20
 
-/** @throws UserError where the file is missing, over 64 MiB, not UTF-8, or not JSON. */
+/** @throws UserError where the file is missing, over 64 MiB, not UTF-8, not JSON, or out of all proportion. */
 export async function readJson(path: string): Promise<unknown> {
   const text = await readText(path)
   try {
+    jsonStructure(text)
     return JSON.parse(text)
   } catch (cause) {
-    throw refuse(path, 'is not JSON', { cause })
+    throw refuse(path, cause instanceof JsonStructureError ? cause.message : 'is not JSON', { cause })
   }
 }
 

@@ -6,7 +6,7 @@
 
 import type { FileSource } from './byte-source.js'
 import { dtypeBytes, elementCount, isDtype, type TensorInfo } from './dtype.js'
-import { topLevelKeys } from './json-keys.js'
+import { JsonStructureError, jsonStructure } from './json-structure.js'
 import { printable, refuse } from './refuse.js'
 
 /** The format's own limit. */
@@ -57,15 +57,16 @@ function parseHeader(bytes: Uint8Array, fail: Fail): [string, unknown][] {
     throw fail('the header is not UTF-8')
   }
   let json: unknown
+  let topLevelKeys: number
   try {
+    topLevelKeys = jsonStructure(text).topLevelKeys
     json = JSON.parse(text)
-  } catch {
-    throw fail('the header is not JSON')
+  } catch (error) {
+    throw fail(`the header ${error instanceof JsonStructureError ? error.message : 'is not JSON'}`)
   }
   if (!isRecord(json)) throw fail('the header is not a JSON object')
   const entries = Object.entries(json)
-  const keys = topLevelKeys(text)
-  if (keys !== entries.length) throw fail('a tensor name occurs twice')
+  if (topLevelKeys !== entries.length) throw fail('a tensor name occurs twice')
   return entries
 }
 
@@ -83,10 +84,9 @@ function parseEntry(name: string, value: unknown, dataStart: number, fail: Fail)
   const failAt = (reason: string) => fail(`tensor "${printable(name)}" ${reason}`)
   if (!isRecord(value)) throw failAt('is not an object')
   const { dtype, shape, data_offsets: offsets } = value
-  if (!isDtype(dtype)) throw failAt(`has the unknown dtype ${printable(String(dtype))}`)
+  if (!isDtype(dtype)) throw failAt(`has the unknown dtype ${shown(dtype)}`)
   const count = Array.isArray(shape) ? elementCount(shape) : undefined
-  if (!Array.isArray(shape) || count === undefined)
-    throw failAt(`has the malformed shape ${printable(JSON.stringify(shape) ?? 'undefined')}`)
+  if (!Array.isArray(shape) || count === undefined) throw failAt(`has the malformed shape ${shown(shape)}`)
   const [begin, end] = Array.isArray(offsets) && offsets.length === 2 ? offsets : []
   if (!isOffset(begin) || !isOffset(end)) throw failAt('has no valid data_offsets')
   if (end < begin) throw failAt(`ends at ${end}, before it begins at ${begin}`)
@@ -114,6 +114,10 @@ function checkCoverage(
   }
   if (covered !== size) throw fail(`${size - covered} bytes after the last tensor belong to none`)
 }
+
+/** A JSON value of the wrong kind; `String` would call what the file names toString. */
+const shown = (value: unknown): string =>
+  typeof value === 'string' ? printable(value) : printable(JSON.stringify(value) ?? 'nothing')
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

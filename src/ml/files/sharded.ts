@@ -78,8 +78,11 @@ function parseIndex(path: string, json: Readonly<Record<string, unknown>>): Read
   if (typeof map !== 'object' || map === null || Array.isArray(map))
     throw refuse(path, 'has no object weight_map')
   const entries = Object.entries(map)
-  for (const [name, file] of entries)
+  for (const [name, file] of entries) {
     if (!isPlainFileName(file)) throw refuse(path, `tensor "${printable(name)}" lies in no plain file name`)
+    // An index of indexes could name itself.
+    if (file.endsWith('.index.json')) throw refuse(path, `tensor "${printable(name)}" lies in another index`)
+  }
   const weightMap = new Map(entries as [string, string][])
   const count = new Set(weightMap.values()).size
   if (count > MAX_SHARDS) throw refuse(path, `names ${count} shards, more than ${MAX_SHARDS}`)

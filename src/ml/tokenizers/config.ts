@@ -55,8 +55,13 @@ export async function readAddedTokens(config: TokenizerConfig): Promise<Readonly
   const decoder = config.fields.added_tokens_decoder
   if (typeof decoder === 'object' && decoder !== null)
     for (const [id, token] of Object.entries(decoder as Record<string, unknown>))
-      if (typeof token === 'object' && token !== null && 'content' in token)
-        added.set(String(token.content), Number(id))
+      if (
+        typeof token === 'object' &&
+        token !== null &&
+        'content' in token &&
+        typeof token.content === 'string'
+      )
+        added.set(token.content, Number(id))
   const path = join(config.directory, 'added_tokens.json')
   if (await exists(path))
     for (const [token, id] of Object.entries(await readJsonObject(path))) added.set(token, id)

@@ -88,10 +88,13 @@ export class CtcTokenizer {
     const wanted = language ?? config.fields.target_lang
     const entries = typeof wanted === 'string' && Object.hasOwn(json, wanted) ? json[wanted] : undefined
     if (typeof wanted !== 'string' || typeof entries !== 'object' || entries === null)
-      throw new UserError(`${directory} has no vocabulary for the language "${String(wanted ?? '')}"`, {
-        code: 'NOT_FOUND',
-        remedy: `choose one of ${listed(Object.keys(json))}`,
-      })
+      throw new UserError(
+        `${directory} has no vocabulary for the language "${typeof wanted === 'string' ? wanted : ''}"`,
+        {
+          code: 'NOT_FOUND',
+          remedy: `choose one of ${listed(Object.keys(json))}`,
+        },
+      )
     return new CtcTokenizer(config, new Vocabulary(path, Object.entries(entries)), wanted)
   }
 

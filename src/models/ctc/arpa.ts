@@ -1,10 +1,10 @@
 /** ARPA files of n-gram models, plain or gzipped, read as a stream, a line at a time. */
 
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import type { UserError } from '../../errors.js'
+import { FileSource } from '../../ml/files/byte-source.js'
 import { printable, refuse } from '../../ml/files/refuse.js'
 import { NgramBuilder, type NgramModel } from './ngram.js'
 import { SIDE } from './ngram-table.js'
@@ -15,6 +15,8 @@ const MAX_LINE_CHARACTERS = 1 << 14
 const MAX_ORDER = 10
 /** Header lines before `\1-grams:`; comments may precede `\data\`. */
 const MAX_HEADER_LINES = 1000
+/** A gzipped file of a megabyte can hold a thousand million empty lines. */
+const MAX_EMPTY_LINES = 100_000
 
 export interface ArpaOptions {
   /** n-grams of all lengths that are taken; each costs some 45 bytes. 20 million unless told. */
@@ -28,18 +30,8 @@ const DEFAULT_MAX_NGRAMS = 20_000_000
  * @throws UserError that names the line, for anything that is not a complete ARPA model.
  */
 export async function readArpa(path: string, options: ArpaOptions = {}): Promise<NgramModel> {
-  const head = new Uint8Array(2)
-  let handle: Awaited<ReturnType<typeof open>>
-  try {
-    handle = await open(path, 'r')
-  } catch (cause) {
-    throw refuse(path, 'cannot be opened', { code: 'NOT_FOUND', remedy: 'check the path', cause })
-  }
-  try {
-    await handle.read(head, 0, 2, 0)
-  } finally {
-    await handle.close()
-  }
+  const source = await FileSource.open(path)
+  const head = await source.read(0, Math.min(2, source.size)).finally(() => source.close())
   const file = createReadStream(path)
   const isGzip = head[0] === 0x1f && head[1] === 0x8b
   const stream: Readable = isGzip ? file.pipe(createGunzip()) : file
@@ -80,6 +72,7 @@ class ArpaReader {
   readonly #announced: number[] = []
   #section: 'before' | 'counts' | number = 'before'
   #seen = 0
+  #empty = 0
   #builder = new NgramBuilder(0)
   #isComplete = false
 
@@ -92,7 +85,10 @@ class ArpaReader {
   line(raw: string): boolean {
     this.#number++
     const line = raw.trim()
-    if (line === '') return false
+    if (line === '') {
+      if (++this.#empty > MAX_EMPTY_LINES) throw this.#fault('there are too many empty lines')
+      return false
+    }
     if (line === '\\end\\') {
       this.#closeSection()
       if (this.#section !== this.#announced.length) throw this.#fault('ends before all sections came')

@@ -99,7 +99,7 @@ describe('resampling', () => {
     expect(resample(new Float32Array(0), 8000, 16_000)).toHaveLength(0)
     expect(() => new Resampler(0, 16_000)).toThrow(RangeError)
     expect(() => new Resampler(44_100.5, 16_000)).toThrow(RangeError)
-    expect(() => new Resampler(1_000_003, 999_983)).toThrow(/phases/)
+    expect(() => new Resampler(1_000_003, 999_983)).toThrow(/cannot be brought to 999983 Hz/)
     expect(RESAMPLE_BEST.zeroCrossings).toBe(64)
   })
 })

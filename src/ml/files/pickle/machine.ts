@@ -1,11 +1,12 @@
 /**
  * A pickle machine that executes nothing. Globals come from an allow-list handed in, and "calling" one runs a
  * function of ours on plain data; any other name ends the reading before the next opcode. The walk is a loop
- * (no recursion), its opcodes, stack, memo and bytes are bounded.
+ * (no recursion), its opcodes, stack, memo, bytes and memory are bounded.
  *
  * Opcodes: CPython Lib/pickletools.py, protocols 0 to 5, without the extension registry and out-of-band buffers.
  */
 
+import { bytesOf, ENTRY_BYTES, PickleBudget, SLOT_BYTES } from './budget.js'
 import type { PickleInput } from './input.js'
 import { appendAll, build, setAll } from './mutate.js'
 import { readScalar } from './scalars.js'
@@ -43,6 +44,7 @@ class Machine {
   readonly #marks: PickleValue[][] = []
   #setAside = 0
   readonly #memo = new Map<number, PickleValue>()
+  readonly #budget = new PickleBudget()
 
   constructor(input: PickleInput, host: PickleHost) {
     this.#in = input
@@ -95,6 +97,7 @@ class Machine {
   #container(opcode: string): boolean {
     switch (opcode) {
       case '(':
+        this.#budget.spend(ENTRY_BYTES)
         this.#marks.push(this.#stack)
         this.#setAside += this.#stack.length + 1
         this.#stack = []
@@ -106,7 +109,7 @@ class Machine {
         this.#popMark()
         return true
       case '2':
-        return this.#push(this.#top())
+        return this.#pushAgain(this.#top())
       case ')':
         return this.#push(tuple([]))
       case 't':
@@ -123,6 +126,7 @@ class Machine {
         return this.#push(this.#popMark())
       case 'a': {
         const item = this.#pop()
+        this.#budget.spend(ENTRY_BYTES)
         appendAll(this.#top(), [item])
         return true
       }
@@ -130,6 +134,7 @@ class Machine {
       case '\x90': {
         // APPENDS, ADDITEMS
         const items = this.#popMark()
+        this.#budget.spend(ENTRY_BYTES * items.length)
         appendAll(this.#top(), items)
         return true
       }
@@ -138,15 +143,18 @@ class Machine {
       case 'd': {
         const dict = new Map<PickleValue, PickleValue>()
         setAll(dict, this.#popMark())
+        // Charged with its entries, as is every container that is made at once.
         return this.#push(dict)
       }
       case 's': {
         const pair = this.#popCount(2)
+        this.#budget.spend(ENTRY_BYTES)
         setAll(this.#top(), pair)
         return true
       }
       case 'u': {
         const pairs = this.#popMark()
+        this.#budget.spend((ENTRY_BYTES * pairs.length) / 2)
         setAll(this.#top(), pairs)
         return true
       }
@@ -213,7 +221,16 @@ class Machine {
     return global
   }
 
+  /** A new value. */
   #push(value: PickleValue): true {
+    this.#budget.spend(bytesOf(value))
+    this.#stack.push(value)
+    return true
+  }
+
+  /** A value that is known already. */
+  #pushAgain(value: PickleValue): true {
+    this.#budget.spend(SLOT_BYTES)
     this.#stack.push(value)
     return true
   }
@@ -246,6 +263,7 @@ class Machine {
 
   #remember(index: number): true {
     if (this.#memo.size >= MAX_MEMO) throw new PickleError('its memo grows too large')
+    this.#budget.spend(ENTRY_BYTES)
     this.#memo.set(index, this.#top())
     return true
   }
@@ -253,7 +271,7 @@ class Machine {
   #recall(index: number): true {
     const value = this.#memo.get(index)
     if (value === undefined) throw new PickleError(`its memo has no entry ${index}`)
-    return this.#push(value)
+    return this.#pushAgain(value)
   }
 }
 

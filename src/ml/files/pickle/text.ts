@@ -12,9 +12,7 @@ export function utf8(bytes: Uint8Array): string {
 }
 
 export function latin1(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += String.fromCharCode(byte)
-  return text
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
 /** Python 2 `str` has no encoding: UTF-8 where it is that, else Latin-1. */
@@ -64,8 +62,7 @@ export function rawUnicode(line: Uint8Array): string {
 
 /** Little-endian two's complement of any length: a number where it is safe, else a bigint. */
 export function longInteger(bytes: Uint8Array): number | bigint {
-  let value = 0n
-  for (const byte of bytes.toReversed()) value = (value << 8n) | BigInt(byte)
+  const value = BigInt(`0x0${Buffer.from(bytes.toReversed()).toString('hex')}`)
   const top = bytes.at(-1) ?? 0
   return shrink(top >= 0x80 ? value - (1n << BigInt(8 * bytes.length)) : value)
 }

@@ -67,7 +67,7 @@ const MAX_PLAIN_NODES = 1_000_000
 /**
  * The value as JSON-like data: Maps with string or number keys become objects without a prototype, objects
  * their state, leaves and globals null. For configurations inside checkpoints.
- * @throws PickleError for cycles, depth over 64, or more than a million nodes
+ * @throws PickleError for cycles, depth over 64, more than a million nodes, or keys that are no scalars
  */
 export function toPlain(value: PickleValue): unknown {
   let nodes = 0
@@ -76,7 +76,7 @@ export function toPlain(value: PickleValue): unknown {
     if (Array.isArray(node) || node instanceof Set) return [...node].map((item) => walk(item, depth + 1))
     if (node instanceof Map) {
       const plain: Record<string, unknown> = Object.create(null)
-      for (const [key, item] of node) plain[String(walk(key, depth + 1))] = walk(item, depth + 1)
+      for (const [key, item] of node) plain[nameOf(key)] = walk(item, depth + 1)
       return plain
     }
     if (node instanceof PickleObject) return walk(node.state ?? [...node.args], depth + 1)
@@ -84,4 +84,10 @@ export function toPlain(value: PickleValue): unknown {
     return node
   }
   return walk(value, 0)
+}
+
+/** A dict key as text. A tuple's text could be longer than memory: its parts may be shared over and over. */
+export function nameOf(key: PickleValue): string {
+  if (typeof key === 'object' && key !== null) throw new PickleError('a dict has a key that is no name')
+  return String(key)
 }

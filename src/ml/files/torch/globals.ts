@@ -5,7 +5,6 @@
  */
 
 import type { Dtype } from '../dtype.js'
-import { latin1 } from '../pickle/text.js'
 import { PickleError, PickleGlobal, PickleObject, type PickleValue } from '../pickle/values.js'
 import { makeTensor, TorchTensor, torchDtypes, torchStorageClasses } from './storage.js'
 
@@ -116,7 +115,7 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
   'builtins.frozenset': ([items]) => new Set(list(items)),
   '_codecs.encode': ([text]) => {
     if (typeof text !== 'string' || /[^\0-\xff]/.test(text)) throw new PickleError('bytes are malformed')
-    return Uint8Array.from(text, (character) => character.charCodeAt(0))
+    return new Uint8Array(Buffer.from(text, 'latin1'))
   },
   'copyreg._reconstructor': ([type]) => {
     if (!(type instanceof PickleGlobal)) throw new PickleError('an object has no class')
@@ -144,7 +143,7 @@ const FUNCTIONS: Readonly<Record<string, Call>> = {
 function numpyScalar(args: readonly PickleValue[]): PickleValue {
   const [dtype, data] = args
   const code = dtype instanceof PickleObject ? dtype.args[0] : undefined
-  const bytes = typeof data === 'string' ? Uint8Array.from(data, (c) => c.charCodeAt(0)) : data
+  const bytes = typeof data === 'string' ? Buffer.from(data, 'latin1') : data
   if (!(bytes instanceof Uint8Array)) return new PickleObject('numpy.scalar', args)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (code === 'f8' && bytes.length === 8) return view.getFloat64(0, true)
@@ -154,7 +153,7 @@ function numpyScalar(args: readonly PickleValue[]): PickleValue {
     const wide = view.getBigInt64(0, true)
     return Number.isSafeInteger(Number(wide)) ? Number(wide) : wide
   }
-  return new PickleObject('numpy.scalar', [String(code), latin1(bytes)])
+  return new PickleObject('numpy.scalar', args)
 }
 
 /** Modules that Python 2 named otherwise. */

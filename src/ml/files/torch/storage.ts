@@ -132,5 +132,6 @@ function naturals(values: PickleValue | readonly (PickleValue | undefined)[] | u
   const isNatural = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
   if (!Array.isArray(values) || !values.every(isNatural))
     throw new PickleError('a tensor has a malformed size, stride or offset')
-  return values
+  // A copy: the pickle could still append to a list of its own.
+  return [...values]
 }
