@@ -70,6 +70,6 @@ export const families: Readonly<Record<string, Family>> = {
     ]),
   ),
   SpeechEncoderDecoderModel: named('speech-translation', true, 'speech-translation'),
-  VitsModel: named('vits', false, 'speech-synthesis'),
+  VitsModel: named('vits', true, 'speech-synthesis'),
   ChameleonForConditionalGeneration: named('chameleon', false, 'image-and-text-generation'),
 }
