@@ -14,6 +14,7 @@ import { completionCommand } from './completion.js'
 import { dataPrepareCommand } from './data.js'
 import { demo } from './demo.js'
 import { doctorCommand } from './doctor.js'
+import { embedCommand } from './embed.js'
 import { identifyCommand } from './identify.js'
 import { initCommand } from './init.js'
 import { keysExportCommand, keysImportCommand, keysListCommand } from './keys.js'
@@ -64,6 +65,7 @@ export const COMMANDS: readonly Command[] = [
   transcribeCommand,
   identifyCommand,
   translateCommand,
+  embedCommand,
   dataPrepareCommand,
   trainCommand,
   lab,

@@ -1,7 +1,8 @@
 /** What the commands that run a model share: which model, which recording, how much of the machine. */
 import { DEFAULT_DATA_DIR, dataPaths, expandPath } from '../config/paths.js'
 import { UserError } from '../errors.js'
-import type { ModelCard, Task } from '../inference/catalogue/card.js'
+import type { EmbedInput, ModelCard, Task } from '../inference/catalogue/card.js'
+import type { EmbeddingOptions } from '../inference/local/embedding-service.js'
 import type { LocalModel } from '../inference/local/local-model.js'
 import type { Sound } from '../inference/local/speech-service.js'
 import { configOptions } from './command.js'
@@ -51,30 +52,45 @@ export interface LocalArguments {
 export const dataDirOf = (args: { readonly dataDir: string | undefined }, io: CommandIo): string =>
   dataPaths(args.dataDir ?? io.env.PLUMBLINE_DATA_DIR ?? DEFAULT_DATA_DIR).dataDir
 
-/** The model that was named, or the only one for the task. @throws UserError with what there is */
-export async function chooseModel(args: LocalArguments, task: Task, io: CommandIo): Promise<ModelCard> {
+/**
+ * The model that was named, or the only one for the task.
+ * @param input for the task `embed`: a model for anything else may do that, too
+ * @throws UserError with what there is
+ */
+export async function chooseModel(
+  args: LocalArguments,
+  task: Task,
+  io: CommandIo,
+  input?: EmbedInput,
+): Promise<ModelCard> {
   const { Catalogue } = await import('../inference/catalogue/catalogue.js')
+  const { embedsFrom, readCard } = await import('../inference/catalogue/card.js')
   const catalogue = await Catalogue.open(dataDirOf(args, io))
+  const suits = (card: ModelCard): boolean =>
+    input === undefined ? card.task === task : embedsFrom(card) === input
+  const what = input === undefined ? task : `${task} ${input}s`
   const card = await named(args.model)
-  if (card.task !== task)
-    throw new UserError(`${card.name} does not ${task}: it is a model to ${card.task}`, {
+  if (!suits(card))
+    throw new UserError(`${card.name} does not ${what}: it is a model to ${whatFor(card)}`, {
       code: 'BAD_ARGUMENT',
-      remedy: `use "plumbline ${card.task}", or another --model`,
+      remedy:
+        input === undefined ? `use "plumbline ${card.task}", or another --model` : 'use another --model',
       exitStatus: 2,
     })
   return card
 
+  function whatFor(card: ModelCard): string {
+    return card.task === 'embed' ? `embed ${embedsFrom(card)}s` : card.task
+  }
+
   async function named(model: string | undefined): Promise<ModelCard> {
-    if (model !== undefined && /[/\\]|^\.+$/.test(model)) {
-      const { readCard } = await import('../inference/catalogue/card.js')
-      return readCard(expandPath(model))
-    }
+    if (model !== undefined && /[/\\]|^\.+$/.test(model)) return readCard(expandPath(model))
     if (model !== undefined) return catalogue.get(model)
-    const fitting = catalogue.list().filter((each) => each.task === task)
+    const fitting = catalogue.list().filter(suits)
     const [only] = fitting
     if (only !== undefined && fitting.length === 1) return only
     throw new UserError(
-      only === undefined ? `there is no model to ${task}` : `there are ${fitting.length} models to ${task}`,
+      only === undefined ? `there is no model to ${what}` : `there are ${fitting.length} models to ${what}`,
       {
         code: 'NOT_FOUND',
         remedy:
@@ -98,7 +114,10 @@ export async function readSound(path: string): Promise<Sound & { readonly second
 
 /** Opens the model, runs it over the recording with a live line, and ends it, whatever happens. */
 export async function runLocal<T>(
-  args: LocalArguments & { readonly language?: string | undefined },
+  args: LocalArguments & {
+    readonly language?: string | undefined
+    readonly embedding?: EmbeddingOptions
+  },
   card: ModelCard,
   io: CommandIo,
   run: (model: LocalModel) => Promise<T>,
@@ -114,9 +133,10 @@ export async function runLocal<T>(
       ...(args.threads === undefined ? {} : { threads: args.threads }),
       ...(args.memory === undefined ? {} : { memoryBytes: Math.round(args.memory * BYTES_PER_GIB) }),
       ...(args.language === undefined ? {} : { language: args.language }),
+      ...(args.embedding === undefined ? {} : { embedding: args.embedding }),
     })
     const loaded = performance.now()
-    progress.live((elapsedMs) => `listening with ${card.name}, ${(elapsedMs / 1000).toFixed(1)} s`)
+    progress.live((elapsedMs) => `running ${card.name}, ${(elapsedMs / 1000).toFixed(1)} s`)
     try {
       const value = await run(model)
       return { value, loadMs: loaded - started, runMs: performance.now() - loaded }

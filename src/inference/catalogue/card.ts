@@ -9,13 +9,40 @@ import { readModelCard } from '../../models/model-card.js'
 export const TASKS = ['transcribe', 'identify', 'translate', 'speak', 'embed'] as const
 export type Task = (typeof TASKS)[number]
 
+/** What models turn into vectors. */
+export type EmbedInput = 'sound' | 'text' | 'image'
+
+/** By family: a recogniser's hidden states are of use, too. */
+const EMBEDS: Readonly<Record<string, EmbedInput>> = {
+  wav2vec2: 'sound',
+  hubert: 'sound',
+  'data2vec-audio': 'sound',
+  'data2vec-text': 'text',
+  'data2vec-vision': 'image',
+}
+
+/** What a model turns into vectors, whatever else it is for; undefined for one that gives none. */
+export const embedsFrom = ({ family }: Pick<ModelCard, 'family'>): EmbedInput | undefined =>
+  Object.hasOwn(EMBEDS, family) ? EMBEDS[family] : undefined
+
 /** Architectures that run here (`architectures` of config.json), and what they are for. */
 const ARCHITECTURES: Readonly<Record<string, { readonly family: string; readonly task: Task }>> = {
   Wav2Vec2ForCTC: { family: 'wav2vec2', task: 'transcribe' },
   HubertForCTC: { family: 'hubert', task: 'transcribe' },
   Data2VecAudioForCTC: { family: 'data2vec-audio', task: 'transcribe' },
   Wav2Vec2ForSequenceClassification: { family: 'wav2vec2', task: 'identify' },
+  HubertForSequenceClassification: { family: 'hubert', task: 'identify' },
+  Data2VecAudioForSequenceClassification: { family: 'data2vec-audio', task: 'identify' },
   SpeechEncoderDecoderModel: { family: 'speech-translation', task: 'translate' },
+  Wav2Vec2Model: { family: 'wav2vec2', task: 'embed' },
+  Wav2Vec2ForPreTraining: { family: 'wav2vec2', task: 'embed' },
+  HubertModel: { family: 'hubert', task: 'embed' },
+  Data2VecAudioModel: { family: 'data2vec-audio', task: 'embed' },
+  Data2VecTextModel: { family: 'data2vec-text', task: 'embed' },
+  Data2VecTextForMaskedLM: { family: 'data2vec-text', task: 'embed' },
+  Data2VecTextForSequenceClassification: { family: 'data2vec-text', task: 'embed' },
+  Data2VecVisionModel: { family: 'data2vec-vision', task: 'embed' },
+  Data2VecVisionForImageClassification: { family: 'data2vec-vision', task: 'embed' },
 }
 
 export interface ModelCard {

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { UserError } from '../../errors.js'
 import { ServiceHost } from '../../ml/session/index.js'
 import type { ModelCard } from '../catalogue/card.js'
+import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
 import type {
   Identification,
   Sound,
@@ -17,6 +18,8 @@ export interface LocalModelOptions {
   /** Eight-bit weights: faster, a little less exact. */
   readonly int8?: boolean
   readonly language?: string
+  /** Opens it to embed, whatever else it is for. */
+  readonly embedding?: EmbeddingOptions
   /** What it may use; what the system has available unless given. */
   readonly memoryBytes?: number
 }
@@ -48,7 +51,8 @@ export class LocalModel {
         remedy: `its weights are ${gib(card.fileBytes)}: free memory, raise --memory, or use a smaller model`,
         details: { haveBytes: have, needBytes: card.memoryBytes },
       })
-    const service: SpeechServiceOptions = { directory: card.directory, task: card.task, threads, ...rest }
+    const task = options.embedding === undefined ? card.task : 'embed'
+    const service: SpeechServiceOptions = { directory: card.directory, task, threads, ...rest }
     const host = new ServiceHost(
       {
         url: new URL('./speech-service.js', import.meta.url).href,
@@ -76,6 +80,11 @@ export class LocalModel {
 
   translate(sound: Sound, target?: string, signal?: AbortSignal): Promise<SpokenTranslation> {
     return this.#call<SpokenTranslation>('translate', { sound, target }, signal)
+  }
+
+  /** Of a model opened with `embedding`. */
+  embed(call: EmbedCall, signal?: AbortSignal): Promise<Embedding> {
+    return this.#call<Embedding>('embed', call, signal)
   }
 
   close(): Promise<void> {

@@ -2,11 +2,12 @@
 import { resample } from '../../ml/audio/resample.js'
 import type { Service } from '../../ml/session/service.js'
 import { bestPath, logSoftmaxRows } from '../../models/ctc/index.js'
-import { frameGeometry, framesIn, scoreLongSound } from '../../models/speech/chunks.js'
+import { frameGeometry, scoreLongSound, servingWindows } from '../../models/speech/chunks.js'
 import { SpeechTranslator } from '../../models/speech-translation/index.js'
 import { SpeechClassifier } from '../../models/wav2vec2/classifier.js'
 import { Recogniser } from '../../models/wav2vec2/recogniser.js'
 import type { Task } from '../catalogue/card.js'
+import { type EmbeddingOptions, openEmbeddingService } from './embedding-service.js'
 
 export interface SpeechServiceOptions {
   readonly directory: string
@@ -15,6 +16,8 @@ export interface SpeechServiceOptions {
   readonly int8?: boolean
   /** Of a recogniser with several vocabularies. */
   readonly language?: string
+  /** For the task `embed`. */
+  readonly embedding?: EmbeddingOptions
 }
 
 /** Mono samples in [-1, 1]. */
@@ -47,9 +50,6 @@ export interface SpokenTranslation {
   readonly text: string
 }
 
-/** Windows of a long recording, and what is only heard at either side: twice what a word lasts. */
-const WINDOW_SECONDS = 30
-const CONTEXT_SECONDS = 3
 /** Languages that differ in an accent are told apart by the first seconds; more only costs memory. */
 const MAX_IDENTIFY_SECONDS = 30
 /** What one call may bring: the longest translation a decoder has positions for lasts about as long. */
@@ -78,6 +78,7 @@ export async function openSpeechService(options: unknown): Promise<Service> {
     const model = await SpeechTranslator.open(directory, settings)
     return serve({ translate: (sound, target) => translate(model, sound, target) }, () => model.close())
   }
+  if (task === 'embed') return openEmbeddingService(options)
   throw new Error(`no service for ${task}`)
 }
 
@@ -102,7 +103,6 @@ async function transcribe(recogniser: Recogniser, sound: Sound): Promise<Transcr
   const { model, tokenizer, language } = recogniser
   const { sampleRate } = model.waveform
   const geometry = frameGeometry(model.config.frontEnd.layers)
-  const seconds = (value: number) => framesIn(value, sampleRate, geometry)
   const scores = await scoreLongSound(
     atRate(sound, sampleRate),
     async (samples) => {
@@ -111,11 +111,7 @@ async function transcribe(recogniser: Recogniser, sound: Sound): Promise<Transcr
       return logSoftmaxRows(row.logits, row.frames, row.vocabulary)
     },
     geometry,
-    {
-      windowFrames: seconds(WINDOW_SECONDS),
-      leftFrames: seconds(CONTEXT_SECONDS),
-      rightFrames: seconds(CONTEXT_SECONDS),
-    },
+    servingWindows(sampleRate, geometry),
   )
   const { path } = bestPath(scores, tokenizer.blankId)
   const secondsOf = (frame: number) => (frame * geometry.samplesPerFrame) / sampleRate

@@ -33,6 +33,12 @@ export async function readAudioFile(path: string): Promise<Audio> {
   }
 }
 
+/** Whether the bytes begin like a sound file that can be read here. */
+export function isSound(bytes: Uint8Array): boolean {
+  const tag = Buffer.from(bytes.subarray(0, 4)).toString('latin1')
+  return ['RIFF', 'RIFX', 'RF64', 'fLaC', 'OggS'].includes(tag) || isMp3(bytes)
+}
+
 /** @throws UserError where the format is unknown, the file damaged, or its sound none that can be worked with */
 export async function decodeAudio(bytes: Uint8Array): Promise<Audio> {
   return checkSound('sound', await decode(bytes))

@@ -3,6 +3,7 @@
  * child process or a worker, opens the service there, and passes calls one at a time. Arguments and results are
  * structured clones: numbers, texts, typed arrays.
  */
+import { UserError } from '../../errors.js'
 
 export interface Service {
   call(method: string, argument: unknown): Promise<unknown>
@@ -71,7 +72,8 @@ export class ServiceRunner {
       this.#send({ kind: 'result', id, value, residentBytes: process.memoryUsage.rss() })
     } catch (error) {
       const { name, message: text } = error instanceof Error ? error : new Error(String(error))
-      this.#send({ kind: 'failed', id, name, message: text })
+      // What a person can mend crosses over with its remedy.
+      this.#send({ kind: 'failed', id, name, message: error instanceof UserError ? error.line : text })
     }
   }
 }

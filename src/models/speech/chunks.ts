@@ -50,6 +50,17 @@ export function framesIn(seconds: number, sampleRate: number, geometry: FrameGeo
   return Math.max(1, Math.round((seconds * sampleRate) / geometry.samplesPerFrame))
 }
 
+/** Windows of a long recording, and what is only heard at either side: twice what a word lasts. */
+const WINDOW_SECONDS = 30
+const CONTEXT_SECONDS = 3
+
+/** The windows in which recordings are served. */
+export function servingWindows(sampleRate: number, geometry: FrameGeometry): ChunkOptions {
+  const context = framesIn(CONTEXT_SECONDS, sampleRate, geometry)
+  const windowFrames = framesIn(WINDOW_SECONDS, sampleRate, geometry)
+  return { windowFrames, leftFrames: context, rightFrames: context }
+}
+
 /** @throws RangeError for windows that keep nothing. */
 export function checkChunkOptions({ windowFrames, leftFrames, rightFrames }: ChunkOptions): void {
   for (const [name, value] of Object.entries({ windowFrames, leftFrames, rightFrames }))
