@@ -9,6 +9,7 @@
 import type { Address } from '../crypto/address.js'
 import { UserError } from '../errors.js'
 import { Archive, TypedArchive } from './archive.js'
+import { Books } from './books.js'
 import {
   type Database,
   type OpenOptions,
@@ -26,6 +27,7 @@ import { UsageCounters } from './usage.js'
 
 export type { ArchiveEntry, ArchiveLimits } from './archive.js'
 export { Archive, TypedArchive } from './archive.js'
+export type { BookChange, BookEntry, BookStore, Books } from './books.js'
 export type { DurableChange, DurableMap } from './durable-map.js'
 export type { ChallengeRecord, PeerRecord } from './records.js'
 export type { SignOnceOutcome } from './sign-once.js'
@@ -43,6 +45,8 @@ const EVIDENCE_LIMITS = { maxCount: 2000, maxBytes: 256 * MEBIBYTE }
 const MAX_TRANSACTIONS = 20_000
 /** A cursor and the events that a re-organisation may take back. */
 const MAX_CHAIN_CURSORS = 20_000
+/** Openings of payment channels, until they are closed and their audit window is over. */
+const MAX_CHANNELS = 10_000
 
 export interface StoreOptions extends OpenOptions {
   /** Unix time in ms; a test hands in its own. */
@@ -68,6 +72,8 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
       usage: new UsageCounters(database),
       transactions: await DurableMap.open(database, 'transactions', MAX_TRANSACTIONS),
       chainCursors: await DurableMap.open(database, 'chain-cursors', MAX_CHAIN_CURSORS),
+      paymentsMade: await Books.open(database, 'payments-made', MAX_CHANNELS),
+      paymentsEarned: await Books.open(database, 'payments-earned', MAX_CHANNELS),
     })
   } catch (cause) {
     await database.close()
@@ -85,6 +91,8 @@ interface Parts {
   readonly usage: UsageCounters
   readonly transactions: DurableMap
   readonly chainCursors: DurableMap
+  readonly paymentsMade: Books
+  readonly paymentsEarned: Books
 }
 
 const IDENTITY_KEY = 'identity'
@@ -102,6 +110,10 @@ export class Store {
   readonly transactions: DurableMap
   /** How far src/chain's watchers have read. */
   readonly chainCursors: DurableMap
+  /** The payer's channels, and the receipts it holds. */
+  readonly paymentsMade: Books
+  /** The payee's channels, and the receipts it issued. */
+  readonly paymentsEarned: Books
 
   constructor(database: Database, parts: Parts) {
     this.#database = database
@@ -114,6 +126,8 @@ export class Store {
     this.usage = parts.usage
     this.transactions = parts.transactions
     this.chainCursors = parts.chainCursors
+    this.paymentsMade = parts.paymentsMade
+    this.paymentsEarned = parts.paymentsEarned
   }
 
   /** See {@link SignOnceLocks.signOnce}: on the disk before `granted`, at most one digest per key for good. */
