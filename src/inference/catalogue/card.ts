@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { UserError } from '../../errors.js'
+import { openCheckpoint } from '../../ml/files/open.js'
 import { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
 import { architectureOf, readConfig } from '../../models/checkpoint/config-file.js'
 import { readModelCard } from '../../models/model-card.js'
@@ -89,8 +90,14 @@ export async function readCard(directory: string, name = basename(directory)): P
       code: 'NOT_FOUND',
       remedy: 'name the folder that holds config.json and the weights',
     })
+  const configPath = join(directory, 'config.json')
+  if ((await stat(configPath).catch(() => undefined)) === undefined)
+    throw new UserError(`${directory} holds no model: there is no config.json in it`, {
+      code: 'NOT_FOUND',
+      remedy: 'name the folder that holds config.json and the weights',
+    })
   const json = await readConfig(directory)
-  const architecture = architectureOf(json, join(directory, 'config.json'))
+  const architecture = architectureOf(json, configPath)
   const known = Object.hasOwn(ARCHITECTURES, architecture) ? ARCHITECTURES[architecture] : undefined
   if (known === undefined)
     throw new UserError(`${directory} holds a ${architecture}, which does not run here`, {
@@ -98,6 +105,8 @@ export async function readCard(directory: string, name = basename(directory)): P
       remedy: `models that do: ${Object.keys(ARCHITECTURES).join(', ')}`,
     })
   const fileBytes = await weightBytes(directory)
+  // Every tensor's place and size, and every name in a pickle, are checked as it opens; nothing is loaded.
+  await (await openCheckpoint(directory)).close()
   const about = await readModelCard(directory)
   const languages = known.task === 'transcribe' ? await CtcTokenizer.languages(directory) : []
   return {

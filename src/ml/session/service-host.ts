@@ -5,7 +5,7 @@
  */
 import { UserError } from '../../errors.js'
 import { type Place, startProcess, startWorker } from './placement.js'
-import { OPENING, type ServiceMessage, type ServiceModule } from './service.js'
+import { type Failure, OPENING, type ServiceMessage, type ServiceModule } from './service.js'
 
 export interface ServiceHostOptions {
   readonly placement?: 'process' | 'worker'
@@ -261,12 +261,16 @@ const closedError = (): UserError => new UserError('the service is closed', { co
 /** What a service says when memory runs out below it. */
 const OUT_OF_MEMORY = /bad_alloc|allocation failed|failed to allocate|out of memory/i
 
-function refused({ name, message }: { readonly name: string; readonly message: string }): Error {
+function refused({ name, message, user }: Failure): Error {
   if (OUT_OF_MEMORY.test(message))
     return new UserError(`the model does not fit into its memory: ${message}`, {
       code: 'UNAVAILABLE',
       remedy: 'raise the memory limit, or send shorter inputs',
     })
+  if (user !== undefined) {
+    const { code, remedy } = user
+    return new UserError(message, { code, ...(remedy === undefined ? {} : { remedy }) })
+  }
   const error = new Error(message)
   error.name = name
   return error

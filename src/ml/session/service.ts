@@ -3,7 +3,7 @@
  * child process or a worker, opens the service there, and passes calls one at a time. Arguments and results are
  * structured clones: numbers, texts, typed arrays.
  */
-import { UserError } from '../../errors.js'
+import { type ErrorCode, UserError } from '../../errors.js'
 
 export interface Service {
   call(method: string, argument: unknown): Promise<unknown>
@@ -32,7 +32,14 @@ export type HostMessage =
 export type ServiceMessage =
   | { readonly kind: 'opened'; readonly residentBytes: number }
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown; readonly residentBytes: number }
-  | { readonly kind: 'failed'; readonly id: number; readonly name: string; readonly message: string }
+  | ({ readonly kind: 'failed'; readonly id: number } & Failure)
+
+/** An error as it crosses: what the person can mend keeps its code and its remedy. */
+export interface Failure {
+  readonly name: string
+  readonly message: string
+  readonly user?: { readonly code: ErrorCode; readonly remedy: string | undefined }
+}
 
 /** Failure to open has no call's number. */
 export const OPENING = 0
@@ -71,11 +78,16 @@ export class ServiceRunner {
       const value = await this.#service.call(message.method, message.argument)
       this.#send({ kind: 'result', id, value, residentBytes: process.memoryUsage.rss() })
     } catch (error) {
-      const { name, message: text } = error instanceof Error ? error : new Error(String(error))
-      // What a person can mend crosses over with its remedy.
-      this.#send({ kind: 'failed', id, name, message: error instanceof UserError ? error.line : text })
+      this.#send({ kind: 'failed', id, ...failureOf(error) })
     }
   }
+}
+
+function failureOf(thrown: unknown): Failure {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+  const { name, message } = error
+  if (!(error instanceof UserError)) return { name, message }
+  return { name, message, user: { code: error.code, remedy: error.remedy } }
 }
 
 async function openService({ url, factory, options }: ServiceModule): Promise<Service> {

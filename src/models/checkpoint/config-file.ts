@@ -1,10 +1,20 @@
 /** config.json of a model directory, checked by a schema; every fault in one line that names the file. */
 import { join } from 'node:path'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { readJsonObject } from '../../ml/files/read-json.js'
 import { printable, refuse } from '../../ml/files/refuse.js'
+import { ShapeError } from '../../ml/graph/index.js'
 
 export type JsonObject = Readonly<Record<string, unknown>>
+
+/** A width, a kernel, a vocabulary: four times the largest vocabulary that was published. */
+export const size = z
+  .number()
+  .int()
+  .positive()
+  .max(2 ** 22)
+/** Blocks of a network; the deepest published here has 48. A graph is built of each before the weights are seen. */
+export const depth = z.number().int().nonnegative().max(512)
 
 export const readConfig = (directory: string): Promise<JsonObject> =>
   readJsonObject(join(directory, 'config.json'))
@@ -24,6 +34,15 @@ export function parseConfig<Schema extends z.ZodType>(
   const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'it'}: ${issue.message}`)
   throw refuse(path, `is not a configuration that is known here: ${printable(faults.join(', '))}`, {
     remedy: 'use the config.json that was published with the weights',
+  })
+}
+
+/** Sizes that fit one by one and not together are the file's fault, whatever part of the network finds them. */
+export function asConfigFault(error: unknown, directory: string): unknown {
+  if (!(error instanceof ShapeError)) return error
+  return refuse(join(directory, 'config.json'), `describes no network: ${printable(error.message)}`, {
+    remedy: 'use the config.json that was published with the weights',
+    cause: error,
   })
 }
 

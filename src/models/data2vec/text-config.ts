@@ -3,9 +3,8 @@ import { z } from 'zod'
 import { refuse } from '../../ml/files/refuse.js'
 import { gelu } from '../../ml/graph/index.js'
 import { type Activation, activation } from '../checkpoint/activation.js'
-import { type JsonObject, labelsOf, parseConfig } from '../checkpoint/config-file.js'
+import { depth, type JsonObject, labelsOf, parseConfig, size } from '../checkpoint/config-file.js'
 
-const size = z.number().int().positive()
 const count = z.number().int().nonnegative()
 
 /** The published defaults are those of data2vec-text-base. */
@@ -13,7 +12,7 @@ const schema = z.object({
   model_type: z.literal('data2vec-text'),
   vocab_size: size.default(30522),
   hidden_size: size.default(768),
-  num_hidden_layers: count.default(12),
+  num_hidden_layers: depth.default(12),
   num_attention_heads: size.default(12),
   intermediate_size: size.default(3072),
   hidden_act: activation.default(() => gelu),

@@ -5,6 +5,7 @@ import { Graph } from '../../ml/graph/index.js'
 import { encodeModel, quantise } from '../../ml/onnx/index.js'
 import { Session, type SessionOptions, type TensorValue } from '../../ml/session/session.js'
 import { ByteBpeTokenizer } from '../../ml/tokenizers/byte-bpe.js'
+import { asConfigFault } from '../checkpoint/config-file.js'
 import { data2vecWeights, openTextCheckpoint, type TextCheckpoint } from './checkpoint.js'
 import { outputHiddenStates } from './hidden-states.js'
 import type { TextTask } from './names.js'
@@ -71,7 +72,7 @@ export class TextModel {
       return new TextModel(checkpoint, task, tokenizer, session)
     } catch (error) {
       await checkpoint.close()
-      throw error
+      throw asConfigFault(error, directory)
     }
   }
 

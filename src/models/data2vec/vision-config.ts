@@ -3,10 +3,8 @@ import { z } from 'zod'
 import { refuse } from '../../ml/files/refuse.js'
 import { gelu } from '../../ml/graph/index.js'
 import { type Activation, activation } from '../checkpoint/activation.js'
-import { type JsonObject, labelsOf, parseConfig } from '../checkpoint/config-file.js'
+import { depth, type JsonObject, labelsOf, parseConfig, size } from '../checkpoint/config-file.js'
 
-const size = z.number().int().positive()
-const count = z.number().int().nonnegative()
 /** One number for both sides, or [height, width]. */
 const sides = z
   .union([size, z.tuple([size, size])])
@@ -16,7 +14,7 @@ const sides = z
 const schema = z.object({
   model_type: z.literal('data2vec-vision'),
   hidden_size: size.default(768),
-  num_hidden_layers: count.default(12),
+  num_hidden_layers: depth.default(12),
   num_attention_heads: size.default(12),
   intermediate_size: size.default(3072),
   hidden_act: activation.default(() => gelu),

@@ -5,6 +5,7 @@ import { Graph } from '../../ml/graph/index.js'
 import { type Image, type ImageOptions, prepareImage, readImageOptions } from '../../ml/image/index.js'
 import { encodeModel, quantise } from '../../ml/onnx/index.js'
 import { Session, type SessionOptions, type TensorValue } from '../../ml/session/session.js'
+import { asConfigFault } from '../checkpoint/config-file.js'
 import { data2vecWeights, openVisionCheckpoint, type VisionCheckpoint } from './checkpoint.js'
 import { outputHiddenStates } from './hidden-states.js'
 import type { VisionTask } from './names.js'
@@ -64,7 +65,7 @@ export class VisionModel {
       return new VisionModel(checkpoint, task, image, session)
     } catch (error) {
       await checkpoint.close()
-      throw error
+      throw asConfigFault(error, directory)
     }
   }
 

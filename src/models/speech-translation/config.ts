@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { printable, refuse } from '../../ml/files/refuse.js'
 import { gelu, geluTanh, relu, sigmoid, silu, type Tensor, tanh } from '../../ml/graph/index.js'
-import { type JsonObject, parseConfig } from '../checkpoint/config-file.js'
+import { depth, type JsonObject, parseConfig, size } from '../checkpoint/config-file.js'
 import { parseSpeechConfig, type SpeechEncoderConfig } from '../wav2vec2/config.js'
 
 type Activation = (x: Tensor) => Tensor
@@ -20,15 +20,13 @@ const activations: Readonly<Record<string, Activation>> = {
   tanh,
 }
 
-const size = z.number().int().positive()
-
 /** The published defaults are those of mBART large (Liu et al. 2020). */
 const decoderSchema = z.object({
   model_type: z.enum(['mbart']),
   vocab_size: size.default(50265),
   d_model: size.default(1024),
   max_position_embeddings: size.default(1024),
-  decoder_layers: size.default(12),
+  decoder_layers: depth.min(1).default(12),
   decoder_attention_heads: size.default(16),
   decoder_ffn_dim: size.default(4096),
   activation_function: z

@@ -18,7 +18,7 @@ import {
   type TensorValues,
 } from '../../ml/session/session.js'
 import { MBart50Tokenizer } from '../../ml/tokenizers/mbart50.js'
-import { readConfig } from '../checkpoint/config-file.js'
+import { asConfigFault, readConfig } from '../checkpoint/config-file.js'
 import { WeightFiles } from '../checkpoint/weight-files.js'
 import { CheckpointWeights } from '../checkpoint/weights.js'
 import { adaptedCount, frameCount, leastSamples } from '../wav2vec2/config.js'
@@ -114,7 +114,7 @@ export class SpeechTranslator {
     } catch (error) {
       for (const session of opened) await session.close()
       await files.close()
-      throw error
+      throw asConfigFault(error, directory)
     }
   }
 

@@ -10,6 +10,7 @@ import {
   type TensorValues,
 } from '../../ml/session/session.js'
 import { Random } from '../../ml/train/random.js'
+import { asConfigFault } from '../checkpoint/config-file.js'
 import { align, priorLatents } from './alignment.js'
 import { openVitsCheckpoint, type VitsCheckpoint, weightsOf } from './checkpoint.js'
 import type { VitsConfig } from './config.js'
@@ -103,7 +104,7 @@ export class VitsModel {
     } catch (error) {
       for (const each of opened) await each.close()
       await checkpoint.close()
-      throw error
+      throw asConfigFault(error, directory)
     }
   }
 

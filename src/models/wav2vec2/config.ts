@@ -6,17 +6,18 @@ import { z } from 'zod'
 import { refuse } from '../../ml/files/refuse.js'
 import { gelu } from '../../ml/graph/index.js'
 import { type Activation, activation } from '../checkpoint/activation.js'
-import { type JsonObject, labelsOf, parseConfig } from '../checkpoint/config-file.js'
+import { depth, type JsonObject, labelsOf, parseConfig, size } from '../checkpoint/config-file.js'
 
-const size = z.number().int().positive()
 const count = z.number().int().nonnegative()
+/** Published front ends have seven, stacks of positions five. */
+const MOST_CONVOLUTIONS = 64
 const rate = z.number().min(0).max(1)
 
 /** The published defaults are those of wav2vec 2.0 base. */
 const schema = z.object({
   model_type: z.enum(['wav2vec2', 'hubert', 'data2vec-audio']),
   hidden_size: size.default(768),
-  num_hidden_layers: count.default(12),
+  num_hidden_layers: depth.default(12),
   num_attention_heads: size.default(12),
   intermediate_size: size.default(3072),
   hidden_act: activation.default(() => gelu),
@@ -24,7 +25,7 @@ const schema = z.object({
   feat_extract_norm: z.enum(['group', 'layer']).default('group'),
   feat_extract_activation: activation.default(() => gelu),
   feat_proj_layer_norm: z.boolean().default(true),
-  conv_dim: z.array(size).min(1).default([512, 512, 512, 512, 512, 512, 512]),
+  conv_dim: z.array(size).min(1).max(MOST_CONVOLUTIONS).default([512, 512, 512, 512, 512, 512, 512]),
   conv_stride: z.array(size).default([5, 2, 2, 2, 2, 2, 2]),
   conv_kernel: z.array(size).default([10, 3, 3, 3, 3, 2, 2]),
   conv_bias: z.boolean().default(false),
@@ -37,7 +38,7 @@ const schema = z.object({
   add_adapter: z.boolean().default(false),
   adapter_kernel_size: size.default(3),
   adapter_stride: size.default(2),
-  num_adapter_layers: count.default(3),
+  num_adapter_layers: depth.default(3),
   output_hidden_size: size.nullish(),
   use_weighted_layer_sum: z.boolean().default(false),
   classifier_proj_size: size.default(256),
@@ -189,6 +190,8 @@ export function parseSpeechConfig(json: JsonObject, path: string): SpeechEncoder
     throw refuse(path, `hidden_size ${c.hidden_size} does not divide into ${c.num_attention_heads} heads`)
   const positions = c.num_conv_pos_embeddings ?? DEFAULT_POSITIONS[c.model_type]
   const groups = c.num_conv_pos_embedding_groups
+  if (isData2Vec && positions > MOST_CONVOLUTIONS)
+    throw refuse(path, `num_conv_pos_embeddings ${positions} is more than ${MOST_CONVOLUTIONS} layers`)
   return {
     modelType: c.model_type,
     frontEnd: {

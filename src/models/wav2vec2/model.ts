@@ -14,6 +14,7 @@ import {
   type TensorValue,
   type TensorValues,
 } from '../../ml/session/session.js'
+import { asConfigFault } from '../checkpoint/config-file.js'
 import { openSpeechCheckpoint, type SpeechCheckpoint, speechWeights } from './checkpoint.js'
 import { adaptedCount, frameCount, leastSamples, type SpeechEncoderConfig } from './config.js'
 import { buildServed } from './graph.js'
@@ -80,7 +81,7 @@ export class SpeechModel {
       return new SpeechModel(checkpoint, task, waveform, session)
     } catch (error) {
       await checkpoint.close()
-      throw error
+      throw asConfigFault(error, directory)
     }
   }
 
