@@ -1,10 +1,11 @@
 /**
- * Dynamic int8 quantisation of a graph that is to be served: matrix products with stored weights become integer ones.
- * Weights are rounded to 8 bits, symmetrically, with a scale for each output; inputs are measured and rounded at each
- * run (Jacob et al. 2018; onnxruntime's DynamicQuantizeMatMul). Convolutions, norms and embeddings stay as they are.
+ * Dynamic int8 quantisation of a graph that is to be served: matrix products with stored weights, and convolutions
+ * over time that are as heavy, become integer ones. Inputs are measured and rounded at each run (Jacob et al. 2018;
+ * onnxruntime's DynamicQuantizeMatMul). Other convolutions, norms and embeddings stay as they are.
  */
-import { toFloat32Into } from '../files/convert.js'
-import type { Graph, Initializer, Node, Tensor } from '../graph/index.js'
+import type { Graph, Node, Tensor } from '../graph/index.js'
+import { convolutionOf, emitConvolution } from './quantise-convolution.js'
+import { type Rounded, roundColumns, type StoredMatrix, storedBehind, storedValues } from './rounding.js'
 
 export interface QuantiseOptions {
   /** Weights with fewer elements stay: they cost nothing and lose accuracy. */
@@ -21,135 +22,115 @@ export interface QuantiseReport {
 }
 
 const LEAST = 4096
-const GREATEST = 127
-
-interface StoredMatrix {
-  readonly name: string
-  /** In row-major order: [inner, outer], or [outer, inner] where it is used transposed. */
-  readonly values: Float32Array
-  readonly transposed: boolean
-  readonly inner: number
-  readonly outer: number
-  readonly storedBytes: number
-}
 
 /** Changes the graph in place. */
 export function quantise(graph: Graph, options: QuantiseOptions = {}): QuantiseReport {
   const { least = LEAST, keep = () => false } = options
-  const done = new Map<Tensor, Quantised>()
+  const done = new Map<Tensor, Rounded>()
   const report = { weights: [] as string[], bytesBefore: 0, bytesAfter: 0 }
-  graph.nodes.forEach((node, i) => {
+  const round = (weight: Tensor, shapeOf: (shape: readonly number[]) => Layout): Rounded | undefined => {
+    const known = done.get(weight)
+    if (known !== undefined) return known
+    const matrix = storedMatrix(graph, weight, shapeOf)
+    if (matrix === undefined || matrix.inner * matrix.outer < least || keep(matrix.name)) return undefined
+    const rounded = roundColumns(graph, matrix)
+    done.set(weight, rounded)
+    report.weights.push(matrix.name)
+    report.bytesBefore += matrix.storedBytes
+    report.bytesAfter += matrix.values.length + 4 * matrix.outer
+    return rounded
+  }
+  // What takes a node's place may be several, which stand where it stood: nodes are in an order that runs.
+  for (const node of graph.nodes.splice(0)) {
     const product = productOf(node)
-    const weight = node.inputs[1]
-    if (product === undefined || weight === undefined || weight.rank !== 2) return
-    let quantised = done.get(weight)
-    if (quantised === undefined) {
-      const matrix = storedMatrix(graph, weight, product.transposed, least, keep)
-      if (matrix === undefined) return
-      quantised = roundColumns(graph, matrix)
-      done.set(weight, quantised)
-      report.weights.push(matrix.name)
-      report.bytesBefore += matrix.storedBytes
-      report.bytesAfter += matrix.values.length + 4 * matrix.outer
-    }
-    const { scale } = product
-    const scales =
-      scale === 1
-        ? quantised.scales
-        : graph.constant(
-            quantised.steps.map((step) => step * scale),
-            [quantised.steps.length],
-          )
-    const changed: Node = {
-      op: 'DynamicQuantizeMatMul',
-      domain: 'com.microsoft',
-      name: `${node.name}.int8`,
-      inputs: [node.inputs[0], quantised.weight, scales, undefined, node.inputs[2]],
-      outputs: node.outputs,
-      attributes: {},
-    }
-    graph.nodes[i] = changed
-    for (const output of node.outputs) output.node = changed
-  })
+    const convolution = product === undefined ? convolutionOf(node) : undefined
+    const rounded =
+      product !== undefined
+        ? round(product.weight, product.transposed ? columnsInRows : rows)
+        : convolution && round(convolution.weight, tapsInFront)
+    if (rounded === undefined) graph.nodes.push(node)
+    else if (product !== undefined) replace(graph, node, product, rounded)
+    else if (convolution !== undefined) emitConvolution(graph, node, convolution, rounded)
+  }
   return report
 }
 
-interface Quantised {
+interface Layout {
+  readonly inner: number
+  readonly outer: number
+  readonly at: (inner: number, outer: number) => number
+}
+
+/** [inner, outer]. */
+const rows = ([inner = 0, outer = 0]: readonly number[]): Layout => ({
+  inner,
+  outer,
+  at: (i, column) => i * outer + column,
+})
+
+/** [outer, inner]. */
+const columnsInRows = ([outer = 0, inner = 0]: readonly number[]): Layout => ({
+  inner,
+  outer,
+  at: (i, column) => column * inner + i,
+})
+
+/** A convolution's [outer, channels, taps]; a frame's neighbours lie one behind the other, all channels of each. */
+const tapsInFront = ([outer = 0, channels = 0, taps = 0]: readonly number[]): Layout => ({
+  inner: channels * taps,
+  outer,
+  at: (i, column) => (column * channels + (i % channels)) * taps + Math.floor(i / channels),
+})
+
+interface Product {
   readonly weight: Tensor
-  readonly scales: Tensor
-  readonly steps: Float32Array
+  readonly transposed: boolean
+  readonly scale: number
+}
+
+function replace(graph: Graph, node: Node, { scale }: Product, rounded: Rounded): void {
+  const scales =
+    scale === 1
+      ? rounded.scales
+      : graph.constant(
+          rounded.steps.map((step) => step * scale),
+          [rounded.steps.length],
+        )
+  const changed: Node = {
+    op: 'DynamicQuantizeMatMul',
+    domain: 'com.microsoft',
+    name: `${node.name}.int8`,
+    inputs: [node.inputs[0], rounded.weight, scales, undefined, node.inputs[2]],
+    outputs: node.outputs,
+    attributes: {},
+  }
+  graph.nodes.push(changed)
+  for (const output of node.outputs) output.node = changed
 }
 
 /** How a node multiplies by its second operand; undefined for nodes that do not, or turn the first round. */
-function productOf(node: Node): { readonly transposed: boolean; readonly scale: number } | undefined {
-  if (node.op === 'MatMul') return { transposed: false, scale: 1 }
-  if (node.op === 'Gemm') return { transposed: true, scale: 1 }
+function productOf(node: Node): Product | undefined {
+  const weight = node.inputs[1]
+  if (weight?.rank !== 2) return undefined
+  if (node.op === 'MatMul') return { weight, transposed: false, scale: 1 }
+  if (node.op === 'Gemm') return { weight, transposed: true, scale: 1 }
   if (node.op !== 'FusedMatMul') return undefined
   const { transA, transB, alpha } = node.attributes
   if (transA?.kind !== 'int' || transA.value !== 0 || transB?.kind !== 'int' || alpha?.kind !== 'float')
     return undefined
-  return { transposed: transB.value === 1, scale: alpha.value }
+  return { weight, transposed: transB.value === 1, scale: alpha.value }
 }
 
-/** A weight's values, where it is stored with the model (as float32, or in half precision behind a cast). */
+/** A weight that is stored with the model (as float32, or in half precision behind a cast). */
 function storedMatrix(
   graph: Graph,
   weight: Tensor,
-  transposed: boolean,
-  least: number,
-  keep: (name: string) => boolean,
+  layoutOf: (shape: readonly number[]) => Layout,
 ): StoredMatrix | undefined {
-  const stored = weight.node?.op === 'Cast' ? weight.node.inputs[0] : weight
-  const initializer = stored === undefined ? undefined : graph.initializers.get(stored)
-  if (stored === undefined || initializer === undefined || keep(stored.name)) return undefined
-  const [rows = 0, columns = 0] = stored.shape.map(Number)
-  if (rows * columns < least) return undefined
-  const found = valuesOf(initializer)
+  const initializer = storedBehind(graph, weight)
+  if (initializer === undefined) return undefined
+  const found = storedValues(initializer)
   if (found === undefined) return undefined
-  const { values, storedBytes } = found
-  const [inner, outer] = transposed ? [columns, rows] : [rows, columns]
-  return { name: stored.name, values, transposed, inner, outer, storedBytes }
-}
-
-function valuesOf({ tensor, source }: Initializer) {
-  const data = source.kind === 'inline' ? source.data : source.load?.()
-  if (data === undefined) return undefined
-  if (data instanceof Float32Array) return { values: data, storedBytes: data.byteLength }
-  const dtype = tensor.dtype === 'float16' ? 'F16' : tensor.dtype === 'bfloat16' ? 'BF16' : undefined
-  if (dtype === undefined) return undefined
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  const values = new Float32Array(data.byteLength / 2)
-  toFloat32Into(dtype, bytes, values, 0)
-  return { values, storedBytes: data.byteLength }
-}
-
-/** Outputs rounded together: their rows of a transposed weight are read while the places they go to are in the cache. */
-const TOGETHER = 64
-
-function roundColumns(graph: Graph, matrix: StoredMatrix): Quantised {
-  const { name, values, transposed, inner, outer } = matrix
-  const [outerStride, innerStride] = transposed ? [inner, 1] : [1, outer]
-  const steps = new Float32Array(outer)
-  for (let row = 0, i = 0; row < values.length / (transposed ? inner : outer); row++)
-    for (let column = 0; column < (transposed ? inner : outer); column++, i++) {
-      const place = transposed ? row : column
-      const size = Math.abs(values[i] as number)
-      if (size > (steps[place] as number)) steps[place] = size
-    }
-  // A column of zeros has any scale.
-  for (let column = 0; column < outer; column++) steps[column] = (steps[column] as number) / GREATEST || 1
-  const rounded = new Int8Array(values.length)
-  for (let from = 0; from < outer; from += TOGETHER) {
-    const to = Math.min(outer, from + TOGETHER)
-    for (let i = 0; i < inner; i++)
-      for (let column = from; column < to; column++)
-        rounded[i * outer + column] = Math.round(
-          (values[column * outerStride + i * innerStride] as number) / (steps[column] as number),
-        )
-  }
-  return {
-    weight: graph.initializer(`${name}.int8`, 'int8', [inner, outer], { kind: 'inline', data: rounded }),
-    scales: graph.initializer(`${name}.int8.scale`, 'float32', [outer], { kind: 'inline', data: steps }),
-    steps,
-  }
+  const { tensor } = initializer
+  return { name: tensor.name, ...layoutOf(tensor.shape.map(Number)), ...found }
 }

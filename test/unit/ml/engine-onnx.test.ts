@@ -6,11 +6,21 @@ import { onnx } from 'onnx-proto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SafetensorsFile } from '../../../src/ml/files/safetensors-reader.js'
 import { writeSafetensors } from '../../../src/ml/files/safetensors-writer.js'
-import { add, affine, Graph, gelu, matmul, scan } from '../../../src/ml/graph/index.js'
+import {
+  add,
+  affine,
+  conv,
+  Graph,
+  gelu,
+  matmul,
+  reachableNodes,
+  scan,
+  type Tensor,
+} from '../../../src/ml/graph/index.js'
 import { linear, StoredWeights } from '../../../src/ml/layers/index.js'
 import { encodeModel, quantise } from '../../../src/ml/onnx/index.js'
 import { evaluate, floats } from '../../../src/ml/session/evaluate.js'
-import { Session } from '../../../src/ml/session/session.js'
+import { Session, type TensorValue } from '../../../src/ml/session/session.js'
 import { Random } from '../../../src/ml/train/random.js'
 
 describe('an encoded model', () => {
@@ -120,6 +130,17 @@ describe('weights beside the model', () => {
   })
 })
 
+const outputsOf = (graph: Graph): readonly Tensor[] => graph.outputs.map(({ tensor }) => tensor)
+
+/** Of the difference to the first value, over the first. */
+function distance(before: TensorValue | undefined, after: TensorValue | undefined): number {
+  const [a, b] = [before, after].map((value) => Array.from((value?.data ?? []) as Float32Array))
+  if (a === undefined || b === undefined || a.length === 0 || a.length !== b.length) return Number.NaN
+  const size = (values: readonly number[]): number =>
+    Math.sqrt(values.reduce((total, x) => total + x ** 2, 0))
+  return size(a.map((value, i) => value - (b[i] ?? 0))) / size(a)
+}
+
 describe('dynamic int8', () => {
   function build(random: Random): Graph {
     const graph = new Graph()
@@ -155,6 +176,77 @@ describe('dynamic int8', () => {
     const error = Math.sqrt(before.reduce((total, value, i) => total + (value - (after[i] ?? 0)) ** 2, 0))
     expect(error / size).toBeLessThan(0.02)
     expect(error).toBeGreaterThan(0)
+  })
+
+  it.each([
+    { taps: 3, stride: 2, frames: 31 },
+    { taps: 2, stride: 2, frames: 24 },
+    { taps: 1, stride: 1, frames: 9 },
+    { taps: 5, stride: 3, frames: 40 },
+  ])('makes products of convolutions over time: %o', async ({ taps, stride, frames }) => {
+    const channels = 24
+    const random = new Random(4)
+    const weights = Array.from({ length: 2 }, () =>
+      Float32Array.from({ length: channels * channels * taps }, () => random.normal() / 8),
+    )
+    const bias = Float32Array.from({ length: channels }, () => random.normal())
+    const convolutions = (): Graph => {
+      const graph = new Graph()
+      let x = graph.input('x', 'float32', ['batch', channels, 'frames'])
+      weights.forEach((data, i) => {
+        const weight = graph.initializer(`w${i}`, 'float32', [channels, channels, taps], {
+          kind: 'inline',
+          data,
+        })
+        x = gelu(conv(x, weight, graph.constant(bias, [channels]), { stride }))
+      })
+      graph.output('y', x)
+      return graph
+    }
+    const inputs = {
+      x: floats(
+        [2, channels, frames],
+        Float32Array.from({ length: 2 * channels * frames }, () => random.normal()),
+      ),
+    }
+    const before = (await evaluate(convolutions(), inputs)).y
+    const graph = convolutions()
+    expect(quantise(graph, { least: 1 }).weights).toEqual(['w0', 'w1'])
+    expect(graph.nodes.some(({ op }) => op === 'Conv')).toBe(false)
+    // Between the two, frames stay as they lie: one turn at the beginning and one at the end.
+    expect(reachableNodes(graph, outputsOf(graph)).filter(({ op }) => op === 'Transpose')).toHaveLength(2)
+    const after = (await evaluate(graph, inputs)).y
+    expect(after?.shape).toEqual(before?.shape)
+    expect(distance(before, after)).toBeLessThan(0.03)
+    expect(distance(before, after)).toBeGreaterThan(0)
+  })
+
+  it('leaves convolutions alone that pad, dilate, fall into groups or hear raw sound', () => {
+    const graph = new Graph()
+    const build = (name: string, channels: number, options: object, groups = 1): void => {
+      const shape = [16, channels / groups, 3]
+      const data = new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(1)
+      const weight = graph.initializer(`${name}.weight`, 'float32', shape, { kind: 'inline', data })
+      const x = graph.input(name, 'float32', [1, channels, 'frames'])
+      graph.output(`${name}.y`, conv(x, weight, undefined, { ...options, groups }))
+    }
+    build('padded', 16, { padding: 1 })
+    build('dilated', 16, { dilation: 2 })
+    build('grouped', 16, {}, 2)
+    build('sound', 1, {})
+    expect(quantise(graph, { least: 1 }).weights).toEqual([])
+  })
+
+  it('clips nothing where large inputs meet large weights, on any processor', async () => {
+    const graph = new Graph()
+    const [inner, outer] = [64, 16]
+    const data = Float32Array.from({ length: inner * outer }, (_, i) => (i % 3 === 0 ? 1 : 0.9))
+    const weight = graph.initializer('w', 'float32', [inner, outer], { kind: 'inline', data })
+    graph.output('y', matmul(graph.input('x', 'float32', [4, inner]), weight))
+    const inputs = { x: floats([4, inner], new Float32Array(4 * inner).fill(1)) }
+    const before = (await evaluate(graph, inputs)).y
+    quantise(graph, { least: 1 })
+    expect(distance(before, (await evaluate(graph, inputs)).y)).toBeLessThan(0.01)
   })
 
   it('leaves alone what it is told to, and what is small', () => {

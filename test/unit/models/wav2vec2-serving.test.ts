@@ -25,8 +25,10 @@ describe('int8', () => {
     buildServed(graph, weights.parameters(), checkpoint.config, { task: 'ctc' })
     weights.finish()
     const report = quantise(graph, { least: 1 })
-    // Four projections and two feed-forward layers a block, the projection to the encoder's width, the head.
-    expect(report.weights.length).toBe(6 * checkpoint.config.blocks + 2)
+    // Four projections and two feed-forward layers a block, the projection to the encoder's width, the head, and the
+    // front end's convolutions but the first, which hears raw sound.
+    const { blocks, frontEnd } = checkpoint.config
+    expect(report.weights.length).toBe(6 * blocks + 2 + frontEnd.layers.length - 1)
     expect(report.bytesAfter).toBeLessThan(report.bytesBefore / 2)
     const session = await Session.open(encodeModel(graph), { weightsFolder: checkpoint.files.folder })
     const { shape } = golden.tensor('single.input_values')
