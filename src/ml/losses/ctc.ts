@@ -174,7 +174,9 @@ export function ctcLoss(
     counts: unsqueeze(less(unsqueeze(iota(logits, time), 1), unsqueeze(frames, 0)), 2),
   }
   const { alphas, logLikelihood } = forward(problem)
-  const possible = greater(logLikelihood, IMPOSSIBLE)
+  // What is no number must stay none: taken for an impossibility it would count 0, and training would stand still.
+  const isNumber = equal(logLikelihood, logLikelihood)
+  const possible = or(greater(logLikelihood, IMPOSSIBLE), not(isNumber))
   const value = where(possible, neg(logLikelihood), zeroInfinity ? 0 : Number.POSITIVE_INFINITY)
 
   const each = withGradient(value, [logits], (gradient) => {
