@@ -20,6 +20,8 @@ export interface Slope {
   readonly slope: number
   /** The same by central differences. */
   readonly measured: number
+  /** By the names of the checkpoint. */
+  readonly gradients: ReadonlyMap<string, TensorValue>
 }
 
 /** The masked language model's loss on the case's batch. */
@@ -86,8 +88,8 @@ async function slopeOf(
   const session = await Session.open(encodeModel(graph))
   try {
     const weights = new Map<string, Float32Array>()
-    for (const { name } of entries)
-      weights.set(name, await source.readFloat32(isHead(name, naming) ? name : prefix + name))
+    const storedName = (name: string): string => (isHead(name, naming) ? name : prefix + name)
+    for (const { name } of entries) weights.set(name, await source.readFloat32(storedName(name)))
     /** With every weight moved by so much along a direction. */
     const runAt = (amount: number, direction: (name: string) => Float32Array | undefined) => {
       const feeds: Record<string, TensorValue> = { ...given }
@@ -109,7 +111,10 @@ async function slopeOf(
       return Number(value?.data[0])
     }
     const measured = ((await lossAt(STEP)) - (await lossAt(-STEP))) / (2 * STEP)
-    return { loss: here.loss, slope: length, measured }
+    const byName = new Map<string, TensorValue>()
+    for (const { name, shape } of entries)
+      byName.set(storedName(name), { dtype: 'float32', shape, data: gradientOf(name) })
+    return { loss: here.loss, slope: length, measured, gradients: byName }
   } finally {
     await session.close()
     await source.close()

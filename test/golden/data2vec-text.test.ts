@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TextModel } from '../../src/models/data2vec/text-model.js'
 import { textLoss } from './data2vec-support.js'
 import { type GoldenCase, goldenCases } from './harness.js'
+import { expectGradients } from './speech-support.js'
 
 /** Hidden states that the case holds: `batch.hidden_states.N`. */
 const statesOf = (golden: GoldenCase): readonly number[] =>
@@ -46,9 +47,10 @@ for (const golden of goldenCases('08'))
     })
 
     it('the loss in training, whose gradient is the slope of the loss', async () => {
-      const { loss, slope, measured } = await textLoss(golden)
+      const { loss, slope, measured, gradients } = await textLoss(golden)
       golden.expectTensor('batch.loss', loss)
       expect(Math.abs(slope)).toBeGreaterThan(0.01)
-      expect(measured / slope).toBeCloseTo(1, 2)
+      expect(Math.abs(measured / slope - 1)).toBeLessThan(0.02)
+      if (golden.has('grads.safetensors')) expectGradients(golden, gradients)
     })
   })

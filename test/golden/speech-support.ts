@@ -98,7 +98,7 @@ export function expectGradients(golden: GoldenCase, gradients: ReadonlyMap<strin
     const want = expected[name]
     const got = gradients.get(name)
     expect(got?.shape, `gradient of ${name}`).toEqual(want?.shape)
-    const tolerance = name.endsWith('k_proj.bias') ? { rtol: 0, atol: 1e-3 } : golden.gradientTolerance
+    const tolerance = /(?:k_proj|key)\.bias$/.test(name) ? { rtol: 0, atol: 1e-3 } : golden.gradientTolerance
     golden.expectClose(
       `gradient of ${name}`,
       got?.data as Float32Array,

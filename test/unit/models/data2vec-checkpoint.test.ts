@@ -122,6 +122,19 @@ describe('a text model', () => {
     await model.close()
   })
 
+  it('counts positions over the tokens that are no padding, wherever it is', async () => {
+    const model = await TextModel.open(golden.folder)
+    const ids = golden.integers('text0.input_ids')
+    const padding = [1, 2].map(() => model.config.padId)
+    const tokens = ids.length + padding.length
+    const mask = [...padding.map(() => 0), ...ids.map(() => 1)]
+    const { last } = await model.run({ ids: [...padding, ...ids], mask, rows: 1, tokens })
+    const states = (last?.data ?? new Float32Array(0)) as Float32Array
+    const real = states.subarray(padding.length * model.config.width)
+    golden.expectClose('padded on the left', real, golden.floats('text0.last_hidden_state'))
+    await model.close()
+  })
+
   it('names every missing, surplus and misshapen tensor in one line', async () => {
     const line = await refusal(
       '08',
