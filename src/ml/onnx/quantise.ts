@@ -28,10 +28,10 @@ export function quantise(graph: Graph, options: QuantiseOptions = {}): QuantiseR
   const { least = LEAST, keep = () => false } = options
   const done = new Map<Tensor, Rounded>()
   const report = { weights: [] as string[], bytesBefore: 0, bytesAfter: 0 }
-  const round = (weight: Tensor, shapeOf: (shape: readonly number[]) => Layout): Rounded | undefined => {
+  const round = (weight: Tensor, layoutOf: (shape: readonly number[]) => Layout): Rounded | undefined => {
     const known = done.get(weight)
     if (known !== undefined) return known
-    const matrix = storedMatrix(graph, weight, shapeOf)
+    const matrix = storedMatrix(graph, weight, layoutOf)
     if (matrix === undefined || matrix.inner * matrix.outer < least || keep(matrix.name)) return undefined
     const rounded = roundColumns(graph, matrix)
     done.set(weight, rounded)
@@ -55,31 +55,33 @@ export function quantise(graph: Graph, options: QuantiseOptions = {}): QuantiseR
   return report
 }
 
-interface Layout {
-  readonly inner: number
-  readonly outer: number
-  readonly at: (inner: number, outer: number) => number
-}
+type Layout = Pick<StoredMatrix, 'inner' | 'outer' | 'innerOffsets' | 'outerStride'>
 
 /** [inner, outer]. */
 const rows = ([inner = 0, outer = 0]: readonly number[]): Layout => ({
   inner,
   outer,
-  at: (i, column) => i * outer + column,
+  innerOffsets: Int32Array.from({ length: inner }, (_, i) => i * outer),
+  outerStride: 1,
 })
 
 /** [outer, inner]. */
 const columnsInRows = ([outer = 0, inner = 0]: readonly number[]): Layout => ({
   inner,
   outer,
-  at: (i, column) => column * inner + i,
+  innerOffsets: Int32Array.from({ length: inner }, (_, i) => i),
+  outerStride: inner,
 })
 
 /** A convolution's [outer, channels, taps]; a frame's neighbours lie one behind the other, all channels of each. */
 const tapsInFront = ([outer = 0, channels = 0, taps = 0]: readonly number[]): Layout => ({
   inner: channels * taps,
   outer,
-  at: (i, column) => (column * channels + (i % channels)) * taps + Math.floor(i / channels),
+  innerOffsets: Int32Array.from(
+    { length: channels * taps },
+    (_, i) => (i % channels) * taps + Math.floor(i / channels),
+  ),
+  outerStride: channels * taps,
 })
 
 interface Product {

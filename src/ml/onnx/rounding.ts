@@ -8,8 +8,9 @@ export interface StoredMatrix {
   readonly values: Float32Array
   readonly inner: number
   readonly outer: number
-  /** Where the value of an inner and an outer index is. */
-  readonly at: (inner: number, outer: number) => number
+  /** Where each inner index's values begin; those of an outer index lie `outerStride` apart. */
+  readonly innerOffsets: Int32Array
+  readonly outerStride: number
   readonly storedBytes: number
 }
 
@@ -51,25 +52,30 @@ export function storedValues({ tensor, source }: Initializer) {
  * processor computes the same.
  */
 export function roundColumns(graph: Graph, matrix: StoredMatrix): Rounded {
-  const { name, values, inner, outer, at } = matrix
+  const { name, values, inner, outer, innerOffsets, outerStride } = matrix
   const steps = new Float32Array(outer)
   const rounded = new Int8Array(inner * outer)
   for (let from = 0; from < outer; from += TOGETHER) {
     const to = Math.min(outer, from + TOGETHER)
-    for (let i = 0; i < inner; i += 2)
+    for (let i = 0; i < inner; i += 2) {
+      const offset = innerOffsets[i] as number
+      const next = i + 1 < inner ? (innerOffsets[i + 1] as number) : -1
       for (let column = from; column < to; column++) {
-        const first = values[at(i, column)] as number
-        const second = i + 1 < inner ? (values[at(i + 1, column)] as number) : 0
+        const first = values[offset + column * outerStride] as number
+        const second = next < 0 ? 0 : (values[next + column * outerStride] as number)
         const size = Math.max(Math.abs(first), Math.abs(second), Math.abs(first + second))
         if (size > (steps[column] as number)) steps[column] = size
       }
+    }
     // A column of zeros has any scale.
     for (let column = from; column < to; column++) steps[column] = (steps[column] as number) / GREATEST || 1
-    for (let i = 0; i < inner; i++)
+    for (let i = 0; i < inner; i++) {
+      const offset = innerOffsets[i] as number
       for (let column = from; column < to; column++)
         rounded[i * outer + column] = Math.round(
-          (values[at(i, column)] as number) / (steps[column] as number),
+          (values[offset + column * outerStride] as number) / (steps[column] as number),
         )
+    }
   }
   return {
     weight: graph.initializer(`${name}.int8`, 'int8', [inner, outer], { kind: 'inline', data: rounded }),
