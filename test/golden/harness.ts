@@ -7,7 +7,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect } from 'vitest'
+import { expect, it } from 'vitest'
 import type { TensorValue } from '../../src/ml/session/session.js'
 
 export const goldenDirectory =
@@ -219,13 +219,18 @@ export const isLater = (name: string): boolean =>
 
 /**
  * The cases of the set that a test file is for: those whose number (letters left out) is one of `numbers`.
- * A set without any of them fails, so that no test passes on nothing.
+ * Our own set without any of them fails, so that no test passes on nothing; another set (GOLDEN_DIR) may hold fewer
+ * families, and what it lacks is listed as skipped.
  */
 export function goldenCases(...numbers: readonly string[]): readonly GoldenCase[] {
   const names = caseNames().filter(
     (name) => !isLater(name) && numbers.some((number) => [partOf(name), digitsOf(name)].includes(number)),
   )
-  if (names.length === 0) throw new Error(`${goldenDirectory} has no case ${numbers.join(', ')}`)
+  if (names.length === 0) {
+    const lacking = `${goldenDirectory} has no case ${numbers.join(', ')}`
+    if (process.env.GOLDEN_DIR === undefined) throw new Error(lacking)
+    it.skip(lacking)
+  }
   return names.map((name) => new GoldenCase(name))
 }
 
