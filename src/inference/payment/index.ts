@@ -44,6 +44,7 @@ export {
   isVoucherOf,
   paymentDomain,
   readVoucher,
+  type SignatureCheck,
   type SignedVoucher,
   signVoucher,
   VOUCHER,

@@ -6,7 +6,8 @@ import type { Address } from '../../crypto/address.js'
 import type { CborValue } from '../../crypto/cbor.js'
 import { bytes, enumeration, type Infer, integer, object } from '../../crypto/cbor-schema.js'
 import { type TypedDomain, type TypedStructure, typedDigest } from '../../crypto/eip712.js'
-import { recoverAddress, SIGNATURE_BYTES, type Signer } from '../../crypto/identity.js'
+import { SIGNATURE_BYTES, type Signer } from '../../crypto/identity.js'
+import { recovered, type SignatureCheck } from './voucher.js'
 import { weiSchema, weiToBytes } from './wei.js'
 
 export const RECEIPT: TypedStructure = {
@@ -86,8 +87,13 @@ export function receiptDigest(domain: TypedDomain, receipt: Receipt): Uint8Array
   })
 }
 
-export function isReceiptOf(domain: TypedDomain, receipt: SignedReceipt, payee: Address): boolean {
-  return recoverAddress(receiptDigest(domain, receipt), receipt.signature) === payee
+export function isReceiptOf(
+  domain: TypedDomain,
+  receipt: SignedReceipt,
+  payee: Address,
+  isBy: SignatureCheck = recovered,
+): boolean {
+  return isBy(payee, receiptDigest(domain, receipt), receipt.signature)
 }
 
 export function signReceipt(domain: TypedDomain, receipt: Receipt, payee: Signer): SignedReceipt {

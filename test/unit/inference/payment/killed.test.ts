@@ -100,6 +100,11 @@ describe('ledgers whose processes are killed', () => {
       const voucher = left(await payer.ask<SignedVoucher>({ what: 'receive', receipt }, at('receive')))
       const output = await payee.ask<Uint8Array | undefined>({ what: 'pay', voucher, jobId, n }, at('pay'))
       heldWei = voucher.amountWei
+      if (output === undefined) {
+        // Killed right after it said what the job costs, the payee credited it.
+        expect(doomed).toBe('run')
+        return
+      }
       expect(output).toEqual(outputOf(n))
       delivered.add(n)
       await payer.ask({ what: 'deliver', jobId, output: outputOf(n) }, at('deliver'))

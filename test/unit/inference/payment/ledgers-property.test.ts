@@ -32,10 +32,10 @@ describe('payer and payee', () => {
       fc.asyncProperty(fc.array(step, { minLength: 40, maxLength: 250, size: 'max' }), async (steps) => {
         delivered += (await walk(steps)).delivered
       }),
-      { numRuns: Number(process.env.LEDGER_RUNS ?? 40) },
+      { numRuns: Number(process.env.LEDGER_RUNS ?? 25) },
     )
-    expect(delivered).toBeGreaterThan(40)
-  }, 300_000)
+    expect(delivered).toBeGreaterThan(20)
+  }, 1_200_000)
 
   /** One job on a quiet connection, and a crash of either side before and after each step of it. */
   const course: readonly Step['what'][] = [
