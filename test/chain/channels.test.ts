@@ -1,4 +1,7 @@
 /** Payment channels through the client: opened, paid from, redeemed, left, and what cannot be done with them. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { bytesToHex, hexToBytes, toHex, zeroHash } from 'viem'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
@@ -28,7 +31,8 @@ import {
 } from '../../src/chain/index.js'
 import type { Address } from '../../src/crypto/address.js'
 import { Identity } from '../../src/crypto/identity.js'
-import { paymentDomain, signVoucher, voucherDigest } from '../../src/inference/payment/voucher.js'
+import { Payee, Payer, paymentDomain, signVoucher, voucherDigest } from '../../src/inference/payment/index.js'
+import { openStore } from '../../src/store/index.js'
 import { fundedChain, testClientOf, whyNoAnvil } from './support.js'
 
 const DEPOSIT = parseAmount('0.5')
@@ -308,6 +312,53 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     )
     await expect(topUpChannel(poor, { payee, amountWei: 1n })).rejects.toMatchObject({ code: 'NOT_FOUND' })
     await poor.close()
+  })
+
+  it('pays what the two ledgers agreed on, once, over restarts of both', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'plumbline-channels-'))
+    const payee = provider.address
+    const price = parseAmount('0.001')
+    const opened = await open(payee)
+    const domain = paymentDomain(payer.chainId, channelsContract(payer))
+    const channelId = hexToBytes(opened.channelId)
+    const limits = { exposureWei: 10n * price, maxJobs: 8, leastRemainingSeconds: 60 }
+    const policy = { thresholdWei: 2n * price, beforeEndSeconds: 3600, leastWei: 1n }
+    const { timestamp } = await payer.clock()
+    const terms = { channelId, nonce: opened.nonce, depositWei: opened.depositWei, endsAt: opened.endsAt }
+    const bytes = (value: number) => new Uint8Array(32).fill(value)
+    let paidWei = 0n
+    for (let session = 1; session <= 2; session++) {
+      const store = await openStore(join(directory, 'store'))
+      const books = store.paymentsEarned
+      const made = { domain, signer: payer.identity, books: store.paymentsMade }
+      const mine = await Payer.open(made, limits)
+      const theirs = await Payee.open({ domain, signer: provider, books, now: () => timestamp }, limits)
+      const { redeemedWei } = await readChannel(payer, { payer: payer.identity.address, payee })
+      await mine.setChannel(payee, terms)
+      await theirs.setChannel(payer.identity.address, { ...terms, redeemedWei })
+      expect(theirs.due(policy, true)).toEqual([])
+      for (const n of [1, 2, 3]) {
+        const job = { jobId: bytes(10 * session + n), model: bytes(1), input: bytes(2), terms: bytes(3) }
+        await mine.begin(channelId, { ...job, maxPriceWei: price })
+        theirs.admit(channelId, { ...job, maxPriceWei: price })
+        const work = { ...job, output: bytes(4), units: 1, priceWei: price }
+        await theirs.accept(await mine.receive(await theirs.issue(channelId, work)))
+        expect(await theirs.mayRelease(channelId, job.jobId)).toBe(true)
+        await mine.deliver(channelId, job.jobId, bytes(4))
+        theirs.acknowledge(channelId, job.jobId)
+      }
+      const due = theirs.due(policy)
+      expect(due.map(({ reason, dueWei }) => [reason, dueWei])).toEqual([['threshold', 3n * price]])
+      const redeemed = await redeemVouchers(stranger, {
+        payee,
+        vouchers: due.map(({ voucher: each }) => each),
+      })
+      paidWei += redeemed.paidWei
+      await store.close()
+    }
+    expect(paidWei).toBe(6n * price)
+    expect((await readChannel(payer, { payer: payer.identity.address, payee })).redeemedWei).toBe(6n * price)
+    await rm(directory, { recursive: true, force: true })
   })
 
   it('is refused kindly where the addresses file is older than the contract', async () => {
