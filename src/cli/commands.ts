@@ -21,6 +21,7 @@ import { keysExportCommand, keysImportCommand, keysListCommand } from './keys.js
 import { lab } from './lab.js'
 import { measureCommand } from './measure.js'
 import { modelsAddCommand } from './models-add.js'
+import { modelsBenchCommand } from './models-bench.js'
 import { modelsListCommand } from './models-list.js'
 import { modelsRemoveCommand } from './models-remove.js'
 import { modelsShowCommand } from './models-show.js'
@@ -62,6 +63,7 @@ export const COMMANDS: readonly Command[] = [
   modelsListCommand,
   modelsShowCommand,
   modelsRemoveCommand,
+  modelsBenchCommand,
   transcribeCommand,
   identifyCommand,
   translateCommand,

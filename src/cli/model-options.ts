@@ -2,6 +2,7 @@
 import { DEFAULT_DATA_DIR, dataPaths, expandPath } from '../config/paths.js'
 import { UserError } from '../errors.js'
 import type { EmbedInput, ModelCard, Task } from '../inference/catalogue/card.js'
+import type { Catalogue } from '../inference/catalogue/catalogue.js'
 import type { EmbeddingOptions } from '../inference/local/embedding-service.js'
 import type { LocalModel } from '../inference/local/local-model.js'
 import type { Sound } from '../inference/local/speech-service.js'
@@ -10,7 +11,7 @@ import type { CommandIo } from './io.js'
 import { flag, number, text } from './option.js'
 import { Progress } from './progress.js'
 
-const BYTES_PER_GIB = 2 ** 30
+export const BYTES_PER_GIB = 2 ** 30
 
 export const catalogueOptions = { 'data-dir': configOptions['data-dir'] } as const
 
@@ -64,7 +65,7 @@ export async function chooseModel(
   input?: EmbedInput,
 ): Promise<ModelCard> {
   const { Catalogue } = await import('../inference/catalogue/catalogue.js')
-  const { embedsFrom, readCard } = await import('../inference/catalogue/card.js')
+  const { embedsFrom } = await import('../inference/catalogue/card.js')
   const catalogue = await Catalogue.open(dataDirOf(args, io))
   const suits = (card: ModelCard): boolean =>
     input === undefined ? card.task === task : embedsFrom(card) === input
@@ -84,8 +85,7 @@ export async function chooseModel(
   }
 
   async function named(model: string | undefined): Promise<ModelCard> {
-    if (model !== undefined && /[/\\]|^\.+$/.test(model)) return readCard(expandPath(model))
-    if (model !== undefined) return catalogue.get(model)
+    if (model !== undefined) return modelNamed(model, catalogue)
     const fitting = catalogue.list().filter(suits)
     const [only] = fitting
     if (only !== undefined && fitting.length === 1) return only
@@ -101,6 +101,13 @@ export async function chooseModel(
       },
     )
   }
+}
+
+/** One of the catalogue, or what a directory holds. @throws UserError NOT_FOUND, BAD_CONFIG */
+export async function modelNamed(model: string, catalogue: Catalogue): Promise<ModelCard> {
+  if (!/[/\\]|^\.+$/.test(model)) return catalogue.get(model)
+  const { readCard } = await import('../inference/catalogue/card.js')
+  return readCard(expandPath(model))
 }
 
 /** Reads a recording, mixed down to one channel. @throws UserError for what is none */

@@ -70,6 +70,11 @@ export class LocalModel {
     }
   }
 
+  /** Memory of the process that serves it, after its last answer; mapped weights count. */
+  get residentBytes(): number {
+    return this.#host.residentBytes
+  }
+
   transcribe(sound: Sound, signal?: AbortSignal): Promise<Transcription> {
     return this.#call<Transcription>('transcribe', { sound }, signal)
   }

@@ -1,0 +1,131 @@
+/** `plumbline models bench`: what a model costs on this machine. */
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+import type { BenchmarkRow, Precision } from '../inference/local/benchmark.js'
+import { defineCommand } from './command.js'
+import { formatBytes, formatDuration, formatMs, table } from './format.js'
+import { BYTES_PER_GIB, catalogueOptions, dataDirOf, modelNamed } from './model-options.js'
+import { list, number, readNumber, text } from './option.js'
+import { Progress } from './progress.js'
+
+const PRECISIONS: readonly Precision[] = ['fp32', 'int8']
+/** A command, a sentence, a long sentence, and the window that long recordings are cut into. */
+const DEFAULT_SECONDS = [2, 5, 10, 30]
+const SECONDS_LIMITS = { min: 0.1, max: 60 }
+const THREAD_LIMITS = { integer: true, min: 1, max: 256 }
+const DEFAULT_RUNS = 7
+
+export const modelsBenchCommand = defineCommand({
+  path: 'models bench',
+  group: 'models',
+  summary: 'Measure what a model costs on this machine',
+  description: [
+    'Loads it in a process of its own for each precision and number of threads, and calls it with sounds of several ' +
+      'lengths. The real-time factor is the time of a call over the length of its sound: below 1 it keeps up with speech.',
+  ],
+  positionals: {
+    model: text({ summary: 'Name in the catalogue, or a model directory', required: true }),
+  },
+  options: {
+    precision: list<Precision>({
+      summary: 'Weights as they are, or on eight bits',
+      choices: PRECISIONS,
+      defaultText: PRECISIONS.join(),
+    }),
+    threads: list({
+      summary: 'Processor threads to try',
+      placeholder: 'n,...',
+      defaultText: '1 and all',
+      check: (item) => readNumber(item, 'an item', THREAD_LIMITS),
+    }),
+    seconds: list({
+      summary: 'Lengths of sound to try',
+      placeholder: 's,...',
+      defaultText: DEFAULT_SECONDS.join(),
+      check: (item) => readNumber(item, 'an item', SECONDS_LIMITS),
+    }),
+    runs: number({
+      summary: 'Calls of each length that count',
+      placeholder: 'n',
+      integer: true,
+      min: 1,
+      max: 10_000,
+      default: DEFAULT_RUNS,
+    }),
+    memory: number({
+      summary: 'Most memory that the model may take',
+      placeholder: 'GiB',
+      above: 0,
+      defaultText: 'what is free',
+    }),
+    ...catalogueOptions,
+  },
+  examples: [
+    ['models bench mms-1b-all', 'Both precisions, one thread and all'],
+    ['models bench ./wav2vec2 --precision int8 --seconds 5 --runs 100', 'A p99 worth the name'],
+  ],
+  run: async (args, io) => {
+    const { Catalogue } = await import('../inference/catalogue/catalogue.js')
+    const { benchmark } = await import('../inference/local/benchmark.js')
+    const card = await modelNamed(args.model, await Catalogue.open(dataDirOf(args, io)))
+    const plan = {
+      precisions: args.precision ?? PRECISIONS,
+      threads: args.threads?.map(Number) ?? [...new Set([1, availableParallelism()])],
+      seconds: args.seconds?.map(Number) ?? DEFAULT_SECONDS,
+      runs: args.runs,
+      ...(args.memory === undefined ? {} : { memoryBytes: Math.round(args.memory * BYTES_PER_GIB) }),
+    }
+    const progress = new Progress(io.stderr, io.env, !io.output.isJson)
+    const total = plan.precisions.length * plan.threads.length * plan.seconds.length
+    let done = 0
+    progress.live((elapsedMs) => `${card.name}: ${done} of ${total}, ${formatDuration(elapsedMs)}`)
+    const machine = {
+      processor: cpus()[0]?.model ?? 'unknown',
+      cores: availableParallelism(),
+      memoryBytes: totalmem(),
+      /** Others' work at the beginning: above the cores' number, times say little. */
+      loadAverage: loadavg()[0] ?? 0,
+    }
+    try {
+      const rows = await benchmark(
+        card,
+        plan,
+        (row) => {
+          done++
+          io.output.event('measured', row)
+        },
+        io.signal,
+      )
+      const { name, task, architecture, fileBytes } = card
+      const result = { model: name, task, architecture, fileBytes, machine, runs: plan.runs, rows }
+      io.output.result(result, () => {
+        const busy = machine.loadAverage > machine.cores / 2
+        return [
+          `${name} (${formatBytes(fileBytes)}) on ${machine.cores} x ${machine.processor}, ${plan.runs} calls each`,
+          table(rows, COLUMNS),
+          ...(busy
+            ? [`The machine was busy (load ${machine.loadAverage.toFixed(1)}): idle, it is faster.`]
+            : []),
+        ].join('\n')
+      })
+      return 0
+    } finally {
+      progress.stop()
+    }
+  },
+})
+
+const right = 'right' as const
+const COLUMNS = [
+  { title: 'precision', value: ({ precision }: BenchmarkRow) => precision },
+  { title: 'threads', align: right, value: ({ threads }: BenchmarkRow) => String(threads) },
+  { title: 'sound', align: right, value: ({ seconds }: BenchmarkRow) => `${seconds} s` },
+  { title: 'p50', align: right, value: ({ p50Ms }: BenchmarkRow) => formatMs(p50Ms) },
+  { title: 'p99', align: right, value: ({ p99Ms }: BenchmarkRow) => formatMs(p99Ms) },
+  {
+    title: 'real time',
+    align: right,
+    value: ({ realTimeFactor }: BenchmarkRow) => realTimeFactor.toFixed(3),
+  },
+  { title: 'load', align: right, value: ({ loadMs }: BenchmarkRow) => formatDuration(loadMs) },
+  { title: 'memory', align: right, value: ({ memoryBytes }: BenchmarkRow) => formatBytes(memoryBytes) },
+]

@@ -1,0 +1,79 @@
+/** `plumbline models bench` on golden cases' directories. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { percentile } from '../../src/inference/local/benchmark.js'
+import { firstCase } from '../unit/models/checkpoint-copies.js'
+import { cli, ensureBuilt } from './cli-process.js'
+
+let home: string
+beforeAll(() => {
+  ensureBuilt()
+  home = mkdtempSync(join(tmpdir(), 'plumbline-models-bench-'))
+}, 120_000)
+afterAll(() => rmSync(home, { recursive: true, force: true }))
+
+const bench = (...args: readonly string[]) => cli(['models', 'bench', ...args, '--data-dir', home])
+
+describe('models bench', () => {
+  it('measures every precision, number of threads and length', async () => {
+    const { folder } = firstCase('03')
+    const { status, stdout, stderr } = await bench(
+      folder,
+      ...['--seconds', '0.5,2', '--threads', '1,2', '--runs', '3', '--json'],
+    )
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+    const result = JSON.parse(stdout)
+    expect(result).toMatchObject({ task: 'transcribe', architecture: 'Wav2Vec2ForCTC', runs: 3 })
+    expect(result.machine.cores).toBeGreaterThan(0)
+    const key = ({ precision, threads, seconds }: Record<string, unknown>) =>
+      `${precision} ${threads} ${seconds}`
+    expect(result.rows.map(key)).toEqual(
+      ['fp32', 'int8'].flatMap((precision) =>
+        [1, 2].flatMap((threads) => [0.5, 2].map((seconds) => `${precision} ${threads} ${seconds}`)),
+      ),
+    )
+    for (const row of result.rows) {
+      expect(row.p50Ms).toBeGreaterThan(0)
+      expect(row.p99Ms).toBeGreaterThanOrEqual(row.p50Ms)
+      expect(row.realTimeFactor).toBeCloseTo(row.p50Ms / 1000 / row.seconds, 9)
+      expect(row.loadMs).toBeGreaterThan(0)
+      // A process with a runtime in it.
+      expect(row.memoryBytes).toBeGreaterThan(30e6)
+    }
+  }, 120_000)
+
+  it('measures classifiers, translators and embedders of sounds, as a table', async () => {
+    for (const number of ['04', '05', '11']) {
+      const { status, stdout, stderr } = await bench(
+        firstCase(number).folder,
+        ...['--seconds', '1', '--threads', '1', '--runs', '1', '--precision', 'fp32'],
+      )
+      expect(stderr).toBe('')
+      expect(status).toBe(0)
+      expect(stdout).toMatch(/precision +threads +sound +p50 +p99 +real time +load +memory\n/)
+      expect(stdout).toMatch(/\nfp32 +1 +1 s +[\d.]+ ms +[\d.]+ ms +[\d.]+ +/)
+    }
+  }, 120_000)
+
+  it('refuses a model that does not fit, with the figures, and one that takes no sound', async () => {
+    const tooLarge = await bench(firstCase('01').folder, '--memory', '0.05')
+    expect(tooLarge.status).toBe(1)
+    expect(tooLarge.stderr).toMatch(/does not fit: have 0\.05 GiB, need 0\.\d\d GiB/)
+    const words = await bench(firstCase('08').folder)
+    expect(words.status).toBe(2)
+    expect(words.stderr).toMatch(/takes no sound/)
+    const typo = await bench(firstCase('01').folder, '--threads', '1,many')
+    expect(typo.status).toBe(2)
+    expect(typo.stderr).toMatch(/--threads.*many/)
+  }, 60_000)
+})
+
+describe('percentile', () => {
+  it('is the nearest rank', () => {
+    expect([1, 50, 51, 99, 100].map((percent) => percentile([3, 1, 2, 4], percent))).toEqual([1, 2, 3, 4, 4])
+    expect(percentile([7], 99)).toBe(7)
+  })
+})
