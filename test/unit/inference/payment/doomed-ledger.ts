@@ -13,7 +13,9 @@ import { CHANNEL, DOMAIN, outputOf, workOf } from './support.js'
 const { side, directory, secret, other } = JSON.parse(process.argv[2] ?? '{}')
 const signer = Identity.fromSecret(Uint8Array.from(Buffer.from(secret, 'hex')))
 const store = await openStore(directory)
-const id = CHANNEL.channelId
+/** Enough for any number of kills. */
+const channel = { ...CHANNEL, depositWei: 1_000_000n }
+const id = channel.channelId
 const limits = { exposureWei: 50n, maxJobs: 8, leastRemainingSeconds: 100 }
 const now = () => 1_900_000_000
 
@@ -21,7 +23,7 @@ type Answer = (ask: Ask) => Promise<unknown>
 
 async function payee(): Promise<Answer> {
   const ledger = await Payee.open({ domain: DOMAIN, signer, books: store.paymentsEarned, now }, limits)
-  await ledger.setChannel(other, CHANNEL)
+  await ledger.setChannel(other, channel)
   await ledger.creditAllLost()
   return async (ask) => {
     if (ask.what === 'run') {
@@ -40,7 +42,7 @@ async function payee(): Promise<Answer> {
 
 async function payer(): Promise<Answer> {
   const ledger = await Payer.open({ domain: DOMAIN, signer, books: store.paymentsMade }, limits)
-  await ledger.setChannel(other, CHANNEL)
+  await ledger.setChannel(other, channel)
   return async (ask) => {
     if (ask.what === 'begin') return ledger.begin(id, ask.job)
     if (ask.what === 'drop') return ledger.drop(id, ask.jobId)
