@@ -12,6 +12,7 @@ import { dirtyLimitMicros, PACKET_BITS, packetCountOf } from './constants.js'
 import type { Evidence } from './evidence.js'
 import type { FaultList } from './fault.js'
 import { addressBytesOf, sameBytes } from './party.js'
+import { Profile } from './request.js'
 import {
   ackListDigest,
   type Capture,
@@ -61,6 +62,12 @@ export function isDirty(record: SlotRecord, tauMicros: number): boolean {
   if (record.capture === null) return true
   const limit = dirtyLimitMicros(tauMicros)
   return record.testimonies.some((testimony) => (testimony?.latenessMicros ?? 0) > limit)
+}
+
+/** Whether a profile runs a slot again after such an attempt. Quick is to stay cheap: only what brought nothing. */
+export function mayRepeat(profile: number, record: SlotRecord, tauMicros: number): boolean {
+  if (profile === Profile.strict) return false
+  return profile === Profile.quick ? record.capture === null : isDirty(record, tauMicros)
 }
 
 function checkCapture(capture: Capture, members: number, out: FaultList, where: string): boolean {

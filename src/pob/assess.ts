@@ -8,9 +8,16 @@ import { estimate } from './aggregate/estimate.js'
 import { guaranteed } from './aggregate/guaranteed.js'
 import { publishedRule } from './aggregate/published.js'
 import { upperMedian } from './aggregate/statistics.js'
-import { assessSlot, isDirty, type MemberOutcome, placeOf, type SlotOutcome } from './assess-slot.js'
+import {
+  assessSlot,
+  isDirty,
+  type MemberOutcome,
+  mayRepeat,
+  placeOf,
+  type SlotOutcome,
+} from './assess-slot.js'
 import { capBps } from './committee.js'
-import { ENOUGH_CLAIM_SHARE, MAX_ATTEMPTS, packetCountOf, RTT_CAP_MICROS } from './constants.js'
+import { creditCapMicros, ENOUGH_CLAIM_SHARE, MAX_ATTEMPTS, packetCountOf } from './constants.js'
 import type { Evidence } from './evidence.js'
 import { type Fault, FaultList } from './fault.js'
 import { type QualityFlag, qualityFlags } from './flags.js'
@@ -19,7 +26,7 @@ import { acceptanceDigest, digestsOf, Profile, requestFault } from './request.js
 import type { SlotRecord } from './slot.js'
 import type { ChallengeDigests } from './structures.js'
 
-export { isDirty, type MemberOutcome, type SlotOutcome }
+export { isDirty, type MemberOutcome, mayRepeat, type SlotOutcome }
 
 export interface Assessment {
   /** Empty where the evidence is in order. */
@@ -66,8 +73,8 @@ function checkSequence(evidence: Evidence, out: FaultList): void {
       out.add('slot_sequence', `${placeOf(record)} stands where slot ${expected.slot} was due`)
     if (repeat && request.profile === Profile.strict)
       out.add('slot_sequence', `${placeOf(record)}: strict repeats no slot`)
-    if (repeat && record.attempt < MAX_ATTEMPTS && !isDirty(previous, plan.tauMicros))
-      out.add('slot_sequence', `${placeOf(record)} repeats an attempt that was in order`)
+    else if (repeat && record.attempt < MAX_ATTEMPTS && !mayRepeat(request.profile, previous, plan.tauMicros))
+      out.add('slot_sequence', `${placeOf(record)} repeats an attempt that its profile does not`)
     if (record.commitments.length !== plan.teamSize || record.testimonies.length !== plan.teamSize)
       out.add('slot_shape', `${placeOf(record)} has not one place for each of the ${plan.teamSize} members`)
   })
@@ -124,13 +131,18 @@ export function assess(evidence: Evidence, options: AssessOptions = {}): Assessm
     capBps: capBps(request.claimKbps),
     faulty: plan.faulty,
     cleanTeams: strict ? plan.cleanTeams : allOn ? 0 : Math.max(0, teams.length - plan.faulty),
+    allOn,
   }
   const roundTripMicros = counted.flatMap((attempt) =>
     attempt.members.flatMap(({ rttMicros }) => (rttMicros === undefined ? [] : [rttMicros])),
   )
   const rule = guaranteed(teams, parameters)
   const enoughTeams = strict || allOn || teams.length > plan.faulty
-  const guess = estimate(teams, allOn ? { ...parameters, faulty: 0 } : parameters, roundTripMicros)
+  const guess = estimate(
+    teams,
+    allOn ? { ...parameters, faulty: 0 } : parameters,
+    counted.map((attempt) => attempt.members.map(({ rttMicros }) => rttMicros)),
+  )
   const published =
     request.profile === Profile.published
       ? publishedRule(teams[0], {
@@ -150,7 +162,8 @@ export function assess(evidence: Evidence, options: AssessOptions = {}): Assessm
         `${counted.length} of ${plan.teams} slots ran, and the guarantee did not allow a stop`,
       )
   }
-  const highKbps = Math.min(parameters.capBps / 1000, estimateKbps * (1 + RTT_CAP_MICROS / plan.tauMicros))
+  const creditShare = creditCapMicros(plan.tauMicros) / plan.tauMicros
+  const highKbps = Math.min(parameters.capBps / 1000, estimateKbps * (1 + creditShare))
   return {
     faults: out.faults,
     guaranteedKbps,

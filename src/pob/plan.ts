@@ -11,7 +11,8 @@ import {
   MIN_TAU_MICROS,
   offeredKbps,
   PROTOCOL_VERSION,
-  SHORT_TAU_MICROS,
+  PUBLISHED_TAU_MICROS,
+  QUICK_TAU_MICROS,
   TAU_PER_ROUND_TRIP,
 } from './constants.js'
 import { cleanTeams, faultyMembers, millionths } from './parameters.js'
@@ -28,14 +29,21 @@ export const planSchema = object({
   teams: integer({ min: 1, max: MAX_COMMITTEE }),
   faulty: integer({ min: 0, max: MAX_COMMITTEE }),
   cleanTeams: integer({ min: 0, max: MAX_COMMITTEE }),
-  tauMicros: integer({ min: SHORT_TAU_MICROS, max: MAX_TAU_MICROS }),
+  tauMicros: integer({ min: QUICK_TAU_MICROS, max: MAX_TAU_MICROS }),
   memberRateKbps: integer({ min: 1, max: 120_000_000 }),
 })
 export type Plan = Infer<typeof planSchema>
 
+/** The one slot length that a profile of a single train has. */
+function fixedTauMicros(profile: number): number | undefined {
+  if (profile === Profile.quick) return QUICK_TAU_MICROS
+  return profile === Profile.published ? PUBLISHED_TAU_MICROS : undefined
+}
+
 /** Slot length advised for the committee's round-trip times. */
 export function advisedTauMicros(profile: number, roundTripMicros: readonly number[]): number {
-  if (profile === Profile.quick || profile === Profile.published) return SHORT_TAU_MICROS
+  const fixed = fixedTauMicros(profile)
+  if (fixed !== undefined) return fixed
   if (roundTripMicros.length === 0) return MIN_TAU_MICROS
   const wanted = Math.ceil(TAU_PER_ROUND_TRIP * quantile(roundTripMicros, 0.9))
   return Math.min(MAX_TAU_MICROS, Math.max(MIN_TAU_MICROS, wanted))
@@ -97,8 +105,8 @@ export function planFault(request: Request, challengeId: Uint8Array, plan: Plan)
   }
   if (plan.memberRateKbps !== Math.ceil(offeredKbps(request.claimKbps) / plan.teamSize))
     return 'memberRateKbps is not the offered rate over the team size'
-  const short = request.profile === Profile.quick || request.profile === Profile.published
-  if (short !== (plan.tauMicros === SHORT_TAU_MICROS) || (!short && plan.tauMicros < MIN_TAU_MICROS))
+  const fixed = fixedTauMicros(request.profile)
+  if (fixed === undefined ? plan.tauMicros < MIN_TAU_MICROS : plan.tauMicros !== fixed)
     return `a slot of ${plan.tauMicros} us does not fit the profile`
   return undefined
 }

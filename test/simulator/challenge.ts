@@ -16,6 +16,7 @@ export function ruleParameters(scene: Scene, teams: number): RuleParameters {
     capBps: RHO * scene.claimBps,
     faulty: scene.faulty,
     cleanTeams: scene.teams === 1 ? 0 : Math.max(0, teams - scene.faulty),
+    allOn: scene.teams === 1,
   }
 }
 
@@ -45,7 +46,9 @@ export function simulateChallenge(scene: Scene, strategy: Strategy, random: Rand
   const guaranteedBps: number[] = []
   for (let ran = first; ran <= scene.teams; ran++)
     guaranteedBps.push(guaranteed(teams.slice(0, ran), ruleParameters(scene, ran)).bps)
-  const rttMicros = scene.paths.map((path) => rttOf(path) * 1e6)
+  const rttMicros = teams.map((_, g) =>
+    scene.paths.slice(g * scene.teamSize, (g + 1) * scene.teamSize).map((path) => rttOf(path) * 1e6),
+  )
   return {
     guaranteedBps,
     finalBps: guaranteedBps.at(-1) ?? 0,

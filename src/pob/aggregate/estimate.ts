@@ -1,5 +1,5 @@
 /** The estimate (docs/protocol.md section 9): accurate with honest parties, not a bound. */
-import { RTT_CAP_MICROS } from '../constants.js'
+import { creditCapMicros } from '../constants.js'
 import { guaranteed, type RuleParameters } from './guaranteed.js'
 import { theilSenSlope, upperMedian } from './statistics.js'
 import type { TeamMeasurement } from './team-value.js'
@@ -12,7 +12,7 @@ export interface Estimate {
   readonly bps: number
   /** Median of the teams' slopes, bit/s; undefined where no team has one. */
   readonly slopeBps: number | undefined
-  /** The guaranteed rule with the round-trip time credited, bit/s. */
+  /** The guaranteed rule with each member's round-trip time credited, bit/s. */
   readonly creditedBps: number
 }
 
@@ -36,22 +36,28 @@ export function teamSlope(team: TeamMeasurement): number | undefined {
 /**
  * @param parameters with `faulty` 0 where one team holds everybody: leaving out f shares of one train would not estimate,
  *   but bound
- * @param roundTripMicros the committee's testified round-trip times; without any none is credited
+ * @param roundTripMicros what each member of each team testified; without one none is credited to it
  */
 export function estimate(
   teams: readonly TeamMeasurement[],
   parameters: RuleParameters,
-  roundTripMicros: readonly number[],
+  roundTripMicros: readonly (readonly (number | undefined)[])[],
 ): Estimate {
-  const creditMicros =
-    roundTripMicros.length === 0 ? 0 : Math.min(upperMedian(roundTripMicros), RTT_CAP_MICROS)
-  const credited = teams.map((team) => ({
-    ...team,
-    acks: team.acks.map((ack) => ({
-      bits: ack.bits,
-      ownSeconds: ack.ownSeconds.map((own) => (own === null ? null : Math.max(0, own - creditMicros / 1e6))),
-    })),
-  }))
+  const capMicros = creditCapMicros(parameters.tauSeconds * 1e6)
+  const credited = teams.map((team, g) => {
+    // Each its own: a member that lies about its round trip moves its own times, about which it could lie as well.
+    const credits = Array.from(
+      { length: team.memberCount },
+      (_, member) => Math.min(roundTripMicros[g]?.[member] ?? 0, capMicros) / 1e6,
+    )
+    const acks = team.acks.map(({ bits, ownSeconds }) => ({
+      bits,
+      ownSeconds: ownSeconds.map((own, member) =>
+        own === null ? null : Math.max(0, own - (credits[member] ?? 0)),
+      ),
+    }))
+    return { memberCount: team.memberCount, acks }
+  })
   const creditedBps = guaranteed(credited, parameters).bps
   const slopes = teams.map(teamSlope).filter((slope): slope is number => slope !== undefined)
   const slopeBps = slopes.length === 0 ? undefined : upperMedian(slopes)

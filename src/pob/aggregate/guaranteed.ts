@@ -2,6 +2,7 @@
  * The guaranteed rate (docs/protocol.md section 9): the least x that is consistent with at most f corrupt members
  * and at least j clean teams.
  */
+import { allOnValue } from './all-on.js'
 import { type TeamMeasurement, type TeamValueParameters, teamValue } from './team-value.js'
 
 export interface RuleParameters extends TeamValueParameters {
@@ -9,12 +10,14 @@ export interface RuleParameters extends TeamValueParameters {
   readonly faulty: number
   /** j: at least this many teams are clean; G - f where f is fixed, 0 where one team holds everybody. */
   readonly cleanTeams: number
+  /** One team holds everybody: its value is that of all-on.ts. */
+  readonly allOn?: boolean
 }
 
 export interface Guarantee {
   /** bit/s */
   readonly bps: number
-  /** values[g][q] = V_g(q) in bit/s, q = 0..m. */
+  /** values[g][q] = V_g(q) in bit/s, q = 0..m; all-on with 0 and f distrusted. */
   readonly values: readonly (readonly number[])[]
   /** True where a value is the per-ack bound because its subsets were too many. */
   readonly bounded: boolean
@@ -48,6 +51,10 @@ export function guaranteed(
   parameters: RuleParameters,
   options: { readonly allValues?: boolean } = {},
 ): Guarantee {
+  if (parameters.allOn === true) {
+    const values = teams.map((team) => [0, parameters.faulty].map((q) => allOnValue(team, q, parameters)))
+    return { bps: values[0]?.[1] ?? 0, values, bounded: false }
+  }
   const computed = teams.map((team) => valuesOf(team, parameters, options.allValues ?? false))
   const values = computed.map((team) => team.values)
   const bounded = computed.some((team) => team.bounded)

@@ -1,7 +1,7 @@
 /** The slots of a plan in their order, dirty ones again, until the guarantee suffices. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../../errors.js'
-import { assess, isDirty } from '../../pob/assess.js'
+import { assess, isDirty, mayRepeat } from '../../pob/assess.js'
 import { ENOUGH_CLAIM_SHARE, MAX_ATTEMPTS } from '../../pob/constants.js'
 import type { Evidence } from '../../pob/evidence.js'
 import type { Plan } from '../../pob/plan.js'
@@ -17,7 +17,6 @@ export async function runSlots(
   head: Omit<Evidence, 'slots'>,
   plan: Plan,
 ): Promise<void> {
-  const strict = run.request.profile === Profile.strict
   for (let slot = 0; slot < plan.teams; slot++) {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       run.progress({ event: 'slot_started', slot, attempt, of: plan.teams })
@@ -34,7 +33,7 @@ export async function runSlots(
         failed: record.capture === null,
       })
       await sleep(SLOT_GAP_MS)
-      if (!dirty || strict) break
+      if (!mayRepeat(run.request.profile, record, plan.tauMicros)) break
     }
     if (run.request.profile === Profile.standard && slot >= plan.faulty && slot + 1 < plan.teams) {
       const { guaranteedKbps } = assess(

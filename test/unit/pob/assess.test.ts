@@ -214,7 +214,7 @@ describe('profiles', () => {
       claimKbps: 6000,
     })
     const result = assess(quick.evidence)
-    expect(quick.evidence.plan).toMatchObject({ teams: 1, teamSize: 8, cleanTeams: 0, tauMicros: 100_000 })
+    expect(quick.evidence.plan).toMatchObject({ teams: 1, teamSize: 8, cleanTeams: 0, tauMicros: 90_000 })
     expect(result.faults).toEqual([])
     expect(result.flags).toContain('all_on')
     expect(result.guaranteedKbps / 6000).toBeGreaterThan(0.75)
@@ -223,6 +223,32 @@ describe('profiles', () => {
     expect(result.estimateKbps / 6000).toBeGreaterThan(0.95)
     expect(result.estimateKbps / 6000).toBeLessThan(1.05)
     expect(verifyTranscript(sealed(quick), quick).level).toBe('anchored')
+    const [record] = quick.evidence.slots
+    if (record === undefined) throw new Error('no slot')
+    const twice = (first: SlotRecord) =>
+      assess({ ...quick.evidence, slots: [first, { ...record, attempt: 1 }] }).faults.map(({ code }) => code)
+    const late = retestify(quick, record, 1, () => ({ latenessMicros: 50_000 }))
+    expect(assess({ ...quick.evidence, slots: [late] })).toMatchObject({ faults: [], repeats: 0 })
+    expect(twice(late)).toContain('slot_sequence')
+    expect(twice({ ...nobodySaid(record), capture: null })).not.toContain('slot_sequence')
+  })
+
+  it('quick: a member that says nothing costs its share', () => {
+    const quick = buildChallenge({
+      label: 'quick',
+      profile: 'quick',
+      committeeSize: 8,
+      faulty: 1,
+      claimKbps: 6000,
+    })
+    const slots = quick.evidence.slots.map((record) => ({
+      ...record,
+      testimonies: record.testimonies.map((testimony, i) => (i === 3 ? null : testimony)),
+    }))
+    const result = assess({ ...quick.evidence, slots })
+    expect(result.faults).toEqual([])
+    expect(result.guaranteedKbps / 6000).toBeGreaterThan(0.65)
+    expect(result.guaranteedKbps).toBeLessThan(assess(quick.evidence).guaranteedKbps)
   })
 
   it('strict: G slots, none repeated, none left out', () => {
@@ -274,7 +300,11 @@ describe('profiles', () => {
   it('signs another structure on a chain than without one', () => {
     const contract = new Uint8Array(20).fill(7)
     const settling = buildChallenge({ label: 'default', chainId: 31_337, verifyingContract: contract })
-    expect(verifyTranscript(sealed(settling), settling)).toMatchObject({ level: 'anchored', faults: [] })
+    expect(verifyTranscript(sealed(settling), settling)).toMatchObject({
+      level: 'consistent',
+      faults: [],
+      missing: ['chain'],
+    })
     const ackLists = [challenge, settling].map(({ evidence }) => {
       const [record] = evidence.slots
       return record?.capture === null || record === undefined ? [] : capturedRoots(record.capture)

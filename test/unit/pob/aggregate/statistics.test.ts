@@ -58,7 +58,9 @@ describe('estimate', () => {
   it('reads the rate from the slope, whatever the round trip', () => {
     for (const rtt of [0, 0.01, 0.03]) {
       expect(teamSlope(team(100e6, rtt))).toBeCloseTo(100e6, 0)
-      const { bps, slopeBps, creditedBps } = estimate([team(100e6, rtt)], parameters, [rtt * 1e6])
+      const { bps, slopeBps, creditedBps } = estimate([team(100e6, rtt)], parameters, [
+        [rtt * 1e6, rtt * 1e6],
+      ])
       expect(slopeBps).toBeCloseTo(100e6, 0)
       expect(creditedBps).toBeCloseTo(100e6, 0)
       expect(bps).toBeCloseTo(100e6, 0)
@@ -66,9 +68,28 @@ describe('estimate', () => {
   })
 
   it('credits 30 ms at most', () => {
-    const { creditedBps } = estimate([team(100e6, 0.1)], parameters, [100_000])
+    const { creditedBps } = estimate([team(100e6, 0.1)], parameters, [[100_000, 100_000]])
     expect(creditedBps).toBeLessThan(80e6)
     expect(estimate([team(100e6, 0.1)], parameters, []).creditedBps).toBeLessThan(creditedBps)
+  })
+
+  it('credits each member its own round trip, and up to tau / 11.5 in longer slots', () => {
+    const near = team(100e6, 0.005, 40)
+    const far = team(100e6, 0.04, 40)
+    const mixed = {
+      memberCount: 2,
+      acks: near.acks.map(({ bits, ownSeconds: [own = 0] }, k) => ({
+        bits,
+        ownSeconds: [own, far.acks[k]?.ownSeconds[1] ?? 0],
+      })),
+    }
+    const longer = { ...parameters, tauSeconds: 0.46 }
+    expect(estimate([mixed], longer, [[5000, 40_000]]).creditedBps).toBeCloseTo(100e6, 0)
+    // One round trip for both would leave the far member's in.
+    expect(estimate([mixed], longer, [[22_500, 22_500]]).creditedBps).toBeLessThan(98e6)
+    expect(estimate([mixed], { ...longer, tauSeconds: 0.4 }, [[5000, 40_000]]).creditedBps).toBeLessThan(
+      99.5e6,
+    )
   })
 
   it('leaves out the acks after the arrivals have ended', () => {
