@@ -1,16 +1,18 @@
 #!/usr/bin/env node
 /**
- * `npm run bench -- lab [--runs 30] [--only rates,claims,quick,rtt,attacks] [--json]`: every laboratory line of
- * docs/results.md, one after another, each against its limits. Exit status 1 where one is missed. About an hour with
- * 30 runs each. With few runs the 95th percentile is about the worst.
+ * `npm run bench -- lab [--runs 30] [--only rates,claims,quick,rtt,attacks] [--rows 3,5-7] [--json] [--markdown FILE]`:
+ * every laboratory line of docs/results.md, one after another, each against its limits. Exit status 1 where one is
+ * missed. With few runs the 95th percentile is about the worst. In parts: --rows takes some of the rows that --only
+ * leaves, counted from 1 (--list shows them); --markdown appends each row to a table as soon as it is measured.
  */
 import { spawn } from 'node:child_process'
+import { appendFileSync, existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 const GROUPS = ['rates', 'claims', 'quick', 'rtt', 'attacks']
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-const { runs, only, json } = options()
+const { runs, only, json, rowNumbers, list, markdown } = options()
 
 function options() {
   try {
@@ -19,6 +21,9 @@ function options() {
         runs: { type: 'string', default: '30' },
         only: { type: 'string', default: GROUPS.join(',') },
         json: { type: 'boolean', default: false },
+        rows: { type: 'string' },
+        list: { type: 'boolean', default: false },
+        markdown: { type: 'string' },
       },
     })
     const groups = values.only.split(',')
@@ -27,11 +32,28 @@ function options() {
     const count = Number(values.runs)
     if (!Number.isInteger(count) || count < 1)
       throw new Error(`--runs expects a whole number from 1, not "${values.runs}"`)
-    return { runs: count, only: groups, json: values.json }
+    return {
+      runs: count,
+      only: groups,
+      json: values.json,
+      rowNumbers: values.rows === undefined ? undefined : numbersIn(values.rows),
+      list: values.list,
+      markdown: values.markdown,
+    }
   } catch (error) {
     console.error(`bench lab: ${error.message}`)
     process.exit(2)
   }
+}
+
+/** `3,5-7` as numbers. */
+function numbersIn(text) {
+  return text.split(',').flatMap((part) => {
+    const [, first, last = first] = /^(\d{1,3})(?:-(\d{1,3}))?$/.exec(part) ?? []
+    if (first === undefined || Number(last) < Number(first))
+      throw new Error(`--rows expects numbers as 3,5-7, not "${part}"`)
+    return Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) => Number(first) + i)
+  })
 }
 
 /** A limit and what was found. */
@@ -206,6 +228,46 @@ function rowText(args, { result }, { verdict, misses }) {
   ].join('\n')
 }
 
+const MARKDOWN_HEAD = `| command (\`plumbline lab ...\`) | runs | error median / p95 / worst % | guaranteed, % of truth: median (least..most) | bound % | above bound | repeats | failed | MB a run at the interface, median | verdict |
+|---|---|---|---|---|---|---|---|---|---|
+`
+
+/** One row of docs/results.md. */
+function markdownRow(args, { result, failure }, { verdict, misses }) {
+  const s = result?.summary
+  if (s === undefined || s.runs === 0)
+    return `| \`${args.join(' ')}\` | 0 | | | | | | | | ${verdict}: ${failure ?? misses.join('; ')} |\n`
+  const { rateMbps, burstBoundMbps } = result.truth
+  const drawn = args.includes('random') ? ` (${rateMbps})` : ''
+  const cells = [
+    `\`${args.join(' ')}\`${drawn}`,
+    s.runs,
+    [s.medianErrorPct, s.p95ErrorPct, s.worstErrorPct].map((value) => figure(value, 2)).join(' / '),
+    `${figure(s.medianGuaranteedPct, 1)} (${figure(s.minGuaranteedPct, 1)}..${figure(s.maxGuaranteedPct, 1)})`,
+    figure(100 + (100 * burstBoundMbps) / rateMbps, 2),
+    s.violations,
+    s.repeats,
+    s.failed,
+    figure(megabytes(median(result.runs.map(bytesOf))), 2),
+    [verdict, ...misses].join('; '),
+  ]
+  return `| ${cells.join(' | ')} |\n`
+}
+
+const planned = only.flatMap((group) => plans[group])
+const outOfRange = rowNumbers?.find((number) => number < 1 || number > planned.length)
+if (outOfRange !== undefined) {
+  console.error(`bench lab: there is no row ${outOfRange}, only 1 to ${planned.length}`)
+  process.exit(2)
+}
+if (list) {
+  planned.forEach(({ args }, i) => {
+    console.log(`${String(i + 1).padStart(3)}  lab ${args.join(' ')}`)
+  })
+  process.exit(0)
+}
+if (markdown !== undefined && !existsSync(markdown)) appendFileSync(markdown, MARKDOWN_HEAD)
+
 if (!json)
   console.log(
     inColumns([
@@ -219,12 +281,13 @@ if (!json)
     ]),
   )
 const rows = []
-for (const { args, limits } of only.flatMap((group) => plans[group])) {
+for (const { args, limits } of planned.filter((_, i) => rowNumbers?.includes(i + 1) ?? true)) {
   const outcome = await lab(args)
   const judgement = judged(outcome, limits)
   const { truth, summary } = outcome.result ?? {}
   rows.push({ args, truth, summary, failure: outcome.failure, ...judgement })
   if (!json) console.log(rowText(args, outcome, judgement))
+  if (markdown !== undefined) appendFileSync(markdown, markdownRow(args, outcome, judgement))
 }
 const missed = rows.filter(({ verdict }) => verdict === 'MISS').length
 if (json) console.log(JSON.stringify(rows))
