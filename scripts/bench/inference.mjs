@@ -68,10 +68,10 @@ const texts = {
     `lag, ${calls} calls in ${busy.seconds.toFixed(1)} s:`,
     `  p50 ${busy.p50.toFixed(1)}, p99 ${busy.p99.toFixed(1)}, most ${busy.max.toFixed(1)} ms; idle ${idle.p50.toFixed(1)}, ${idle.p99.toFixed(1)}, ${idle.max.toFixed(1)} ms${machineIsBusy ? ': others hold the cores' : ''}`,
   ],
-  large: ({ skipped, loadMs, runMs, firstSwitchMs, after }) => [
+  large: ({ skipped, loadMs, runMs, firstSwitch, after }) => [
     'large, MMS with a billion parameters:',
     skipped === undefined
-      ? `  loaded in ${(loadMs / 1000).toFixed(1)} s, transcribed in ${(runMs / 1000).toFixed(1)} s, first switch ${firstSwitchMs.toFixed(0)} ms; at the end ${after.anonymousMB} MB beside the mapped file`
+      ? `  loaded in ${(loadMs / 1000).toFixed(1)} s, transcribed in ${(runMs / 1000).toFixed(1)} s, first switch ${timeText(firstSwitch)}; at the end ${after.anonymousMB} MB beside the mapped file`
       : `  skipped: ${skipped}`,
   ],
 }

@@ -68,7 +68,13 @@ const rowsOf = (load) => [
     TARGETS.largeGB,
     ' GB',
   ),
-  judge('1B layout: slowest warm switch of language', load?.warmSwitchMs, TARGETS.switchMs, ' ms'),
+  judge('1B layout: slowest switch to a language that is kept', load?.warmSwitchMs, TARGETS.switchMs, ' ms'),
+  judge(
+    '1B layout: switch that reads an adapter (processor)',
+    load?.firstSwitch.processorMs,
+    TARGETS.switchMs,
+    ' ms',
+  ),
 ]
 
 const LAG_CALLS = 4

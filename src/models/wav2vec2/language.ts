@@ -102,12 +102,13 @@ async function readWeights(
     throw refuse(file.path, `does not hold the weights of a language of this model: ${faults.join('; ')}`, {
       remedy: 'fetch the adapter that was published with the model',
     })
-  const values: Record<string, TensorValue> = {}
-  for (const [stored, { name }] of wanted) {
+  // Hundreds of small reads: side by side, they take half the time that they take one after another.
+  const read = async (stored: string, name: string): Promise<readonly [string, TensorValue]> => {
     const shape = file.tensors.get(stored)?.shape ?? []
-    values[name] = { dtype: 'float32', shape, data: await file.readFloat32(stored, { rounding: true }) }
+    const data = await file.readFloat32(stored, { rounding: true })
+    return [name, { dtype: 'float32', shape, data }]
   }
-  return values
+  return Object.fromEntries(await Promise.all([...wanted].map(([stored, { name }]) => read(stored, name))))
 }
 
 function unknownLanguage(directory: string, language: string, known: readonly string[]): UserError {
