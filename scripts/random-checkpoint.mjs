@@ -2,7 +2,7 @@
 /**
  * `node scripts/random-checkpoint.mjs LAYOUT DIRECTORY`: a checkpoint with random weights in the layout of a published
  * model, for measuring speed and memory where the weights themselves cannot be had. Layouts: wav2vec2-base,
- * wav2vec2-large, mms-1b (billion parameters, two languages).
+ * wav2vec2-large, mms-1b (billion parameters, two languages), mms-tts (a voice).
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -31,17 +31,29 @@ const layouts = {
     adapter_attn_dim: 16,
     vocab_size: 154,
   },
+  // The published class's defaults are those of the voices.
+  'mms-tts': { model_type: 'vits', architectures: ['VitsModel'], vocab_size: 38 },
 }
 const LANGUAGES = { eng: 154, deu: 202 }
 /** Drawn once and used again from other places: a billion draws would take minutes and measure nothing more. */
 const POOL_VALUES = 1 << 22
+/** Of a voice's tokens, blanks too: with 62.5 frames a second, sixteen letters a second. */
+const MEAN_LOG_FRAMES = 0
 
-/** Writes config.json, preprocessor_config.json, vocabulary, weights and, for MMS, adapters. */
+/** Writes config.json, weights, vocabulary and what else the family has beside them. */
 export async function writeRandomCheckpoint(layout, directory) {
   const config = layouts[layout]
   if (config === undefined)
     throw new Error(`no layout ${layout}; there are ${Object.keys(layouts).join(', ')}`)
   register()
+  mkdirSync(directory, { recursive: true })
+  const json = (file, value) => writeFileSync(join(directory, file), JSON.stringify(value, null, 2))
+  json('config.json', config)
+  await (config.model_type === 'vits' ? writeVoice : writeRecogniser)(config, directory, json)
+}
+
+/** Preprocessor, vocabulary, weights and, for MMS, adapters. */
+async function writeRecogniser(config, directory, json) {
   const { Graph } = await import('../src/ml/graph/index.ts')
   const { FlatParameters } = await import('../src/ml/train/flat-parameters.ts')
   const { writeSafetensors } = await import('../src/ml/files/safetensors-writer.ts')
@@ -64,9 +76,6 @@ export async function writeRandomCheckpoint(layout, directory) {
     shape,
     data: () => bytesOf(valuesOf(pool, name, shape, size)),
   })
-  mkdirSync(directory, { recursive: true })
-  const json = (file, value) => writeFileSync(join(directory, file), JSON.stringify(value, null, 2))
-  json('config.json', config)
   json('preprocessor_config.json', {
     feature_extractor_type: 'Wav2Vec2FeatureExtractor',
     sampling_rate: 16_000,
@@ -87,6 +96,46 @@ export async function writeRandomCheckpoint(layout, directory) {
     const own = weightsOf(count).filter((entry) => isOfLanguage(entry.name))
     await writeSafetensors(join(directory, `adapter.${name}.safetensors`), own.map(tensorOf))
   }
+}
+
+/** Tokenizer and weights of a VITS voice that speaks about sixteen letters a second, as people do. */
+async function writeVoice(config, directory, json) {
+  const { Graph } = await import('../src/ml/graph/index.ts')
+  const { FlatParameters } = await import('../src/ml/train/flat-parameters.ts')
+  const { writeSafetensors } = await import('../src/ml/files/safetensors-writer.ts')
+  const { parseVitsConfig } = await import('../src/models/vits/config.ts')
+  const { buildText, buildTraining } = await import('../src/models/vits/graphs.ts')
+  const pool = Float32Array.from({ length: POOL_VALUES }, normal)
+  const graph = new Graph('layout')
+  const table = new FlatParameters(graph)
+  for (const build of [buildTraining, buildText])
+    build(graph, table.parameters(), parseVitsConfig(config, 'config.json'))
+  const valuesOfVoice = ({ name, shape, size }) =>
+    name.endsWith('.translate')
+      ? new Float32Array(size).fill(-MEAN_LOG_FRAMES)
+      : valuesOf(pool, name, shape, size)
+  await writeSafetensors(
+    join(directory, 'model.safetensors'),
+    table.layout().entries.map((entry) => ({
+      name: entry.name,
+      dtype: 'F32',
+      shape: entry.shape,
+      data: () => bytesOf(valuesOfVoice(entry)),
+    })),
+  )
+  json('tokenizer_config.json', {
+    tokenizer_class: 'VitsTokenizer',
+    language: 'eng',
+    add_blank: true,
+    normalize: true,
+    phonemize: false,
+    is_uroman: false,
+    pad_token: '_',
+    unk_token: '<unk>',
+  })
+  const letters = ['_', ..."abcdefghijklmnopqrstuvwxyz '-"]
+  while (letters.length < config.vocab_size - 1) letters.push(String.fromCodePoint(0xe0 + letters.length))
+  json('vocab.json', Object.fromEntries([...letters, '<unk>'].map((letter, id) => [letter, id])))
 }
 
 /** Box and Muller. */

@@ -28,6 +28,7 @@ import { modelsShowCommand } from './models-show.js'
 import { nodeCommand } from './node.js'
 import { proverCommand } from './prover.js'
 import { registryEntryCommand, registryShowCommand, registrySignCommand } from './registry.js'
+import { speakCommand } from './speak.js'
 import { statusCommand } from './status.js'
 import { trainCommand } from './train.js'
 import { transcribeCommand } from './transcribe.js'
@@ -68,6 +69,7 @@ export const COMMANDS: readonly Command[] = [
   identifyCommand,
   translateCommand,
   embedCommand,
+  speakCommand,
   dataPrepareCommand,
   trainCommand,
   lab,

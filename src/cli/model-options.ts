@@ -119,7 +119,7 @@ export async function readSound(path: string): Promise<Sound & { readonly second
   return { samples, sampleRate: audio.sampleRate, seconds: samples.length / audio.sampleRate }
 }
 
-/** Opens the model, runs it over the recording with a live line, and ends it, whatever happens. */
+/** Opens the model, runs it with a live line (which `run` may replace), and ends it, whatever happens. */
 export async function runLocal<T>(
   args: LocalArguments & {
     readonly language?: string | undefined
@@ -127,7 +127,7 @@ export async function runLocal<T>(
   },
   card: ModelCard,
   io: CommandIo,
-  run: (model: LocalModel) => Promise<T>,
+  run: (model: LocalModel, progress: Progress) => Promise<T>,
 ): Promise<{ readonly value: T; readonly loadMs: number; readonly runMs: number }> {
   requireLocal(args)
   const { LocalModel } = await import('../inference/local/local-model.js')
@@ -145,7 +145,7 @@ export async function runLocal<T>(
     const loaded = performance.now()
     progress.live((elapsedMs) => `running ${card.name}, ${(elapsedMs / 1000).toFixed(1)} s`)
     try {
-      const value = await run(model)
+      const value = await run(model, progress)
       return { value, loadMs: loaded - started, runMs: performance.now() - loaded }
     } finally {
       await model.close()

@@ -21,6 +21,8 @@ export interface Outcome {
 export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
+  /** Piped into it; nothing at all unless given. */
+  readonly input?: string | Uint8Array
 }
 
 const environment = (options: CliOptions): Record<string, string> => ({
@@ -46,8 +48,11 @@ export function start(args: readonly string[], options: CliOptions = {}): Runnin
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: environment(options),
     cwd: options.cwd ?? root,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
+  // A command that refuses early leaves its input unread.
+  child.stdin?.on('error', () => undefined)
+  child.stdin?.end(options.input)
   const running: Running = {
     child,
     stdout: '',

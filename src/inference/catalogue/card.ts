@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { UserError } from '../../errors.js'
 import { openCheckpoint } from '../../ml/files/open.js'
 import { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
+import { VitsTokenizer } from '../../ml/tokenizers/vits.js'
 import { architectureOf, readConfig } from '../../models/checkpoint/config-file.js'
 import { readModelCard } from '../../models/model-card.js'
 
@@ -34,6 +35,7 @@ const ARCHITECTURES: Readonly<Record<string, { readonly family: string; readonly
   Wav2Vec2ForSequenceClassification: { family: 'wav2vec2', task: 'identify' },
   HubertForSequenceClassification: { family: 'hubert', task: 'identify' },
   Data2VecAudioForSequenceClassification: { family: 'data2vec-audio', task: 'identify' },
+  VitsModel: { family: 'vits', task: 'speak' },
   SpeechEncoderDecoderModel: { family: 'speech-translation', task: 'translate' },
   Wav2Vec2Model: { family: 'wav2vec2', task: 'embed' },
   Wav2Vec2ForPreTraining: { family: 'wav2vec2', task: 'embed' },
@@ -108,7 +110,7 @@ export async function readCard(directory: string, name = basename(directory)): P
   // Every tensor's place and size, and every name in a pickle, are checked as it opens; nothing is loaded.
   await (await openCheckpoint(directory)).close()
   const about = await readModelCard(directory)
-  const languages = known.task === 'transcribe' ? await CtcTokenizer.languages(directory) : []
+  const languages = await languagesOf(directory, known.task)
   return {
     name,
     directory,
@@ -121,6 +123,14 @@ export async function readCard(directory: string, name = basename(directory)): P
     baseModel: about.baseModels[0] ?? null,
     addedAtMs: Date.now(),
   }
+}
+
+/** As the tokenizer's files have them. @throws UserError for a voice whose tokenizer is missing or not known here */
+async function languagesOf(directory: string, task: Task): Promise<readonly string[]> {
+  if (task === 'transcribe') return CtcTokenizer.languages(directory)
+  if (task !== 'speak') return []
+  const { language } = await VitsTokenizer.read(directory)
+  return language === undefined ? [] : [language]
 }
 
 /** safetensors are preferred where both are there, as they are when it is opened. */

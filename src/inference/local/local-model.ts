@@ -5,6 +5,7 @@ import { UserError } from '../../errors.js'
 import { ServiceHost } from '../../ml/session/index.js'
 import type { ModelCard } from '../catalogue/card.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
+import type { PlannedSpeech, SpeakCall } from './speak-service.js'
 import type {
   Identification,
   Sound,
@@ -90,6 +91,16 @@ export class LocalModel {
   /** Of a model opened with `embedding`. */
   embed(call: EmbedCall, signal?: AbortSignal): Promise<Embedding> {
     return this.#call<Embedding>('embed', call, signal)
+  }
+
+  /** What there is to speak of a text: pieces for {@link speak}, in order. */
+  planSpeech(text: string, signal?: AbortSignal): Promise<PlannedSpeech> {
+    return this.#call<PlannedSpeech>('plan', { text }, signal)
+  }
+
+  /** Samples in [-1, 1] of one piece, at the plan's rate. */
+  speak(call: SpeakCall, signal?: AbortSignal): Promise<Float32Array> {
+    return this.#call<Float32Array>('speak', call, signal)
   }
 
   close(): Promise<void> {

@@ -8,6 +8,7 @@ import { SpeechClassifier } from '../../models/wav2vec2/classifier.js'
 import { Recogniser } from '../../models/wav2vec2/recogniser.js'
 import type { Task } from '../catalogue/card.js'
 import { type EmbeddingOptions, openEmbeddingService } from './embedding-service.js'
+import { openSpeaker } from './speak-service.js'
 
 export interface SpeechServiceOptions {
   readonly directory: string
@@ -79,6 +80,7 @@ export async function openSpeechService(options: unknown): Promise<Service> {
     return serve({ translate: (sound, target) => translate(model, sound, target) }, () => model.close())
   }
   if (task === 'embed') return openEmbeddingService(options)
+  if (task === 'speak') return openSpeaker(directory, threads === undefined ? {} : { threads })
   throw new Error(`no service for ${task}`)
 }
 

@@ -34,6 +34,11 @@ export class VitsTokenizer {
   /** @throws UserError for missing or malformed files, and for models that need a phonemizer */
   static async read(directory: string): Promise<VitsTokenizer> {
     const config = await readTokenizerConfig(directory)
+    if (Object.keys(config.fields).length === 0)
+      throw new UserError(`${directory} has no tokenizer_config.json`, {
+        code: 'NOT_FOUND',
+        remedy: 'download it beside the weights, with vocab.json',
+      })
     if (flag(config, 'phonemize', true))
       throw new UserError(`${directory} speaks phonemes, which this reader cannot make`, {
         code: 'UNAVAILABLE',
