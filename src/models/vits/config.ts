@@ -6,35 +6,40 @@ import { z } from 'zod'
 import { printable, refuse } from '../../ml/files/refuse.js'
 import { relu } from '../../ml/graph/index.js'
 import { type Activation, activation } from '../checkpoint/activation.js'
-import { type JsonObject, parseConfig } from '../checkpoint/config-file.js'
+import { depth, type JsonObject, parseConfig, size } from '../checkpoint/config-file.js'
 
-const size = z.number().int().positive()
+const layers = depth.min(1)
 const count = z.number().int().nonnegative()
 const odd = size.refine((value) => value % 2 === 1, { error: 'must be odd, so that lengths stay' })
 const scale = z.number().nonnegative()
+
+/** Upsamplings of a decoder, residual blocks of a stage, dilations of a block; published ones have up to four. */
+const MOST_STAGES = 16
+/** Frames that a kernel may reach over; more than any sentence has. */
+const MOST_REACH = 2 ** 20
 
 /** The published defaults are those of the MMS-TTS voices. */
 const schema = z.object({
   model_type: z.literal('vits'),
   vocab_size: size.default(38),
   hidden_size: size.default(192),
-  num_hidden_layers: count.default(6),
+  num_hidden_layers: depth.default(6),
   num_attention_heads: size.default(2),
-  window_size: count.nullable().default(4),
+  window_size: count.max(1024).nullable().default(4),
   use_bias: z.boolean().default(true),
   ffn_dim: size.default(768),
   ffn_kernel_size: size.default(3),
-  flow_size: size.default(192),
+  flow_size: size.max(2 ** 14).default(192),
   spectrogram_bins: size.default(513),
   hidden_act: activation.default(() => relu),
   layer_norm_eps: z.number().positive().default(1e-5),
   use_stochastic_duration_prediction: z.boolean().default(true),
   num_speakers: size.default(1),
-  speaker_embedding_size: count.default(0),
+  speaker_embedding_size: count.max(2 ** 16).default(0),
   upsample_initial_channel: size.default(512),
-  upsample_rates: z.array(size).min(1).default([8, 8, 2, 2]),
-  upsample_kernel_sizes: z.array(size).default([16, 16, 4, 4]),
-  resblock_kernel_sizes: z.array(odd).min(1).default([3, 7, 11]),
+  upsample_rates: z.array(size).min(1).max(MOST_STAGES).default([8, 8, 2, 2]),
+  upsample_kernel_sizes: z.array(size).max(MOST_STAGES).default([16, 16, 4, 4]),
+  resblock_kernel_sizes: z.array(odd).min(1).max(MOST_STAGES).default([3, 7, 11]),
   resblock_dilation_sizes: z.array(z.array(size).min(1)).default([
     [1, 3, 5],
     [1, 3, 5],
@@ -44,15 +49,15 @@ const schema = z.object({
   depth_separable_channels: z
     .literal(2, { error: 'must be 2: spline flows are over two channels' })
     .default(2),
-  depth_separable_num_layers: size.default(3),
+  depth_separable_num_layers: layers.default(3),
   duration_predictor_flow_bins: size.max(999).default(10),
   duration_predictor_tail_bound: z.number().positive().default(5),
   duration_predictor_kernel_size: odd.default(3),
-  duration_predictor_num_flows: size.default(4),
+  duration_predictor_num_flows: layers.default(4),
   duration_predictor_filter_channels: size.default(256),
-  prior_encoder_num_flows: count.default(4),
-  prior_encoder_num_wavenet_layers: size.default(4),
-  posterior_encoder_num_wavenet_layers: size.default(16),
+  prior_encoder_num_flows: depth.default(4),
+  prior_encoder_num_wavenet_layers: layers.default(4),
+  posterior_encoder_num_wavenet_layers: layers.default(16),
   wavenet_kernel_size: odd.default(5),
   wavenet_dilation_rate: size.default(1),
   speaking_rate: z.number().positive().default(1),
@@ -146,6 +151,15 @@ export function parseVitsConfig(json: JsonObject, path: string): VitsConfig {
   if (c.hidden_size % c.num_attention_heads !== 0)
     throw refuse(path, `hidden_size ${c.hidden_size} does not divide into ${c.num_attention_heads} heads`)
   if (c.flow_size % 2 !== 0) throw refuse(path, `flow_size ${c.flow_size} does not divide into halves`)
+  for (const [rate, deep] of [
+    [c.duration_predictor_kernel_size, c.depth_separable_num_layers],
+    [
+      c.wavenet_dilation_rate,
+      Math.max(c.prior_encoder_num_wavenet_layers, c.posterior_encoder_num_wavenet_layers),
+    ],
+  ] as const)
+    if (rate ** deep > MOST_REACH)
+      throw refuse(path, `dilations by ${rate} in ${deep} layers reach beyond any sentence`)
   if (c.num_speakers > 1 && c.speaker_embedding_size === 0)
     throw refuse(path, `has ${c.num_speakers} speakers and no speaker_embedding_size`)
   return {

@@ -80,6 +80,7 @@ describe('a directory with a voice', () => {
     ],
     ['a rate without a kernel', { upsample_kernel_sizes: [8] }, /3 upsample_rates for 1/],
     ['an even kernel', { wavenet_kernel_size: 4 }, /wavenet_kernel_size: must be odd/],
+    ['dilations without end', { wavenet_dilation_rate: 999_999 }, /dilations by \d+ in \d+ layers reach/],
     ['three channels of durations', { depth_separable_channels: 3 }, /depth_separable_channels/],
     ['speakers without a width', { num_speakers: 3 }, /no speaker_embedding_size/],
     ['an unknown activation', { hidden_act: 'swoosh' }, /hidden_act: is no activation/],
