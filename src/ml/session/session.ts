@@ -5,6 +5,7 @@
 import type * as Ort from 'onnxruntime-node'
 import type { DType } from '../graph/index.js'
 import { loadRuntime, type Runtime, type RuntimeKind } from './runtime.js'
+import { readExternalData } from './web-weights.js'
 
 /** Values with a type and a shape. bool is kept as bytes, float16 as its bits. */
 export interface TensorValue {
@@ -35,7 +36,8 @@ export interface SessionOptions {
   readonly optimisation?: 'disabled' | 'basic' | 'extended' | 'all'
   /**
    * Where the external weights of a model given as bytes lie: a folder, to which their locations are relative. The
-   * native runtime maps the files, so weights that it keeps in their order are never copied.
+   * native runtime maps the files, so weights that it keeps in their order are never copied; the web runtime is given
+   * their content.
    */
   readonly weightsFolder?: string
 }
@@ -72,8 +74,6 @@ export class Session {
       enableMemPattern: arena,
       logSeverityLevel: 3,
     }
-    if (options.weightsFolder !== undefined && runtime.kind !== 'native')
-      throw new Error('weights in files need the native runtime (onnxruntime-node), which has no build here')
     // Threads that wait sleep. Where they would spin, a busy machine pays for each wait with a core: two threads then
     // take 1.5 times the processor time of two that sleep, and longer by the clock.
     if (runtime.kind === 'native')
@@ -85,6 +85,8 @@ export class Session {
           }),
         },
       }
+    else if (options.weightsFolder !== undefined && typeof model !== 'string')
+      settings.externalData = await readExternalData(model, options.weightsFolder)
     const session =
       typeof model === 'string'
         ? await runtime.InferenceSession.create(model, settings)
