@@ -4,9 +4,12 @@ pragma solidity 0.8.37;
 import {StakeRegistry} from "../src/StakeRegistry.sol";
 import {DrawQuery} from "../src/interfaces/IStakeRegistry.sol";
 import {Fixture} from "./support/Fixture.sol";
+import {RecordedHistories} from "./support/RecordedHistories.sol";
 
 /// @notice The committee draw: reproducible, unmoved by what happens after its snapshot, fair by seats.
 contract DrawTest is Fixture {
+    /// EIP-7825: more fits no transaction.
+    uint256 private constant TRANSACTION_GAS_LIMIT = 16_777_216;
     uint48 private taken;
 
     function query(bytes32 seed, uint256 size) private view returns (DrawQuery memory made) {
@@ -167,6 +170,16 @@ contract DrawTest is Fixture {
         }
     }
 
+    function test_draw_isUnmovedInRecordedHistoryOfChanges() public {
+        (bytes32 seed, uint256[24] memory moves) = RecordedHistories.laterChanges();
+        testFuzz_draw_isUnmovedByLaterChanges(seed, moves);
+    }
+
+    function test_draw_isUnmovedInRecordedPoolWithHoles() public {
+        (bytes32 seed, uint256[16] memory moves) = RecordedHistories.poolWithHoles();
+        testFuzz_draw_isUnmovedInAPoolWithHoles(seed, moves);
+    }
+
     function _disturb(uint256 move, uint256 end) private {
         Actor storage who = members[(move >> 8) % members.length];
         StakeRegistry.Node memory node = registry.nodeAt(who.node);
@@ -271,6 +284,21 @@ contract DrawTest is Fixture {
         // Expected 8/18 of 900 = 400, standard deviation 15.
         check(first > 325 && first < 475, "first places by seats");
         check(any > first && any < 900, "but not always there");
+    }
+
+    /// The most tries, each with a record of its own to read and the longest comparison: one owner too few for the
+    /// largest committee, each with as many nodes as it may have.
+    function test_draw_thatMustFailFitsATransaction() public {
+        for (uint256 i = 0; i < 63 * 8; ++i) {
+            Actor memory node = actor(0x9000 + i);
+            node.cold = address(uint160(0xc01d0000 + i % 63));
+            vm.deal(node.cold, 100 ether);
+            enroll(node, host(6000 + i, 1), 1_000_000, 1, 0);
+        }
+        seal();
+        uint256 before = gasleft();
+        same(registry.draw(query("one too few", 64)).length, 63, "all there are");
+        atMost(before - gasleft(), TRANSACTION_GAS_LIMIT - 500_000, "gas");
     }
 
     function test_draw_inAPoolOfThousands() public {

@@ -25,7 +25,8 @@ contract PublishedDesign {
         if (msg.value == 0) revert NothingPaid();
         uint256 id = ++count;
         uint256 word = (uint256(_numberOf(msg.sender)) << 216) | (uint256(_numberOf(coordinator)) << 176)
-            | ((block.timestamp + timeout) << 136) | (uint256(uint80(msg.value)) << 56) | (uint256(bandwidth) << 16);
+            | ((block.timestamp + timeout) << 136) | (uint256(uint80(msg.value)) << 56)
+            | (uint256(bandwidth) << 16);
         challenges[id] = word;
         emit Created(id, coordinator, msg.sender, prover);
     }
