@@ -74,7 +74,8 @@ function forge(args, { env = {}, quiet = false } = {}) {
 
 async function fixtures() {
   const { writeFixtures } = await import(new URL('../contracts/test/fixtures.mjs', import.meta.url))
-  return writeFixtures(process.env.VECTORS_DIR ?? join(root, 'test', 'fixtures', 'vectors'), at('fixtures'))
+  const own = join(root, 'test', 'fixtures', 'vectors')
+  return writeFixtures(process.env.VECTORS_DIR ?? own, at('fixtures'), own)
 }
 
 /** ABI and bytecode of the exported contracts, as forge built them. */
@@ -98,6 +99,31 @@ async function build() {
   console.log(`contracts/out/plumbline.json, src/chain/generated: ${EXPORTED.join(', ')}`)
   return 0
 }
+
+/** OpenZeppelin's, without a word of NatSpec there. */
+const INHERITED = new Set(['InvalidShortString', 'StringTooLong'])
+
+/** External functions, events and errors of the exported contracts that no NatSpec says anything of. */
+function undocumented() {
+  const missing = []
+  for (const name of EXPORTED) {
+    const { rawMetadata } = JSON.parse(readFileSync(at('out', `${name}.sol`, `${name}.json`), 'utf8'))
+    const { abi, userdoc, devdoc } = JSON.parse(rawMetadata).output
+    const kinds = { function: 'methods', event: 'events', error: 'errors' }
+    for (const item of abi.filter(({ type, name: of }) => Object.hasOwn(kinds, type) && !INHERITED.has(of))) {
+      const kind = kinds[item.type]
+      const says = [userdoc, devdoc, { [kind]: devdoc.stateVariables }].some((doc) =>
+        Object.entries(doc[kind] ?? {}).some(
+          ([signature, text]) => signature.split('(')[0] === item.name && hasText(text),
+        ),
+      )
+      if (!says) missing.push(`${name}.${item.name}`)
+    }
+  }
+  return missing
+}
+/** Errors may be there more than once, with a text each. */
+const hasText = (text) => [text].flat().some(({ notice, details }) => Boolean(notice ?? details))
 
 /** "144 tests passed, 0 failed" of forge's last line; a run that did not get that far counts as one failure. */
 function counts({ status, output }) {
@@ -125,10 +151,14 @@ function lineCoverage(lcov) {
   return { percent: found === 0 ? 0 : (100 * hit) / found, hit, found, missed }
 }
 
-/** forge's lines, without those of tests that passed. */
+/** forge's lines, without those of tests that passed; but how often the invariants were called. */
 function brief(output) {
   for (const line of output.split('\n')) {
-    if (line !== '' && !/^(\[PASS\]|Suite result: ok|Ran \d+ test|Compiling|Solc|Compiler run)/.test(line))
+    if (/^\[PASS\] invariant.*calls: /.test(line)) console.log(line)
+    else if (
+      line !== '' &&
+      !/^(\[PASS\]|Suite result: ok|Ran \d+ test|Compiling|Solc|Compiler run)/.test(line)
+    )
       console.log(line)
   }
 }
@@ -146,6 +176,12 @@ async function test(env = {}) {
   const stale = staleBindings(artifacts())
   for (const file of stale) console.log(`${file} is out of date: node scripts/contracts.mjs build`)
   add('generated bindings are current', { passed: stale.length === 0 ? 1 : 0, failed: stale.length })
+  const bare = undocumented()
+  for (const item of bare) console.log(`no NatSpec: ${item}`)
+  add('every external function, event and error has NatSpec', {
+    passed: bare.length === 0 ? 1 : 0,
+    failed: bare.length,
+  })
   const tests = await forge(['test', '--no-match-contract', 'GasTest'], { env, quiet: true })
   brief(tests.output)
   add('unit, fuzz, invariant', counts(tests))

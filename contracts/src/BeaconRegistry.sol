@@ -22,15 +22,22 @@ contract BeaconRegistry is IBeaconRegistry {
         uint32 period;
     }
 
+    /// @notice No beacon of this chain hash was fixed at deployment.
     error UnknownBeacon(bytes32 chainHash);
+    /// @notice Rounds are counted from 1.
     error NoSuchRound();
+    /// @notice The signature is not the beacon's for that round, or no point.
     error InvalidBeaconSignature(bytes32 chainHash, uint64 round);
+    /// @notice Local beacons are for chain ids 31337 and 1337 alone.
     error LocalBeaconOnPublicChain(uint256 chainId);
+    /// @notice A local beacon without period or key, or given twice.
     error InvalidLocalBeacon();
     /// @notice The constructor's known round did not verify: the precompiles answer, but wrongly.
     error SelfTestFailed();
 
+    /// @notice A beacon that this contract verifies, fixed at deployment.
     event BeaconAdded(bytes32 indexed chainHash, uint64 genesisTime, uint32 period, bytes publicKey);
+    /// @notice A round's signature was verified and its randomness stored.
     event RoundVerified(bytes32 indexed chainHash, uint64 indexed round, bytes32 randomness);
 
     /// @notice Chain hash of drand quicknet.

@@ -107,42 +107,78 @@ contract ChallengeManager is IChallengeManager, EIP712, ReentrancyGuardTransient
         address[] committee;
     }
 
+    /// @notice The deployment's numbers do not fit together, or not the registry's.
     error InvalidConfig();
+    /// @notice The request's numbers break a rule of docs/protocol.md section 2, or refundTo is zero.
     error InvalidRequest();
+    /// @notice This deployment does not settle that profile.
     error ProfileNotAllowed(uint8 profile);
+    /// @notice Only the payer that the request names opens it.
     error NotPayer(address caller, address payer);
+    /// @notice The fee of one member is below MIN_SLOT_FEE, or above what is stored.
     error InsufficientFee(uint256 have, uint256 need);
+    /// @notice The value is not a multiple of the number of members: nothing is rounded.
     error FeeNotDivisible(uint256 value, uint256 members);
+    /// @notice The registry snapshot is younger than ACTIVATION_DELAY or older than MAX_SNAPSHOT_AGE.
     error SnapshotOutOfRange(uint256 snapshot, uint256 oldest, uint256 newest);
+    /// @notice The request names another registry state than the snapshot's.
     error WrongRegistryHash(bytes32 have, bytes32 need);
+    /// @notice The named round is nearer than DRIFT_MARGIN or farther than MAX_LEAD.
     error RoundOutOfRange(uint256 roundTime, uint256 earliest, uint256 latest);
+    /// @notice The named round is on the chain already: its draw could be chosen.
     error RoundAlreadyKnown();
+    /// @notice An earlier request of this prover names this round or a later one.
     error DrawNotAfterLast(uint256 roundTime, uint256 lastDraw);
+    /// @notice The request expires before its round, or more than MAX_LIFE after it.
     error InvalidExpiry(uint256 expiresAt, uint256 earliest, uint256 latest);
+    /// @notice The acceptance was not signed by the prover.
     error InvalidAcceptance(address signer, address prover);
+    /// @notice The prover accepted less than a second before the round.
     error AcceptedTooLate(uint256 acceptedAt, uint256 roundTime);
+    /// @notice The deposit has less unbound money than is asked for.
     error InsufficientBond(uint256 have, uint256 need);
+    /// @notice This very request was opened before.
     error AlreadyOpen(bytes32 challengeId);
+    /// @notice The challenge is not in the state that this step wants.
     error WrongStatus(Status have);
+    /// @notice The draw terms or the committee are not the pinned ones.
     error WrongTerms();
+    /// @notice Nobody has brought the named round to the beacon registry yet.
     error RoundUnknown(uint64 round);
+    /// @notice The last second for this step is over.
     error TooLate(uint256 deadline);
+    /// @notice The first second for this step has not come.
     error TooEarly(uint256 earliest);
+    /// @notice A rate above 6/5 of the claim, or a rate with no evidence.
     error ImplausibleResult();
+    /// @notice `owed` has a bit past the committee.
     error OwedOutOfRange(uint256 owed, uint256 members);
+    /// @notice Fewer members than the quorum signed, those with a proven fault not counted.
     error TooFewSigners(uint256 have, uint256 need);
+    /// @notice There is no money for this call to move.
     error NothingToPay();
+    /// @notice Only the prover's cold wallet takes from its deposit.
     error NotProverOwner(address caller, address owner);
+    /// @notice The key is in no record of the stake registry.
     error NotRegistered(address hotKey);
+    /// @notice Only the dispute contract marks faults.
     error OnlyDisputes(address caller);
+    /// @notice The challenge has no committee yet, or its dispute window is over.
     error NotDisputable();
+    /// @notice A fault of this party in this challenge was proven before.
     error AlreadyFaulty();
+    /// @notice The accused is not in the committee.
     error NotMember(address member);
+    /// @notice The accused is not the challenge's prover.
     error NotProver(address accused, address prover);
+    /// @notice The receiver refused the money.
     error TransferFailed(address to);
 
+    /// @notice Money was added to a prover's deposit.
     event Deposited(address indexed prover, uint256 amount);
+    /// @notice A part of a deposit went to the prover's cold wallet.
     event DepositWithdrawn(address indexed prover, address indexed owner, uint256 amount);
+    /// @notice A challenge began. `request` and `terms` are what fixCommittee takes; `attempt` counts the prover's challenges.
     event ChallengeOpened(
         bytes32 indexed challengeId,
         address indexed prover,
@@ -154,18 +190,29 @@ contract ChallengeManager is IChallengeManager, EIP712, ReentrancyGuardTransient
         uint256 slotFee,
         uint256 attempt
     );
+    /// @notice The committee was drawn and pinned; `quorum` signatures settle.
     event CommitteeFixed(bytes32 indexed challengeId, address[] committee, uint256 quorum);
+    /// @notice Too few members were able: fee and bond went back.
     event ChallengeVoided(bytes32 indexed challengeId, uint256 drawn);
+    /// @notice A Result (evidenceHash zero: "no result") was settled by the members in the bits `signers`.
     event ChallengeSettled(bytes32 indexed challengeId, Outcome outcome, uint256 signers);
+    /// @notice Nobody settled in time.
     event ChallengeExpired(bytes32 indexed challengeId);
+    /// @notice The payer's rest was credited and the prover's bond returned to its deposit.
     event ChallengeClosed(bytes32 indexed challengeId, uint256 refund, uint256 bondReturned);
+    /// @notice A member's fee left for its cold wallet.
     event MemberPaid(bytes32 indexed challengeId, address indexed member, uint256 amount);
+    /// @notice An account can withdraw that much more.
     event CreditAdded(address indexed account, uint256 amount);
+    /// @notice An account's whole credit was paid to it.
     event CreditWithdrawn(address indexed account, uint256 amount);
+    /// @notice A fault of a member was proven: its fee goes back to the payer.
     event MemberFaulted(bytes32 indexed challengeId, address indexed member, uint256 index);
+    /// @notice A fault of the prover was proven: its bond is forfeited, `reward` of it to the reporter.
     event ProverFaulted(
         bytes32 indexed challengeId, address indexed prover, uint256 forfeited, uint256 reward
     );
+    /// @notice Forfeited money went to the zero address.
     event Burned(uint256 amount);
 
     /// @notice Most members: one bit each in a 64-bit map.
@@ -177,21 +224,35 @@ contract ChallengeManager is IChallengeManager, EIP712, ReentrancyGuardTransient
     uint8 private constant STANDARD = 1;
     uint8 private constant STRICT = 2;
 
+    /// @notice Who may be drawn.
     IStakeRegistry public immutable REGISTRY;
+    /// @notice Where verified rounds are.
     IBeaconRegistry public immutable BEACONS;
+    /// @notice What checks the members' signatures.
     IAttestationVerifier public immutable VERIFIER;
     /// @inheritdoc IChallengeManager
     address public immutable DISPUTES;
+    /// @notice Least age of a request's snapshot, seconds.
     uint48 public immutable ACTIVATION_DELAY;
+    /// @notice Greatest age of a request's snapshot, seconds.
     uint48 public immutable MAX_SNAPSHOT_AGE;
+    /// @notice Least seconds from opening to the named round.
     uint48 public immutable DRIFT_MARGIN;
+    /// @notice Most seconds from opening to the named round.
     uint48 public immutable MAX_LEAD;
+    /// @notice Most seconds from the round to the expiry.
     uint48 public immutable MAX_LIFE;
+    /// @notice Seconds from the expiry to the last settlement.
     uint48 public immutable SETTLE_WINDOW;
+    /// @notice Seconds from settlement to the payouts.
     uint48 public immutable DISPUTE_WINDOW;
+    /// @notice Least fee of one member, wei.
     uint96 public immutable MIN_SLOT_FEE;
+    /// @notice What payer and prover each pay a member owed for "no result", wei.
     uint96 public immutable ATTEMPT_SHARE;
+    /// @notice What a proven fault costs the prover, wei.
     uint96 public immutable PROVER_BOND;
+    /// @notice Bit p: profile p settles here.
     uint8 public immutable PROFILES;
 
     /// @notice Forfeited wei waiting for `burn`.

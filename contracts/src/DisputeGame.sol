@@ -33,20 +33,34 @@ contract DisputeGame is ReentrancyGuardTransient {
         uint128 bond;
     }
 
+    /// @notice Registry or manager were told another dispute contract, or the bond is zero.
     error InvalidParties();
+    /// @notice An announcement costs exactly BOND.
     error WrongBond(uint256 have, uint256 need);
+    /// @notice The hash is announced and open.
     error AlreadyAnnounced(bytes32 commitment);
+    /// @notice The caller has announced no such report.
     error NotAnnounced(bytes32 commitment);
+    /// @notice The proof must come in a later block than the announcement.
     error AnnouncedThisBlock();
+    /// @notice Both statements are the same: no contradiction.
     error SameStatement();
+    /// @notice The seed is the committed one: no fault.
     error SeedMatches();
+    /// @notice One of the statements is not signed by the accused.
     error NotSignedBy(address accused, address signer);
+    /// @notice No fault of this accused in this challenge was proven.
     error NotProven();
+    /// @notice There is no money for this call to move.
     error NothingToWithdraw();
+    /// @notice The receiver refused the money.
     error TransferFailed(address to);
+    /// @notice Only the two contracts that slash pay in.
     error UnexpectedPayment(address from);
 
+    /// @notice A report was announced with its bond.
     event Announced(bytes32 indexed commitment, address indexed reporter);
+    /// @notice A fault was proven and punished; `reward` was credited to the reporter.
     event FaultProven(
         bytes32 indexed challengeId,
         address indexed accused,
@@ -54,7 +68,9 @@ contract DisputeGame is ReentrancyGuardTransient {
         Fault fault,
         uint256 reward
     );
+    /// @notice An announcement's bond was credited to its reporter.
     event BondReturned(bytes32 indexed commitment, address indexed reporter);
+    /// @notice An account's whole credit was paid to it.
     event CreditWithdrawn(address indexed account, uint256 amount);
 
     enum Fault {
@@ -66,7 +82,9 @@ contract DisputeGame is ReentrancyGuardTransient {
 
     /// @notice Wei that an announcement holds until its proof.
     uint128 public immutable BOND;
+    /// @notice Where stake is slashed.
     IStakeRegistry public immutable REGISTRY;
+    /// @notice Where bonds and fees are forfeited; its EIP-712 domain is that of every statement.
     IChallengeManager public immutable MANAGER;
 
     /// @notice What a reporter may withdraw.

@@ -9,9 +9,13 @@ import {IAttestationVerifier} from "./interfaces/IAttestationVerifier.sol";
 /// Proof: abi.encode(address[] committee, uint256 signers, bytes signatures), the signatures (r || s || v, 65
 /// bytes) in the order of the set bits. A member is one bit, so nobody counts twice.
 contract EcdsaAttestationVerifier is IAttestationVerifier {
+    /// @notice The committee in the proof is not the pinned one.
     error WrongCommittee(bytes32 have, bytes32 need);
+    /// @notice `signers` has a bit past the committee.
     error SignerOutOfRange(uint256 signers, uint256 size);
+    /// @notice There are more bytes than one signature a signer.
     error WrongSignatureLength(uint256 have, uint256 need);
+    /// @notice The signature at this member's place is missing, malformed or another's.
     error NotSignedBy(address member);
 
     uint256 private constant SIGNATURE_BYTES = 65;

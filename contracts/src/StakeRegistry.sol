@@ -78,24 +78,43 @@ contract StakeRegistry is IStakeRegistry, EIP712, ReentrancyGuardTransient {
         uint48 until;
     }
 
+    /// @notice The deployment's numbers do not fit together.
     error InvalidTerms();
+    /// @notice No host, an uplink above the limit, too long addresses, or seats without port or uplink.
     error InvalidEndpoint();
+    /// @notice The host cannot be reached from the internet by its form; public chains refuse it.
     error HostNotGlobal(bytes16 host);
+    /// @notice A cold wallet holds at most MAX_SEATS.
     error TooManySeats(uint256 held, uint256 cap);
+    /// @notice The value is not the price of the added seats.
     error WrongValue(uint256 have, uint256 need);
+    /// @notice The hot key's consent was for an earlier time.
     error ConsentExpired(uint256 expiry);
+    /// @notice This very consent was used before.
     error ConsentSpent(bytes32 digest);
+    /// @notice The consent was not signed by the hot key for this owner, chain and contract.
     error InvalidConsent(address signer, address hotKey);
+    /// @notice The hot key belongs to another cold wallet, or to a node that has not left with all its stake.
     error KeyTaken(address hotKey);
+    /// @notice Only the node's cold wallet may do this.
     error NotOwner(address caller, address owner);
+    /// @notice The node, or the key, is in no current record.
     error NotRegistered(address hotKey);
+    /// @notice The key is not current, or was not yet at the snapshot.
     error NotActiveSince(address hotKey, uint256 snapshot);
+    /// @notice A seated node changes once in QUARANTINE seconds.
     error ChangedTooRecently(uint256 changeableAt);
+    /// @notice There is no money for this call to move.
     error NothingToWithdraw();
+    /// @notice The leaving stake can still be slashed.
     error StillBonded(uint256 withdrawableAt);
+    /// @notice The receiver refused the money.
     error TransferFailed(address to);
+    /// @notice The snapshot's second is not over.
     error SnapshotNotPast(uint256 snapshot);
+    /// @notice Seats of that time may have been cleared away.
     error SnapshotTooOld(uint256 snapshot);
+    /// @notice Only the dispute contract slashes.
     error OnlySlasher(address caller);
 
     /// @notice The consent comes with its signature, so that anyone can recover the key's public point.
@@ -107,6 +126,7 @@ contract StakeRegistry is IStakeRegistry, EIP712, ReentrancyGuardTransient {
         uint64 expiry,
         bytes signature
     );
+    /// @notice A record began: the node is drawn with these seats, from `firstSeat` on, once a snapshot has them.
     event NodeSeated(
         uint32 indexed nodeId,
         uint32 indexed record,
@@ -115,12 +135,19 @@ contract StakeRegistry is IStakeRegistry, EIP712, ReentrancyGuardTransient {
         uint8 seats,
         uint256 firstSeat
     );
+    /// @notice A record ended: later snapshots do not draw from its seats.
     event RecordEnded(uint32 indexed nodeId, uint32 indexed record);
+    /// @notice Clearing moved the seat at the end into a freed place.
     event SeatMoved(uint256 indexed from, uint256 indexed to);
+    /// @notice Clearing dropped the seat at the end.
     event SeatRemoved(uint256 indexed index);
+    /// @notice Stake began to leave; all that is leaving is free at `unbondedAt`.
     event UnbondingStarted(uint32 indexed nodeId, uint256 amount, uint256 unbondedAt);
+    /// @notice Unbonded stake went to the cold wallet.
     event Withdrawn(uint32 indexed nodeId, address indexed owner, uint256 amount);
+    /// @notice A proven fault cost `amount`, `reward` of it to the reporter; the seats are gone.
     event Slashed(uint32 indexed nodeId, address indexed hotKey, uint256 amount, uint256 reward);
+    /// @notice Slashed money went to the zero address.
     event Burned(uint256 amount);
 
     /// @notice Most seats of one cold wallet: a whale has at most eight times the chance of the smallest member,
@@ -130,6 +157,7 @@ contract StakeRegistry is IStakeRegistry, EIP712, ReentrancyGuardTransient {
     uint256 public constant MAX_ADDRESS_BYTES = 1608;
     /// @notice Tries of a draw: TRIES_PER_MEMBER x size + EXTRA_TRIES, which bounds its gas.
     uint256 public constant TRIES_PER_MEMBER = 16;
+    /// @notice See TRIES_PER_MEMBER.
     uint256 public constant EXTRA_TRIES = 64;
     /// @notice A draw that meets more than this many seats per member that cannot serve the rate draws nobody. Who
     /// asks for a rate that only few can serve would otherwise choose its own committee: colluders declare any

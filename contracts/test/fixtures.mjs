@@ -8,9 +8,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import { bls12_381 } from '@noble/curves/bls12-381.js'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
-import { sha256 } from '@noble/hashes/sha2.js'
-import { keccak_256 } from '@noble/hashes/sha3.js'
-import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
+import { sha256, sha512 } from '@noble/hashes/sha2.js'
+import { keccak_256, sha3_256, sha3_512, shake128, shake256 } from '@noble/hashes/sha3.js'
+import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
 import { encodeAbiParameters, encodePacked, hashTypedData, keccak256 } from 'viem'
 
 const { Fp, Fp2 } = bls12_381.fields
@@ -103,14 +103,29 @@ function needsLargeX([r, s], digest, publicKey) {
   )
 }
 
+/** The leftmost 256 bits count. */
+const DIGESTS = {
+  'SHA-256': sha256,
+  'SHA-512': (message) => sha512(message).slice(0, 32),
+  'SHA3-256': sha3_256,
+  'SHA3-512': (message) => sha3_512(message).slice(0, 32),
+  SHAKE128: (message) => shake128(message, { dkLen: 32 }),
+  SHAKE256: (message) => shake256(message, { dkLen: 32 }),
+}
+
+/** Either answer is right for an "acceptable" one: nothing to check. */
+const isDecided = (test) => test.result !== 'acceptable'
+
 function ecdsa(groups, out) {
   for (const group of groups) {
-    if (group.sha !== 'SHA-256' || group.publicKey.curve !== 'secp256k1') continue
-    const publicKey = group.publicKey.uncompressed
+    const digestOf = DIGESTS[group.sha]
+    // Version 0 of the files has the key's point under another name.
+    const { curve, uncompressed: publicKey } = group.publicKey ?? group.key
+    if (digestOf === undefined || curve !== 'secp256k1') continue
     const signer = hex(keccak_256(hexToBytes(publicKey).slice(1)).slice(12))
-    for (const test of group.tests) {
-      const digest = sha256(hexToBytes(test.msg))
-      const decoded = decodeSignature(hexToBytes(test.sig), group.type)
+    for (const test of group.tests.filter(isDecided)) {
+      const digest = digestOf(hexToBytes(test.msg))
+      const decoded = attempt(() => decodeSignature(hexToBytes(test.sig), group.type))
       if (decoded === undefined) {
         if (test.result === 'valid') throw new Error(`ECDSA ${test.tcId}: valid, but our decoder refuses it`)
         out.undecodable++
@@ -128,9 +143,13 @@ function ecdsa(groups, out) {
   }
 }
 
+/** What a key signs in the scheme that a ciphersuite names: the augmented one puts the key before the message. */
+const signedMessage = (ciphersuite, key, message) =>
+  ciphersuite.endsWith('_AUG_') ? `0x${key}${message}` : `0x${message}`
+
 function blsG2(groups, out) {
   for (const group of groups) {
-    for (const test of group.tests) {
+    for (const test of group.tests.filter(isDecided)) {
       const signature = attempt(() => g2(hexToBytes(test.sig)))
       const publicKey = attempt(() => g1(hexToBytes(group.publicKey.pk)))
       if (signature === undefined || publicKey === undefined) {
@@ -140,7 +159,7 @@ function blsG2(groups, out) {
       }
       out.signatures.push(signature)
       out.keys.push(publicKey)
-      out.messages.push(`0x${test.msg}`)
+      out.messages.push(signedMessage(group.ciphersuite, group.publicKey.pk, test.msg))
       out.tags.push(hex(utf8ToBytes(group.ciphersuite)))
       out.valid.push(test.result === 'valid')
       out.ids.push(test.tcId)
@@ -153,7 +172,7 @@ const packed = (items) => encodeAbiParameters([{ type: 'bytes[]' }], [items])
 
 function aggregates(groups, out) {
   for (const group of groups) {
-    for (const test of group.tests) {
+    for (const test of group.tests.filter(isDecided)) {
       const signature = attempt(() => g2(hexToBytes(test.sig)))
       const keys = attempt(() => test.pubkeys.map((key) => g1(hexToBytes(key))))
       if (signature === undefined || keys === undefined) {
@@ -163,7 +182,12 @@ function aggregates(groups, out) {
       }
       out.signatures.push(signature)
       out.keys.push(packed(keys))
-      out.messages.push(packed(test.messages.map((message) => `0x${message}`)))
+      // Counts may differ in an invalid one.
+      const signed = test.messages.map((message, i) =>
+        signedMessage(group.ciphersuite, test.pubkeys[i] ?? '', message),
+      )
+      out.messages.push(packed(signed))
+      out.distinct.push(group.ciphersuite.endsWith('_NUL_'))
       out.tags.push(hex(utf8ToBytes(group.ciphersuite)))
       out.valid.push(test.result === 'valid')
       out.ids.push(test.tcId)
@@ -171,10 +195,49 @@ function aggregates(groups, out) {
   }
 }
 
-/** Aggregates of our own making, so that the contract's pairing of many is tested without a file of them. */
+// Cases of our own making, a valid and an invalid one at least: whatever files there are, no list is empty and no check
+// passes by always saying the same.
+
+const BASIC = 'BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_'
+
+function ownEcdsa() {
+  const secret = sha256(utf8ToBytes('a signer'))
+  const publicKey = { curve: 'secp256k1', uncompressed: bytesToHex(secp256k1.getPublicKey(secret, false)) }
+  const msg = bytesToHex(utf8ToBytes('message'))
+  const sig = bytesToHex(secp256k1.sign(sha256(hexToBytes(msg)), secret, { prehash: false }))
+  const tests = [
+    { msg, sig, result: 'valid' },
+    { msg: `${msg}00`, sig, result: 'invalid' },
+    { msg, sig: sig.slice(2), result: 'invalid' },
+  ].map((test, i) => ({ ...test, tcId: 10_000 + i }))
+  return [{ type: 'EcdsaP1363Verify', sha: 'SHA-256', publicKey, tests }]
+}
+
+function ownSignatures() {
+  const scheme = bls12_381.longSignatures
+  const secret = sha256(utf8ToBytes('a signer'))
+  const publicKey = { pk: bytesToHex(scheme.getPublicKey(secret).toBytes(true)) }
+  const sig = bytesToHex(scheme.sign(scheme.hash(utf8ToBytes('a'), BASIC), secret).toBytes(true))
+  const tests = [
+    { msg: '61', sig, result: 'valid' },
+    { msg: '62', sig, result: 'invalid' },
+  ].map((test, i) => ({ ...test, tcId: 10_000 + i }))
+  return [{ ciphersuite: BASIC, publicKey, tests }]
+}
+
+function ownHashes() {
+  const point = (message) =>
+    bytesToHex(bls12_381.longSignatures.hash(utf8ToBytes(message), BASIC).toBytes(true))
+  const tests = [
+    { msg: '61', expected: point('a'), result: 'valid' },
+    { msg: '61', expected: point('b'), result: 'invalid' },
+  ].map((test, i) => ({ ...test, tcId: 10_000 + i }))
+  return [{ dst: BASIC, tests }]
+}
+
 function ownAggregates() {
   const scheme = bls12_381.longSignatures
-  const ciphersuite = 'BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_'
+  const ciphersuite = BASIC
   const secrets = [1, 2, 3].map((i) => sha256(utf8ToBytes(`aggregate ${i}`)))
   const pubkeys = secrets.map((secret) => bytesToHex(scheme.getPublicKey(secret).toBytes(true)))
   const messages = ['one', 'two', ''].map((text) => bytesToHex(utf8ToBytes(text)))
@@ -192,14 +255,38 @@ function ownAggregates() {
     { ...all, messages: messages.slice(1), result: 'invalid' },
     { pubkeys: [], messages: [], sig: `c0${'00'.repeat(95)}`, result: 'invalid' },
   ].map((test, i) => ({ ...test, tcId: 10_000 + i }))
-  return [{ ciphersuite, tests }]
+  return [{ ciphersuite, tests }, ...sameMessageTwice()]
+}
+
+/** One message by two signers: the basic scheme refuses it, and the one with proofs of possession is made for it. */
+function sameMessageTwice() {
+  const scheme = bls12_381.longSignatures
+  const secrets = [1, 2].map((i) => sha256(utf8ToBytes(`aggregate ${i}`)))
+  const pubkeys = secrets.map((secret) => bytesToHex(scheme.getPublicKey(secret).toBytes(true)))
+  return [BASIC, BASIC.replace('_NUL_', '_POP_'), BASIC.replace('_NUL_', '_AUG_')].map((ciphersuite, at) => {
+    const augmented = ciphersuite.endsWith('_AUG_')
+    const signed = (i) =>
+      concatBytes(augmented ? hexToBytes(pubkeys[i]) : new Uint8Array(), utf8ToBytes('one'))
+    const sig = secrets
+      .map((secret, i) => scheme.sign(scheme.hash(signed(i), ciphersuite), secret))
+      .reduce((sum, each) => sum.add(each))
+    const messages = ['one', 'one'].map((text) => bytesToHex(utf8ToBytes(text)))
+    const result = ciphersuite === BASIC ? 'invalid' : 'valid'
+    return {
+      ciphersuite,
+      tests: [{ tcId: 10_100 + at, pubkeys, messages, sig: bytesToHex(sig.toBytes(true)), result }],
+    }
+  })
 }
 
 function hashG2(groups, out) {
   for (const group of groups) {
-    for (const test of group.tests) {
+    for (const test of group.tests.filter(isDecided)) {
       const point = attempt(() => g2(hexToBytes(test.expected)))
-      if (point === undefined) continue
+      if (point === undefined) {
+        if (test.result === 'valid') throw new Error(`hash ${test.tcId}: valid, but our decoder refuses it`)
+        continue
+      }
       out.messages.push(`0x${test.msg}`)
       out.tags.push(hex(utf8ToBytes(group.dst)))
       out.points.push(point)
@@ -330,7 +417,7 @@ function typedData(chainId, verifyingContract) {
 
 function strict(path) {
   const out = { sizes: [], betas: [], deltas: [], budgets: [] }
-  if (!existsSync(path)) return out
+  if (path === undefined) return out
   const millionths = (text) => {
     const [top, bottom = '1'] = text.split('/')
     const scaled = BigInt(top) * 1_000_000n
@@ -373,35 +460,53 @@ function localBeacon() {
   }
 }
 
-/** Writes every fixture; returns how many vectors each holds. */
-export function writeFixtures(vectorsDirectory, outDirectory) {
+const isDrand = (content) => Array.isArray(content) && content[0]?.sig_compressed !== undefined
+
+const jsonFiles = (directory) =>
+  (existsSync(directory) ? readdirSync(directory).sort() : [])
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => JSON.parse(readFileSync(join(directory, name), 'utf8')))
+
+/**
+ * Writes every fixture; returns how many vectors each holds.
+ * @param ownDirectory the repository's vectors, for a kind of which the first has none: strict sets, drand's rounds
+ */
+export function writeFixtures(vectorsDirectory, outDirectory, ownDirectory) {
   const lists = (...names) => Object.fromEntries(names.map((name) => [name, []]))
   const all = {
     ecdsa: { ...lists('digests', 'rs', 'ss', 'signers', 'valid', 'ids'), undecodable: 0 },
     blsG2: { ...lists('signatures', 'keys', 'messages', 'tags', 'valid', 'ids'), undecodable: 0 },
     hashG2: lists('messages', 'tags', 'points', 'valid', 'ids'),
-    blsAggregate: { ...lists('signatures', 'keys', 'messages', 'tags', 'valid', 'ids'), undecodable: 0 },
+    blsAggregate: {
+      ...lists('signatures', 'keys', 'messages', 'tags', 'distinct', 'valid', 'ids'),
+      undecodable: 0,
+    },
     blsG1: lists('signatures', 'keys', 'messages', 'tags', 'hashes', 'rounds', 'short', 'randomness'),
-    strict: strict(join(vectorsDirectory, 'team-rule', 'cases.json')),
+    strict: strict(
+      [vectorsDirectory, ownDirectory]
+        .map((folder) => join(folder, 'team-rule', 'cases.json'))
+        .find((path) => existsSync(path)),
+    ),
     typedData: typedData(31337, '0x5615dEB798BB3E4dFa0139dFa1b3D433Cc23b72f'),
     localBeacon: localBeacon(),
   }
-  const directory = join(vectorsDirectory, 'crypto')
-  for (const name of existsSync(directory) ? readdirSync(directory).sort() : []) {
-    if (!name.endsWith('.json')) continue
-    const content = JSON.parse(readFileSync(join(directory, name), 'utf8'))
-    if (Array.isArray(content)) {
-      if (content[0]?.sig_compressed !== undefined) drandFile(content, all.blsG1)
-      continue
-    }
+  for (const content of jsonFiles(join(vectorsDirectory, 'crypto'))) {
+    if (isDrand(content)) drandFile(content, all.blsG1)
     for (const group of content.testGroups ?? []) {
       if (['EcdsaBitcoinVerify', 'EcdsaVerify', 'EcdsaP1363Verify'].includes(group.type))
         ecdsa([group], all.ecdsa)
-      else if (group.type === 'BlsSigVerify' && group.publicKey?.group === 'G1') blsG2([group], all.blsG2)
+      else if (group.type === 'BlsSigVerify' && group.ciphersuite.includes('BLS12381G2'))
+        blsG2([group], all.blsG2)
       else if (group.type === 'BlsHashToG2') hashG2([group], all.hashG2)
       else if (group.type === 'BlsAggregateVerify') aggregates([group], all.blsAggregate)
     }
   }
+  if (all.blsG1.rounds.length === 0)
+    for (const content of jsonFiles(join(ownDirectory, 'crypto')).filter(isDrand))
+      drandFile(content, all.blsG1)
+  ecdsa(ownEcdsa(), all.ecdsa)
+  blsG2(ownSignatures(), all.blsG2)
+  hashG2(ownHashes(), all.hashG2)
   aggregates(ownAggregates(), all.blsAggregate)
   mkdirSync(outDirectory, { recursive: true })
   for (const [name, value] of Object.entries(all))

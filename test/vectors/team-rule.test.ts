@@ -21,11 +21,14 @@ interface Cases {
   strict: { beta: string; delta: string; m: number; G: number; j: number; fDelta: number }[]
 }
 
-const directory = process.env.VECTORS_DIR ?? new URL('../fixtures/vectors', import.meta.url).pathname
-/** `team-rule/*.json` below the directory, or `cases.json` in it. */
+const own = new URL('../fixtures/vectors', import.meta.url).pathname
+const directory = process.env.VECTORS_DIR ?? own
+/** `team-rule/*.json` below the directory, or `cases.json` in it; the repository's where it has neither. */
 function vectorFiles(): string[] {
-  const folder = join(directory, 'team-rule')
-  if (!existsSync(folder)) return [join(directory, 'cases.json')]
+  const single = join(directory, 'cases.json')
+  if (existsSync(single)) return [single]
+  const folder = [directory, own].map((path) => join(path, 'team-rule')).find((path) => existsSync(path))
+  if (folder === undefined) throw new Error('there are no vectors')
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
     .map((name) => join(folder, name))
