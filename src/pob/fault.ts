@@ -33,6 +33,8 @@ export type FaultCode =
   | 'not_settled'
   | 'settled_hash'
   | 'settled_value'
+  | 'quorum_faulty'
+  | 'prover_faulty'
 
 export interface Fault {
   readonly code: FaultCode

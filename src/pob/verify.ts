@@ -36,6 +36,16 @@ export interface ChainRecord {
   readonly draw: (randomness: Uint8Array) => Committee | CommitteeRefusal
   /** The settled result; otherwise the contract's word for where the challenge stands. */
   readonly result: ResultValue | string
+  /** What disputes left of it: a settled result stays on the chain whatever is proven of its signers later. */
+  readonly standing: ChainStanding
+}
+
+export interface ChainStanding {
+  /** Those who signed the settled result and have no proven fault in this challenge. */
+  readonly signers: number
+  readonly quorum: number
+  /** The prover was proven to have signed two ack lists. */
+  readonly proverFaulty: boolean
 }
 
 /** Whatever the verifier trusts; what is left out is not checked and its level not reached. */
@@ -223,6 +233,19 @@ export function checkSettled(
   return faults
 }
 
+/** What proven faults take from a settled result. */
+export function checkStanding({ signers, quorum, proverFaulty }: ChainStanding): Fault[] {
+  const faults: Fault[] = []
+  if (signers < quorum)
+    faults.push({
+      code: 'quorum_faulty',
+      message: `faults of its signers were proven: ${signers} without one are left, ${quorum} are needed`,
+    })
+  if (proverFaulty)
+    faults.push({ code: 'prover_faulty', message: 'a fault of the prover in this challenge was proven' })
+  return faults
+}
+
 /** Recomputes everything in a transcript. Never throws on bad content: that is what the verdict says. */
 export function verifyTranscript(content: Uint8Array, anchors: Anchors = {}): Verdict {
   let transcript: Transcript
@@ -239,7 +262,13 @@ export function verifyTranscript(content: Uint8Array, anchors: Anchors = {}): Ve
   const faults = [...assessment.faults, ...checkAgreement(transcript, evidence, assessment, evidenceHash)]
   const base = { evidence, assessment, evidenceHash }
   const { chain, registry, beacon } = anchors
-  const settledFaults = chain === undefined ? [] : checkSettled(transcript, evidenceHash, chain.result)
+  const settledFaults =
+    chain === undefined
+      ? []
+      : [
+          ...checkSettled(transcript, evidenceHash, chain.result),
+          ...(typeof chain.result === 'string' ? [] : checkStanding(chain.standing)),
+        ]
   // What was settled is said of a transcript that is wrong in itself too: it tells which of the two was changed.
   if (faults.length > 0)
     return { level: undefined, faults: [...faults, ...settledFaults], missing: [], ...base }

@@ -234,6 +234,10 @@ describe.skipIf(reason !== undefined)('a chain in trouble', () => {
         expect(now?.seats).toBe(0)
         expect(now?.stakeWei).toBeLessThan(was?.stakeWei ?? 0n)
       }
+      // What was settled agrees with the other transcript, and yet its signers are known to be liars.
+      const late = await verify(other)
+      expect(late.code).toBe(1)
+      expect(late.stdout).toContain('quorum_faulty')
     },
     PATIENCE_MS,
   )

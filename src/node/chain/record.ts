@@ -33,7 +33,14 @@ export async function readChainRecord(
       state.status === 'settled'
         ? fromOutcome({ ...outcome, estimateKbps: BigInt(estimateKbps), owed: state.owed })
         : state.status,
+    standing: {
+      signers: ones(state.signers & ~state.faults),
+      quorum: state.drawn - state.faulty,
+      proverFaulty: state.proverFaulty,
+    },
   }
 }
+
+const ones = (bits: bigint): number => bits.toString(2).replaceAll('0', '').length
 
 const hex = (bytes: Uint8Array): `0x${string}` => `0x${Buffer.from(bytes).toString('hex')}`

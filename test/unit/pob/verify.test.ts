@@ -12,7 +12,7 @@ import { acceptanceDigest, digestsOf, type Request } from '../../../src/pob/requ
 import { resultDigest } from '../../../src/pob/result.js'
 import { commitmentDigest, type SlotRecord } from '../../../src/pob/slot.js'
 import { encodeTranscript, type Transcript } from '../../../src/pob/transcript.js'
-import { checkSettled, type Verdict, verifyTranscript } from '../../../src/pob/verify.js'
+import { checkSettled, checkStanding, type Verdict, verifyTranscript } from '../../../src/pob/verify.js'
 import {
   type BuiltChallenge,
   buildChallenge,
@@ -550,11 +550,21 @@ describe('verifyTranscript', () => {
       acceptedAt: 1,
       draw: () => 'too_few_members' as const,
       result: settled,
+      standing: { signers: 5, quorum: 5, proverFaulty: false },
     }
     const verdict = verifyTranscript(encodeTranscript(transcript), { ...anchors(), chain })
     expect([verdict.level, ...codesOf(verdict)]).toEqual(['consistent', 'chain_unknown'])
     const tampered = encodeTranscript({ ...transcript, guaranteedKbps: guaranteedKbps + 1 })
     expect(codesOf(verifyTranscript(tampered, { ...anchors(), chain }))).toContain('settled_value')
+  })
+
+  it('says what proven faults leave of a settled result', () => {
+    const codes = (standing: Parameters<typeof checkStanding>[0]) =>
+      checkStanding(standing).map(({ code }) => code)
+    expect(codes({ signers: 6, quorum: 5, proverFaulty: false })).toEqual([])
+    expect(codes({ signers: 5, quorum: 5, proverFaulty: false })).toEqual([])
+    expect(codes({ signers: 4, quorum: 5, proverFaulty: false })).toEqual(['quorum_faulty'])
+    expect(codes({ signers: 4, quorum: 5, proverFaulty: true })).toEqual(['quorum_faulty', 'prover_faulty'])
   })
 
   it('needs both registry and beacon to go beyond consistent', () => {
