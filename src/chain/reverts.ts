@@ -169,9 +169,17 @@ const WORDS: Readonly<Record<string, (...figures: Figures) => Words | UserError>
     message: 'beta and delta lie on the border between two budgets of faults',
     remedy: 'change delta by a millionth',
   }),
+  InvalidRequest: () => ({
+    message: "the request's numbers break the contract's rules",
+    remedy: 'n from 1 to 64, 2 f < n, teams that divide n (docs/contracts.md)',
+  }),
+  NotMember: (member) => ({ message: `${text(member)} is not in the committee` }),
+  NotProver: (accused) => ({ message: `${text(accused)} is not the challenge's prover` }),
   // DisputeGame
   WrongBond: (have, need) =>
     lackOfMoney("the report's bond is wrong", amount(have), amount(need), 'send exactly the bond'),
+  AlreadyAnnounced: () => ({ message: 'this report is announced already', code: 'EXISTS' }),
+  NotProven: () => ({ message: 'no fault of the accused in this challenge was proven' }),
   NotAnnounced: () => ({ message: 'this report was not announced', remedy: 'announce it first' }),
   AnnouncedThisBlock: () => ({
     message: 'the report was announced in this very block',

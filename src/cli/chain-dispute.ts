@@ -1,6 +1,7 @@
 /** `plumbline chain dispute <transcript,...>`: proves to the chain what transcripts show. */
 import { readFile, stat } from 'node:fs/promises'
 import { expandPath } from '../config/paths.js'
+import type { Address } from '../crypto/address.js'
 import { UserError } from '../errors.js'
 import { MAX_TRANSCRIPT_BYTES } from '../pob/transcript.js'
 import { chainOptions, minedJson, walletOptions, withWallet } from './chain-options.js'
@@ -9,6 +10,15 @@ import { labelled, plural } from './format.js'
 import { text } from './option.js'
 
 const LABEL_WIDTH = 14
+
+interface RaisedFault {
+  readonly kind: string
+  readonly accused: Address
+  /** False where the chain had a proof already. */
+  readonly proven: boolean
+  readonly rewardWei: string
+  readonly transactions: readonly ReturnType<typeof minedJson>[]
+}
 
 export const chainDisputeCommand = defineCommand({
   path: 'chain dispute',
@@ -46,28 +56,48 @@ export const chainDisputeCommand = defineCommand({
       )
       return search.faults.length === 0 ? 1 : 0
     }
-    return withWallet(args, io, async ({ chain }) => {
+    return withWallet(args, io, async ({ chain, wallet }) => {
       const { raiseDispute } = await import('../node/chain/dispute.js')
-      const { formatEther } = await import('../chain/index.js')
-      const disputes = []
+      const { formatEther, readCredits, withdrawReward } = await import('../chain/index.js')
+      const disputes: RaisedFault[] = []
       for (const fault of search.faults) {
-        const { announced, proven } = await raiseDispute(chain, search, fault, io.signal)
         const { kind, accused } = fault
-        const reward = proven.rewardWei
+        const { announced, proven, reclaimed } = await raiseDispute(chain, search, fault, io.signal)
+        const transactions = [announced, proven, reclaimed].flatMap((mined) =>
+          mined === undefined ? [] : [minedJson(mined)],
+        )
         disputes.push({
           kind,
           accused,
-          rewardWei: reward.toString(),
-          transactions: [announced, proven].map(minedJson),
+          proven: proven !== undefined,
+          rewardWei: (proven?.rewardWei ?? 0n).toString(),
+          transactions,
         })
-        io.output.note(`${kind}: ${accused} is at fault, ${formatEther(reward)} for the report`)
+        io.output.note(
+          proven === undefined
+            ? `${kind}: a fault of ${accused} in this challenge was proven before`
+            : `${kind}: ${accused} is at fault, ${formatEther(proven.rewardWei)} for the report`,
+        )
       }
-      io.output.result({ challengeId, faults: shown, disputes }, () =>
-        [
-          `${plural(disputes.length, 'fault')} proven in challenge ${challengeId}.`,
-          'Bonds and rewards are credits of the dispute contract until they are withdrawn.',
-        ].join('\n'),
-      )
+      // Rewards and returned bonds are credits of the contract until they are taken.
+      const account = wallet.address
+      const { rewardsWei } = await readCredits(chain, account)
+      const paid =
+        rewardsWei === 0n ? undefined : await withdrawReward(chain, { account }, { signal: io.signal })
+      const result = {
+        challengeId,
+        faults: shown,
+        disputes,
+        paidWei: rewardsWei.toString(),
+        transactions: paid === undefined ? [] : [minedJson(paid)],
+      }
+      io.output.result(result, () => {
+        const count = disputes.filter(({ proven }) => proven).length
+        return [
+          `${plural(count, 'fault')} proven in challenge ${challengeId}.`,
+          ...(paid === undefined ? [] : [`${formatEther(rewardsWei)}, bonds included, went to ${account}.`]),
+        ].join('\n')
+      })
       return 0
     })
   },

@@ -1,7 +1,6 @@
 /** Raises a dispute with what transcripts prove: anybody who holds them may, and is paid a part of what is slashed. */
-import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { toHex } from 'viem'
+import { concat, type Hex, keccak256, stringToHex, toHex } from 'viem'
 import {
   announceFault,
   type Chain,
@@ -13,19 +12,25 @@ import {
   proveSeed,
   proveTestimonies,
   readCommittee,
+  reclaimReportBond,
 } from '../../chain/index.js'
+import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
 import { sameBytes } from '../../pob/party.js'
 import type { FaultSearch, ProvableFault } from '../../pob/provable-faults.js'
 
 export interface RaisedDispute {
   readonly fault: ProvableFault
-  readonly announced: Mined
-  readonly proven: ProvenFault
+  readonly announced: Mined | undefined
+  /** Undefined where the chain has a proof of a fault of the accused in this challenge already. */
+  readonly proven: ProvenFault | undefined
+  /** The bond of an announcement of ours that somebody else's proof overtook. */
+  readonly reclaimed: Mined | undefined
 }
 
 /**
- * Announces a fault and proves it in a later block.
+ * Announces a fault and proves it in a later block; called again after a crash it goes on where it was. Where somebody
+ * else was first, the announcement's bond is taken back.
  * @throws UserError where the challenge is another chain's, its committee is not fixed, or the contract refuses the proof
  */
 export async function raiseDispute(
@@ -49,15 +54,74 @@ export async function raiseDispute(
       remedy: 'faults can be proven from the moment the committee is fixed',
     })
   const { accused } = fault
-  const salt = toHex(Uint8Array.from(randomBytes(32)))
-  const announced = await announceFault(chain, { challengeId, accused, salt }, { signal })
-  while ((await chain.clock()).blockNumber <= announced.blockNumber) {
+  const salt = await saltOf(chain, challengeId, accused)
+  const announced = await announce(chain, { challengeId, accused, salt }, signal)
+  while (announced !== undefined && (await chain.clock()).blockNumber <= announced.blockNumber) {
     signal?.throwIfAborted()
     await sleep(chain.pollMs)
   }
   const committee = fault.kind === 'ack-lists' ? [] : fixed.committee
-  const proven = await prove(chain, { challengeId, accused, salt, committee }, fault, signal)
-  return { fault, announced, proven }
+  try {
+    const proven = await prove(chain, { challengeId, accused, salt, committee }, fault, signal)
+    return { fault, announced, proven, reclaimed: undefined }
+  } catch (error) {
+    // The announcement is gone where an earlier call of ours proved the fault.
+    if (!isRevert(error, 'AlreadyFaulty') && !isRevert(error, 'NotAnnounced')) throw error
+    const reclaimed = await reclaim(chain, { challengeId, accused, salt }, signal)
+    if (reclaimed === undefined && isRevert(error, 'AlreadyFaulty')) throw error
+    return { fault, announced, proven: undefined, reclaimed }
+  }
+}
+
+interface Report {
+  readonly challengeId: Hex
+  readonly accused: Address
+  readonly salt: Hex
+}
+
+const isRevert = (error: unknown, name: string): boolean =>
+  error instanceof UserError && error.details.revert === name
+
+/** Secret until the proof, and the same after a restart: nothing has to be kept for the bond to be found again. */
+async function saltOf(chain: Chain, challengeId: Hex, accused: Address): Promise<Hex> {
+  const { account } = chain
+  if (account?.sign === undefined)
+    throw new UserError('a dispute needs a key that pays for it', {
+      code: 'BAD_KEY',
+      remedy: 'open the chain with the account that reports',
+    })
+  const where = concat([toHex(chain.chainId), chain.deployment.contracts.disputeGame])
+  const what = keccak256(concat([stringToHex('plumbline/1/report'), where, challengeId, accused]))
+  return keccak256(await account.sign({ hash: what }))
+}
+
+/** Undefined where an announcement of ours is there from before. */
+async function announce(
+  chain: Chain,
+  report: Report,
+  signal: AbortSignal | undefined,
+): Promise<Mined | undefined> {
+  try {
+    return await announceFault(chain, report, { signal })
+  } catch (error) {
+    if (isRevert(error, 'AlreadyAnnounced')) return undefined
+    throw error
+  }
+}
+
+/** Undefined where no announcement of ours is open. */
+async function reclaim(
+  chain: Chain,
+  report: Report,
+  signal: AbortSignal | undefined,
+): Promise<Mined | undefined> {
+  try {
+    return await reclaimReportBond(chain, report, { signal })
+  } catch (error) {
+    if (isRevert(error, 'NotAnnounced')) return undefined
+    // Nobody proved it: the proof's own error is the one to tell.
+    throw error
+  }
 }
 
 function prove(
