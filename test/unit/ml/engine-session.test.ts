@@ -203,6 +203,37 @@ describe('a memory limit', () => {
     expect(session.host.residentBytes).toBeLessThan(500 * MIB)
   })
 
+  it.runIf(process.platform === 'linux')(
+    'holds what JavaScript allocates, too; the job that wanted it is told, and the next one runs',
+    async () => {
+      const source = `
+        const kept = []
+        export const open = async () => ({
+          call: async (method, bytes) => {
+            kept.push(new Uint8Array(bytes).fill(1))
+            return kept.length
+          },
+        })`
+      const url = `data:text/javascript,${encodeURIComponent(source)}`
+      const host = keep(new ServiceHost({ url, factory: 'open', options: {} }, { memoryBytes: 300 * MIB }))
+      expect(await host.call('hold', 20 * MIB)).toBe(1)
+      const [large, next] = await Promise.allSettled([
+        host.call('hold', 400 * MIB),
+        host.call('hold', 20 * MIB),
+      ])
+      expect(large).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } })
+      expect(next.status).toBe('fulfilled')
+      // Held together with what was held before, no more than the limit.
+      let held = 0
+      while (held < 30) {
+        const more = await host.call('hold', 20 * MIB).catch(() => 0)
+        if (more === 0) break
+        held++
+      }
+      expect(held).toBeLessThan(300 / 20)
+    },
+  )
+
   it('is not for workers', () => {
     expect(() => new RemoteSession(plusOne(), {}, { placement: 'worker', memoryBytes: MIB })).toThrow(
       /process/,
@@ -238,6 +269,34 @@ describe('a service', () => {
     await expect(host.call('die', {})).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     expect(await host.call('live', {})).toBe('live')
     expect(host.starts).toBe(2)
+  })
+
+  it('that is killed from outside costs the job it was at, and says how it ended', async () => {
+    const source = `export const open = async () => ({
+      call: async (method) =>
+        method === 'pid' ? process.pid : method === 'wait' ? new Promise((settle) => setTimeout(settle, 60_000)) : method,
+    })`
+    const url = `data:text/javascript,${encodeURIComponent(source)}`
+    const host = keep(new ServiceHost({ url, factory: 'open', options: {} }))
+    const pid = Number(await host.call('pid', {}))
+    const jobs = Promise.allSettled([host.call('wait', {}), host.call('second', {}), host.call('third', {})])
+    await soon()
+    // As the kernel does where memory runs out.
+    process.kill(pid, 'SIGKILL')
+    expect(await jobs).toMatchObject([
+      {
+        status: 'rejected',
+        reason: {
+          code: 'UNAVAILABLE',
+          message: expect.stringContaining('SIGKILL'),
+          remedy: expect.any(String),
+        },
+      },
+      { status: 'fulfilled', value: 'second' },
+      { status: 'fulfilled', value: 'third' },
+    ])
+    expect(host.starts).toBe(2)
+    expect(await host.call('pid', {})).not.toBe(pid)
   })
 
   it('leaves the caller’s loop free while it computes', async () => {
