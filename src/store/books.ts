@@ -36,6 +36,7 @@ export interface BookStore {
 
 interface Waiting {
   readonly change: BookChange
+  readonly isNew: boolean
   readonly resolve: () => void
   readonly reject: (reason: unknown) => void
 }
@@ -90,13 +91,14 @@ export class Books implements BookStore {
     const { id } = change
     if (id === '' || id.length > MAX_ID_LENGTH || id.includes(':'))
       return Promise.reject(new RangeError('an account id has 1..128 characters, none of them a colon'))
-    if (!this.#ids.has(id)) {
+    const isNew = !this.#ids.has(id)
+    if (isNew) {
       if (this.#ids.size >= this.#maxCount)
         return Promise.reject(new RangeError(`${this.name} would hold more than ${this.#maxCount} accounts`))
       this.#ids.add(id)
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ change, resolve, reject })
+      this.#waiting.push({ change, isNew, resolve, reject })
       if (!this.#isWriting) void this.#writeAll()
     })
   }
@@ -135,7 +137,10 @@ export class Books implements BookStore {
         await writeSynced(this.#database, operations)
         for (const { resolve } of group) resolve()
       } catch (error) {
-        for (const { reject } of group) reject(error)
+        for (const { change, isNew, reject } of group) {
+          if (isNew) this.#ids.delete(change.id)
+          reject(error)
+        }
       }
     }
     this.#isWriting = false

@@ -8,13 +8,14 @@ import { UserError } from '../../errors.js'
 import type { BookStore } from '../../store/books.js'
 import { readReceipt, receiptToCbor, type SignedReceipt } from './receipt.js'
 
-/** Receipts kept of one channel opening, the newest: an audit window of a busy client, 6 MB. */
+/** Receipts kept of one channel opening, the newest, unless told otherwise: 6 MB. */
 export const KEPT_RECEIPTS = 10_000
 
 export interface AccountTableModules<T> {
   readonly books: BookStore
   readonly encode: (account: T) => Uint8Array
   readonly decode: (stored: Uint8Array) => T
+  readonly keptReceipts?: number | undefined
 }
 
 export class AccountTable<T extends { readonly channelId: Uint8Array }> {
@@ -68,6 +69,7 @@ export class AccountTable<T extends { readonly channelId: Uint8Array }> {
     const id = bytesToHex(account.channelId)
     this.#accounts.set(id, account)
     const last = receipts.at(-1)
+    const kept = this.#modules.keptReceipts ?? KEPT_RECEIPTS
     const written = this.#modules.books
       .write({
         id,
@@ -76,7 +78,7 @@ export class AccountTable<T extends { readonly channelId: Uint8Array }> {
           index: receipt.index,
           value: encode(receiptToCbor(receipt)),
         })),
-        ...(last === undefined ? {} : { forgetBelow: Math.max(0, last.index - KEPT_RECEIPTS) }),
+        ...(last === undefined ? {} : { forgetBelow: Math.max(0, last.index + 1 - kept) }),
       })
       .catch((error: unknown) => {
         this.#failure ??= error

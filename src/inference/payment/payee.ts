@@ -42,6 +42,8 @@ export interface PayeeModules {
   readonly domain: TypedDomain
   readonly signer: Signer
   readonly books: BookStore
+  /** Of one channel opening, the newest: what an audit window needs. 10,000 unless given. */
+  readonly keptReceipts?: number | undefined
   /** Unix time, seconds. */
   readonly now: () => number
 }
@@ -69,8 +71,9 @@ export class Payee {
 
   /** Jobs that were under way are gone; call {@link creditAllLost} before anything else is served. */
   static async open(modules: PayeeModules, limits: PayeeLimits): Promise<Payee> {
-    const { books } = modules
-    const table = await AccountTable.open({ books, encode: encodePayeeAccount, decode: decodePayeeAccount })
+    const { books, keptReceipts } = modules
+    const codec = { encode: encodePayeeAccount, decode: decodePayeeAccount }
+    const table = await AccountTable.open({ books, keptReceipts, ...codec })
     return new Payee(modules, limits, table)
   }
 

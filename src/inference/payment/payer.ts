@@ -34,6 +34,8 @@ export interface PayerModules {
   readonly domain: TypedDomain
   readonly signer: Signer
   readonly books: BookStore
+  /** Of one channel opening, the newest: what an audit window needs. 10,000 unless given. */
+  readonly keptReceipts?: number | undefined
 }
 
 /** A receipt that came before its predecessors. */
@@ -59,8 +61,9 @@ export class Payer {
   }
 
   static async open(modules: PayerModules, limits: PayerLimits): Promise<Payer> {
-    const { books } = modules
-    const table = await AccountTable.open({ books, encode: encodePayerAccount, decode: decodePayerAccount })
+    const { books, keptReceipts } = modules
+    const codec = { encode: encodePayerAccount, decode: decodePayerAccount }
+    const table = await AccountTable.open({ books, keptReceipts, ...codec })
     return new Payer(modules, limits, table)
   }
 

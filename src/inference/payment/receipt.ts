@@ -54,7 +54,7 @@ export interface Receipt {
   readonly terms: Uint8Array
   /** SHA-256 of the output; in a credit the digest of the receipt that it takes back. */
   readonly output: Uint8Array
-  /** Of the model's unit: audio milliseconds, characters, tokens, requests, images; 0 in a credit. */
+  /** Whole units as the provider's offer counts them; 0 in a credit. */
   readonly units: number
   readonly priceWei: bigint
   /** Of this receipt and all before it: credits subtract. */

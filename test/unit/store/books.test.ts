@@ -100,6 +100,7 @@ describe('books', () => {
       },
     })
     await expect(failing).rejects.toThrow('not encodable')
+    expect(books.count).toBe(0)
     await books.write({ id: 'b', account: () => bytes('b') })
     expect(await books.get('a')).toBeUndefined()
     for (const id of ['', 'x'.repeat(129), 'a:b'])

@@ -362,6 +362,17 @@ describe('the payment ledgers', () => {
     expect(due?.voucher.signature).toBe(`0x${Buffer.from(voucher.signature).toString('hex')}`)
   })
 
+  it('keep as many receipts as an audit window needs', async () => {
+    const modules = { domain: DOMAIN, signer: keys.payee, books: payeeBooks, keptReceipts: 2, now: () => now }
+    payee = await Payee.open(modules, PAYEE_LIMITS)
+    for (const n of [1, 2, 3, 4]) {
+      await payee.accept(await payer.receive(await run(n)))
+      await receive(n)
+    }
+    expect((await payee.receipts(id, 1, 10)).map(({ index }) => index)).toEqual([3, 4])
+    expect((await payer.receipts(id, 1, 10)).map(({ index }) => index)).toEqual([1, 2, 3, 4])
+  })
+
   it('forget a channel with its receipts', async () => {
     await payee.accept(await payer.receive(await run(1)))
     await payee.forget(id)

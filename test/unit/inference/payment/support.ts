@@ -75,10 +75,11 @@ export class MemoryBooks implements BookStore {
     const group = this.#waiting
     this.#waiting = []
     for (const { change } of group) {
-      const { id, account, entries = [] } = change
+      const { id, account, entries = [], forgetBelow = 0 } = change
       this.#accounts.set(id, account())
       const ofAccount = this.#entries.get(id) ?? new Map<number, Uint8Array>()
       for (const { index, value } of entries) ofAccount.set(index, value)
+      for (const index of ofAccount.keys()) if (index < forgetBelow) ofAccount.delete(index)
       this.#entries.set(id, ofAccount)
     }
     for (const { done } of group) done()
