@@ -31,7 +31,14 @@ import {
 } from '../../src/chain/index.js'
 import type { Address } from '../../src/crypto/address.js'
 import { Identity } from '../../src/crypto/identity.js'
-import { Payee, Payer, paymentDomain, signVoucher, voucherDigest } from '../../src/inference/payment/index.js'
+import {
+  ChannelKeeper,
+  Payee,
+  Payer,
+  paymentDomain,
+  signVoucher,
+  voucherDigest,
+} from '../../src/inference/payment/index.js'
 import { openStore } from '../../src/store/index.js'
 import { fundedChain, testClientOf, whyNoAnvil } from './support.js'
 
@@ -358,6 +365,73 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     }
     expect(paidWei).toBe(6n * price)
     expect((await readChannel(payer, { payer: payer.identity.address, payee })).redeemedWei).toBe(6n * price)
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  it('keeps the ledger in step with the chain, and redeems all that is due at once', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'plumbline-keeper-'))
+    const store = await openStore(directory)
+    const hot = await fundedChain(dev)
+    const address = hot.identity.address
+    const domain = paymentDomain(payer.chainId, channelsContract(payer))
+    const limits = { exposureWei: DEPOSIT, maxJobs: 8, leastRemainingSeconds: 10 }
+    const { timestamp } = await payer.clock()
+    const signer = hot.identity
+    const payee = await Payee.open(
+      { domain, signer, books: store.paymentsEarned, now: () => timestamp },
+      limits,
+    )
+    const gwei = 10n ** 9n
+    const policy = { thresholdWei: 100_000n * gwei, beforeEndSeconds: 30, leastWei: 0n }
+    const keeper = new ChannelKeeper(
+      { policy, leastDepositWei: 1000n, maxChannels: 3 },
+      { chain: hot, payee, address },
+    )
+    await expect(keeper.adopt(stranger.identity.address)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    const clients = [await fundedChain(dev), await fundedChain(dev), await fundedChain(dev)] as const
+    const openAs = async (chain: Chain, depositWei = DEPOSIT) =>
+      openChannel(chain, { payee: address, depositWei, endsAt: await inADay(chain) })
+    /** One voucher for so much, ahead of any job. */
+    const pay = async (chain: Funded, amountWei: bigint) => {
+      const { channelId } = await keeper.adopt(chain.identity.address)
+      const content = { channelId, amountWei, receipts: 0, receiptsHead: new Uint8Array(32) }
+      await payee.accept(signVoucher(domain, content, chain.identity))
+    }
+    for (const chain of clients) await openAs(chain)
+    await pay(clients[0], 200_000n * gwei)
+    await pay(clients[1], 300_000n * gwei)
+    await pay(clients[2], 50n) // below its gas
+    const { redeemed } = await keeper.round()
+    expect(redeemed?.transactions).toHaveLength(1)
+    expect(redeemed?.paidWei).toBe(500_000n * gwei)
+    expect(await keeper.round()).toEqual({ redeemed: undefined, over: [] })
+    // Nor when the provider stops.
+    expect((await keeper.round(true)).redeemed).toBeUndefined()
+
+    // Topped up, and on its way out.
+    await topUpChannel(clients[0], { payee: address, amountWei: DEPOSIT })
+    await requestChannelClose(clients[1], { payer: clients[1].identity.address, payee: address })
+    await keeper.round()
+    const byPayer = (chain: Funded) =>
+      payee.accounts().filter((account) => account.payer === chain.identity.address)
+    expect(byPayer(clients[0])[0]?.depositWei).toBe(2n * DEPOSIT)
+    expect(byPayer(clients[1])[0]?.endsAt).toBeLessThan(timestamp + DAY - 1000)
+    await expect(openAs(stranger, 999n).then(() => keeper.adopt(stranger.identity.address))).rejects.toThrow(
+      /^the deposit is too small: have 0\.0+999 ETH, need 0\.0+1 ETH$/,
+    )
+    await topUpChannel(stranger, { payee: address, amountWei: DEPOSIT })
+    await expect(keeper.adopt(stranger.identity.address)).rejects.toMatchObject({ code: 'BUSY' })
+
+    // Closed and opened again: the former opening is over, the new one another account.
+    await closeChannel(hot, { payer: clients[1].identity.address, payee: address })
+    await openAs(clients[1])
+    const { over } = await keeper.round()
+    expect(over.map(({ payer: who, nonce }) => [who, nonce])).toEqual([[clients[1].identity.address, 1]])
+    for (const { channelId } of over) await payee.forget(channelId)
+    expect((await keeper.adopt(clients[1].identity.address)).nonce).toBe(2)
+    expect(byPayer(clients[1]).map(({ nonce, redeemedWei }) => [nonce, redeemedWei])).toEqual([[2, 0n]])
+    for (const chain of [hot, ...clients]) await chain.close()
+    await store.close()
     await rm(directory, { recursive: true, force: true })
   })
 

@@ -23,7 +23,12 @@ export interface ChannelState extends ChannelParties {
   readonly endsAt: number
 }
 
-export async function readChannel(chain: Chain, { payer, payee }: ChannelParties): Promise<ChannelState> {
+/** @param options.blockNumber as it was then, for who counts on nothing that a re-organisation may take back */
+export async function readChannel(
+  chain: Chain,
+  { payer, payee }: ChannelParties,
+  { blockNumber }: { readonly blockNumber?: bigint | undefined } = {},
+): Promise<ChannelState> {
   const address = channelsContract(chain)
   try {
     const [{ deposit, redeemed, endsAt, nonce }, channelId] = await chain.client.readContract({
@@ -31,6 +36,7 @@ export async function readChannel(chain: Chain, { payer, payee }: ChannelParties
       abi: paymentChannelsAbi,
       functionName: 'channelOf',
       args: [payer, payee],
+      ...(blockNumber === undefined ? {} : { blockNumber }),
     })
     const isOpen = endsAt !== 0
     return { payer, payee, channelId, nonce, isOpen, depositWei: deposit, redeemedWei: redeemed, endsAt }

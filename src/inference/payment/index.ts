@@ -6,6 +6,12 @@
  */
 
 export { KEPT_RECEIPTS } from './account-table.js'
+export {
+  ChannelKeeper,
+  type ChannelKeeperModules,
+  type ChannelKeeperOptions,
+  type KeeperRound,
+} from './channel-keeper.js'
 export { type DueRedemption, Payee, type PayeeModules, redeemable } from './payee.js'
 export {
   type PayeeAccount,

@@ -81,6 +81,11 @@ export class Payee {
     return this.#table.all()
   }
 
+  find(channelId: Uint8Array): PayeeAccount | undefined {
+    return this.#table.find(channelId)
+  }
+
+  /** @throws UserError NOT_FOUND */
   account(channelId: Uint8Array): PayeeAccount {
     return this.#table.get(channelId)
   }

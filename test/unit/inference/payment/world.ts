@@ -210,6 +210,7 @@ export class World {
     if (message.kind === 'have') this.#payee.acknowledge(id, bytes32(message.n))
     else if (message.kind === 'voucher') {
       this.#forPayee(this.#payee.accept(message.voucher), () => this.#sendPaid())
+      this.#sendPaid() // the other jobs do not wait for this one's voucher
     } else {
       const { n, maxPriceWei } = message
       try {
