@@ -95,6 +95,11 @@ export const measureCommand = defineCommand({
       placeholder: 'amount',
       defaultText: 'the least that the contract takes',
     }),
+    'max-price': text({
+      summary: 'On a chain: refuse before paying where fee and gas may come to more',
+      placeholder: 'amount',
+      defaultText: 'no limit but the balance',
+    }),
     'refund-to': text({
       summary: 'On a chain: the wallet that gets back what no member earned',
       placeholder: 'address',
@@ -171,12 +176,14 @@ export const measureCommand = defineCommand({
 /** Money and addresses as typed, read before anything is asked of anybody. */
 async function paymentOf(args: {
   readonly slotFee: string | undefined
+  readonly maxPrice: string | undefined
   readonly refundTo: string | undefined
 }) {
   const { parseAmount } = await import('../chain/ether.js')
   const { parseAddress } = await import('../crypto/address.js')
   return {
     ...(args.slotFee === undefined ? {} : { slotFeeWei: parseAmount(args.slotFee) }),
+    ...(args.maxPrice === undefined ? {} : { maxPriceWei: parseAmount(args.maxPrice) }),
     ...(args.refundTo === undefined ? {} : { refundTo: parseAddress(args.refundTo) }),
   }
 }

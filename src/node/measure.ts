@@ -42,6 +42,8 @@ export interface MeasureOrder {
   readonly outDir?: string
   /** On a chain: the fee of one member in wei, and where the rest of the escrow goes back to. */
   readonly slotFeeWei?: bigint
+  /** On a chain: a quote above it, gas included, is refused before anything is paid. */
+  readonly maxPriceWei?: bigint
   readonly refundTo?: Address
 }
 

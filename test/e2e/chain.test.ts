@@ -87,6 +87,21 @@ describe.skipIf(reason !== undefined)('a challenge on a chain', () => {
   )
 
   it(
+    'costs nothing where the price is above what the payer allows',
+    async () => {
+      const payer = made.network.payer.identity.address
+      const before = await chain.client.getTransactionCount({ address: payer })
+      const refused = await made.network.run(
+        made.network.measureArguments(['--on-chain', '--max-price', '1 gwei']),
+      )
+      expect(refused.code).toBe(1)
+      expect(refused.stderr).toMatch(/max-price.*have .*need /s)
+      expect(await chain.client.getTransactionCount({ address: payer })).toBe(before)
+    },
+    PATIENCE_MS,
+  )
+
+  it(
     'is verified against the chain, and each difference is named',
     async () => {
       const { path } = happy.transcript

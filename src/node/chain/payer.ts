@@ -36,6 +36,7 @@ export async function openChainVenues(parts: VenueParts & { readonly identity: I
           {
             refundTo: call.refundTo,
             slotFeeWei: call.slotFeeWei,
+            maxPriceWei: call.maxPriceWei,
             onQuote: ({ feeWei, gasFeeWei, haveWei }) =>
               call.onProgress?.({
                 event: 'quoted',

@@ -42,6 +42,8 @@ export interface ChainVenueOptions {
   readonly refundTo?: Address | undefined
   /** Fee of one member; the least that the contract takes unless given. */
   readonly slotFeeWei?: bigint | undefined
+  /** Fee and gas together at most; without a limit unless given. */
+  readonly maxPriceWei?: bigint | undefined
   readonly onStep?: (step: ChainStep) => void
   readonly onQuote?: (quote: ChallengeQuote & { readonly haveWei: bigint }) => void
 }
@@ -103,6 +105,14 @@ export class ChainVenue implements Venue {
         haveWei,
         quote.totalWei,
         `send ether to ${payer}, or ask for fewer --challengers`,
+      )
+    const { maxPriceWei } = this.options
+    if (maxPriceWei !== undefined && quote.totalWei > maxPriceWei)
+      throw lackOfMoney(
+        `a challenge with ${committeeSize} members costs more than --max-price`,
+        maxPriceWei,
+        quote.totalWei,
+        'raise --max-price, or ask for fewer --challengers',
       )
     await seats.sync({ signal })
     const pool = seats.entriesAt(this.#snapshot).length
