@@ -20,7 +20,7 @@ export const localOptions = {
     summary: 'Model of the catalogue, or the directory of one',
     placeholder: 'name|directory',
     completes: 'file',
-    defaultText: 'the only one for this task',
+    defaultText: 'the only one that was added for this task, else ours',
   }),
   local: flag('Run it on this machine'),
   threads: number({
@@ -86,7 +86,10 @@ export async function chooseModel(
 
   async function named(model: string | undefined): Promise<ModelCard> {
     if (model !== undefined) return modelNamed(model, catalogue)
-    const fitting = catalogue.list().filter(suits)
+    const all = catalogue.list().filter(suits)
+    const added = all.filter(({ name }) => !catalogue.isBuiltIn(name))
+    // Who added a model of their own wants that one.
+    const fitting = added.length > 0 ? added : all
     const [only] = fitting
     if (only !== undefined && fitting.length === 1) return only
     throw new UserError(

@@ -12,7 +12,8 @@ export const modelsListCommand = defineCommand({
   examples: [['models list', 'Names, tasks, sizes, licences']],
   run: async (args, io) => {
     const { Catalogue } = await import('../inference/catalogue/catalogue.js')
-    const models = (await Catalogue.open(dataDirOf(args, io))).list()
+    const catalogue = await Catalogue.open(dataDirOf(args, io))
+    const models = catalogue.list().map((card) => ({ ...card, isBuiltIn: catalogue.isBuiltIn(card.name) }))
     io.output.result({ models }, () =>
       models.length === 0 ? 'No models yet: plumbline models add <directory>' : table(models, COLUMNS),
     )
@@ -20,10 +21,15 @@ export const modelsListCommand = defineCommand({
   },
 })
 
+interface Listed extends ModelCard {
+  readonly isBuiltIn: boolean
+}
+
 const COLUMNS = [
   { title: 'model', value: ({ name }: ModelCard) => name },
   { title: 'for', value: ({ task }: ModelCard) => task },
   { title: 'family', value: ({ family }: ModelCard) => family },
   { title: 'weights', align: 'right' as const, value: ({ fileBytes }: ModelCard) => formatBytes(fileBytes) },
+  { title: 'from', value: ({ isBuiltIn }: Listed) => (isBuiltIn ? 'plumbline' : 'added') },
   { title: 'licence', value: ({ licence }: ModelCard) => licence ?? '?' },
 ]

@@ -21,7 +21,7 @@ export const trainCommand = defineCommand({
   description: [
     'Trains on what `plumbline data prepare` made. The state is saved every two minutes and on Ctrl-C; the same ' +
       'command goes on from there, and the outcome is that of a run which was never stopped.',
-    'When all updates are done, the weights lie in the run’s folder as model.safetensors.',
+    'When all updates are done, the run’s folder has a folder `model`, which can be used and added to the catalogue.',
   ],
   positionals: {
     recipe: text({ summary: 'asr-small or language-id', placeholder: 'recipe', required: true }),
@@ -104,16 +104,16 @@ export const trainCommand = defineCommand({
           saved = performance.now()
         }
       } while (!report.finished)
-      const weights = String(await host.call('finish', undefined))
+      const model = String(await host.call('finish', undefined))
       const figures = (await host.call('evaluate', undefined)) as object
       progress.stop()
       const { cpuSeconds, wallSeconds } = report
-      const result = { recipe: recipe.name, updates, weights, cpuSeconds, wallSeconds, development: figures }
+      const result = { recipe: recipe.name, updates, model, cpuSeconds, wallSeconds, development: figures }
       io.output.result(result, () =>
         [
           `${recipe.name}: ${updates} updates in ${Math.round(cpuSeconds / 60)} minutes of processor time`,
           ...Object.entries(figures).map(([name, value]) => `  ${name}  ${Number(value).toFixed(1)} %`),
-          `  weights  ${weights}`,
+          `  model  ${model}`,
         ].join('\n'),
       )
       return 0

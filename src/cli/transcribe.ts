@@ -1,8 +1,13 @@
 /** `plumbline transcribe`: a recording to text, with times, as subtitles where wanted. */
-import { defineCommand } from './command.js'
-import { chooseModel, localOptions, readSound, runLocal } from './model-options.js'
-import { choice, text } from './option.js'
 
+import type { Hearing } from '../inference/local/own-models-service.js'
+import { defineCommand } from './command.js'
+import type { CommandIo } from './io.js'
+import { chooseModel, type LocalArguments, localOptions, readSound, runLocal } from './model-options.js'
+import { badArgument, choice, flag, number, text } from './option.js'
+import { grammarText, readGrammar } from './transcribe-grammar.js'
+
+const EXPERIMENTAL = 'dictation is experimental: check what it writes'
 const FORMATS = ['text', 'words', 'srt', 'vtt'] as const
 
 export const transcribeCommand = defineCommand({
@@ -11,7 +16,12 @@ export const transcribeCommand = defineCommand({
   summary: 'Turn a recording into text',
   description: [
     'Reads wav, flac, ogg (Vorbis, Opus) and mp3 of any length and rate; more than one channel is mixed down. Words ' +
-      'are what the model is surest of at each moment, without a language model.',
+      'are what the model is surest of at each moment, without a language model. Where no recogniser was added, a ' +
+      'small one for English that comes with plumbline listens; its card (models show asr-small) says how well.',
+    'With --grammar it says which of a list of sentences was spoken: one a line, [optional] and (one|another) parts. ' +
+      'Speech that is none of them is rejected: exit status 1, and in JSON isAccepted false with the nearest sentence.',
+    '--dictation writes free text with a language model of English words. It is experimental: the recogniser has ' +
+      'learnt from one real speaker.',
   ],
   positionals: { recording: text({ summary: 'The sound file', completes: 'file', required: true }) },
   options: {
@@ -24,30 +34,54 @@ export const transcribeCommand = defineCommand({
       placeholder: 'ISO 639-3',
       defaultText: 'the one it was saved with',
     }),
+    grammar: text({
+      summary: 'Say which sentence of this file was spoken (asr-small)',
+      placeholder: 'file',
+      completes: 'file',
+    }),
+    threshold: number({
+      summary: 'With --grammar: least confidence of a sentence that is accepted',
+      placeholder: '0..1',
+      min: 0,
+      max: 1,
+      defaultText: "the model's operating point",
+    }),
+    dictation: flag('Free text with a language model (asr-small; experimental)'),
     ...localOptions,
   },
   examples: [
-    ['transcribe talk.flac --local', 'With the only recogniser of the catalogue'],
+    ['transcribe talk.flac --local', 'With the recogniser that was added, else with ours'],
+    ['transcribe call.wav --local --grammar menu.txt', 'Which of a few sentences was said'],
     ['transcribe talk.flac --local --model mms-1b-all --language deu', 'German, with MMS'],
     ['transcribe film.ogg --local --format srt', 'Subtitles'],
   ],
   run: async (args, io) => {
-    const card = await chooseModel(args, 'transcribe', io)
+    if (args.grammar !== undefined && args.dictation)
+      throw badArgument('--grammar and --dictation exclude each other', 'leave one out')
+    if (args.grammar === undefined && args.threshold !== undefined)
+      throw badArgument('--threshold is for a grammar', 'give --grammar, or leave it out')
+    if (args.grammar !== undefined) return matchGrammar({ ...args, grammar: args.grammar }, io)
+    const card = await (args.dictation
+      ? ownRecogniser(args, io, '--dictation')
+      : chooseModel(args, 'transcribe', io))
+    const hearing: Hearing = { dictation: args.dictation }
     const sound = await readSound(args.recording)
     const { value, loadMs, runMs } = await runLocal(args, card, io, (model) =>
-      model.transcribe(sound, io.signal),
+      model.transcribe(sound, io.signal, hearing),
     )
     const { cuesOf, toSrt, toVtt } = await import('../models/speech/subtitles.js')
     const result = {
       model: card.name,
       language: value.language,
       text: value.text,
+      ...(args.dictation ? { experimental: true } : {}),
       words: value.words,
       durationSeconds: sound.seconds,
       loadMs: Math.round(loadMs),
       runMs: Math.round(runMs),
       realTimeFactor: runMs / 1000 / sound.seconds,
     }
+    if (args.dictation) io.output.note(EXPERIMENTAL)
     io.output.result(result, () => {
       if (args.format === 'srt') return toSrt(cuesOf(value.words)).trimEnd()
       if (args.format === 'vtt') return toVtt(cuesOf(value.words)).trimEnd()
@@ -61,3 +95,38 @@ export const transcribeCommand = defineCommand({
     return 0
   },
 })
+
+/** What hears grammars and dictation: the model of the package, or one that was trained by its recipe. */
+async function ownRecogniser(args: LocalArguments, io: CommandIo, option: string) {
+  const card = await chooseModel({ ...args, model: args.model ?? 'asr-small' }, 'transcribe', io)
+  if (card.family === 'asr-small') return card
+  throw badArgument(`${card.name} has no ${option}`, 'leave out --model, or use --model asr-small')
+}
+
+async function matchGrammar(
+  args: LocalArguments & {
+    readonly recording: string
+    readonly grammar: string
+    readonly threshold: number | undefined
+  },
+  io: CommandIo,
+): Promise<number> {
+  const card = await ownRecogniser(args, io, '--grammar')
+  const lines = await readGrammar(args.grammar)
+  const sound = await readSound(args.recording)
+  const { threshold } = args
+  const question = { lines, ...(threshold === undefined ? {} : { threshold }) }
+  const { value, loadMs, runMs } = await runLocal(args, card, io, (model) =>
+    model.match(sound, question, io.signal),
+  )
+  const result = {
+    model: card.name,
+    ...value,
+    durationSeconds: sound.seconds,
+    loadMs: Math.round(loadMs),
+    runMs: Math.round(runMs),
+    realTimeFactor: runMs / 1000 / sound.seconds,
+  }
+  io.output.result(result, () => grammarText(value))
+  return value.isAccepted ? 0 : 1
+}

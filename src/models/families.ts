@@ -1,5 +1,7 @@
 /** Which published classes belong to which family, what they are for, and whether this version runs them. */
+import { ASR_SMALL_ARCHITECTURE } from './asr-small/config.js'
 import { type TextTask, textArchitectures, type VisionTask, visionArchitectures } from './data2vec/names.js'
+import { LANGUAGE_ID_ARCHITECTURE } from './language-id/config.js'
 import { architectures as speech, type Task } from './wav2vec2/names.js'
 
 export type ModelTask =
@@ -71,5 +73,7 @@ export const families: Readonly<Record<string, Family>> = {
   ),
   SpeechEncoderDecoderModel: named('speech-translation', true, 'speech-translation'),
   VitsModel: named('vits', true, 'speech-synthesis'),
+  [ASR_SMALL_ARCHITECTURE]: named('asr-small', true, 'speech-recognition'),
+  [LANGUAGE_ID_ARCHITECTURE]: named('language-id', true, 'speech-classification'),
   ChameleonForConditionalGeneration: named('chameleon', false, 'image-and-text-generation'),
 }

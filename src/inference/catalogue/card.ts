@@ -5,7 +5,9 @@ import { UserError } from '../../errors.js'
 import { openCheckpoint } from '../../ml/files/open.js'
 import { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
 import { VitsTokenizer } from '../../ml/tokenizers/vits.js'
+import { ASR_SMALL_ARCHITECTURE } from '../../models/asr-small/config.js'
 import { architectureOf, readConfig } from '../../models/checkpoint/config-file.js'
+import { LANGUAGE_ID_ARCHITECTURE } from '../../models/language-id/config.js'
 import { readModelCard } from '../../models/model-card.js'
 
 export const TASKS = ['transcribe', 'identify', 'translate', 'speak', 'embed'] as const
@@ -46,6 +48,8 @@ const ARCHITECTURES: Readonly<Record<string, { readonly family: string; readonly
   Data2VecTextForSequenceClassification: { family: 'data2vec-text', task: 'embed' },
   Data2VecVisionModel: { family: 'data2vec-vision', task: 'embed' },
   Data2VecVisionForImageClassification: { family: 'data2vec-vision', task: 'embed' },
+  [ASR_SMALL_ARCHITECTURE]: { family: 'asr-small', task: 'transcribe' },
+  [LANGUAGE_ID_ARCHITECTURE]: { family: 'language-id', task: 'identify' },
 }
 
 export interface ModelCard {
@@ -110,7 +114,7 @@ export async function readCard(directory: string, name = basename(directory)): P
   // Every tensor's place and size, and every name in a pickle, are checked as it opens; nothing is loaded.
   await (await openCheckpoint(directory)).close()
   const about = await readModelCard(directory)
-  const languages = await languagesOf(directory, known.task)
+  const languages = await languagesOf(directory, known)
   return {
     name,
     directory,
@@ -126,8 +130,11 @@ export async function readCard(directory: string, name = basename(directory)): P
 }
 
 /** As the tokenizer's files have them. @throws UserError for a voice whose tokenizer is missing or not known here */
-async function languagesOf(directory: string, task: Task): Promise<readonly string[]> {
-  if (task === 'transcribe') return CtcTokenizer.languages(directory)
+async function languagesOf(
+  directory: string,
+  { family, task }: { readonly family: string; readonly task: Task },
+): Promise<readonly string[]> {
+  if (task === 'transcribe' && family !== 'asr-small') return CtcTokenizer.languages(directory)
   if (task !== 'speak') return []
   const { language } = await VitsTokenizer.read(directory)
   return language === undefined ? [] : [language]

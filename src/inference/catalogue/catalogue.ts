@@ -1,8 +1,12 @@
-/** The models that an operator has added: one small file in the data directory, written whole or not at all. */
+/**
+ * The models that come with the package, and those that an operator has added: one small file in the data directory,
+ * written whole or not at all.
+ */
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../errors.js'
+import { readBuiltIns } from './built-in.js'
 import { type ModelCard, TASKS } from './card.js'
 
 const MAX_MODELS = 1000
@@ -33,21 +37,25 @@ export function cataloguePath(dataDir: string): string {
 
 export class Catalogue {
   readonly path: string
+  /** Those that were added. */
   readonly #cards: Map<string, ModelCard>
+  readonly #builtIn: ReadonlyMap<string, ModelCard>
 
-  private constructor(path: string, cards: readonly ModelCard[]) {
+  private constructor(path: string, builtIn: readonly ModelCard[], cards: readonly ModelCard[]) {
     this.path = path
+    this.#builtIn = new Map(builtIn.map((each) => [each.name, each]))
     this.#cards = new Map(cards.map((each) => [each.name, each]))
   }
 
-  /** Empty where nothing was added yet. @throws UserError BAD_CONFIG for a file that is something else */
+  /** Nothing but what comes with the package where nothing was added yet. @throws UserError BAD_CONFIG for a file that is something else */
   static async open(dataDir: string): Promise<Catalogue> {
     const path = cataloguePath(dataDir)
     const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined
       throw error
     })
-    if (text === undefined) return new Catalogue(path, [])
+    const builtIn = await readBuiltIns()
+    if (text === undefined) return new Catalogue(path, builtIn, [])
     let value: unknown
     try {
       value = JSON.parse(text)
@@ -55,7 +63,7 @@ export class Catalogue {
       value = undefined
     }
     const read = fileSchema.safeParse(value)
-    if (read.success) return new Catalogue(path, read.data.models)
+    if (read.success) return new Catalogue(path, builtIn, read.data.models)
     throw new UserError(`${path} is no catalogue of models`, {
       code: 'BAD_CONFIG',
       remedy: 'move it away and add the models again',
@@ -64,12 +72,19 @@ export class Catalogue {
 
   /** In alphabetical order. */
   list(): readonly ModelCard[] {
-    return [...this.#cards.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    return [...new Map([...this.#builtIn, ...this.#cards]).values()].sort((a, b) =>
+      a.name < b.name ? -1 : 1,
+    )
+  }
+
+  /** Whether it comes with the package. One that was added under the same name stands before it. */
+  isBuiltIn(name: string): boolean {
+    return this.#builtIn.has(name) && !this.#cards.has(name)
   }
 
   /** @throws UserError NOT_FOUND with the names there are */
   get(name: string): ModelCard {
-    const found = this.#cards.get(name)
+    const found = this.#cards.get(name) ?? this.#builtIn.get(name)
     if (found !== undefined) return found
     const names = this.list().map((each) => each.name)
     throw new UserError(`there is no model "${name}"`, {
@@ -87,6 +102,11 @@ export class Catalogue {
         remedy: 'use letters, digits, points, hyphens and underscores, with --name',
         exitStatus: 2,
       })
+    if (this.isBuiltIn(model.name))
+      throw new UserError(`"${model.name}" is a model that comes with plumbline`, {
+        code: 'EXISTS',
+        remedy: 'choose another --name',
+      })
     if (this.#cards.has(model.name))
       throw new UserError(`there is a model "${model.name}" already`, {
         code: 'EXISTS',
@@ -98,9 +118,14 @@ export class Catalogue {
     await this.#write()
   }
 
-  /** The files stay where they are. @throws UserError NOT_FOUND */
+  /** The files stay where they are. @throws UserError NOT_FOUND, DENIED for one that comes with the package */
   async remove(name: string): Promise<ModelCard> {
     const removed = this.get(name)
+    if (this.isBuiltIn(name))
+      throw new UserError(`${name} comes with plumbline and stays`, {
+        code: 'DENIED',
+        remedy: 'it takes no memory while it is not used',
+      })
     this.#cards.delete(name)
     await this.#write()
     return removed
@@ -111,7 +136,7 @@ export class Catalogue {
     const temporary = `${this.path}.${process.pid}.tmp`
     const file = await open(temporary, 'w', 0o600)
     try {
-      const value = { format: 'plumbline-models', version: 1, models: this.list() }
+      const value = { format: 'plumbline-models', version: 1, models: [...this.#cards.values()] }
       await file.writeFile(`${JSON.stringify(value, null, 2)}\n`)
       await file.sync()
     } finally {

@@ -5,6 +5,7 @@ import { UserError } from '../../errors.js'
 import { ServiceHost } from '../../ml/session/index.js'
 import type { ModelCard } from '../catalogue/card.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
+import type { GrammarAnswer, GrammarQuestion, Hearing } from './own-models-service.js'
 import type { PlannedSpeech, SpeakCall } from './speak-service.js'
 import type {
   Identification,
@@ -53,7 +54,8 @@ export class LocalModel {
         details: { haveBytes: have, needBytes: card.memoryBytes },
       })
     const task = options.embedding === undefined ? card.task : 'embed'
-    const service: SpeechServiceOptions = { directory: card.directory, task, threads, ...rest }
+    const { directory, family } = card
+    const service: SpeechServiceOptions = { directory, family, task, threads, ...rest }
     const host = new ServiceHost(
       {
         url: new URL('./speech-service.js', import.meta.url).href,
@@ -76,8 +78,14 @@ export class LocalModel {
     return this.#host.residentBytes
   }
 
-  transcribe(sound: Sound, signal?: AbortSignal): Promise<Transcription> {
-    return this.#call<Transcription>('transcribe', { sound }, signal)
+  /** @param hearing only for the recogniser that comes with the package */
+  transcribe(sound: Sound, signal?: AbortSignal, hearing?: Hearing): Promise<Transcription> {
+    return this.#call<Transcription>('transcribe', { sound, hearing }, signal)
+  }
+
+  /** Which sentence of a closed grammar was said; only of the recogniser that comes with the package. */
+  match(sound: Sound, question: GrammarQuestion, signal?: AbortSignal): Promise<GrammarAnswer> {
+    return this.#call<GrammarAnswer>('match', { sound, question }, signal)
   }
 
   identify(sound: Sound, signal?: AbortSignal): Promise<Identification> {

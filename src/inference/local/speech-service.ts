@@ -8,10 +8,13 @@ import { SpeechClassifier } from '../../models/wav2vec2/classifier.js'
 import { Recogniser } from '../../models/wav2vec2/recogniser.js'
 import type { Task } from '../catalogue/card.js'
 import { type EmbeddingOptions, openEmbeddingService } from './embedding-service.js'
+import { openAsrSmallService, openLanguageIdService } from './own-models-service.js'
 import { openSpeaker } from './speak-service.js'
 
 export interface SpeechServiceOptions {
   readonly directory: string
+  /** Of the model's card. */
+  readonly family: string
   readonly task: Task
   readonly threads?: number
   readonly int8?: boolean
@@ -59,11 +62,13 @@ const SHOWN_LABELS = 5
 
 /** The factory that the host names. */
 export async function openSpeechService(options: unknown): Promise<Service> {
-  const { directory, task, threads, int8, language } = options as SpeechServiceOptions
+  const { directory, family, task, threads, int8, language } = options as SpeechServiceOptions
   const settings = {
     ...(threads === undefined ? {} : { threads }),
     ...(int8 === undefined ? {} : { int8 }),
   }
+  if (family === 'asr-small') return openAsrSmallService(options as SpeechServiceOptions)
+  if (family === 'language-id') return openLanguageIdService(options as SpeechServiceOptions)
   if (task === 'transcribe') {
     const model = await Recogniser.open(directory, {
       ...settings,

@@ -5,6 +5,7 @@ import { type BeamAlphabet, type BeamOptions, beamSearch } from '../ctc/beam.js'
 import { Lexicon } from '../ctc/lexicon.js'
 import type { LogProbabilities } from '../ctc/log-probabilities.js'
 import { BEGIN, END, type NgramModel, UNKNOWN } from '../ctc/ngram.js'
+import type { ServedConfig } from './config.js'
 import { LANGUAGE_MODEL_FILE } from './data/texts.js'
 import { ALPHABET, BLANK, encodeText } from './text.js'
 
@@ -14,8 +15,6 @@ export interface Dictation {
   readonly lexicon: Lexicon
 }
 
-/** Weight of the language model and reward of a word; chosen on the development recordings. */
-const WEIGHTS = { alpha: 0.7, beta: 1.5 } as const
 const BEAM_WIDTH = 64
 
 /** @throws UserError where the directory has no language model. */
@@ -33,17 +32,15 @@ export async function readDictation(directory: string): Promise<Dictation> {
   }
 }
 
-export const dictationOptions = ({ languageModel, lexicon }: Dictation): BeamOptions => ({
-  languageModel,
-  lexicon,
-  beamWidth: BEAM_WIDTH,
-  ...WEIGHTS,
-})
+/** @param weights of config.json. */
+export const dictationOptions = (
+  { languageModel, lexicon }: Dictation,
+  weights: ServedConfig['dictation'],
+): BeamOptions => ({ languageModel, lexicon, beamWidth: BEAM_WIDTH, ...weights })
 
-/** The text of what was heard, a piece after the other. */
-export function dictate(pieces: readonly LogProbabilities[], dictation: Dictation): string {
-  return pieces
-    .map((piece) => beamSearch(piece, dictation.alphabet, dictationOptions(dictation))[0]?.text ?? '')
-    .filter((text) => text !== '')
-    .join(' ')
-}
+/** The text of what was heard in one piece. */
+export const dictate = (
+  piece: LogProbabilities,
+  dictation: Dictation,
+  weights: ServedConfig['dictation'],
+): string => beamSearch(piece, dictation.alphabet, dictationOptions(dictation, weights))[0]?.text ?? ''

@@ -9,22 +9,28 @@ import { BLANK, encodeText, normaliseText } from './text.js'
 /** Sentences of a grammar after its patterns are written out. */
 export const MOST_SENTENCES = 5000
 
+/** Characters of a line: nested brackets are read by recursion. */
+const LONGEST_LINE = 2000
+
 export interface GrammarMatch {
-  /** As the grammar spells it. */
+  /** In the recogniser's spelling. */
   readonly sentence: string
+  /** As the grammar has it. */
+  readonly written: string
   /** Natural logarithm of the sentence's likelihood. */
   readonly logLikelihood: number
   /**
-   * (log likelihood - log of the best path) over the sentence's characters: about 0 where the sound is the sentence,
-   * lower where it is something else.
+   * Likelihood over that of the best path, a character (geometric mean), at most 1: near 1 where the sound is the
+   * sentence, lower where it is something else. To be held against a threshold; no probability.
    */
   readonly confidence: number
-  /** The same for the runner-up; undefined for a grammar of one sentence. */
-  readonly second: { readonly sentence: string; readonly confidence: number } | undefined
+  /** The same for the runner-up; undefined where there is none. */
+  readonly second: Omit<GrammarMatch, 'logLikelihood' | 'second'> | undefined
 }
 
 interface Entry {
   readonly sentence: string
+  readonly written: string
   readonly labels: readonly number[]
 }
 
@@ -33,18 +39,22 @@ export class Grammar {
 
   /**
    * @param lines sentences, with `[optional]` and `(one|another)` parts. Numbers may be digits.
-   * @throws UserError for none, more than {@link MOST_SENTENCES}, or a line that is no pattern.
+   * @throws UserError for none, more than {@link MOST_SENTENCES}, or a line that is too long or no pattern.
    */
   constructor(lines: Iterable<string>) {
     const sentences = new Map<string, Entry>()
-    for (const line of lines)
+    for (const line of lines) {
+      if (line.length > LONGEST_LINE)
+        throw refused(`a line of the grammar has more than ${LONGEST_LINE} characters`, 'split it')
       for (const expansion of expandPattern(line)) {
         const sentence = normaliseText(expansion)
         if (sentence === '' || sentences.has(sentence)) continue
         if (sentences.size === MOST_SENTENCES)
           throw refused(`the grammar has more than ${MOST_SENTENCES} sentences`, 'split it')
-        sentences.set(sentence, { sentence, labels: encodeText(sentence) })
+        const written = expansion.replace(/\s+/g, ' ').trim()
+        sentences.set(sentence, { sentence, written, labels: encodeText(sentence) })
       }
+    }
     if (sentences.size === 0) throw refused('the grammar has no sentence', 'write one a line')
     this.#entries = [...sentences.values()]
   }
@@ -66,19 +76,17 @@ export class Grammar {
       const logLikelihood = scaledLikelihood(probabilities, sound.frames, sound.classes, entry.labels)
       if (logLikelihood > Number.NEGATIVE_INFINITY) scored.push({ entry, logLikelihood })
     }
-    const ranked = scored.sort((a, b) => b.logLikelihood - a.logLikelihood)
-    const [first, runnerUp] = ranked
+    const [first, runnerUp] = scored.sort((a, b) => b.logLikelihood - a.logLikelihood)
     if (first === undefined) return undefined
-    const confidenceOf = ({ entry, logLikelihood }: typeof first): number =>
-      (logLikelihood - free) / entry.labels.length
+    const described = ({ entry: { sentence, written, labels }, logLikelihood }: typeof first) => ({
+      sentence,
+      written,
+      confidence: Math.min(1, Math.exp((logLikelihood - free) / labels.length)),
+    })
     return {
-      sentence: first.entry.sentence,
+      ...described(first),
       logLikelihood: first.logLikelihood,
-      confidence: confidenceOf(first),
-      second:
-        runnerUp === undefined
-          ? undefined
-          : { sentence: runnerUp.entry.sentence, confidence: confidenceOf(runnerUp) },
+      second: runnerUp === undefined ? undefined : described(runnerUp),
     }
   }
 }
@@ -174,6 +182,8 @@ function alternatives(line: string, start: number): Expansion {
       at++
     }
   }
+  if (results.length + sequence.length > MOST_SENTENCES)
+    throw refused(`a line stands for more than ${MOST_SENTENCES} sentences`, 'split it')
   return { results: [...results, ...sequence], at }
 }
 

@@ -1,6 +1,5 @@
 /** The recogniser in service: a directory with config.json and model.safetensors, sound in, characters out. */
 import { join } from 'node:path'
-import { z } from 'zod'
 import { openCheckpoint } from '../../ml/files/open.js'
 import { Graph } from '../../ml/graph/index.js'
 import { encodeModel } from '../../ml/onnx/index.js'
@@ -12,22 +11,18 @@ import { CheckpointWeights } from '../checkpoint/weights.js'
 import { bestPath } from '../ctc/greedy.js'
 import { type LogProbabilities, logSoftmaxRows } from '../ctc/log-probabilities.js'
 import { ROW_FRAMES } from './batches.js'
-import { type AsrSmallConfig, logitsOf, outputFrames } from './definition.js'
-import { extractFeatures, MELS, normaliseFrames, type StoredFeatures, toLogEnergies } from './features.js'
+import { asrSmallConfigSchema, type ServedConfig } from './config.js'
+import { logitsOf, outputFrames } from './definition.js'
+import {
+  extractFeatures,
+  FRAME_RATE,
+  MELS,
+  normaliseFrames,
+  type StoredFeatures,
+  toLogEnergies,
+} from './features.js'
 import { ALPHABET, BLANK, CLASSES } from './text.js'
-
-const small = z.number().int().min(1).max(4096)
-/** config.json. */
-export const asrSmallConfigSchema = z.object({
-  model_type: z.literal('plumbline-asr-small'),
-  mels: z.literal(MELS),
-  width: small,
-  heads: small,
-  blocks: small,
-  kernel: small.refine((value) => value % 2 === 1, 'is odd'),
-  expansion: small,
-  classes: z.literal(CLASSES),
-})
+import type { Piece } from './words.js'
 
 /** Sounds are cut into pieces of at most this, at their quietest place. */
 const MOST_FRAMES = ROW_FRAMES.at(-1) ?? 3072
@@ -41,12 +36,12 @@ export interface AsrSmallOptions extends Pick<SessionOptions, 'threads'> {}
 
 export class AsrSmall {
   readonly directory: string
-  readonly config: AsrSmallConfig
+  readonly config: ServedConfig
   readonly #files: WeightFiles
   readonly #threads: number
   readonly #sessions = new Cache<Session>(KEPT_SESSIONS)
 
-  private constructor(directory: string, config: AsrSmallConfig, files: WeightFiles, threads: number) {
+  private constructor(directory: string, config: ServedConfig, files: WeightFiles, threads: number) {
     this.directory = directory
     this.config = config
     this.#files = files
@@ -82,15 +77,19 @@ export class AsrSmall {
    * Class probabilities of each piece of the sound, 25 frames a second. One piece up to half a minute; none where the
    * sound is shorter than a frame.
    */
-  async logProbabilities(samples: Float32Array, sampleRate: number): Promise<readonly LogProbabilities[]> {
+  async logProbabilities(samples: Float32Array, sampleRate: number): Promise<readonly Piece[]> {
     return this.ofFeatures(extractFeatures(samples, sampleRate))
   }
 
   /** The same for features that are at hand. */
-  async ofFeatures(features: StoredFeatures): Promise<readonly LogProbabilities[]> {
-    const pieces: LogProbabilities[] = []
-    for (const energies of cut(toLogEnergies(features)))
-      pieces.push(await this.#run(normaliseFrames(energies)))
+  async ofFeatures(features: StoredFeatures): Promise<readonly Piece[]> {
+    const pieces: Piece[] = []
+    let frames = 0
+    for (const energies of cut(toLogEnergies(features))) {
+      const heard = await this.#run(normaliseFrames(energies))
+      pieces.push({ ...heard, startSeconds: frames / FRAME_RATE })
+      frames += energies.length / MELS
+    }
     return pieces
   }
 

@@ -58,11 +58,13 @@ const VARIANTS = [
 ]
 const TIMEOUT_MS = 30_000
 const LONGEST_TEXT = 140
+const LEAST_PROMPT = 20
 
 export interface LanguageJob {
   readonly id: string
   readonly language: Language
-  readonly split: 'train' | 'test'
+  /** People are split by sentence: what a recipe's author chooses is chosen on `dev`, figures are of `test`. */
+  readonly split: 'train' | 'dev' | 'test'
   readonly source: 'espeak-ng' | 'asterisk' | 'fillets'
   readonly speaker: string
   readonly from: { readonly path: string } | { readonly text: string; readonly voice: string }
@@ -71,19 +73,31 @@ export interface LanguageJob {
 export interface LanguageRecipe {
   readonly seed: number
   readonly trainPerLanguage: number
+  /** Of people; where there are fewer than both together, both shrink alike. */
+  readonly devPerLanguage: number
   readonly testPerLanguage: number
 }
 
-export const LANGUAGE_DATA: LanguageRecipe = { seed: 1, trainPerLanguage: 140, testPerLanguage: 60 }
+export const LANGUAGE_DATA: LanguageRecipe = {
+  seed: 1,
+  trainPerLanguage: 400,
+  devPerLanguage: 40,
+  testPerLanguage: 60,
+}
 
 /** Game levels whose people are tested on; the synthetic voices read the others. */
 const isTestLevel = (level: string): boolean => Random.named(1, `level/${level}`).uniform() < 0.5
 
-/** `dialogStr("...")` of a level's Lua file. */
-export function dialogTexts(lua: string): readonly string[] {
-  return [...lua.matchAll(/dialogStr\("((?:[^"\\]|\\.)*)"\)/g)].map(([, text = '']) =>
-    text.replace(/\\(.)/g, '$1'),
-  )
+/**
+ * What is said in a level, of its Lua file: `dialogStr("...")`, and in English, which the others were translated
+ * from, the third argument of `dialogId("name", "font", "...")`.
+ */
+export function dialogTexts(lua: string, language: Language): readonly string[] {
+  const pattern =
+    language === 'en'
+      ? /dialogId\("[^"]*", "[^"]*", "((?:[^"\\]|\\.)*)"\)/g
+      : /dialogStr\("((?:[^"\\]|\\.)*)"\)/g
+  return [...lua.matchAll(pattern)].map(([, text = '']) => text.replace(/\\(.)/g, '$1'))
 }
 
 /** @throws Error where a source is missing. */
@@ -106,10 +120,12 @@ async function syntheticJobs(
 ): Promise<readonly LanguageJob[]> {
   const random = Random.named(seed, `synthetic/${language}`)
   const texts: string[] = []
-  for (const level of await readdir(join(GAME, 'script'))) {
+  for (const level of (await readdir(join(GAME, 'script'))).sort()) {
     if (isTestLevel(level)) continue
     const lua = await readFile(join(GAME, 'script', level, `dialogs_${language}.lua`), 'utf8').catch(() => '')
-    texts.push(...dialogTexts(lua).filter((text) => text.length >= 12 && text.length <= LONGEST_TEXT))
+    texts.push(
+      ...dialogTexts(lua, language).filter((text) => text.length >= 12 && text.length <= LONGEST_TEXT),
+    )
   }
   return random
     .shuffle(texts)
@@ -128,10 +144,7 @@ async function syntheticJobs(
     })
 }
 
-async function gameJobs(
-  language: Language,
-  { seed, testPerLanguage }: LanguageRecipe,
-): Promise<readonly LanguageJob[]> {
+async function gameJobs(language: Language, recipe: LanguageRecipe): Promise<readonly LanguageJob[]> {
   const paths: string[] = []
   for (const level of await readdir(join(GAME, 'sound'))) {
     if (!isTestLevel(level)) continue
@@ -139,38 +152,46 @@ async function gameJobs(
     const files = await readdir(folder).catch(() => [])
     paths.push(...files.filter((file) => file.endsWith('.ogg')).map((file) => join(folder, file)))
   }
-  return Random.named(seed, `people/${language}`)
-    .shuffle(paths.sort())
-    .slice(0, testPerLanguage)
-    .map((path) => ({
-      id: `${language}/fillets/${path.slice(GAME.length + 7)}`,
-      language,
-      split: 'test',
-      source: 'fillets',
-      speaker: `fillets-${language}`,
-      from: { path },
-    }))
+  return divide(paths.sort(), language, recipe).map(({ item: path, split }) => ({
+    id: `${language}/fillets/${path.slice(GAME.length + 7)}`,
+    language,
+    split,
+    source: 'fillets',
+    speaker: `fillets-${language}`,
+    from: { path },
+  }))
 }
 
-async function promptJobs(
-  language: PromptLanguage,
-  { seed, testPerLanguage }: LanguageRecipe,
-): Promise<readonly LanguageJob[]> {
-  // Words by themselves say too little of a language, to people too.
-  const prompts = (await readPrompts(language)).filter(
-    (prompt) => isSpoken(prompt) && prompt.text.length >= 20,
-  )
+/** Draws people's recordings for the two splits. */
+function divide<T>(
+  items: readonly T[],
+  language: Language,
+  { seed, devPerLanguage, testPerLanguage }: LanguageRecipe,
+): readonly { readonly item: T; readonly split: 'dev' | 'test' }[] {
+  const wanted = devPerLanguage + testPerLanguage
+  const dev = Math.round((Math.min(items.length, wanted) * devPerLanguage) / wanted)
   return Random.named(seed, `people/${language}`)
-    .shuffle([...prompts])
-    .flatMap((prompt): LanguageJob[] => {
-      const path = prompt.g722 ?? prompt.wav
-      if (path === undefined) return []
-      const { name, speaker } = prompt
-      return [
-        { id: `${language}/${name}`, language, split: 'test', source: 'asterisk', speaker, from: { path } },
-      ]
-    })
-    .slice(0, testPerLanguage)
+    .shuffle([...items])
+    .slice(0, wanted)
+    .map((item, i) => ({ item, split: i < dev ? 'dev' : 'test' }))
+}
+
+async function promptJobs(language: PromptLanguage, recipe: LanguageRecipe): Promise<readonly LanguageJob[]> {
+  // Words by themselves say too little of a language, to people too.
+  const prompts = (await readPrompts(language)).flatMap((prompt) => {
+    const path = prompt.g722 ?? prompt.wav
+    return path !== undefined && isSpoken(prompt) && prompt.text.length >= LEAST_PROMPT
+      ? [{ ...prompt, path }]
+      : []
+  })
+  return divide(prompts, language, recipe).map(({ item: { name, speaker, path }, split }) => ({
+    id: `${language}/${name}`,
+    language,
+    split,
+    source: 'asterisk',
+    speaker,
+    from: { path },
+  }))
 }
 
 /** Speaks a text into a WAV file. */

@@ -8,6 +8,8 @@ import { MELS, type StoredFeatures } from '../asr-small/features.js'
 import { type LanguageJob, type LanguageRecipe, planLanguageJobs, speakLanguage } from './data.js'
 
 const LONGEST_FRAMES = 2000
+/** Engines that speak at a time. */
+const PARALLEL = 3
 
 export interface LanguageClip extends Omit<LanguageJob, 'from'> {
   readonly features: StoredFeatures
@@ -28,30 +30,48 @@ export async function prepareLanguageData(options: LanguagePrepareOptions): Prom
   const jobs = await planLanguageJobs(recipe)
   await mkdir(directory, { recursive: true })
   const scratch = await mkdtemp(join(tmpdir(), 'plumbline-data-'))
+  const made: (StoredFeatures | undefined)[] = []
+  let next = 0
+  let done = 0
+  const work = async (worker: number): Promise<void> => {
+    for (let i = next++; i < jobs.length; i = next++) {
+      signal?.throwIfAborted()
+      const job = jobs[i]
+      if (job === undefined) return
+      made[i] = await featuresOfJob(job, recipe, join(scratch, `${worker}.wav`))
+      onProgress?.({ done: ++done, total: jobs.length })
+    }
+  }
+  try {
+    // An engine speaks while features of another sentence are made.
+    await Promise.all(Array.from({ length: PARALLEL }, (_, worker) => work(worker)))
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
+  }
   const parts: Uint8Array[] = []
   const entries: Entry[] = []
   let offset = 0
-  try {
-    for (const [i, { from, ...job }] of jobs.entries()) {
-      signal?.throwIfAborted()
-      const path = 'path' in from ? from.path : join(scratch, 'speech.wav')
-      if ('text' in from) await speakLanguage(from.text, from.voice, path, Random.named(recipe.seed, job.id))
-      const whole = await featuresOf(path)
-      const frames = Math.min(whole.frames, LONGEST_FRAMES)
-      if (frames > 0) {
-        parts.push(whole.bytes.subarray(0, frames * MELS))
-        entries.push({ ...job, frames, offset })
-        offset += frames * MELS
-      }
-      onProgress?.({ done: i + 1, total: jobs.length })
-    }
-  } finally {
-    await rm(scratch, { recursive: true, force: true })
+  for (const [i, { from: _, ...job }] of jobs.entries()) {
+    const features = made[i]
+    if (features === undefined || features.frames === 0) continue
+    const frames = Math.min(features.frames, LONGEST_FRAMES)
+    parts.push(features.bytes.subarray(0, frames * MELS))
+    entries.push({ ...job, frames, offset })
+    offset += frames * MELS
   }
   await writeFile(join(directory, 'features.bin'), Buffer.concat(parts))
   const manifest = join(directory, 'manifest.jsonl')
   await writeFile(`${manifest}.tmp`, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''))
   await rename(`${manifest}.tmp`, manifest)
+}
+
+function featuresOfJob(
+  { id, from }: LanguageJob,
+  { seed }: LanguageRecipe,
+  scratch: string,
+): Promise<StoredFeatures> {
+  if ('path' in from) return featuresOf(from.path)
+  return speakLanguage(from.text, from.voice, scratch, Random.named(seed, id)).then(() => featuresOf(scratch))
 }
 
 /** @throws Error where the directory is not prepared. */

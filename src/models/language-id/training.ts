@@ -5,6 +5,7 @@ import { type BuildContext, type LossAndMetrics, Random, Trainer } from '../../m
 import { AUGMENT, type AugmentOptions, augment, drawSpeed } from '../asr-small/augment.js'
 import { MELS, normaliseFrames, toLogEnergies } from '../asr-small/features.js'
 import { holdThenFall } from '../asr-small/training.js'
+import { logSoftmaxRows } from '../ctc/log-probabilities.js'
 import { LANGUAGES, type Language, languageLogits, pooledFrames, WINDOW_FRAMES } from './definition.js'
 import type { LanguageClip } from './prepare.js'
 
@@ -109,6 +110,23 @@ export class LanguageIdTraining {
       loss += result.loss
     }
     return { update: this.update, loss: loss / Math.max(1, count) }
+  }
+
+  /** Share of clips whose language comes out first, all of their windows heard, in percent. */
+  async evaluate(clips: readonly LanguageClip[]): Promise<{ readonly accuracy: number }> {
+    let right = 0
+    for (const clip of clips) {
+      const windows = windowsOf(clip)
+      const batch = packRows(windows.map((values) => ({ values, language: clip.language })))
+      const { metrics } = await this.#trainer.evaluate(batch)
+      if (!(metrics.logits?.data instanceof Float32Array)) throw new Error('the model gave no logits')
+      const { data } = logSoftmaxRows(metrics.logits.data, windows.length, LANGUAGES.length)
+      const sums = LANGUAGES.map((_, language) =>
+        windows.reduce((sum, _window, row) => sum + (data[row * LANGUAGES.length + language] ?? 0), 0),
+      )
+      if (LANGUAGES[sums.indexOf(Math.max(...sums))] === clip.language) right++
+    }
+    return { accuracy: (100 * right) / Math.max(1, clips.length) }
   }
 
   save(path: string): Promise<void> {

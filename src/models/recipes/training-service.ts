@@ -1,10 +1,12 @@
 /**
  * A training run behind a service host, in a process of its own: the runtime blocks its thread. Methods: `advance`
- * (updates) -> TrainingReport, `save`, `evaluate` -> figures on the development clips, `finish` -> the weights' path.
+ * (updates) -> TrainingReport, `save`, `evaluate` -> figures on the development clips, `finish` -> the folder of the
+ * model, as it is served.
  */
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Service } from '../../ml/session/service.js'
+import type { PackageOptions } from './package-model.js'
 import type { TrainingOptions, TrainingReport } from './recipe.js'
 
 /** What both families' runs can do. */
@@ -32,7 +34,8 @@ export async function openAsrSmallTraining(options: unknown): Promise<Service> {
   const recipe = { ...ASR_SMALL_RECIPE, updates: settings.updates }
   const state = await stateOf(settings)
   const run = await AsrSmallTraining.open(recipe, training, settings.threads, state)
-  return serve(run, settings, state !== undefined, () => run.evaluate(dev))
+  const { packAsrSmall } = await import('./package-model.js')
+  return serve(run, settings, state !== undefined, packAsrSmall, () => run.evaluate(dev))
 }
 
 export async function openLanguageIdTraining(options: unknown): Promise<Service> {
@@ -43,7 +46,9 @@ export async function openLanguageIdTraining(options: unknown): Promise<Service>
   const recipe = { ...LANGUAGE_ID_RECIPE, updates: settings.updates }
   const state = await stateOf(settings)
   const run = await LanguageIdTraining.open(recipe, clips, settings.threads, state)
-  return serve(run, settings, state !== undefined, async () => ({}))
+  const { packLanguageId } = await import('./package-model.js')
+  const dev = (await readLanguageClips(settings.data)).filter(({ split }) => split === 'dev')
+  return serve(run, settings, state !== undefined, packLanguageId, () => run.evaluate(dev))
 }
 
 const statePath = (directory: string): string => join(directory, 'training-state.safetensors')
@@ -61,8 +66,9 @@ async function stateOf({ directory }: TrainingOptions): Promise<string | undefin
 
 async function serve(
   run: Run,
-  { directory, updates }: TrainingOptions,
+  { data, directory, updates }: TrainingOptions,
   resumed: boolean,
+  pack: (options: PackageOptions) => Promise<void>,
   evaluate: () => Promise<object>,
 ): Promise<Service> {
   const before: Clock = resumed
@@ -98,10 +104,11 @@ async function serve(
       if (method === 'evaluate') return evaluate()
       if (method === 'finish') {
         await save()
-        const path = join(directory, 'model.safetensors')
-        await run.exportWeights(`${path}.tmp`)
-        await rename(`${path}.tmp`, path)
-        return path
+        const weights = join(directory, 'weights.safetensors')
+        await run.exportWeights(weights)
+        const model = join(directory, 'model')
+        await pack({ weights, data, directory: model })
+        return model
       }
       throw new Error(`training has no method ${method}`)
     },

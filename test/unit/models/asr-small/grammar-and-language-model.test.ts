@@ -11,6 +11,8 @@ import { CLASSES, encodeText } from '../../../../src/models/asr-small/text.js'
 import { logLikelihood } from '../../../../src/models/ctc/likelihood.js'
 import { type LogProbabilities, logSoftmaxRows } from '../../../../src/models/ctc/log-probabilities.js'
 
+const WEIGHTS = { alpha: 0.7, beta: 1.5 }
+
 /** Frames that say a text clearly, with as much doubt as told: three frames a letter, blanks between. */
 function said(text: string, doubt: number, seed = 1): LogProbabilities {
   const random = Random.named(seed, text)
@@ -69,10 +71,17 @@ describe('a closed grammar', () => {
       expect(match?.sentence).toBe(sentence)
       const without = grammar.match(said(sentence, 2), sentence)
       expect(without?.sentence).not.toBe(sentence)
-      expect(without?.confidence ?? Number.NEGATIVE_INFINITY).toBeLessThan(match?.confidence ?? -100)
+      expect(without?.confidence ?? 0).toBeLessThan(match?.confidence ?? -1)
     }
     const foreign = grammar.match(said('nothing of the sort was meant', 1))
-    expect(foreign?.confidence).toBeLessThan(-1)
+    expect(foreign?.confidence).toBeLessThan(0.4)
+  })
+
+  it('gives a sentence back as it was written', () => {
+    const match = grammar.match(said('call extension twelve', 1))
+    expect(match).toMatchObject({ sentence: 'call extension twelve', written: 'call extension 12' })
+    expect(match?.second?.written).toBeDefined()
+    expect(match?.confidence).toBeGreaterThan(match?.second?.confidence ?? 1)
   })
 
   it('has no answer to a sound that is too short for all of it', () => {
@@ -86,6 +95,9 @@ describe('a closed grammar', () => {
   it('refuses none, and more sentences than it can score', () => {
     expect(() => new Grammar(['', '...'])).toThrow(/no sentence/)
     expect(() => new Grammar([`${'(a|b)'.repeat(13)}`])).toThrow(/more than 5000/)
+    const many = '(a|b)'.repeat(11)
+    expect(() => new Grammar([`${many}x|${many}y|${many}z`])).toThrow(/more than 5000/)
+    expect(() => new Grammar(['('.repeat(3000)])).toThrow(/2000 characters/)
   })
 })
 
@@ -133,8 +145,8 @@ describe('the language model', () => {
 
     it('is read back and holds the beam to its words', async () => {
       const dictation = await readDictation(folder)
-      expect(dictate([said('press one to stop', 2)], dictation)).toBe('press one to stop')
-      const misheard = dictate([said('press won to stopp', 1)], dictation)
+      expect(dictate(said('press one to stop', 2), dictation, WEIGHTS)).toBe('press one to stop')
+      const misheard = dictate(said('press won to stopp', 1), dictation, WEIGHTS)
       expect(misheard.split(' ').every((word) => dictation.languageModel.has(word))).toBe(true)
     })
 
