@@ -18,7 +18,19 @@ export const modelsShowCommand = defineCommand({
   run: async (args, io) => {
     const { Catalogue } = await import('../inference/catalogue/catalogue.js')
     const card = (await Catalogue.open(dataDirOf(args, io))).get(args.name)
-    io.output.result(card, () => cardText(card))
+    const { readModelCard } = await import('../models/model-card.js')
+    const { datasets, limitations, results } = await readModelCard(card.directory)
+    const more = [
+      ...datasets.map((each) => ['Trained on', each]),
+      ...results.map(({ dataset, metric, value }) => ['Quality', `${value}  ${metric}; ${dataset}`]),
+      ...limitations.map((each) => ['Limits', each]),
+    ]
+    io.output.result({ ...card, datasets, limitations, results }, () =>
+      [
+        cardText(card),
+        ...more.map(([label = '', value = '']) => labelled(label, printable(value), LABEL_WIDTH)),
+      ].join('\n'),
+    )
     return 0
   },
 })

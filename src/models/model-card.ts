@@ -9,11 +9,31 @@ export interface ModelCard {
   readonly licence: string | undefined
   readonly languages: readonly string[]
   readonly baseModels: readonly string[]
+  /** What it was trained on. */
+  readonly datasets: readonly string[]
+  /** What it is not good for. */
+  readonly limitations: readonly string[]
+  /** Figures on named data. */
+  readonly results: readonly Quality[]
+}
+
+/** A figure that the model's author states. */
+export interface Quality {
+  readonly dataset: string
+  readonly metric: string
+  readonly value: string
 }
 
 /** Front matter comes first and is short, whatever follows. */
 const MAX_BYTES = 256 << 10
-const NOTHING: ModelCard = { licence: undefined, languages: [], baseModels: [] }
+const NOTHING: ModelCard = {
+  licence: undefined,
+  languages: [],
+  baseModels: [],
+  datasets: [],
+  limitations: [],
+  results: [],
+}
 /** MMS cards list over a thousand languages. */
 const MAX_ENTRIES = 8192
 
@@ -34,7 +54,15 @@ export function parseModelCard(yaml: string): ModelCard {
     return NOTHING
   }
   if (typeof fields !== 'object' || fields === null) return NOTHING
-  const { license, license_name: name, language, base_model: base } = fields as Record<string, unknown>
+  const {
+    license,
+    license_name: name,
+    language,
+    base_model: base,
+    datasets,
+    limitations,
+    'model-index': index,
+  } = fields as Record<string, unknown>
   // "other" stands for a licence with a name of its own.
   const [own] = list(name)
   const [listed] = list(license)
@@ -42,7 +70,26 @@ export function parseModelCard(yaml: string): ModelCard {
     licence: listed === 'other' && own !== undefined ? own : (listed ?? own),
     languages: list(language),
     baseModels: list(base),
+    datasets: list(datasets),
+    limitations: list(limitations),
+    results: resultsOf(index),
   }
+}
+
+/** Results of `model-index` whose dataset, metric and value are texts, as our cards have them. */
+function resultsOf(index: unknown): readonly Quality[] {
+  const [first] = Array.isArray(index) ? (index as unknown[]) : []
+  const results =
+    typeof first === 'object' && first !== null ? (first as { results?: unknown }).results : undefined
+  if (!Array.isArray(results)) return []
+  return (results as unknown[]).slice(0, MAX_ENTRIES).flatMap((entry) => {
+    if (typeof entry !== 'object' || entry === null) return []
+    const { dataset, metric, value } = entry as Record<string, unknown>
+    const [data, measure, figure] = [list(dataset)[0], list(metric)[0], list(value)[0]]
+    return data === undefined || measure === undefined || figure === undefined
+      ? []
+      : [{ dataset: data, metric: measure, value: figure }]
+  })
 }
 
 function list(value: unknown): readonly string[] {

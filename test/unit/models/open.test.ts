@@ -39,7 +39,7 @@ describe('a model directory', () => {
     await writeFile(join(directory, 'README.md'), card)
     const found = await describeModel(directory)
     // "no" is Norwegian here, not a boolean.
-    expect(found.card).toEqual({ licence: 'cc-by-nc-4.0', languages: ['en', 'no'], baseModels: ['a/b'] })
+    expect(found.card).toMatchObject({ licence: 'cc-by-nc-4.0', languages: ['en', 'no'], baseModels: ['a/b'] })
     expect(describeInOneLine(found)).toMatch(
       /^wav2vec2 \(speech-recognition, speech-features\), [\d.]+ k parameters, [\d.]+ kB as float32, licence cc-by-nc-4\.0$/,
     )
@@ -54,7 +54,13 @@ describe('a model directory', () => {
     expect(parseModelCard(': : :\n\t- {').licence).toBeUndefined()
     const bomb = 'a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a]\nlicense: [*b,*b,*b,*b]'
     expect(parseModelCard(bomb).licence).toBeUndefined()
-    expect(await readModelCard('/nowhere')).toEqual({ licence: undefined, languages: [], baseModels: [] })
+    expect(await readModelCard('/nowhere')).toMatchObject({ licence: undefined, languages: [], results: [] })
+    const index =
+      'limitations: [noise]\nmodel-index:\n- results:\n  - {dataset: a, metric: WER, value: 3 %}\n  - {dataset: b}\n  - 7'
+    expect(parseModelCard(index)).toMatchObject({
+      limitations: ['noise'],
+      results: [{ dataset: 'a', metric: 'WER', value: '3 %' }],
+    })
   })
 
   it('what is unknown is told by name, what is missing by file', async () => {
