@@ -1,6 +1,5 @@
 /** `plumbline demo`: the main job end to end on this machine, ending with a table of truth against measurement. */
 import { readFile } from 'node:fs/promises'
-import { formatEther } from '../chain/ether.js'
 import { UserError } from '../errors.js'
 import type { ChainVerdict, PartyAccount } from '../lab/chain-child.js'
 import type { LabResult } from '../lab/run.js'
@@ -162,18 +161,26 @@ export function demoText(result: DemoResult): string {
   ].join('\n')
 }
 
+/** Gas at a gwei moves the fifth decimal: seven show who paid what, and the table fits. */
+const BALANCE_DECIMALS = 7
 const change = ({ beforeWei, afterWei }: PartyAccount): string => {
   const wei = BigInt(afterWei) - BigInt(beforeWei)
-  return `${wei < 0n ? '-' : '+'}${formatEther(wei < 0n ? -wei : wei)}`
+  return wei === 0n ? '0' : `${wei < 0n ? '' : '+'}${(Number(wei) / 1e18).toFixed(BALANCE_DECIMALS)}`
 }
+
+/** Named as the gas of the same steps is. */
+const STEPS: Readonly<Record<string, string>> = { 'submit round': 'round', fixCommittee: 'committee' }
 
 const BALANCE_COLUMNS = [
   { title: 'who', value: ({ party }: PartyAccount) => party },
-  { title: 'sent', value: ({ did }: PartyAccount) => [...new Set(did)].join(', ') || '-' },
+  {
+    title: 'sent',
+    value: ({ did }: PartyAccount) => [...new Set(did)].map((step) => STEPS[step] ?? step).join(', ') || '-',
+  },
   {
     title: 'gas',
     align: 'right' as const,
     value: ({ gasUsed }: PartyAccount) => gasUsed.toLocaleString('en'),
   },
-  { title: 'balance', align: 'right' as const, value: change },
+  { title: 'balance, ETH', align: 'right' as const, value: change },
 ]

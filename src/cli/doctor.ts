@@ -26,7 +26,8 @@ export const doctorCommand = defineCommand({
   description: [
     'Checks the data directory, the key, the configuration, the clock, the registry, the beacon, how much this box ' +
       'can handle, and whether other nodes can reach this one (one of them dials back). Exit status 1 where there is ' +
-      'a problem. Run it while the daemon runs, too: then its ports are open.',
+      'a problem. Run it while the daemon runs to have its TCP port checked, and while it does not for the UDP port of ' +
+      'a challenger.',
   ],
   options: {
     'no-key': flag('Do not ask for the passphrase; skips what needs the key'),

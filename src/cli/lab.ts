@@ -3,7 +3,7 @@ import { CHALLENGER_ATTACKS, MISSING_ATTACKS, PROVER_ATTACKS } from '../lab/adve
 import type { LabEvent, LabOptions, LabResult, LabRun } from '../lab/run.js'
 import { defineCommand } from './command.js'
 import { checkCommittee } from './committee-limits.js'
-import { formatBytes, formatFigures, formatMbps, labelled, plural, table } from './format.js'
+import { formatBytes, formatFigures, formatMbps, labelled, plural, table, wrap } from './format.js'
 import type { CommandIo } from './io.js'
 import { badArgument, choice, flag, number, text } from './option.js'
 import { bar, Progress } from './progress.js'
@@ -196,9 +196,11 @@ export function labReporter(io: CommandIo): { event(event: LabEvent): void; stop
     event: (event) => {
       const { event: name, ...rest } = event
       io.output.event(name, rest)
-      if (event.event === 'chain') progress.line(`${plural(event.nodes, 'node')} registered on a local chain`)
-      else if (event.event === 'network') {
-        for (const note of event.notes) progress.line(note)
+      if (event.event === 'chain') {
+        progress.line(`${plural(event.nodes, 'node')} registered on a local chain`)
+        progress.live(() => 'starting the daemons')
+      } else if (event.event === 'network') {
+        for (const note of event.notes) for (const line of wrap(note, io.stderr.columns)) progress.line(line)
         progress.live(() => 'starting the daemons')
       } else if (event.event === 'daemons') progress.line(`${plural(event.count, 'daemon')} running`)
       else if (event.event === 'run_started') {

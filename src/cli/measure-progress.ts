@@ -1,7 +1,7 @@
 /** A challenge as it happens, for a person: phases, then a bar and a value for every slot. */
 import { formatEther } from '../chain/ether.js'
 import type { ProgressEvent } from '../roles/coordinator.js'
-import { formatDuration, formatMbps, formatMs, plural } from './format.js'
+import { formatBytes, formatDuration, formatMbps, formatMs, labelled, plural } from './format.js'
 import { atLayer, type Layer } from './layer.js'
 import { bar, type Progress } from './progress.js'
 
@@ -90,12 +90,18 @@ export class MeasureProgress {
       this.#progress.live(() => row('beacon', 'the named round draws the committee; waiting for it'))
   }
 
+  /** A text without a bar; one that is too long goes on below itself. */
   #line(label: string, text: string): void {
-    this.#progress.line(row(label, text))
+    this.#progress.line(labelled(`  ${label}`, text, 2 + LABEL_WIDTH))
   }
 
-  #requested({ round, waitSeconds }: Extract<ProgressEvent, { event: 'requested' }>): void {
+  #requested(event: Extract<ProgressEvent, { event: 'requested' }>): void {
+    const { round, waitSeconds, leastBytes, mostBytes } = event
     this.#line('request', 'accepted and signed by the prover')
+    this.#line(
+      'data',
+      `about ${formatBytes(leastBytes)}; longer round trips and repeats may make it ${formatBytes(mostBytes)}`,
+    )
     this.#progress.live((elapsedMs) => {
       const left = Math.max(0, waitSeconds - elapsedMs / 1000)
       return row('beacon', `round ${round} draws the committee; out in ${left.toFixed(1)} s`)
@@ -140,7 +146,7 @@ export class MeasureProgress {
     const share = this.#offeredMbps === 0 ? 0 : valueMbps / this.#offeredMbps
     const remark = failed ? '  failed' : dirty ? '  late sender' : ''
     const value = formatMbps(atLayer(valueMbps, this.#context.layer)).padStart(13)
-    this.#line(`slot ${slot + 1}`, `${bar(share, BAR_WIDTH)} ${value}${remark}`)
+    this.#progress.line(row(`slot ${slot + 1}`, `${bar(share, BAR_WIDTH)} ${value}${remark}`))
     this.#progress.live(() => row('evidence', 'the members recompute and vote'))
   }
 }

@@ -78,7 +78,7 @@ export const speakCommand = defineCommand({
   },
   examples: [
     ['speak "the link is up again" --local --out up.wav', 'With the only voice of the catalogue'],
-    ['speak --local --model mms-tts-deu --rate 0.9 --out seite.wav < seite.txt', 'A page, a little slower'],
+    ['speak --local --model mms-tts-deu --rate 0.9 --out a.wav < a.txt', 'A page, a little slower'],
   ],
   run: async (args, io) => {
     const card = await chooseModel({ ...args, int8: false }, 'speak', io)

@@ -48,7 +48,7 @@ function tryTcp(host: string, port: number): Promise<string> {
     }
     socket.once('connect', () => end('ok'))
     socket.once('timeout', () => end('timed out'))
-    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message))
+    socket.once('error', (error) => end(reasonOf(error)))
   })
 }
 
@@ -74,38 +74,57 @@ export async function handleDialBack(host: Host): Promise<void> {
 export interface Reachability {
   readonly seenAs: string
   readonly tcp: string | undefined
-  /** Undefined where it was not asked. */
-  readonly udp: boolean | undefined
+  /** `ok`, `lost`, or why nothing could listen on the port (`EADDRINUSE` beside a daemon); undefined where it was not asked. */
+  readonly udp: string | undefined
 }
 
 const UDP_WAIT_MS = 1_500
 
-/** Asks `peer` to dial back. `udpPort` must be free here: a socket listens on it meanwhile. */
+/** Asks `peer` to dial back. A socket listens on the UDP endpoint meanwhile, where that is free here. */
 export async function askDialBack(
   host: Host,
   peer: PeerTarget,
-  ports: { readonly tcpPort?: number; readonly udpPort?: number },
+  ports: { readonly tcpPort?: number; readonly udp?: { readonly host: string; readonly port: number } },
 ): Promise<Reachability> {
   const token = new Uint8Array(randomBytes(TOKEN_BYTES))
-  const listening = ports.udpPort === undefined ? undefined : await listenFor(token, ports.udpPort)
+  const { tcpPort, udp } = ports
+  const listening = udp === undefined ? undefined : await listenFor(token, udp).catch(reasonOf)
+  const socket = typeof listening === 'string' ? undefined : listening
   try {
-    const answer = await host.request(peer, DIAL_BACK, { ...ports, token })
-    return { seenAs: answer.seenAs, tcp: answer.tcp, udp: await listening?.arrived() }
+    const answer = await host.request(peer, DIAL_BACK, {
+      ...(tcpPort === undefined ? {} : { tcpPort }),
+      ...(udp === undefined || socket === undefined ? {} : { udpPort: udp.port }),
+      token,
+    })
+    const arrived = await socket?.arrived()
+    return {
+      seenAs: answer.seenAs,
+      tcp: answer.tcp,
+      udp: arrived === undefined ? (listening as string | undefined) : arrived ? 'ok' : 'lost',
+    }
   } finally {
-    listening?.close()
+    socket?.close()
   }
 }
 
-async function listenFor(token: Uint8Array, port: number) {
-  const socket = createSocket('udp4')
+const reasonOf = (error: NodeJS.ErrnoException): string => error.code ?? error.message
+
+async function listenFor(
+  token: Uint8Array,
+  { host, port }: { readonly host: string; readonly port: number },
+) {
+  const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
   const seen = new Promise<boolean>((resolve) => {
     socket.on('message', (message) => {
       if (Buffer.compare(message, token) === 0) resolve(true)
     })
   })
   await new Promise<void>((resolve, reject) => {
-    socket.once('error', reject)
-    socket.bind(port, resolve)
+    socket.once('error', (error) => {
+      socket.close()
+      reject(error)
+    })
+    socket.bind(port, host, resolve)
   })
   return {
     arrived: () =>

@@ -5,7 +5,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { beaconOf } from '../config/beacon.js'
 import { dataPaths } from '../config/paths.js'
 import type { Config } from '../config/schema.js'
-import { roundAt } from '../crypto/beacon.js'
+import { roundAt, timeOfRound } from '../crypto/beacon.js'
 import type { Identity } from '../crypto/identity.js'
 import { measureBox } from '../dataplane/self-test.js'
 import { UserError } from '../errors.js'
@@ -36,6 +36,8 @@ const LEAST_MEMORY_BYTES = 512 * 2 ** 20
 const BEACON_DEADLINE_MS = 6_000
 /** Members tried for the dial-back before giving up. */
 const MAX_HELPERS = 5
+/** Members refuse what is 20 s old; a clock that is this far off will be soon. */
+const MAX_CLOCK_LAG_SECONDS = 3
 /** The box must be this much faster than the link, or it is what gets measured. */
 const BOX_MARGIN = 1.5
 
@@ -129,6 +131,8 @@ function tryRegistry(config: Config): { readonly finding: Finding; readonly regi
   }
 }
 
+const SET_THE_CLOCK = 'turn on time synchronisation (systemd-timesyncd, chrony)'
+
 /** The beacon answers, verifies, and has the round that our clock says it has. */
 async function* checkBeacon(config: Config): AsyncIterable<Finding> {
   const info = beaconOf(config.beacon)
@@ -146,15 +150,20 @@ async function* checkBeacon(config: Config): AsyncIterable<Finding> {
     return
   }
   try {
+    const lagSeconds = timeOfRound(info, await client.latestRound()) - Date.now() / 1000
+    if (lagSeconds > MAX_CLOCK_LAG_SECONDS) {
+      yield problem(
+        'clock',
+        `${Math.round(lagSeconds)} s behind the beacon: challenges would be refused as too old or too new`,
+        SET_THE_CLOCK,
+      )
+      return
+    }
     const round = Math.max(1, roundAt(info, Date.now() / 1000) - 1)
     await client.round(round)
-    yield ok('clock', `not ahead of the beacon (round ${round} is verified)`)
+    yield ok('clock', `agrees with the beacon (round ${round} is verified)`)
   } catch {
-    yield problem(
-      'clock',
-      'the beacon does not have the round that this clock says is out',
-      'turn on time synchronisation (systemd-timesyncd, chrony)',
-    )
+    yield problem('clock', 'the beacon does not have the round that this clock says is out', SET_THE_CLOCK)
   }
 }
 
@@ -169,15 +178,28 @@ async function* checkBox(config: Config): AsyncIterable<Finding> {
           `${box.backend.name}: ${box.backend.reason}`,
           'use Linux on x64 or arm64 for kernel timestamps and high rates',
         )
-    const claim = config.prover.claimMbps
-    if (claim === undefined) yield ok('box or link', `this box receives, checks and hashes ${rate}`)
-    else
+    const { claimMbps: claim } = config.prover
+    const uplink = config.roles.includes('challenger') ? config.challenger.uplinkMbps : undefined
+    if (claim === undefined && uplink === undefined)
+      yield ok('box or link', `this box sends, receives, checks and hashes ${rate}`)
+    if (claim !== undefined)
       yield box.receiveMbps >= BOX_MARGIN * claim
         ? ok('box or link', `this box handles ${rate}: the link of ${claim} Mbit/s will be what is measured`)
         : problem(
             'box or link',
             `this box handles ${rate}, too little to measure ${claim} Mbit/s`,
             'lower the claim or use a faster machine: the box would be measured, not the link',
+          )
+    if (uplink !== undefined)
+      yield box.receiveMbps >= BOX_MARGIN * uplink
+        ? ok(
+            'uplink',
+            `this box sends ${rate}, enough for ${uplink} Mbit/s; whether the line does shows in service only`,
+          )
+        : problem(
+            'uplink',
+            `this box sends ${rate}, too little for an uplink of ${uplink} Mbit/s`,
+            'declare less in challenger.uplinkMbps or use a faster machine: late trains are repeated and earn nothing',
           )
   } catch (error) {
     yield problem('data plane', messageOf(error), 'try --backend dgram')
@@ -230,18 +252,11 @@ async function* dialBack(
     try {
       const answer = await askDialBack(host, helper, {
         ...(tcpPort === undefined ? {} : { tcpPort }),
-        ...(challenger ? { udpPort: config.dataPlane.udpPort } : {}),
+        ...(challenger ? { udp: { host: config.dataPlane.host, port: config.dataPlane.udpPort } } : {}),
       })
       yield ok('outbound', `another node answers and sees us as ${answer.seenAs}`)
       if (tcpPort !== undefined) yield tcpFinding(tcpPort, answer.tcp, challenger)
-      if (answer.udp !== undefined)
-        yield answer.udp
-          ? ok('udp port', `datagrams from outside arrive on port ${config.dataPlane.udpPort}`)
-          : problem(
-              'udp port',
-              `no datagram from outside arrives on port ${config.dataPlane.udpPort}`,
-              'open or forward this UDP port: provers send to it',
-            )
+      if (answer.udp !== undefined) yield udpFinding(config.dataPlane, answer.udp)
       return
     } catch (error) {
       failures.push(messageOf(error))
@@ -252,6 +267,26 @@ async function* dialBack(
     `none of ${helpers.length} other nodes answered: ${failures[0] ?? ''}`,
     'check that outgoing TCP is allowed, and that the registry is current',
   )
+}
+
+function udpFinding({ host, udpPort }: Config['dataPlane'], verdict: string): Finding {
+  if (verdict === 'ok') return ok('udp port', `datagrams from outside arrive on port ${udpPort}`)
+  if (verdict === 'lost')
+    return problem(
+      'udp port',
+      `no datagram from outside arrives on port ${udpPort}`,
+      'open or forward this UDP port: provers send to it',
+    )
+  return verdict === 'EADDRINUSE'
+    ? skipped(
+        'udp port',
+        `port ${udpPort} is in use, by the daemon if it runs: stop it to have the port checked`,
+      )
+    : problem(
+        'udp port',
+        `cannot listen on ${host} port ${udpPort} (${verdict})`,
+        'correct dataPlane.host and udpPort',
+      )
 }
 
 function tcpFinding(port: number, verdict: string | undefined, needed: boolean): Finding {

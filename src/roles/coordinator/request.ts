@@ -3,9 +3,18 @@ import { randomBytes } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { verifySignature } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
-import { PROTOCOL_VERSION } from '../../pob/constants.js'
+import {
+  MIN_TAU_MICROS,
+  offeredKbps,
+  PACKET_BYTES,
+  PROTOCOL_VERSION,
+  PUBLISHED_TAU_MICROS,
+  packetCountOf,
+  QUICK_TAU_MICROS,
+} from '../../pob/constants.js'
 import { acceptanceDigest, Direction, Profile, type Request } from '../../pob/request.js'
 import { type Admission, REQUEST_MESSAGE } from '../control-messages.js'
+import { maxBytesOf } from '../prover/challenge.js'
 import type { DrawnCommittee, VenueTerms } from '../venue.js'
 import type { CoordinatorRun } from './run.js'
 import type { ChallengeOrder, CoordinatorModules } from './types.js'
@@ -56,11 +65,25 @@ export async function accept(run: CoordinatorRun): Promise<Omit<Admission, 'beac
     challengeId: bytesToHex(run.digests.challengeId),
     round: request.beaconRound,
     waitSeconds: Math.max(0, venue.roundTime(request) - now() / 1000),
+    leastBytes: leastBytesOf(request),
+    mostBytes: maxBytesOf(request),
   })
   const { acceptedAt, signature: acceptanceSignature } = answer
   const { challengeId } = run.digests
   await venue.opened({ request, challengeId, acceptedAt, acceptanceSignature }, run.signal)
   return { request, payerSignature, acceptedAt, acceptanceSignature }
+}
+
+/** What the slots of a request move with short round trips and punctual senders; standard stops after f + 1 of them. */
+function leastBytesOf({ profile, claimKbps, faulty, teams }: Request): number {
+  const tauMicros =
+    profile === Profile.quick
+      ? QUICK_TAU_MICROS
+      : profile === Profile.published
+        ? PUBLISHED_TAU_MICROS
+        : MIN_TAU_MICROS
+  const slots = profile === Profile.standard ? faulty + 1 : teams
+  return slots * packetCountOf(offeredKbps(claimKbps), tauMicros) * PACKET_BYTES
 }
 
 /** The committee that the named round draws. */

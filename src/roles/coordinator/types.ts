@@ -27,6 +27,9 @@ export type ProgressEvent =
       readonly challengeId: string
       readonly round: number
       readonly waitSeconds: number
+      /** What the slots will move: at the shortest slot without repeats, and at most. Told before anything is paid. */
+      readonly leastBytes: number
+      readonly mostBytes: number
     }
   | {
       readonly event: 'drawn'

@@ -43,7 +43,9 @@ describe('help', () => {
   it('shows examples that parse', () => {
     for (const command of COMMANDS)
       for (const [line] of command.examples) {
-        const words = line.replace(/ [|>].*$/, '').split(' ')
+        // As a shell splits them: redirections are not the command's, quotes hold words together.
+        const own = line.replace(/ [|<>].*$/, '')
+        const words = [...own.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word)
         const invocation = parse(...words)
         expect(invocation.kind === 'run' && invocation.command.path).toBe(command.path)
       }

@@ -107,7 +107,8 @@ describe('the summary of a measurement', () => {
 })
 
 const EVENTS: ProgressEvent[] = [
-  { event: 'requested', challengeId: 'ab', round: 7, waitSeconds: 2 },
+  { event: 'requested', challengeId: 'ab', round: 7, waitSeconds: 2, leastBytes: 22.6e6, mostBytes: 565.2e6 },
+  { event: 'quoted', feeWei: '1234567890123456', gasFeeWei: '1234567890123456', haveWei: '1234567890123456' },
   {
     event: 'drawn',
     committee: Array(10).fill('aa'),
@@ -155,6 +156,7 @@ describe('progress', () => {
     const text = show(false)
     expect(text).not.toContain('\u001b')
     expect(tooWide(text)).toEqual([])
+    expect(text).toContain('about 22.6 MB; longer round trips and repeats may make it 565.2 MB')
     expect(text).toContain('up to 5 teams of 2, 150.0 Mbit/s each')
     expect(text).toContain('2 of 3 open, round trips 5.2 ms to 38.1 ms')
     expect(text).toMatch(/slot 1 +\[#+\.+\] +240\.0 Mbit\/s\n/)
