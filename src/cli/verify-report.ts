@@ -96,6 +96,10 @@ export function sentence(
 ): string {
   const { level, faults, missing } = verdict
   if (!isTranscript) return 'REJECTED: this is no plumbline transcript, or only a part of one.'
+  const [first] = faults
+  // Nothing was found wrong with it, and nothing was found right.
+  if (level === undefined && first?.code === 'too_much_traffic')
+    return `NOT CHECKED: ${first.message}; raise --max-gib to go on.`
   if (level === undefined) return `REJECTED: ${plural(faults.length, 'fault')}; this is no proof of anything.`
   const meaning = {
     consistent: 'the transcript agrees with itself; anybody could make one like it with keys of their own',

@@ -6,15 +6,19 @@ import type { BeaconInfo } from '../crypto/beacon.js'
 import { UserError } from '../errors.js'
 import type { Registry } from '../pob/registry.js'
 import type { ChainRecord, VerdictLevel } from '../pob/verify.js'
+import { DEFAULT_MAX_RECOMPUTED_BYTES } from '../pob/workload.js'
 import { chainOptions, chainSettings } from './chain-options.js'
 import { defineCommand } from './command.js'
 import type { CommandIo } from './io.js'
 import { layerOf, layerOption } from './layer.js'
-import { choice, text } from './option.js'
+import { choice, number, text } from './option.js'
 import { loadSettings } from './settings.js'
 import { beaconFrom, trustedBeacon } from './trust.js'
 
 const LEVELS = ['consistent', 'anchored', 'settled'] as const satisfies readonly VerdictLevel[]
+const BYTES_PER_GIB = 2 ** 30
+/** Three attempts at 64 slots of 120 Gbit/s for a second, which is all that a transcript can claim, are 2,600. */
+const MAX_GIB = 4096
 const CHALLENGE_ID = /^(?:0x)?([0-9a-fA-F]{64})$/
 
 export const verifyCommand = defineCommand({
@@ -47,6 +51,13 @@ export const verifyCommand = defineCommand({
       completes: 'file',
       defaultText: "the configuration's",
     }),
+    'max-gib': number({
+      summary: 'Traffic to recompute at most; a transcript that claims more is not recomputed',
+      placeholder: 'GiB',
+      above: 0,
+      max: MAX_GIB,
+      default: DEFAULT_MAX_RECOMPUTED_BYTES / BYTES_PER_GIB,
+    }),
     layer: layerOption,
     ...chainOptions,
   },
@@ -63,7 +74,7 @@ export const verifyCommand = defineCommand({
     const { path, content } = await findTranscript(args.transcript, args.dataDir, io)
     const anchors = args.level === 'consistent' ? {} : await readAnchors(args, content, io)
     const { verifyTranscript } = await import('../pob/verify.js')
-    const verdict = verifyTranscript(content, anchors)
+    const verdict = verifyTranscript(content, anchors, { maxRecomputedBytes: args.maxGib * BYTES_PER_GIB })
     const { verdictObject, verdictText } = await import('./verify-report.js')
     const isTranscript = verdict.evidence !== undefined || (await decodes(content))
     const context = { path, wanted: args.level, anchors, layer: layerOf(args.layer), isTranscript }

@@ -88,25 +88,20 @@ export function encodeOrder(sequences: Iterable<number>): Uint8Array {
   return encoder.encoded()
 }
 
-/**
- * Reads an order strictly: minimal LEB128, maximal runs, every sequence below `packetCount`, none twice. Work and
- * memory are bounded by `packetCount` and the input.
- * @throws UserError BAD_MESSAGE with what is wrong.
- */
-export function decodeOrder(bytes: Uint8Array, packetCount: number): readonly Run[] {
-  if (!Number.isInteger(packetCount) || packetCount < 0 || packetCount > MAX_PACKETS)
-    throw new RangeError(`packetCount ${packetCount}`)
-  const seen = new Uint8Array(Math.ceil(packetCount / 8))
-  const runs: Run[] = []
-  let position = 0
-  let expected = 0
-  let total = 0
+/** Reads minimal LEB128 numbers one after another. @throws UserError BAD_MESSAGE */
+class NumberReader {
+  #position = 0
+  constructor(readonly bytes: Uint8Array) {}
 
-  const number = (): number => {
+  get ended(): boolean {
+    return this.#position >= this.bytes.length
+  }
+
+  next(): number {
     let value = 0
     let scale = 1
     for (let i = 0; i < MAX_NUMBER_BYTES; i++) {
-      const byte = bytes[position++]
+      const byte = this.bytes[this.#position++]
       if (byte === undefined) throw bad('ends inside a number')
       value += (byte % 128) * scale
       if (byte < 128) {
@@ -117,11 +112,25 @@ export function decodeOrder(bytes: Uint8Array, packetCount: number): readonly Ru
     }
     throw bad('has a number of more than 35 bits')
   }
+}
 
-  while (position < bytes.length) {
-    const zigzag = number()
+/**
+ * Reads an order strictly: minimal LEB128, maximal runs, every sequence below `packetCount`, none twice. Work and
+ * memory are bounded by `packetCount` and the input.
+ * @throws UserError BAD_MESSAGE with what is wrong.
+ */
+export function decodeOrder(bytes: Uint8Array, packetCount: number): readonly Run[] {
+  if (!Number.isInteger(packetCount) || packetCount < 0 || packetCount > MAX_PACKETS)
+    throw new RangeError(`packetCount ${packetCount}`)
+  const seen = new Uint8Array(Math.ceil(packetCount / 8))
+  const runs: Run[] = []
+  const numbers = new NumberReader(bytes)
+  let expected = 0
+  let total = 0
+  while (!numbers.ended) {
+    const zigzag = numbers.next()
     const first = expected + (zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2)
-    const length = number() + 1
+    const length = numbers.next() + 1
     if (zigzag === 0 && runs.length > 0) throw bad('has a run that continues the one before')
     if (first < 0 || first + length > packetCount) throw bad(`has a sequence outside 0 to ${packetCount - 1}`)
     total += length
@@ -137,6 +146,24 @@ export function decodeOrder(bytes: Uint8Array, packetCount: number): readonly Ru
     expected = first + length
   }
   return runs
+}
+
+/**
+ * The packets that an order says it has, at most `packetCount`, without unpacking it: work is bounded by the input. An
+ * order that {@link decodeOrder} refuses counts with what it says up to there.
+ */
+export function declaredPackets(bytes: Uint8Array, packetCount: number): number {
+  const numbers = new NumberReader(bytes)
+  let total = 0
+  try {
+    while (!numbers.ended && total < packetCount) {
+      numbers.next()
+      total += numbers.next() + 1
+    }
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+  }
+  return Math.min(total, packetCount)
 }
 
 /** Packets in an order. */

@@ -83,12 +83,16 @@ function checkCapture(capture: Capture, members: number, out: FaultList, where: 
   return !falls
 }
 
-/** Assesses one attempt; what is wrong with it goes to `out`. */
+/**
+ * Assesses one attempt; what is wrong with it goes to `out`.
+ * @param recompute false: its orders and traffic are left alone, and nothing of it counts as proven
+ */
 export function assessSlot(
   evidence: Evidence,
   record: SlotRecord,
   digests: ChallengeDigests,
   out: FaultList,
+  recompute = true,
 ): SlotOutcome {
   const { plan } = evidence
   const where = placeOf(record)
@@ -122,7 +126,7 @@ export function assessSlot(
         )
     }
     if (testimony !== null) checkTestimony(testimony, member, key)
-    const runs = capture === null ? undefined : orderOf(capture, i, member)
+    const runs = capture === null || !recompute ? undefined : orderOf(capture, i, member)
     const opens =
       commitment !== null &&
       testimony !== null &&

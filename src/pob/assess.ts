@@ -23,7 +23,7 @@ import { type Fault, FaultList } from './fault.js'
 import { type QualityFlag, qualityFlags } from './flags.js'
 import { isAllOn, planDigest, planFault } from './plan.js'
 import { acceptanceDigest, digestsOf, Profile, requestFault } from './request.js'
-import type { SlotRecord } from './slot.js'
+import { attemptsToAssess, type SlotRecord } from './slot.js'
 import type { ChallengeDigests } from './structures.js'
 
 export { isDirty, type MemberOutcome, mayRepeat, type SlotOutcome }
@@ -98,6 +98,8 @@ export interface AssessOptions {
   readonly partial?: boolean
   /** Outcomes of records assessed before, for a coordinator that assesses a growing list. */
   readonly outcomes?: OutcomeCache
+  /** Shapes and signatures alone: no traffic is recomputed, the numbers say nothing, and missing slots are no fault. */
+  readonly signaturesOnly?: boolean
 }
 
 /** By record object: a record is never changed once it is made. Records with a fault are assessed anew. */
@@ -111,12 +113,13 @@ export function assess(evidence: Evidence, options: AssessOptions = {}): Assessm
   const meaningful = checkHead(evidence, digests, out)
   checkSequence(evidence, out)
   // Numbers that contradict each other would send the rest astray, or to hours of work.
-  const records = meaningful ? evidence.slots.filter(({ slot }) => slot < plan.teams) : []
+  const records = meaningful ? attemptsToAssess(evidence.slots, plan.teams) : []
+  const recompute = options.signaturesOnly !== true
   const attempts = records.map((record) => {
     const known = options.outcomes?.get(record)
     if (known !== undefined) return known
     const faultsBefore = out.faults.length
-    const outcome = assessSlot(evidence, record, digests, out)
+    const outcome = assessSlot(evidence, record, digests, out, recompute)
     if (out.faults.length === faultsBefore) options.outcomes?.set(record, outcome)
     return outcome
   })
@@ -153,7 +156,7 @@ export function assess(evidence: Evidence, options: AssessOptions = {}): Assessm
       : undefined
   const guaranteedKbps = enoughTeams ? Math.floor((published?.guaranteedBps ?? rule.bps) / 1000) : 0
   const estimateKbps = Math.floor((published?.estimateBps ?? guess.bps) / 1000)
-  if (meaningful && options.partial !== true && counted.length < plan.teams) {
+  if (meaningful && recompute && options.partial !== true && counted.length < plan.teams) {
     const enough =
       request.profile === Profile.standard && guaranteedKbps >= ENOUGH_CLAIM_SHARE * request.claimKbps
     if (!enough)

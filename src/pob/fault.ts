@@ -35,6 +35,7 @@ export type FaultCode =
   | 'settled_value'
   | 'quorum_faulty'
   | 'prover_faulty'
+  | 'too_much_traffic'
 
 export interface Fault {
   readonly code: FaultCode

@@ -61,6 +61,20 @@ export interface SlotId {
   readonly attempt: number
 }
 
+/**
+ * The records that an assessment looks into: of the plan's slots, each attempt once. What comes a second time is a fault
+ * of the sequence, and no reason to check and recompute it: evidence has room for far more records than a plan has.
+ */
+export function attemptsToAssess<R extends SlotId>(records: readonly R[], teams: number): R[] {
+  const seen = new Set<number>()
+  return records.filter(({ slot, attempt }) => {
+    const place = slot * MAX_ATTEMPTS + attempt
+    if (slot >= teams || seen.has(place)) return false
+    seen.add(place)
+    return true
+  })
+}
+
 /** The commitment's hash: member and slot inside it, so that a copied one opens to nothing. */
 export function seedHashOf(
   seed: Uint8Array,

@@ -21,6 +21,7 @@ import type { Registry } from './registry.js'
 import { digestsOf, roundIsAfterAcceptance } from './request.js'
 import { quorum, type ResultValue, resultDigest, signersOf, voteDigest } from './result.js'
 import { decodeTranscript, type Transcript } from './transcript.js'
+import { DEFAULT_MAX_RECOMPUTED_BYTES, recomputedBytes } from './workload.js'
 
 export const VERDICT_LEVELS = ['consistent', 'anchored', 'settled'] as const
 export type VerdictLevel = (typeof VERDICT_LEVELS)[number]
@@ -85,6 +86,27 @@ function checkAgreement(
   evidenceHash: Uint8Array,
 ): Fault[] {
   const faults: Fault[] = []
+  // Evidence with a fault in it has no result to compare with.
+  const inOrder = assessment.faults.length === 0
+  if (
+    inOrder &&
+    (transcript.guaranteedKbps !== assessment.guaranteedKbps ||
+      transcript.estimateKbps !== assessment.estimateKbps)
+  )
+    faults.push({
+      code: 'result_value',
+      message:
+        `the transcript says guaranteed ${transcript.guaranteedKbps} and estimate ${transcript.estimateKbps} kbit/s, ` +
+        `its evidence gives ${assessment.guaranteedKbps} and ${assessment.estimateKbps}`,
+    })
+  if (inOrder && !sameBytes(transcript.owed, assessment.owed))
+    faults.push({ code: 'result_owed', message: 'the members owed are not those that the evidence shows' })
+  return [...faults, ...checkSignatures(transcript, evidence, evidenceHash)]
+}
+
+/** The votes and the signatures under the result that the transcript states, whether or not the evidence gives it. */
+function checkSignatures(transcript: Transcript, evidence: Evidence, evidenceHash: Uint8Array): Fault[] {
+  const faults: Fault[] = []
   const { plan } = evidence
   const digests = digestsOf(evidence.request)
   const needed = quorum(plan.committee.length, plan.faulty)
@@ -111,21 +133,6 @@ function checkAgreement(
         message: `${signers.length} valid ${name} signatures, ${needed} of ${plan.committee.length} are needed`,
       })
   }
-  // Evidence with a fault in it has no result to compare with.
-  const inOrder = assessment.faults.length === 0
-  if (
-    inOrder &&
-    (transcript.guaranteedKbps !== assessment.guaranteedKbps ||
-      transcript.estimateKbps !== assessment.estimateKbps)
-  )
-    faults.push({
-      code: 'result_value',
-      message:
-        `the transcript says guaranteed ${transcript.guaranteedKbps} and estimate ${transcript.estimateKbps} kbit/s, ` +
-        `its evidence gives ${assessment.guaranteedKbps} and ${assessment.estimateKbps}`,
-    })
-  if (inOrder && !sameBytes(transcript.owed, assessment.owed))
-    faults.push({ code: 'result_owed', message: 'the members owed are not those that the evidence shows' })
   count('vote', transcript.votes, voteDigest(digests, evidenceHash))
   const { guaranteedKbps, estimateKbps, owed } = transcript
   count(
@@ -246,8 +253,17 @@ export function checkStanding({ signers, quorum, proverFaulty }: ChainStanding):
   return faults
 }
 
+export interface VerifyLimits {
+  /** Traffic that is recomputed at most; {@link DEFAULT_MAX_RECOMPUTED_BYTES} by default. */
+  readonly maxRecomputedBytes?: number
+}
+
 /** Recomputes everything in a transcript. Never throws on bad content: that is what the verdict says. */
-export function verifyTranscript(content: Uint8Array, anchors: Anchors = {}): Verdict {
+export function verifyTranscript(
+  content: Uint8Array,
+  anchors: Anchors = {},
+  limits: VerifyLimits = {},
+): Verdict {
   let transcript: Transcript
   let evidence: Evidence
   try {
@@ -258,9 +274,6 @@ export function verifyTranscript(content: Uint8Array, anchors: Anchors = {}): Ve
     throw error
   }
   const evidenceHash = evidenceHashOf(transcript.evidence)
-  const assessment = assess(evidence)
-  const faults = [...assessment.faults, ...checkAgreement(transcript, evidence, assessment, evidenceHash)]
-  const base = { evidence, assessment, evidenceHash }
   const { chain, registry, beacon } = anchors
   const settledFaults =
     chain === undefined
@@ -269,6 +282,17 @@ export function verifyTranscript(content: Uint8Array, anchors: Anchors = {}): Ve
           ...checkSettled(transcript, evidenceHash, chain.result),
           ...(typeof chain.result === 'string' ? [] : checkStanding(chain.standing)),
         ]
+  const traffic = recomputedBytes(evidence)
+  const allowed = limits.maxRecomputedBytes ?? DEFAULT_MAX_RECOMPUTED_BYTES
+  if (traffic > allowed) {
+    const faults = withoutTraffic(transcript, evidence, evidenceHash, anchors)
+    const limit = tooMuchTraffic(traffic, allowed)
+    const all = [...faults, limit, ...settledFaults]
+    return { level: undefined, faults: all, missing: [], evidence, assessment: undefined, evidenceHash }
+  }
+  const assessment = assess(evidence)
+  const faults = [...assessment.faults, ...checkAgreement(transcript, evidence, assessment, evidenceHash)]
+  const base = { evidence, assessment, evidenceHash }
   // What was settled is said of a transcript that is wrong in itself too: it tells which of the two was changed.
   if (faults.length > 0)
     return { level: undefined, faults: [...faults, ...settledFaults], missing: [], ...base }
@@ -278,16 +302,42 @@ export function verifyTranscript(content: Uint8Array, anchors: Anchors = {}): Ve
   if (registry === undefined && !isOnChain) missing.push('registry')
   if (beacon === undefined) missing.push('beacon')
   if (chain === undefined) missing.push('chain')
-  if (beacon === undefined || (isOnChain ? chain : registry) === undefined)
-    return { level: 'consistent', faults, missing, ...base }
-  const anchorFaults =
-    chain !== undefined
-      ? checkChainAnchors(evidence, chain, beacon)
-      : registry !== undefined
-        ? checkAnchors(evidence, registry, beacon)
-        : []
+  const anchorFaults = checkAgainst(evidence, anchors)
+  if (anchorFaults === undefined) return { level: 'consistent', faults, missing, ...base }
   if (anchorFaults.length > 0) return { level: 'consistent', faults: anchorFaults, missing, ...base }
   if (chain === undefined || settledFaults.length > 0)
     return { level: 'anchored', faults: settledFaults, missing, ...base }
   return { level: 'settled', faults, missing, ...base }
+}
+
+/** Faults against whatever the verifier trusts; undefined where it named too little to tell. */
+function checkAgainst(evidence: Evidence, { chain, registry, beacon }: Anchors): Fault[] | undefined {
+  const isOnChain = evidence.request.chainId !== 0
+  if (beacon === undefined || (isOnChain ? chain : registry) === undefined) return undefined
+  if (chain !== undefined) return checkChainAnchors(evidence, chain, beacon)
+  return registry === undefined ? undefined : checkAnchors(evidence, registry, beacon)
+}
+
+/**
+ * What can be said of evidence whose traffic is not recomputed: signatures and anchors cost milliseconds, and mostly
+ * tell a transcript that was made to keep verifiers busy from the measurement of a fast line.
+ */
+function withoutTraffic(
+  transcript: Transcript,
+  evidence: Evidence,
+  evidenceHash: Uint8Array,
+  anchors: Anchors,
+): Fault[] {
+  const { faults } = assess(evidence, { signaturesOnly: true })
+  const agreement = checkSignatures(transcript, evidence, evidenceHash)
+  return [...faults, ...agreement, ...(checkAgainst(evidence, anchors) ?? [])]
+}
+
+function tooMuchTraffic(bytes: number, allowed: number): Fault {
+  // Rounded up, so that the limit named is one that suffices.
+  const gib = (value: number) => Math.ceil((value / 2 ** 30) * 100) / 100
+  return {
+    code: 'too_much_traffic',
+    message: `${gib(bytes)} GiB of traffic are to be recomputed, more than the ${gib(allowed)} GiB allowed`,
+  }
 }

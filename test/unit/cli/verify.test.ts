@@ -99,6 +99,23 @@ describe('verify of a genuine transcript', () => {
     expect(outcome.stdout.replace(/\s+/g, ' ')).toContain('name the chain that it was settled on with --rpc')
   })
 
+  it('says in one line that it claims more than is to be recomputed, and takes the word for more', async () => {
+    const outcome = await verify('result.pob', { args: ['--max-gib', '1e-6'] })
+    expect(outcome).toMatchObject({ status: 1, stderr: '' })
+    expect(outcome.stdout.replace(/\s+/g, ' ')).toMatch(
+      /^NOT CHECKED: 0\.01 GiB of traffic are to be recomputed.*; raise --max-gib to go on\./,
+    )
+    expect(parsed(await verify('result.pob', { args: ['--max-gib', '1e-6', '--json'] }))).toMatchObject({
+      level: null,
+      reached: false,
+      measurement: null,
+    })
+    expect(await verify('result.pob', { args: ['--max-gib', '0.01'] })).toMatchObject({ status: 0 })
+    const wrong = await verify('result.pob', { args: ['--max-gib', '0'] })
+    expect(wrong.status).toBe(2)
+    expect(complaint(wrong)).toContain('--max-gib expects a number above 0')
+  })
+
   it.each([
     ['registry', { registry: 'other-registry.json' }, 'registry_unknown'],
     ['beacon', { beacon: 'other-beacon.yaml' }, 'beacon_unknown'],

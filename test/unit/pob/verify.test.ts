@@ -2,17 +2,26 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { signRound } from '../../../src/crypto/beacon.js'
 import { type CborValue, decode, encode } from '../../../src/crypto/cbor.js'
-import { encodeOrder } from '../../../src/pob/arrival-order.js'
+import { decodeOrder, encodeOrder, orderLength } from '../../../src/pob/arrival-order.js'
+import { assess } from '../../../src/pob/assess.js'
+import {
+  KEYSTREAM_BYTES,
+  MAX_CLAIM_KBPS,
+  MAX_TAU_MICROS,
+  offeredKbps,
+  packetCountOf,
+} from '../../../src/pob/constants.js'
 import type { Evidence } from '../../../src/pob/evidence.js'
-import { evidenceHashOf } from '../../../src/pob/evidence.js'
+import { encodeEvidence, evidenceHashOf } from '../../../src/pob/evidence.js'
 import type { FaultCode } from '../../../src/pob/fault.js'
 import { planDigest } from '../../../src/pob/plan.js'
 import { buildRegistry } from '../../../src/pob/registry.js'
 import { acceptanceDigest, digestsOf, type Request } from '../../../src/pob/request.js'
-import { resultDigest } from '../../../src/pob/result.js'
-import { commitmentDigest, type SlotRecord } from '../../../src/pob/slot.js'
+import { resultDigest, voteDigest } from '../../../src/pob/result.js'
+import { ackListDigest, capturedRoots, commitmentDigest, type SlotRecord } from '../../../src/pob/slot.js'
 import { encodeTranscript, type Transcript } from '../../../src/pob/transcript.js'
 import { checkSettled, checkStanding, type Verdict, verifyTranscript } from '../../../src/pob/verify.js'
+import { DEFAULT_MAX_RECOMPUTED_BYTES, recomputedBytes } from '../../../src/pob/workload.js'
 import {
   type BuiltChallenge,
   buildChallenge,
@@ -285,7 +294,7 @@ const tamperings: readonly Tampering[] = [
   [
     'a clean attempt repeated',
     'slot_sequence',
-    /repeats an attempt that was in order/,
+    /repeats an attempt that its profile does not/,
     () =>
       evidenceWith((evidence) => ({
         ...evidence,
@@ -705,6 +714,128 @@ describe('anchoring', () => {
     expect([verdict.level, ...codesOf(verdict)]).toEqual(['consistent', 'committee_differs'])
   })
 })
+
+describe('the limit on what is recomputed', () => {
+  /**
+   * Everything signed as it should be, by keys of one's own, and a claim of 100 Gbit/s: every order is a run of all
+   * packets in five bytes, every ack covers them, and its digests are whatever one likes.
+   */
+  function hostile() {
+    const huge = buildChallenge({
+      label: 'hostile',
+      claimKbps: MAX_CLAIM_KBPS,
+      committeeSize: 2 * HOSTILE_TEAMS,
+      faulty: (HOSTILE_TEAMS - 1) / 2,
+      rttMicros: () => MAX_TAU_MICROS / 10,
+      record: () => ({ orders: [[0], [0]], counts: [[1, 1]], ownMicros: [[200_000], [200_000]] }),
+    })
+    const { evidence, signers } = huge
+    const { memberRateKbps, tauMicros } = evidence.plan
+    const packets = packetCountOf(memberRateKbps, tauMicros)
+    const order = Uint8Array.from([0, ...leb128(packets - 1)])
+    expect(decodeOrder(order, packets)).toEqual([{ first: 0, length: packets }])
+    const slots = evidence.slots.map((record) => {
+      const content = { ...capture(record), orders: [order, order], counts: [[packets, packets]] }
+      const signed = signCapture({ request: evidence.request, signers }, record, content)
+      const ackListHash = ackListDigest(digestsOf(evidence.request), record, capturedRoots(signed))
+      const testimonies = record.testimonies.map((testimony, i) => {
+        const member = signers.members[record.slot * evidence.plan.teamSize + i]
+        if (testimony === null || member === undefined) return null
+        return signTestimony(evidence, record, member, { ...testimony, ackListHash })
+      })
+      return { ...record, capture: signed, testimonies }
+    })
+    return { huge, bytes: HOSTILE_TEAMS * 2 * packets * KEYSTREAM_BYTES, evidence: { ...evidence, slots } }
+  }
+
+  /** Sealed without recomputing what it claims: the value is made up. */
+  function sealedUnseen({ signers }: BuiltChallenge, evidence: Evidence): Uint8Array {
+    const content = encodeEvidence(evidence)
+    const evidenceHash = evidenceHashOf(content)
+    const digests = digestsOf(evidence.request)
+    const value = { evidenceHash, guaranteedKbps: 90_000_000, estimateKbps: 95_000_000, owed: owedByAll }
+    const sign = (digest: Uint8Array) => signers.members.map((member) => member.sign(digest))
+    const { guaranteedKbps, estimateKbps, owed } = value
+    return encodeTranscript({
+      version: 1,
+      evidence: content,
+      votes: sign(voteDigest(digests, evidenceHash)),
+      guaranteedKbps,
+      estimateKbps,
+      owed,
+      signatures: sign(resultDigest(digests, value)),
+    })
+  }
+  const HOSTILE_TEAMS = 9
+  const owedByAll = new Uint8Array(32).fill(255, 29)
+
+  it('refuses a claim of 100 Gbit/s with real signatures before it recomputes a byte of it', () => {
+    const { huge, bytes, evidence } = hostile()
+    // About a second of a core for each of them: minutes, which the default limit saves.
+    expect(bytes).toBeGreaterThan(120 * 2 ** 30)
+    const content = sealedUnseen(huge, evidence)
+    expect(content.length).toBeLessThan(32_000)
+    const verdict = verifyTranscript(content)
+    expect([verdict.level, ...codesOf(verdict)]).toEqual([undefined, 'too_much_traffic'])
+    expect(verdict.faults[0]?.message).toMatch(
+      /^12\d\.\d+ GiB of traffic are to be recomputed, more than the 16 GiB allowed$/,
+    )
+    expect(codesOf(verifyTranscript(content, {}, { maxRecomputedBytes: bytes - 1 }))).toEqual([
+      'too_much_traffic',
+    ])
+    // Whom the verifier trusts is looked at all the same.
+    expect(codesOf(verifyTranscript(content, anchors()))).toEqual([
+      'registry_unknown',
+      'beacon_unknown',
+      'too_much_traffic',
+    ])
+  })
+
+  it('names signatures that are wrong in what it does not recompute', () => {
+    const { huge, evidence } = hostile()
+    const forged = withSlot(evidence, 1, (record) => ({
+      ...record,
+      testimonies: record.testimonies.map((each) => each && { ...each, rttMicros: each.rttMicros + 1 }),
+    }))
+    const verdict = verifyTranscript(sealedUnseen(huge, forged))
+    expect(codesOf(verdict)).toEqual(['testimony_signature', 'testimony_signature', 'too_much_traffic'])
+  })
+
+  it('goes by the orders, and allows exactly what they hold', () => {
+    const content = encodeTranscript(transcript)
+    const { evidence } = challenge
+    const { memberRateKbps, tauMicros } = evidence.plan
+    const packets = packetCountOf(memberRateKbps, tauMicros)
+    const held = evidence.slots.flatMap((record) =>
+      capture(record).orders.map((order) => orderLength(decodeOrder(order, packets))),
+    )
+    const bytes = held.reduce((sum, each) => sum + each, 0) * KEYSTREAM_BYTES
+    expect(recomputedBytes(evidence)).toBe(bytes)
+    expect(verifyTranscript(content, anchors(), { maxRecomputedBytes: bytes }).level).toBe('anchored')
+    expect(codesOf(verifyTranscript(content, anchors(), { maxRecomputedBytes: bytes - 1 }))).toEqual([
+      'too_much_traffic',
+    ])
+  })
+
+  it('counts, checks and recomputes an attempt once, however often the evidence holds it', () => {
+    const { evidence } = challenge
+    const copies = Array.from({ length: 60 }, () => evidence.slots).flat()
+    const repeated = { ...evidence, slots: copies }
+    expect(recomputedBytes(repeated)).toBe(recomputedBytes(evidence))
+    const { faults, repeats } = assess(repeated)
+    expect(new Set(faults.map(({ code }) => code))).toEqual(new Set(['slot_sequence']))
+    expect(repeats).toBe(0)
+  })
+
+  it('takes a strict challenge of 2.5 Gbit/s, 40 slots of the longest kind', () => {
+    const packets = packetCountOf(offeredKbps(2_500_000), MAX_TAU_MICROS)
+    expect(40 * packets * KEYSTREAM_BYTES).toBeLessThan(DEFAULT_MAX_RECOMPUTED_BYTES)
+  })
+})
+
+function leb128(value: number): number[] {
+  return value < 128 ? [value] : [(value % 128) + 128, ...leb128(Math.floor(value / 128))]
+}
 
 /** A slot in which nobody did anything, three times over would be in order. */
 function silent(record: SlotRecord): SlotRecord {
