@@ -39,7 +39,11 @@ describe('a model directory', () => {
     await writeFile(join(directory, 'README.md'), card)
     const found = await describeModel(directory)
     // "no" is Norwegian here, not a boolean.
-    expect(found.card).toMatchObject({ licence: 'cc-by-nc-4.0', languages: ['en', 'no'], baseModels: ['a/b'] })
+    expect(found.card).toMatchObject({
+      licence: 'cc-by-nc-4.0',
+      languages: ['en', 'no'],
+      baseModels: ['a/b'],
+    })
     expect(describeInOneLine(found)).toMatch(
       /^wav2vec2 \(speech-recognition, speech-features\), [\d.]+ k parameters, [\d.]+ kB as float32, licence cc-by-nc-4\.0$/,
     )
