@@ -125,7 +125,12 @@ function tryRegistry(config: Config): { readonly finding: Finding; readonly regi
     return { finding: ok('registry', `${registry.entries.length} challengers in ${path}`), registry }
   } catch (error) {
     return {
-      finding: problem('registry', messageOf(error), remedyOf(error) ?? 'get a fresh copy'),
+      finding: problem(
+        'registry',
+        messageOf(error),
+        remedyOf(error) ??
+          (error instanceof UserError ? 'get a fresh copy' : 'check its path, owner and mode'),
+      ),
       registry: undefined,
     }
   }

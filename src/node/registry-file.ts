@@ -50,7 +50,8 @@ function readUnjudged(path: string): Registry {
       })
     return parseRegistry(readFileSync(path, 'utf8'))
   } catch (error) {
-    if (error instanceof UserError) throw error
+    // Only a file that is missing is said to be: one that may not be read is the system's refusal, and told as that.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
     throw new UserError(`there is no registry at ${path}`, {
       code: 'NOT_FOUND',
       remedy:

@@ -6,7 +6,6 @@ import {
   DATAGRAM_LENGTHS,
   DatagramType,
   type DatagramTypeNumber,
-  datagramFault,
   decodeConsentBody,
   HEADER_BYTES,
   LAYER3_OVERHEAD_BYTES,
@@ -152,12 +151,7 @@ export class MemberEngine implements Engine {
   onDatagram(region: Region, offset: number, length: number, arrivalMicros: number, source: Source): void {
     const counters = this.#counters
     const { bytes } = region
-    counters.received++
-    counters.receivedBytes += length + LAYER3_OVERHEAD_BYTES
-    if (datagramFault(bytes, offset, length) !== undefined) {
-      counters.badFormat++
-      return
-    }
+    if (!counters.takes(bytes, offset, length)) return
     const session = this.#sessions.find(bytes, offset + SESSION_ID_OFFSET)
     if (session === undefined || (session.remote !== undefined && !source.matches(session.remote))) {
       counters.unknownSession++

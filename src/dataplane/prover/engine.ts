@@ -1,14 +1,7 @@
 /** A prover's side: paths to the members of one challenge, one slot at a time. See transport.ts for who drives it. */
 import type { FastCrypto, Region } from '../../crypto/fast/index.js'
 import { UserError } from '../../errors.js'
-import {
-  DatagramType,
-  datagramFault,
-  LAYER3_OVERHEAD_BYTES,
-  readU32,
-  SEQUENCE_OFFSET,
-  SESSION_ID_OFFSET,
-} from '../../pob/datagram.js'
+import { DatagramType, readU32, SEQUENCE_OFFSET, SESSION_ID_OFFSET } from '../../pob/datagram.js'
 import { nowMicros } from '../clock.js'
 import type { Collector } from '../collector.js'
 import { Counters } from '../counters.js'
@@ -152,12 +145,7 @@ export class ProverEngine implements Engine {
   onDatagram(region: Region, offset: number, length: number, arrivalMicros: number, _source: Source): void {
     const counters = this.#counters
     const { bytes } = region
-    counters.received++
-    counters.receivedBytes += length + LAYER3_OVERHEAD_BYTES
-    if (datagramFault(bytes, offset, length) !== undefined) {
-      counters.badFormat++
-      return
-    }
+    if (!counters.takes(bytes, offset, length)) return
     const path = this.#paths.find(bytes, offset + SESSION_ID_OFFSET)
     if (path === undefined) {
       counters.unknownSession++

@@ -256,4 +256,10 @@ describe('verify of anything else', () => {
     const outcome = await run(['verify', file('result.pob'), '--registry', file('gone.json')])
     expect(complaint(outcome)).toContain('there is no registry at')
   })
+
+  it('does not call a registry absent that cannot be read', async () => {
+    const outcome = await run(['verify', file('result.pob'), '--registry', file('.')])
+    expect(complaint(outcome)).toContain('it is a directory')
+    expect(outcome.status).toBe(1)
+  })
 })
