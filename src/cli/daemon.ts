@@ -151,12 +151,14 @@ interface Started {
   readonly roles: readonly Role[]
 }
 
-function startedText(started: Started, claimMbps: number | undefined): string {
+export function startedText(started: Started, claimMbps: number | undefined): string {
   const { peerId, address, addresses, roles } = started
   const where = addresses.length === 0 ? ['nobody can dial this node; relays may reach it'] : addresses
+  // A loopback address comes first where all interfaces listen, and leads nowhere from another machine.
+  const fromElsewhere = addresses.find((each) => !/^\/(?:ip4\/127\.|ip6\/::1\/)/.test(each)) ?? addresses[0]
   const next = roles.includes('prover')
     ? [
-        `Measure it from elsewhere:  plumbline measure ${addresses[0] ?? peerId}${claimMbps === undefined ? '' : ` --claim ${claimMbps}`}`,
+        `Measure it from elsewhere:  plumbline measure ${fromElsewhere ?? peerId}${claimMbps === undefined ? '' : ` --claim ${claimMbps}`}`,
       ]
     : roles.includes('challenger')
       ? [`Join a registry: send its publisher what "plumbline registry entry" prints.`]

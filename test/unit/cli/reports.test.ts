@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { startedText } from '../../../src/cli/daemon.js'
 import { findingText } from '../../../src/cli/doctor.js'
 import { atLayer, resultAtLayer } from '../../../src/cli/layer.js'
 import { MeasureProgress } from '../../../src/cli/measure-progress.js'
@@ -201,6 +202,14 @@ describe('progress', () => {
 })
 
 describe('status and doctor', () => {
+  it('a prover that starts names an address that leads to it from elsewhere', () => {
+    const addresses = ['/ip4/127.0.0.1/tcp/4021/p2p/x', '/ip4/192.0.2.7/tcp/4021/p2p/x']
+    const started = { peerId: 'x', address: '0x', addresses, roles: ['prover'] as const }
+    expect(startedText(started, 50)).toContain('plumbline measure /ip4/192.0.2.7/tcp/4021/p2p/x --claim 50')
+    const alone = { ...started, addresses: addresses.slice(0, 1) }
+    expect(startedText(alone, 50)).toContain('plumbline measure /ip4/127.0.0.1/tcp/4021/p2p/x --claim 50')
+  })
+
   const status: DaemonStatus = {
     peerId: PEER,
     address: '0xD48588F50b0ed84d296a32e61aFcCB5F8DD90dC5',
