@@ -61,7 +61,7 @@ export async function runChallenge(
       statistics: run.statistics,
       signatures,
       durationMs: run.modules.now() - startedMs,
-      unresponsive: [...run.suspects].sort((a, b) => a - b),
+      unresponsive: [...run.unresponsive].sort((a, b) => a - b),
     }
   } catch (error) {
     // Whoever takes part is free for the next challenge at once.

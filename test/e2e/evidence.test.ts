@@ -14,10 +14,7 @@ import { emptySlot, ScriptedPayer, statusOf } from '../support/scripted-payer.js
 const reason = await whyNoLoopback()
 if (reason !== undefined) process.stderr.write(`e2e evidence: skipped: ${reason}\n`)
 
-/** A machine that stalls for seconds misses a step's deadline; the step is then told as failed, which is right. */
-const RETRIES = 2
-
-describe.skipIf(reason !== undefined)('a corrupt coordinator', { timeout: 120_000, retry: RETRIES }, () => {
+describe.skipIf(reason !== undefined)('a corrupt coordinator', { timeout: 120_000 }, () => {
   let network: LocalNetwork
   let payer: ScriptedPayer
   let stranger: ScriptedPayer

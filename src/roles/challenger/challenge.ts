@@ -19,6 +19,8 @@ export interface Challenge {
   readonly request: Request
   readonly digests: ChallengeDigests
   readonly committee: Committee
+  /** The round's, which drew the committee. */
+  readonly beaconSignature: Uint8Array
   readonly memberIndex: number
   readonly sessionId: Uint8Array
   readonly sessionKey: Uint8Array

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { sameBytes } from '../../pob/party.js'
-import type { Request } from '../../pob/request.js'
+import { digestsOf, type Request } from '../../pob/request.js'
 import { admit } from '../admission.js'
 import type { Admission } from '../control-messages.js'
 import type { ChallengeNote } from '../modules.js'
@@ -45,15 +45,25 @@ export class ChallengeTable {
     )
   }
 
-  /** Finds the challenge or admits it. @throws Refusal */
+  /**
+   * Finds the challenge or admits it. What was admitted stays so until it expires: opening and probing all paths may take
+   * a slow prover longer than a round may be old, and the plan comes after that. @throws Refusal
+   */
   async admitted(admission: Admission): Promise<Challenge> {
     await this.sweep()
+    const served = this.#challenges.get(bytesToHex(digestsOf(admission.request).challengeId))
+    if (served !== undefined) {
+      ensure(
+        sameBytes(served.beaconSignature, admission.beaconSignature),
+        'conflict',
+        'this challenge was drawn by another signature of its round',
+      )
+      return served
+    }
     const { identity, committees, now } = this.modules
     const nowMs = now()
     const { request, digests, committee } = await admit(admission, committees, nowMs)
     const id = bytesToHex(digests.challengeId)
-    const known = this.#challenges.get(id)
-    if (known !== undefined) return known
     if (this.#challenges.size >= MAX_CHALLENGES) await this.makeRoom()
     ensure(
       this.#challenges.size < MAX_CHALLENGES,
@@ -76,6 +86,7 @@ export class ChallengeTable {
       request,
       digests,
       committee,
+      beaconSignature: admission.beaconSignature,
       memberIndex,
       sessionId: new Uint8Array(randomBytes(8)),
       sessionKey: new Uint8Array(randomBytes(16)),

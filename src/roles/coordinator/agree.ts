@@ -6,6 +6,7 @@ import { type Evidence, encodeEvidence, evidenceHashOf } from '../../pob/evidenc
 import { quorum, resultDigest, voteDigest } from '../../pob/result.js'
 import { encodeTranscript, type Transcript } from '../../pob/transcript.js'
 import { EVIDENCE_MESSAGE, SIGN_MESSAGE } from '../control-messages.js'
+import { tell } from './plan.js'
 import type { CoordinatorRun } from './run.js'
 
 /** Votes on one evidence hash first, then signatures on one result. */
@@ -29,6 +30,7 @@ export async function agree(run: CoordinatorRun, evidence: Evidence) {
     everybody,
     'vote',
     async (member, options) => {
+      await tell(run, member, options)
       const answer = await control.request(run.target(member), EVIDENCE_MESSAGE, { evidence: bytes }, options)
       if (!run.signedBy(plan, member, vote, answer.signature)) throw new Error('its vote is invalid')
       return answer.signature

@@ -31,13 +31,23 @@ export async function announce(
   const planSignature = identity.sign(planDigest(run.digests, plan))
   const { beaconSignature: _, ...rest } = admission
   const body = { ...rest, plan, planSignature }
+  run.plan = body
+  const everybody = plan.committee.map((_, member) => member)
+  for (const member of everybody) run.untold.add(member)
   await Promise.all([
     control.request(run.order.prover, PLAN_MESSAGE, body, run.options()),
-    run.each(
-      plan.committee.map((_, member) => member),
-      'plan',
-      (member, options) => control.request(run.target(member), PLAN_MESSAGE, body, options),
-    ),
+    run.each(everybody, 'plan', (member, options) => tell(run, member, options)),
   ])
   return { version: PROTOCOL_VERSION, ...body }
+}
+
+/** The plan to a member that does not have it yet: without it, it can neither send nor vote. */
+export async function tell(
+  run: CoordinatorRun,
+  member: number,
+  options: { deadlineMs?: number; signal?: AbortSignal },
+): Promise<void> {
+  if (run.plan === undefined || !run.untold.has(member)) return
+  await run.modules.control.request(run.target(member), PLAN_MESSAGE, run.plan, options)
+  run.untold.delete(member)
 }

@@ -7,17 +7,24 @@ import { digestsOf, type Request } from '../../pob/request.js'
 import type { SlotRecord } from '../../pob/slot.js'
 import type { ChallengeDigests } from '../../pob/structures.js'
 import { askAgain } from '../ask-again.js'
-import type { ReportedStatistics } from '../control-messages.js'
+import type { PlanBody, ReportedStatistics } from '../control-messages.js'
 import type { PeerTarget } from '../modules.js'
 import type { ChallengeOrder, CoordinatorModules, ProgressEvent } from './types.js'
 
-/** Members that failed to answer a step get less time for the next, so that a few silent ones cost seconds, not minutes. */
+/** Members that failed to answer the step before get less time, so that a few silent ones cost seconds, not minutes. */
 const SUSPECT_DEADLINE_MS = 1_500
 /** Once enough members have voted or signed, the others have this long. */
 const GRACE_MS = 750
 
 export class CoordinatorRun {
+  /** Members that did not answer when they were asked last. */
   readonly suspects = new Set<number>()
+  /** Members that failed to answer at any step. */
+  readonly unresponsive = new Set<number>()
+  /** Sent to everybody, and again to members that missed it. */
+  plan: PlanBody | undefined
+  /** Members that have not said yet that they have the plan. */
+  readonly untold = new Set<number>()
   /** Slots assessed once are not recomputed. */
   readonly outcomes: OutcomeCache = new WeakMap()
   readonly statistics: ReportedStatistics[] = []
@@ -51,8 +58,9 @@ export class CoordinatorRun {
   }
 
   /**
-   * Asks members at once. One that fails has no answer in the result, and is given less time from then on. With `enough`,
-   * the rest is waited for only a little longer once so many have answered.
+   * Asks members at once. One that fails has no answer in the result, and is given less time until it answers again.
+   * With `enough`, the rest is waited for only a little longer once so many have answered, so that silent ones cost
+   * nothing; and everybody has the whole deadline, for without so many answers there is no result at all.
    */
   async each<T>(
     members: readonly number[],
@@ -68,12 +76,15 @@ export class CoordinatorRun {
     await Promise.all(
       members.map(async (member) => {
         try {
-          const deadline = this.suspects.has(member) ? { deadlineMs: SUSPECT_DEADLINE_MS } : {}
+          const hurried = this.suspects.has(member) && enough === Number.POSITIVE_INFINITY
+          const deadline = hurried ? { deadlineMs: SUSPECT_DEADLINE_MS } : {}
           answers.set(member, await askAgain(() => ask(member, { ...deadline, signal }), signal))
+          this.suspects.delete(member)
           if (answers.size >= enough) grace ??= setTimeout(() => satisfied.abort(), GRACE_MS)
         } catch (error) {
           if (this.signal?.aborted) throw error
           this.suspects.add(member)
+          this.unresponsive.add(member)
           const reason = satisfied.signal.aborted ? 'slower than enough others' : String(error)
           this.modules.log.warn({ member, what, reason }, 'a challenger did not answer')
         }

@@ -16,6 +16,7 @@ import {
   testimonyDigest,
 } from '../../pob/slot.js'
 import { ARM_MESSAGE, REVEAL_MESSAGE, SLOT_MESSAGE } from '../control-messages.js'
+import { tell } from './plan.js'
 import type { CoordinatorRun } from './run.js'
 
 /** A commitment lost on the way would cost the whole slot: asking again is harmless, the answer is the same. */
@@ -94,6 +95,7 @@ async function arm(
 ): Promise<Commitment> {
   for (let left = ARM_TRIES - 1; ; left--)
     try {
+      await tell(run, member, options)
       return await run.modules.control.request(run.target(member), ARM_MESSAGE, body, options)
     } catch (error) {
       if (left === 0 || run.signal?.aborted || run.suspects.has(member)) throw error
