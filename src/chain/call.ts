@@ -1,4 +1,5 @@
 /** One call of a contract: built by an action, shown by `--dry-run`, sent by the transaction queue. */
+import { randomInt } from 'node:crypto'
 import {
   type Abi,
   type ContractFunctionArgs,
@@ -59,6 +60,8 @@ export interface CallPreview {
 const GAS_HEADROOM_NUMERATOR = 5n
 const GAS_HEADROOM_DENOMINATOR = 4n
 const GAS_EXTRA = 10_000n
+/** Limits are spread over so many values, all of them above the estimate. */
+const GAS_SPREAD = 8192
 /** EIP-7825: the most gas of one transaction since osaka. */
 const MOST_GAS = 16_777_216n
 /** Where the sender is too poor for an estimate: an ordinary call of ours. */
@@ -99,6 +102,14 @@ export async function previewCall(
   } catch (error) {
     throw explainChainError(error, what)
   }
+}
+
+/**
+ * A limit of its own for each transaction. Two programs with one key that pay the same for the same at one nonce would
+ * otherwise sign the same bytes, and each would take the other's receipt for its own: one payment for two.
+ */
+export function ownGasLimit(gasLimit: bigint): bigint {
+  return gasLimit >= MOST_GAS ? gasLimit : gasLimit - BigInt(randomInt(GAS_SPREAD))
 }
 
 async function estimate(

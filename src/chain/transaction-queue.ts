@@ -15,7 +15,7 @@ import {
 } from 'viem'
 import { UserError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
-import { type CallPreview, type ChainCall, previewCall } from './call.js'
+import { type CallPreview, type ChainCall, ownGasLimit, previewCall } from './call.js'
 import { formatGwei } from './ether.js'
 import { type Fees, isBelowMarket, marketFees, replacementFees } from './fees.js'
 import type { Journal } from './journal.js'
@@ -217,7 +217,7 @@ export class TransactionQueue {
       to: call.to,
       data: call.data,
       value: call.valueWei,
-      gas: gasLimit,
+      gas: ownGasLimit(gasLimit),
       nonce,
       sentAtMs: Date.now(),
       state: 'sent' as const,

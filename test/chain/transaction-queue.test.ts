@@ -101,9 +101,11 @@ describe.skipIf(whyNoAnvil !== undefined)('the transaction queue', () => {
     const identity = await funded()
     const [one, other] = [await connect(identity), await connect(identity)]
     const to = freshTarget()
-    await Promise.all(
+    // Two of the same at one nonce must not be one transaction with two owners.
+    const receipts = await Promise.all(
       [one, other].flatMap(({ queue }) => Array.from({ length: 8 }, () => queue.submit(pay(to)))),
     )
+    expect(new Set(receipts.map(({ transactionHash }) => transactionHash)).size).toBe(16)
     expect(await client.getBalance({ address: to })).toBe(80n)
     await one.close()
     await other.close()
