@@ -19,6 +19,8 @@ export interface AnvilOptions {
   readonly hardfork?: Hardfork | undefined
   /** A block at every so many seconds besides one for each transaction; 0: for transactions only. */
   readonly blockTimeSeconds?: number | undefined
+  /** Unix seconds of its first block, from where its clock runs on; the machine's time unless given. */
+  readonly startsAtSeconds?: number | undefined
   /** No blocks but those that are asked for (anvil_mine), in tests. */
   readonly noMining?: boolean | undefined
 }
@@ -80,6 +82,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil> {
       : []
   const args = ['--host', host, '--port', String(port), '--chain-id', String(chainId)]
   args.push('--hardfork', hardfork, ...mining)
+  if (options.startsAtSeconds !== undefined) args.push('--timestamp', String(options.startsAtSeconds))
   const isPosix = process.platform !== 'win32'
   const child = spawn(
     isPosix ? 'sh' : binary,

@@ -118,7 +118,7 @@ const WORDS: Readonly<Record<string, (...figures: Figures) => Words | UserError>
   }),
   RoundOutOfRange: (at, earliest, latest) => ({
     message: `the round's time ${time(at)} is not between ${time(earliest)} and ${time(latest)}`,
-    remedy: 'ask again; the transaction came too late',
+    remedy: "ask again: the transaction came too late, or this machine's clock is not the chain's",
   }),
   RoundAlreadyKnown: () => ({ message: 'the named round is known already', remedy: 'ask again' }),
   DrawNotAfterLast: (at, last) => ({
