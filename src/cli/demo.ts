@@ -90,7 +90,10 @@ export const demo = defineCommand({
       reporter.stop()
       const measurement = result.runs[0]
       if (measurement === undefined)
-        throw new Error(`the demo's measurement failed: ${result.failures.join('; ')}`)
+        throw new UserError(`the demo's measurement failed: ${result.failures.join('; ')}`, {
+          code: 'UNAVAILABLE',
+          remedy: 'on a machine that is busy with other things, try again when it is idle',
+        })
       const value: DemoResult = { truth: result.truth, measurement, verified, balances, noChain }
       io.output.result(value, () => demoText(value))
       return verified.level === wantedLevel(value) ? 0 : 1
