@@ -8,6 +8,8 @@ export const CHALLENGER_ATTACKS = {
   slow: 'sends at half the rate',
   'lie-low': 'testifies twice the time it took',
   'lie-high': 'testifies the shortest times that count: just above 0.8 tau, however late the acks came',
+  'clock-shift':
+    'has a clock that falls back by 100 ms once its train is out, so that every ack seems so much earlier',
   silent: 'opens a session and then answers nothing',
   crash: 'ends its process when it is armed',
   'withhold-seed': 'never reveals what it sent',
@@ -34,7 +36,6 @@ export const MISSING_ATTACKS = [
   'ack-flood',
   'replay',
   'spoof',
-  'clock-shift',
   'two-plans',
   'two-evidence',
 ] as const

@@ -9,6 +9,8 @@ import type { ChallengerAttack } from './attack.js'
 import { leak } from './side-channel.js'
 
 const LIE_LOW_FACTOR = 2
+/** A clock that is wrong all the time shifts nothing: own times are differences. One that jumps shifts them all. */
+const CLOCK_SHIFT_MICROS = 100_000
 
 const TRAINS: Partial<Record<ChallengerAttack, TrainBehaviour>> = {
   rush: { sendShare: 0.02 },
@@ -48,7 +50,9 @@ export function corruptChallenger(attack: ChallengerAttack, context: ChallengerC
           ? leastCounted(honest.ownMicros, tauMicros)
           : attack === 'lie-low'
             ? honest.ownMicros.map((micros) => micros * LIE_LOW_FACTOR)
-            : honest.ownMicros,
+            : attack === 'clock-shift'
+              ? honest.ownMicros.map(shifted)
+              : honest.ownMicros,
     }),
   }
 }
@@ -62,6 +66,11 @@ function leastCounted(ownMicros: readonly number[], tauMicros: number): number[]
   const counted = [...new Set(ownMicros.filter((micros) => micros > floor))].sort((a, b) => a - b)
   const lie = new Map(counted.map((micros, rank) => [micros, floor + 1 + rank]))
   return ownMicros.map((micros) => lie.get(micros) ?? micros)
+}
+
+/** 0 stands for an ack that never came, and stays. */
+function shifted(micros: number): number {
+  return micros === 0 ? 0 : Math.max(1, micros - CLOCK_SHIFT_MICROS)
 }
 
 async function before(attack: ChallengerAttack, step: MemberStep): Promise<void> {

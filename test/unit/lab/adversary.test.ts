@@ -43,8 +43,10 @@ function testified(attack: ChallengerAttack, ownMicros: readonly number[] = HONE
 }
 
 /** A link of theta with an honest prover behind it; `liars` of the team lie about their own times. */
-function team(liars: number): TeamMeasurement {
-  const own = Array.from({ length: TEAM_SIZE }, (_, i) => (i < liars ? testified('lie-high') : HONEST_OWN))
+function team(liars: number, attack: ChallengerAttack = 'lie-high', liarsOwn = HONEST_OWN): TeamMeasurement {
+  const own = Array.from({ length: TEAM_SIZE }, (_, i) =>
+    i < liars ? testified(attack, liarsOwn) : HONEST_OWN,
+  )
   return {
     memberCount: TEAM_SIZE,
     acks: ACK_MICROS.map((at, k) => ({
@@ -95,6 +97,25 @@ describe('lie-high', () => {
 
   it('breaks the rule with f + 1 teams of liars, so that the test above can fail', () => {
     expect(rule(teams(2, 2, 2))).toBeGreaterThan(1.2 * THETA_BPS)
+  })
+})
+
+describe('clock-shift', () => {
+  // Far away, so that acks of the whole train still count once they are 100 ms earlier.
+  const farOwn = HONEST_OWN.map((own) => own + 20_000)
+  const shiftedTeams = (...liars: number[]) =>
+    Array.from({ length: TEAMS }, (_, g) => team(liars[g] ?? 0, 'clock-shift', farOwn))
+
+  it('makes every time 100 ms shorter, and none of an ack that never came', () => {
+    expect(testified('clock-shift', [0, 190_000, 250_000, 40_000])).toEqual([0, 90_000, 150_000, 1])
+  })
+
+  it('does not raise the guarantee where at most f clocks jump, together or apart', () => {
+    const honest = rule(teams())
+    for (const measured of [shiftedTeams(1), shiftedTeams(1, 1), shiftedTeams(2)])
+      expect(rule(measured)).toBeLessThanOrEqual(Math.min(THETA_BPS, honest * 1.000001))
+    // More than f of them break it, so the lines above can fail.
+    expect(rule(shiftedTeams(2, 2, 2))).toBeGreaterThan(1.2 * THETA_BPS)
   })
 })
 
