@@ -39,12 +39,15 @@ export class ChainNetwork {
   static async create(options: {
     readonly challengers: number
     readonly terms?: Partial<DeploymentTerms>
+    /** How far the chain's clock is behind everybody's. */
+    readonly lagSeconds?: number
   }): Promise<ChainNetwork> {
     const network = await LocalNetwork.create({ challengers: options.challengers })
     try {
       const { genesisTimeSeconds, periodSeconds } = network.beacon
       const beacon = { secret: network.beaconSecret, genesisTimeSeconds, periodSeconds }
-      const dev = await startDevChain({ beacon, terms: options.terms })
+      const startsAtSeconds = Math.floor(Date.now() / 1000) - (options.lagSeconds ?? 0)
+      const dev = await startDevChain({ beacon, terms: options.terms, startsAtSeconds })
       const made = new ChainNetwork(network, dev, join(network.directory, 'addresses.json'))
       await made.#prepare()
       return made

@@ -170,7 +170,12 @@ export class ChainKeeper {
       if (ageMs > UNOPENED_MS) this.#finished(tracked)
       return
     }
-    if (state.status === 'void' || state.closed) return this.#finished(tracked)
+    if (state.status === 'void') return this.#finished(tracked)
+    if (state.closed) {
+      // Somebody else was first to see that it is final; our fee is still there.
+      this.#claimsDue = true
+      return this.#finished(tracked)
+    }
     const { timestamp } = await chain.clock()
     if (FINAL_STATUSES.has(state.status)) {
       if (timestamp <= state.finalAt) return
