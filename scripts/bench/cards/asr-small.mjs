@@ -88,6 +88,7 @@ The recordings are Debian's asterisk-core-sounds-en-g722; the weights are under 
 that of Debian's flite, festival and espeak-ng. \`split.txt\` lists what is held out. No sentence that is trained on, by
 sound or by the language model's text, is the same as one that is held out, contains it, is contained in it (from
 three words on) or nearly is it; src/models/asr-small/split.ts has the rule, and a test checks it independently.
+One has its words in another order: "there are currently" is held out, "currently there are" is trained on.
 
 ## How well
 

@@ -27,7 +27,7 @@ export interface AsrSmallRecipe {
 
 export const ASR_SMALL_RECIPE: AsrSmallRecipe = {
   seed: 1,
-  updates: 8000,
+  updates: 20_000,
   peakRate: 1.5e-3,
   warmUp: 250,
   holdShare: 0.5,
@@ -37,7 +37,7 @@ export const ASR_SMALL_RECIPE: AsrSmallRecipe = {
   recordings: 0.35,
   shortBlocks: 6,
   shortFrames: 272,
-  synthetic: { first: 400, perBlock: 120 },
+  synthetic: { first: 3000, perBlock: 200 },
 }
 
 /**

@@ -52,7 +52,7 @@ export const DATA_RECIPE: DataRecipe = {
   seed: 1,
   testSentences: 80,
   devSentences: 15,
-  syntheticSentences: 14_000,
+  syntheticSentences: 22_000,
 }
 
 /** Shares of the synthetic sentences. */
