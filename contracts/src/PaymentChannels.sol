@@ -47,20 +47,34 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
         bytes signature;
     }
 
+    /// @notice The registry is no contract, or the challenge period is zero or too long.
     error InvalidPeriod();
+    /// @notice The payee is nobody, or the payer itself.
     error InvalidParties(address payer, address payee);
+    /// @notice A channel opens, and is topped up, with money only.
     error NothingDeposited();
+    /// @notice More than a voucher can name.
     error DepositTooLarge(uint256 have, uint256 most);
+    /// @notice The end is too early or too late for this deployment.
     error EndOutOfRange(uint256 endsAt, uint256 earliest, uint256 latest);
+    /// @notice A pair has one channel at a time.
     error ChannelIsOpen(bytes32 channelId);
+    /// @notice The pair has no open channel.
     error ChannelNotOpen(address payer, address payee);
+    /// @notice Until the end nobody but the payee may close.
     error ChannelNotOver(uint256 endsAt);
+    /// @notice The channel ends no later than that already.
     error AlreadyEnding(uint256 endsAt);
+    /// @notice Neither the payer nor the cold wallet of its node.
     error NotPayerNorWallet(address caller, address payer);
+    /// @notice The voucher of this opening carries another key's signature.
     error VoucherNotOfPayer(address signer, address payer);
+    /// @notice The voucher is for no more than was paid out.
     error NothingToRedeem();
+    /// @notice The receiver refused the money.
     error TransferFailed(address to);
 
+    /// @notice A deposit is locked for a payee until the end.
     event ChannelOpened(
         bytes32 indexed channelId,
         address indexed payer,
@@ -69,8 +83,11 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
         uint256 deposit,
         uint256 endsAt
     );
+    /// @notice More is locked, or for longer: both as they are now.
     event ChannelToppedUp(bytes32 indexed channelId, uint256 deposit, uint256 endsAt);
+    /// @notice The channel ends sooner: the payee redeems until then.
     event ChannelCloseRequested(bytes32 indexed channelId, uint256 endsAt);
+    /// @notice A payee was paid by a voucher.
     event VoucherRedeemed(
         bytes32 indexed channelId,
         address indexed payee,
@@ -79,6 +96,7 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
         uint64 receipts,
         bytes32 receiptsHead
     );
+    /// @notice The channel is over, and the rest went back.
     event ChannelClosed(bytes32 indexed channelId, uint256 refund);
 
     /// @notice The longest life from now on, so that a lost key does not lock a deposit for good.
@@ -87,6 +105,7 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
     uint256 public constant MAX_CHALLENGE_PERIOD = 30 days;
     bytes32 private constant CHANNEL_TAG = keccak256("plumbline/1/channel");
 
+    /// @notice Knows the nodes' cold wallets.
     IStakeRegistry public immutable REGISTRY;
     /// @notice Seconds that the payee has at least for redeeming, from a payer's wish to leave on.
     uint40 public immutable CHALLENGE_PERIOD;
