@@ -139,8 +139,9 @@ describe.skipIf(reason !== undefined)('a chain in trouble', () => {
       } finally {
         payer.kill('SIGKILL')
         await payer.ended
-        await client.setIntervalMining({ interval: 1 })
+        // In this order: switching to one block a transaction ends the blocks that come by the clock, and disputes wait for one.
         await client.setAutomine(true)
+        await client.setIntervalMining({ interval: 1 })
         rpc.up()
       }
       await eventually('the challenge is settled', isSettled(id))
