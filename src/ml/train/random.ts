@@ -68,6 +68,8 @@ export class Random {
 
   /** An integer in [0, n), without bias. */
   below(n: number): number {
+    // Without this a draw from nothing would look for ever.
+    if (!(n >= 1)) throw new RangeError(`nothing is below ${n} to draw from`)
     const limit = 2 ** 32 - (2 ** 32 % n)
     for (;;) {
       const draw = this.bits()

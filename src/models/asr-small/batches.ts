@@ -52,6 +52,7 @@ export const syntheticWanted = (block: number, { synthetic }: Pick<DrawOptions, 
 
 /** The batches of a block, in order. */
 export function planBlock(clips: readonly Clip[], block: number, options: DrawOptions): readonly Plan[] {
+  if (clips.length === 0) return []
   const random = Random.named(options.seed, `block/${block}`)
   const most = block < options.shortBlocks ? options.shortFrames : (ROW_FRAMES.at(-1) ?? 0)
   const recordings = clips.filter((clip) => clip.source !== 'synthetic')
