@@ -72,6 +72,11 @@ const GENUINE: Readonly<Record<string, readonly [request: unknown, response: unk
     { signature: transcript.signatures[0] },
   ],
   finish: [{ challengeId, transcript: encodeTranscript(transcript) }, null],
+  served: [{ challengeId }, { served: { slot: 0, attempt: 0, commitment: commitments[0] } }],
+  'no-result': [
+    { challengeId, served: [{ slot: 0, attempt: 0, commitment: commitments[0] }, null] },
+    { signature: transcript.signatures[0] },
+  ],
 }
 
 interface Side {
@@ -102,7 +107,7 @@ const sides = all.flatMap((message): Side[] => {
 })
 
 describe('control messages', () => {
-  it('are the ten of docs/protocol.md section 11', () => {
+  it('are the twelve of docs/protocol.md section 11', () => {
     expect(all.map(({ name }) => name).sort()).toEqual(Object.keys(GENUINE).sort())
   })
 
