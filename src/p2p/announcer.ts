@@ -22,6 +22,8 @@ const REFRESH_MS = ANNOUNCEMENT_LIFETIME_MS / 3
 const NEWCOMERS_MS = 5000
 /** The first newcomer after a quiet time does not wait as long: a mesh takes about a heartbeat to form. */
 const FIRST_NEWCOMER_MS = 500
+/** How often in a row an announcement is repeated for a subscriber that it could not be sent to. */
+const MAX_REPEATS = 3
 /** Half a megabyte at most; the table of a well-connected node holds more, and gossip brings the rest. */
 const MAX_KNOWN = 128
 
@@ -55,6 +57,7 @@ export class Announcer {
   #refresh: NodeJS.Timeout | undefined
   #newcomers: NodeJS.Timeout | undefined
   #lastMs = Number.NEGATIVE_INFINITY
+  #repeats = 0
 
   constructor(modules: AnnouncerModules) {
     this.#modules = modules
@@ -97,6 +100,11 @@ export class Announcer {
   }
 
   #welcome(): void {
+    this.#repeats = 0
+    this.#publishSoon()
+  }
+
+  #publishSoon(): void {
     if (this.#content === undefined || this.#newcomers !== undefined) return
     const waitMs = Math.max(FIRST_NEWCOMER_MS, this.#lastMs + NEWCOMERS_MS - performance.now())
     this.#newcomers = setTimeout(() => {
@@ -113,7 +121,14 @@ export class Announcer {
     try {
       const message = signAnnouncement(signer, this.#content(), Date.now())
       table.receive(message)
-      await pubsub.publish(ANNOUNCEMENTS_TOPIC, message)
+      const { recipients } = await pubsub.publish(ANNOUNCEMENTS_TOPIC, message)
+      // Who got nothing limits nothing.
+      if (recipients.length === 0) this.#lastMs = Number.NEGATIVE_INFINITY
+      // A subscription is heard as soon as the other side's stream is open; ours to it may open later.
+      const reached = new Set(recipients.map(String))
+      const isComplete = pubsub.getSubscribers(ANNOUNCEMENTS_TOPIC).every((peer) => reached.has(String(peer)))
+      if (isComplete) this.#repeats = 0
+      else if (this.#repeats++ < MAX_REPEATS) this.#publishSoon()
     } catch (error) {
       log.warn({ err: error }, 'announcing failed')
     }

@@ -107,11 +107,27 @@ describe('announcements', () => {
     expect(right.announcements.size).toBe(1)
   })
 
+  it('are made again where a subscriber had no stream open yet', async () => {
+    const hub = await startHost()
+    const node = await startHost({ bootstrap: [addressOf(hub)] })
+    const { pubsub } = node.node.services
+    const { streamsOutbound } = pubsub as unknown as { readonly streamsOutbound: Map<string, unknown> }
+    await eventually(
+      () => pubsub.getSubscribers(ANNOUNCEMENTS_TOPIC).length === 1 && streamsOutbound.size === 1,
+    )
+    const streams = [...streamsOutbound]
+    streamsOutbound.clear()
+    await node.announce(content)
+    for (const [peerId, stream] of streams) streamsOutbound.set(peerId, stream)
+    expect(hub.announcementOf(node.peerId)).toBeUndefined()
+    await eventually(() => hub.announcementOf(node.peerId) !== undefined)
+  })
+
   it('are learned from a bootstrap peer by who comes later', async () => {
     const hub = await startHost()
     const early = await startHost({ bootstrap: [addressOf(hub)] })
     await early.announce(() => content)
-    await eventually(() => hub.announcementOf(early.peerId) !== undefined)
+    await eventually(() => hub.announcementOf(early.peerId) !== undefined, 25_000)
     await early.stop()
     const late = await startHost({ bootstrap: [addressOf(hub)] })
     expect(late.announcementOf(early.peerId)).toMatchObject(content)
