@@ -1,14 +1,28 @@
 /** `plumbline chain status`: the chain, the contracts, and what this node has there. */
 
+import { MAX_TAU_MICROS, MIN_TAU_MICROS } from '../pob/constants.js'
 import { hotKeyOf } from './chain-node.js'
 import { chainOptions, withChain } from './chain-options.js'
 import { nodeOptions } from './chain-stake.js'
 import { unbondingText } from './chain-unstake.js'
 import { defineCommand } from './command.js'
-import { formatDuration, labelled, plural } from './format.js'
+import { formatBytes, formatDuration, labelled, plural } from './format.js'
 
 const LABEL_WIDTH = 18
 const MS_PER_SECOND = 1000
+const GB = 1e9
+
+/**
+ * What a gigabyte sent earns by the least fee, gas not counted: the fee of a slot is flat, and a train of the longest and of the
+ * shortest time at the whole uplink is the most and the least that it sends without a repeat.
+ */
+function revenuePerGb(minSlotFeeWei: bigint, uplinkKbps: number) {
+  const trainBytes = (tauMicros: number) => Math.round((uplinkKbps * tauMicros) / 8000)
+  const perGb = (bytes: number) => (minSlotFeeWei * BigInt(GB)) / BigInt(Math.max(1, bytes))
+  const mostBytes = trainBytes(MAX_TAU_MICROS)
+  const leastBytes = trainBytes(MIN_TAU_MICROS)
+  return { leastBytes, mostBytes, leastWei: perGb(mostBytes), mostWei: perGb(leastBytes) }
+}
 
 export const chainStatusCommand = defineCommand({
   path: 'chain status',
@@ -38,6 +52,10 @@ export const chainStatusCommand = defineCommand({
       const dueWei = sum(earned.filter(({ isDue }) => isDue))
       const laterWei = sum(earned) - dueWei
       const lagSeconds = Math.max(0, Math.round(Date.now() / MS_PER_SECOND) - timestamp)
+      const revenue =
+        node === undefined || node.uplinkKbps === 0
+          ? undefined
+          : revenuePerGb(terms.minSlotFeeWei, node.uplinkKbps)
       const ownerWei = node === undefined ? 0n : await chain.client.getBalance({ address: node.owner })
       const result = {
         chainId: chain.chainId,
@@ -70,6 +88,10 @@ export const chainStatusCommand = defineCommand({
                 unbondingWei: node.unbondingWei.toString(),
                 unbondedAt: node.unbondedAt,
               },
+        revenuePerGb:
+          revenue === undefined
+            ? null
+            : { leastWei: revenue.leastWei.toString(), mostWei: revenue.mostWei.toString() },
         prover: { depositWei: account.freeWei.toString(), challengesOpened: account.opened },
         earned: { dueWei: dueWei.toString(), laterWei: laterWei.toString(), challenges: earned.length },
       }
@@ -99,6 +121,15 @@ export const chainStatusCommand = defineCommand({
             ? [row('node', 'not registered')]
             : [
                 row('node', `${node.nodeId}, ${node.record === 0 ? 'left' : plural(node.seats, 'seat')}`),
+                ...(revenue === undefined
+                  ? []
+                  : [
+                      row(
+                        'a GB sent earns',
+                        `${formatEther(revenue.leastWei)} to ${formatEther(revenue.mostWei)} at least: a slot sends ` +
+                          `${formatBytes(revenue.leastBytes)} to ${formatBytes(revenue.mostBytes)} at your uplink`,
+                      ),
+                    ]),
                 row('cold wallet', `${node.owner}, ${formatEther(ownerWei)}`),
                 row('stake', formatEther(node.stakeWei)),
                 row('unbonding', unbondingText(node, formatEther)),

@@ -104,9 +104,13 @@ describe.skipIf(whyNoAnvil !== undefined)('plumbline chain', () => {
       bondWei: String(parseAmount('0.3')),
     })
     expect((await run(...words)).json.error).toMatchObject({ code: 'EXISTS' })
-    expect((await run('status')).json).toMatchObject({
+    const told = (await run('status')).json
+    const slotFeeWei = BigInt(told.terms.minSlotFeeWei)
+    expect(told).toMatchObject({
       registrySeats: 1,
       node: { nodeId: 1, seats: 1, registered: true, stakeWei: String(parseAmount('1')) },
+      // 200 Mbit/s for 1 s and for 0.2 s are 25 and 5 MB: a gigabyte is 40 and 200 slots.
+      revenuePerGb: { leastWei: String(slotFeeWei * 40n), mostWei: String(slotFeeWei * 200n) },
       prover: { depositWei: String(parseAmount('0.3')) },
     })
   })
