@@ -40,6 +40,8 @@ const CAPTURE_BYTES = 8 * 1024 * 1024
 
 /** A member that does not answer by then counts as silent for this step. */
 const MEMBER_DEADLINE_MS = 6_000
+/** A transcript of a fast link is megabytes, for every member, perhaps from a home line. */
+const TRANSCRIPT_DEADLINE_MS = 60_000
 /** The slot itself, its drain and the capture's way back. */
 const SLOT_DEADLINE_MS = 15_000
 /** Opening and probing all paths. */
@@ -169,6 +171,6 @@ export const FINISH_MESSAGE = message(
   'finish',
   object({ challengeId: hash, transcript: optional(bytes({ max: MAX_TRANSCRIPT_BYTES })) }),
   nothing,
-  MEMBER_DEADLINE_MS,
+  TRANSCRIPT_DEADLINE_MS,
   { request: MAX_TRANSCRIPT_BYTES + SMALL_BYTES },
 )

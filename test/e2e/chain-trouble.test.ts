@@ -127,10 +127,14 @@ describe.skipIf(reason !== undefined)('a chain in trouble', () => {
       let victim = -1
       try {
         await payer.event('signed')
-        await eventually('a member sends its settlement', async () => {
-          victim = (await counts('pending')).findIndex((count, i) => count > (before[i] ?? 0))
-          return victim >= 0
-        })
+        await eventually(
+          'a member sends its settlement',
+          async () => {
+            victim = (await counts('pending')).findIndex((count, i) => count > (before[i] ?? 0))
+            return victim >= 0
+          },
+          100_000,
+        )
         const killed = challengers[victim]
         killed?.kill('SIGKILL')
         await killed?.ended
