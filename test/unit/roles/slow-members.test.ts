@@ -9,6 +9,7 @@ import { acceptPlan } from '../../../src/roles/challenger/plan.js'
 import { ChallengeTable } from '../../../src/roles/challenger/table.js'
 import type { Admission, ControlMessage, PlanBody } from '../../../src/roles/control-messages.js'
 import { agree } from '../../../src/roles/coordinator/agree.js'
+import { finish } from '../../../src/roles/coordinator/finish.js'
 import { announce } from '../../../src/roles/coordinator/plan.js'
 import { CoordinatorRun } from '../../../src/roles/coordinator/run.js'
 import type { PeerTarget } from '../../../src/roles/modules.js'
@@ -69,6 +70,35 @@ describe('a coordinator', () => {
     for (const answers of [false, false, true, true]) await step(answers)
     expect(given).toEqual([undefined, 1500, 1500, undefined])
     expect([[...run.suspects], [...run.unresponsive]]).toEqual([[], [0]])
+  })
+
+  it('hands its transcript round beside what goes on, without a hurry', async () => {
+    const got: number[] = []
+    let release = () => {}
+    const slow = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const given = new Set<number | undefined>()
+    const run = coordinator(async (_name, member, _body, deadlineMs) => {
+      given.add(deadlineMs)
+      if (member === 0) await slow
+      got.push(member)
+      return null
+    })
+    vi.useFakeTimers()
+    try {
+      const ended = finish(run, plan, new Uint8Array(8))
+      await vi.advanceTimersByTimeAsync(3_000)
+      await ended
+      expect(got).not.toContain(0)
+      release()
+      await vi.advanceTimersByTimeAsync(0)
+      expect(got).toContain(0)
+      // The message's own: a minute.
+      expect([...given]).toEqual([undefined])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('hurries nobody where so many answers are needed, and waits for no more than those', async () => {
