@@ -4,8 +4,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     setupFiles: ['src/node/polyfills.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Generous: a busy machine is no failure, and what waits ends as soon as it may.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Two cores: real daemons in e2e tests need them, so files run one after another.
     fileParallelism: false,
   },

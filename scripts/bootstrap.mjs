@@ -95,41 +95,40 @@ const nodeOptions = {
 const cli = (cliArgs) => run(process.execPath, [join('dist', 'cli', 'main.js'), ...cliArgs], nodeOptions)
 const vitest = (vitestArgs) =>
   run(process.execPath, [join('node_modules', 'vitest', 'vitest.mjs'), 'run', ...vitestArgs])
+/** Tests of real daemons, chains and sockets: they wait for rounds, blocks and trains, and are late where they wait for a processor. */
+const REAL_TIME = ['test/e2e', 'test/chain', 'test/unit/p2p', 'test/unit/dataplane']
+
 /**
- * The tests in two lanes: real daemons mostly wait for rounds, blocks and trains, and everything else mostly computes.
- * The lane that waits has the processor first. Its lines come after the other's, so that neither is torn apart.
+ * The tests in two lanes: what mostly waits, and what mostly computes. The former has the processor first. Its lines come after the
+ * other's, so that neither is torn apart.
  */
 async function testLanes() {
   const start = (vitestArgs, stdio) => {
-    const lane = spawn(
-      process.execPath,
-      [join('node_modules', 'vitest', 'vitest.mjs'), 'run', ...vitestArgs],
-      {
-        cwd: root,
-        stdio,
-      },
-    )
+    const script = join('node_modules', 'vitest', 'vitest.mjs')
+    const lane = spawn(process.execPath, [script, 'run', ...vitestArgs], { cwd: root, stdio })
     const status = new Promise((resolve) => {
       lane.once('error', () => resolve(1))
       lane.once('exit', (code) => resolve(code ?? 128))
     })
     return { lane, status }
   }
-  const daemons = start(['test/e2e'], ['ignore', 'pipe', 'pipe'])
-  const rest = start(['--exclude', 'test/e2e/**'], 'inherit')
-  setPriority(rest.lane.pid, 10)
-  let lines = []
+  const waiting = start(REAL_TIME, ['ignore', 'pipe', 'pipe'])
+  const computing = start(
+    REAL_TIME.flatMap((folder) => ['--exclude', `${folder}/**`]),
+    'inherit',
+  )
+  setPriority(computing.lane.pid, 10)
+  const lines = []
   let print = (chunk) => lines.push(chunk)
-  daemons.lane.stdout.on('data', (chunk) => print(chunk))
-  daemons.lane.stderr.on('data', (chunk) => print(chunk))
-  const restStatus = await rest.status
-  for (const chunk of lines) process.stdout.write(chunk)
-  lines = []
+  waiting.lane.stdout.on('data', (chunk) => print(chunk))
+  waiting.lane.stderr.on('data', (chunk) => print(chunk))
+  const computingStatus = await computing.status
+  for (const chunk of lines.splice(0)) process.stdout.write(chunk)
   print = (chunk) => process.stdout.write(chunk)
-  const daemonsStatus = await daemons.status
-  if (restStatus !== 0 && daemonsStatus === 0)
-    console.error('plumbline: a test other than those of real daemons failed: it is further up')
-  return restStatus === 0 ? daemonsStatus : restStatus
+  const waitingStatus = await waiting.status
+  if (computingStatus !== 0 && waitingStatus === 0)
+    console.error('plumbline: a test of the other lane failed: it is further up')
+  return computingStatus === 0 ? waitingStatus : computingStatus
 }
 const tool = (path, ...toolArgs) => must(process.execPath, [join(...path), ...toolArgs])
 

@@ -40,7 +40,7 @@ export const echo: Exchange<string, string> = {
 }
 
 /** Waits for something that gossip or the DHT brings about in its own time. */
-export async function eventually(check: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
+export async function eventually(check: () => boolean | Promise<boolean>, timeoutMs = 60_000): Promise<void> {
   const end = performance.now() + timeoutMs
   while (!(await check())) {
     if (performance.now() > end) throw new Error('it did not happen in time')

@@ -56,7 +56,7 @@ describe('a relay', () => {
     expect((await payer.ping(prover.peerId)).length).toBe(3)
   })
 
-  it('is found again after it was gone', { timeout: 45_000 }, async () => {
+  it('is found again after it was gone', async () => {
     const identity = Identity.generate()
     const first = await startHost({ enableRelayServer: true }, identity)
     const port = addressOf(first).split('/')[4]
@@ -69,7 +69,7 @@ describe('a relay', () => {
       { enableRelayServer: true, listen: [`/ip4/127.0.0.1/tcp/${port}`] },
       identity,
     )
-    await eventually(() => prover.addresses().length > 0, 30_000)
+    await eventually(() => prover.addresses().length > 0)
     const payer = await startHost({ listen: [] })
     expect(await payer.request(prover.addresses()[0] ?? '', echo, 'back')).toBe('back')
     expect(again.peerCount()).toBe(2)
@@ -127,7 +127,7 @@ describe('announcements', () => {
     const hub = await startHost()
     const early = await startHost({ bootstrap: [addressOf(hub)] })
     await early.announce(() => content)
-    await eventually(() => hub.announcementOf(early.peerId) !== undefined, 25_000)
+    await eventually(() => hub.announcementOf(early.peerId) !== undefined)
     await early.stop()
     const late = await startHost({ bootstrap: [addressOf(hub)] })
     expect(late.announcementOf(early.peerId)).toMatchObject(content)
@@ -233,7 +233,7 @@ describe('the DHT', () => {
         () => [],
       )
       return found.length > 0
-    }, 30_000)
+    })
     expect(found.some((address) => addressOf(target).startsWith(address))).toBe(true)
     await target.handle(echo, async (request) => request)
     expect(await seeker.request(target.peerId, echo, 'found you')).toBe('found you')
