@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { UserError } from '../../errors.js'
-import { ServiceHost } from '../../ml/session/index.js'
+import { compiledUrl, ServiceHost } from '../../ml/session/index.js'
 import type { ModelCard } from '../catalogue/card.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
 import type { GrammarAnswer, GrammarQuestion, Hearing } from './own-models-service.js'
@@ -58,7 +58,7 @@ export class LocalModel {
     const service: SpeechServiceOptions = { directory, family, task, threads, ...rest }
     const host = new ServiceHost(
       {
-        url: new URL('./speech-service.js', import.meta.url).href,
+        url: compiledUrl(import.meta.url, './speech-service.js').href,
         factory: 'openSpeechService',
         options: service,
       },

@@ -1,4 +1,5 @@
 /** Running graphs: in this thread, or in a place of their own. */
+export * from './compiled-url.js'
 export * from './evaluate.js'
 export * from './graph-service.js'
 export * from './runtime.js'

@@ -1,6 +1,7 @@
 /** Where a service runs: a child process, whose memory can be capped, or a worker thread, which starts faster. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Worker } from 'node:worker_threads'
+import { compiledUrl } from './compiled-url.js'
 import type { HostMessage, ServiceMessage } from './service.js'
 
 /** One running place. It ends once; `onEnd` says so. */
@@ -31,11 +32,8 @@ const DEFAULT_HEAP_MB = 256
 /** What a child writes to stderr is kept to explain its end, not printed. */
 const LAST_WORDS = 2000
 
-/** A sibling file: compiled, also where this one runs from src/ under a test runner. */
-export function entryUrl(name: string): URL {
-  const here = new URL(`./${name}.js`, import.meta.url)
-  return import.meta.url.endsWith('.ts') ? new URL(here.href.replace(/\/src\/(?!.*\/src\/)/, '/dist/')) : here
-}
+/** A sibling file. */
+export const entryUrl = (name: string): URL => compiledUrl(import.meta.url, `./${name}.js`)
 
 /**
  * A child process. On Linux the kernel holds its data segment to the limit (RLIMIT_DATA): an allocation beyond it
