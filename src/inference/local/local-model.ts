@@ -24,6 +24,8 @@ export interface LocalModelOptions {
   readonly embedding?: EmbeddingOptions
   /** What it may use; what the system has available unless given. */
   readonly memoryBytes?: number
+  /** Of its process, 0 to 19: the higher, the later its turn. */
+  readonly niceness?: number
 }
 
 const GIB = 2 ** 30
@@ -45,7 +47,7 @@ export class LocalModel {
 
   /** Loads it. @throws UserError UNAVAILABLE with have and need where it does not fit */
   static async open(card: ModelCard, options: LocalModelOptions = {}): Promise<LocalModel> {
-    const { memoryBytes, threads = availableParallelism(), ...rest } = options
+    const { memoryBytes, niceness, threads = availableParallelism(), ...rest } = options
     const have = memoryBytes ?? (await availableBytes())
     if (have !== undefined && have < card.memoryBytes)
       throw new UserError(`${card.name} does not fit: have ${gib(have)}, need ${gib(card.memoryBytes)}`, {
@@ -62,7 +64,10 @@ export class LocalModel {
         factory: 'openSpeechService',
         options: service,
       },
-      memoryBytes === undefined ? {} : { memoryBytes },
+      {
+        ...(memoryBytes === undefined ? {} : { memoryBytes }),
+        ...(niceness === undefined ? {} : { niceness }),
+      },
     )
     try {
       await host.open()
@@ -76,6 +81,15 @@ export class LocalModel {
   /** Memory of the process that serves it, after its last answer; mapped weights count. */
   get residentBytes(): number {
     return this.#host.residentBytes
+  }
+
+  /** Stops its process where it is until {@link resume}; a call that runs takes longer. */
+  suspend(): void {
+    this.#host.suspend()
+  }
+
+  resume(): void {
+    this.#host.resume()
   }
 
   /** @param hearing only for the recogniser that comes with the package */

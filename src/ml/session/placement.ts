@@ -12,6 +12,9 @@ export interface Place {
    * the whole process down with it (its C++ exceptions find no JavaScript to arrive in).
    */
   kill(): void
+  /** Stops a process where it is, until {@link resume}; a worker shares its process and goes on. */
+  suspend(): void
+  resume(): void
   /** Settles when it is gone. */
   readonly gone: Promise<void>
 }
@@ -26,6 +29,8 @@ export interface PlaceLimits {
   readonly memoryBytes?: number
   /** JavaScript's own heap within it, MB. */
   readonly heapMb?: number
+  /** Added to the scheduling priority's number of a child process, 0 to 19: the higher, the later its turn. */
+  readonly niceness?: number
 }
 
 const DEFAULT_HEAP_MB = 256
@@ -44,14 +49,10 @@ export function startProcess(limits: PlaceLimits, { onMessage, onEnd }: PlaceEve
     `--max-old-space-size=${limits.heapMb ?? DEFAULT_HEAP_MB}`,
     entryUrl('child-main').pathname,
   ]
-  const capped = limits.memoryBytes !== undefined && process.platform === 'linux'
-  const kilobytes = Math.floor((limits.memoryBytes ?? 0) / 1024)
-  const [command, args] = capped
-    ? ['/bin/sh', ['-c', `ulimit -d ${kilobytes} && exec "$0" "$@"`, process.execPath, ...nodeArgs]]
-    : [process.execPath, nodeArgs]
+  const [command, args] = commandFor(nodeArgs, limits)
   // Nothing of the daemon's environment but where to find things: a service needs no keys.
   const { PATH, HOME, TMPDIR, LANG, SystemRoot } = process.env
-  const child: ChildProcess = spawn(command, args, {
+  const child: ChildProcess = spawn(command, [...args], {
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     serialization: 'advanced',
     env: Object.fromEntries(
@@ -83,8 +84,28 @@ export function startProcess(limits: PlaceLimits, { onMessage, onEnd }: PlaceEve
     kill: () => {
       child.kill('SIGKILL')
     },
+    suspend: () => signalTo(child, 'SIGSTOP'),
+    resume: () => signalTo(child, 'SIGCONT'),
     gone,
   }
+}
+
+/** Windows has no such signals: there a process goes on. */
+function signalTo(child: ChildProcess, signal: 'SIGSTOP' | 'SIGCONT'): void {
+  if (process.platform !== 'win32') child.kill(signal)
+}
+
+/** Limits are set by a shell before Node starts: a priority that is set later leaves out the threads that are there. */
+function commandFor(
+  nodeArgs: readonly string[],
+  { memoryBytes, niceness = 0 }: PlaceLimits,
+): readonly [command: string, args: readonly string[]] {
+  const capped = memoryBytes !== undefined && process.platform === 'linux'
+  const niced = niceness > 0 && process.platform !== 'win32'
+  if (!capped && !niced) return [process.execPath, nodeArgs]
+  const limit = capped ? `ulimit -d ${Math.floor(memoryBytes / 1024)} && ` : ''
+  const nice = niced ? `nice -n ${niceness} ` : ''
+  return ['/bin/sh', ['-c', `${limit}exec ${nice}"$0" "$@"`, process.execPath, ...nodeArgs]]
 }
 
 /** A worker thread. Its limit is JavaScript's heap only: the runtime's memory is the process's own. */
@@ -111,6 +132,8 @@ export function startWorker(limits: PlaceLimits, { onMessage, onEnd }: PlaceEven
   return {
     send: (message) => worker.postMessage(message),
     kill: () => worker.postMessage({ kind: 'close' } satisfies HostMessage),
+    suspend: () => undefined,
+    resume: () => undefined,
     gone,
   }
 }

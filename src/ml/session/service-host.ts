@@ -13,6 +13,8 @@ export interface ServiceHostOptions {
   readonly memoryBytes?: number
   /** JavaScript's heap in the place, MB. */
   readonly heapMb?: number
+  /** A child's niceness, 0 to 19. Not for workers. */
+  readonly niceness?: number
   /** Calls that may wait; further ones are refused with BUSY. */
   readonly mostWaiting?: number
   /** How long a cancelled call may go on before its place is ended, milliseconds. */
@@ -53,6 +55,7 @@ export class ServiceHost {
   readonly #places = new Set<Promise<void>>()
   #residentBytes = 0
   #starts = 0
+  #isSuspended = false
 
   constructor(module: ServiceModule, options: ServiceHostOptions = {}) {
     if (options.placement === 'worker' && options.memoryBytes !== undefined)
@@ -69,6 +72,17 @@ export class ServiceHost {
   /** How often a place has been started: 1 as long as none died. */
   get starts(): number {
     return this.#starts
+  }
+
+  /** Stops the child process where it is, and any that starts, until {@link resume}: a call that runs takes longer. */
+  suspend(): void {
+    this.#isSuspended = true
+    this.#place?.suspend()
+  }
+
+  resume(): void {
+    this.#isSuspended = false
+    this.#place?.resume()
   }
 
   /** Starts the place and loads the service, so that the first call need not. @throws as {@link call}. */
@@ -123,6 +137,7 @@ export class ServiceHost {
   }
 
   async #close(): Promise<void> {
+    this.resume()
     for (const call of this.#waiting.splice(0)) call.reject(closedError())
     await this.#opened?.catch(() => undefined)
     const place = this.#place
@@ -182,11 +197,12 @@ export class ServiceHost {
 
   #open(): Promise<void> {
     if (this.#opened !== undefined) return this.#opened
-    const { memoryBytes, heapMb } = this.#options
+    const { memoryBytes, heapMb, niceness } = this.#options
     const start = this.#options.placement === 'worker' ? startWorker : startProcess
     const limits = {
       ...(memoryBytes === undefined ? {} : { memoryBytes }),
       ...(heapMb === undefined ? {} : { heapMb }),
+      ...(niceness === undefined ? {} : { niceness }),
     }
     this.#starts++
     const opened = new Promise<void>((resolve, reject) => {
@@ -201,6 +217,7 @@ export class ServiceHost {
     this.#places.add(place.gone)
     void place.gone.then(() => this.#places.delete(place.gone))
     place.send({ kind: 'open', module: this.#module })
+    if (this.#isSuspended) place.suspend()
     return opened
   }
 

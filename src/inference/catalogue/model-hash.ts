@@ -1,0 +1,144 @@
+/**
+ * What a model is called by on the network: one hash over the files that a run may read. As coreutils compute it:
+ *
+ *     LC_ALL=C sha256sum config.json model.safetensors ... | sha256sum
+ *
+ * names in byte order. What is only read by people, by other frameworks, or shadowed by a preferred file is left out, so
+ * that two who downloaded the same model have the same hash.
+ */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import { UserError } from '../../errors.js'
+
+/** Texts for people, and weights of frameworks that do not run here. */
+const LEFT_OUT = /^\.|\.(?:md|msgpack|h5|ot|onnx|tflite|gguf|png|jpe?g)$|^licen[cs]e|^notice/i
+const PICKLE = /^(?:pytorch_model|training_args|optimizer|scheduler).*\.(?:bin|pt)$|\.index\.json$/
+const SAFETENSORS = /^model(?:-\d+-of-\d+)?\.safetensors$/
+/** MMS has a vocabulary's weights for each of a thousand languages. */
+const MOST_FILES = 10_000
+const MOST_KEPT = 1000
+
+/** Names of the files that count, in byte order. */
+export async function hashedFiles(directory: string): Promise<readonly string[]> {
+  const entries = await readdir(directory, { withFileTypes: true })
+  const names = entries
+    .filter((each) => !each.isDirectory() && !LEFT_OUT.test(each.name))
+    .map(({ name }) => name)
+  const hasSafetensors = names.some((name) => SAFETENSORS.test(name))
+  const counted = hasSafetensors ? names.filter((name) => !PICKLE.test(name)) : names
+  if (counted.length > MOST_FILES)
+    throw new UserError(`${directory} has ${counted.length} files: no model has so many`, {
+      code: 'BAD_CONFIG',
+    })
+  return counted.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+}
+
+/** Hex. Reads every byte: some seconds a gigabyte. */
+export async function hashModel(directory: string, signal?: AbortSignal): Promise<string> {
+  const whole = createHash('sha256')
+  for (const name of await hashedFiles(directory))
+    whole.update(`${await hashFile(join(directory, name), signal)}  ${name}\n`)
+  return whole.digest('hex')
+}
+
+async function hashFile(path: string, signal: AbortSignal | undefined): Promise<string> {
+  const hash = createHash('sha256')
+  const stream = createReadStream(path, {
+    highWaterMark: 1 << 20,
+    ...(signal === undefined ? {} : { signal }),
+  })
+  for await (const chunk of stream) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+const keptSchema = z.strictObject({
+  format: z.literal('plumbline-model-hashes'),
+  version: z.literal(1),
+  hashes: z
+    .array(
+      z.strictObject({
+        directory: z.string(),
+        files: z.string().regex(/^[0-9a-f]{64}$/),
+        sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      }),
+    )
+    .max(MOST_KEPT),
+})
+
+/** Hashes that were computed before, for as long as the files' names, sizes and times are the same. */
+export class ModelHashes {
+  readonly #path: string
+  readonly #known: Map<string, { readonly files: string; readonly sha256: string }>
+  readonly #running = new Map<string, Promise<string>>()
+
+  private constructor(path: string, known: Map<string, { readonly files: string; readonly sha256: string }>) {
+    this.#path = path
+    this.#known = known
+  }
+
+  /** A file that is damaged is begun anew: nothing but time is lost. */
+  static async open(dataDir: string): Promise<ModelHashes> {
+    const path = join(dataDir, 'model-hashes.json')
+    const text = await readFile(path, 'utf8').catch(() => '')
+    const read = keptSchema.safeParse(parsed(text))
+    const hashes = read.success ? read.data.hashes : []
+    return new ModelHashes(path, new Map(hashes.map(({ directory, ...rest }) => [directory, rest])))
+  }
+
+  /** Hex. One reads a directory at a time: who asks meanwhile waits for the same answer. */
+  of(directory: string): Promise<string> {
+    const running = this.#running.get(directory) ?? this.#find(directory)
+    this.#running.set(directory, running)
+    return running.finally(() => this.#running.delete(directory))
+  }
+
+  async #find(directory: string): Promise<string> {
+    const files = await stampOf(directory)
+    const known = this.#known.get(directory)
+    if (known?.files === files) return known.sha256
+    const sha256 = await hashModel(directory)
+    this.#known.delete(directory)
+    this.#known.set(directory, { files, sha256 })
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MOST_KEPT) break
+      this.#known.delete(oldest)
+    }
+    // A cache: a read-only data directory costs time, not the model.
+    await this.#write().catch(() => undefined)
+    return sha256
+  }
+
+  async #write(): Promise<void> {
+    await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
+    const temporary = `${this.#path}.${process.pid}.tmp`
+    const file = await open(temporary, 'w', 0o600)
+    try {
+      const hashes = [...this.#known].map(([directory, rest]) => ({ directory, ...rest }))
+      await file.writeFile(`${JSON.stringify({ format: 'plumbline-model-hashes', version: 1, hashes })}\n`)
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, this.#path)
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Changes when a file does, as far as the file system says. */
+async function stampOf(directory: string): Promise<string> {
+  const hash = createHash('sha256')
+  for (const name of await hashedFiles(directory)) {
+    const { size, mtimeMs, ino } = await stat(join(directory, name))
+    hash.update(`${name}\0${size}\0${mtimeMs}\0${ino}\n`)
+  }
+  return hash.digest('hex')
+}

@@ -1,0 +1,170 @@
+/**
+ * Jobs on the models of this machine: each model in a process of its own that stays warm, one line for all jobs.
+ *
+ *     const jobs = await LocalJobs.open({ dataDir })
+ *     const [model] = await jobs.models()
+ *     await jobs.run({ task: 'transcribe', model: model.sha256, input, parameters: {} }, { signal })
+ */
+import { availableParallelism, totalmem } from 'node:os'
+import { UserError } from '../../errors.js'
+import type { Logger } from '../../telemetry/logger.js'
+import { embedsFrom, type ModelCard } from '../catalogue/card.js'
+import { Catalogue } from '../catalogue/catalogue.js'
+import { ModelHashes } from '../catalogue/model-hash.js'
+import type { Job, JobAnswer, JobInput, JobSource, RunOptions, ServedModel } from '../job.js'
+import { unitOf } from '../units.js'
+import { JobQueue, type JobQueueOptions } from './job-queue.js'
+import { ModelPool, type ModelPoolOptions } from './model-pool.js'
+import { checkJob, type JobLimits, openingFor, runJob } from './run-job.js'
+
+export interface LocalJobsOptions
+  extends Partial<JobQueueOptions>,
+    Partial<ModelPoolOptions>,
+    Partial<JobLimits> {
+  readonly dataDir: string
+  /** Names of the catalogue; all unless given. */
+  readonly names?: readonly string[]
+  readonly log?: Logger
+}
+
+const MIB = 2 ** 20
+
+/** Half of the machine is for models; the access point's own work needs the rest. */
+const defaults = (): JobQueueOptions & ModelPoolOptions & JobLimits => ({
+  parallel: 1,
+  mostWaiting: 32,
+  mostBytes: 256 * MIB,
+  deadlineMs: 300_000,
+  memoryBytes: Math.floor(totalmem() / 2),
+  threads: availableParallelism(),
+  niceness: 10,
+  // Half an hour at 16 kHz is 58 MB.
+  mostSoundSeconds: 1800,
+  mostCharacters: 20_000,
+})
+
+export class LocalJobs implements JobSource {
+  readonly #options: LocalJobsOptions
+  readonly #limits: JobLimits
+  readonly #queue: JobQueue
+  readonly #pool: ModelPool
+  readonly #hashes: ModelHashes
+  #cards: ReadonlyMap<string, ModelCard> = new Map()
+
+  private constructor(options: LocalJobsOptions, hashes: ModelHashes) {
+    const all = { ...defaults(), ...options }
+    this.#options = options
+    this.#limits = all
+    this.#queue = new JobQueue(all)
+    this.#pool = new ModelPool(all)
+    this.#hashes = hashes
+  }
+
+  /** Reads no model yet. */
+  static async open(options: LocalJobsOptions): Promise<LocalJobs> {
+    return new LocalJobs(options, await ModelHashes.open(options.dataDir))
+  }
+
+  /** Jobs that wait or run. */
+  get length(): number {
+    return this.#queue.length
+  }
+
+  get retryAfterSeconds(): number {
+    return this.#queue.retryAfterSeconds
+  }
+
+  /**
+   * Those of the catalogue that jobs can be sent to, as it is now; images are no jobs yet. The first call hashes their
+   * files. @throws UserError BAD_CONFIG for a catalogue that is none, NOT_FOUND for a name that is not in it
+   */
+  async models(): Promise<readonly ServedModel[]> {
+    const { dataDir, names } = this.#options
+    const catalogue = await Catalogue.open(dataDir)
+    const chosen = names === undefined ? catalogue.list() : names.map((name) => catalogue.get(name))
+    const served: ServedModel[] = []
+    const cards = new Map<string, ModelCard>()
+    for (const card of chosen) {
+      if (card.task === 'embed' && embedsFrom(card) === 'image') continue
+      const sha256 = await this.#hashOf(card)
+      if (sha256 === undefined || cards.has(sha256)) continue
+      cards.set(sha256, card)
+      served.push(servedModel(card, sha256))
+    }
+    this.#cards = cards
+    return served
+  }
+
+  /** The catalogue's entry of a model that is served. @throws UserError NOT_FOUND */
+  async card(sha256: string): Promise<ModelCard> {
+    if (!this.#cards.has(sha256)) await this.models()
+    const card = this.#cards.get(sha256)
+    if (card !== undefined) return card
+    throw new UserError(`there is no model ${sha256.slice(0, 16)}`, {
+      code: 'NOT_FOUND',
+      remedy: 'ask which models there are',
+    })
+  }
+
+  /** `onText` is called once, with the whole text: it is certain when the model is through. */
+  async run(job: Job, { signal, onText }: Pick<RunOptions, 'signal' | 'onText'> = {}): Promise<JobAnswer> {
+    const card = await this.card(job.model)
+    checkJob(card, job, this.#limits)
+    const work = (either: AbortSignal): Promise<JobAnswer> =>
+      this.#pool.use(card, openingFor(card, job), async (model) => {
+        either.throwIfAborted()
+        const started = performance.now()
+        const output = await runJob(model, job, either)
+        return { output, runSeconds: (performance.now() - started) / 1000 }
+      })
+    const answer = await this.#queue.run(bytesOf(job.input), work, signal)
+    if (answer.output.kind === 'transcription') onText?.(answer.output.text)
+    return answer
+  }
+
+  /** Begins no job, and stops those that run where they are: the machine is needed. */
+  pause(): void {
+    this.#queue.pause()
+    this.#pool.suspend()
+  }
+
+  resume(): void {
+    this.#pool.resume()
+    this.#queue.resume()
+  }
+
+  async close(): Promise<void> {
+    this.#pool.resume()
+    const ended = this.#queue.close()
+    await this.#pool.close()
+    await ended
+  }
+
+  /** Undefined for a model whose files went away: it is missed when it is asked for. */
+  async #hashOf({ name, directory }: ModelCard): Promise<string | undefined> {
+    try {
+      return await this.#hashes.of(directory)
+    } catch (error) {
+      this.#options.log?.warn({ model: name, err: error }, 'the files of a model cannot be read')
+      return undefined
+    }
+  }
+}
+
+function servedModel(card: ModelCard, sha256: string): ServedModel {
+  const { name, task, languages, licence, addedAtMs } = card
+  return {
+    id: name,
+    sha256,
+    task,
+    languages,
+    licence,
+    unit: unitOf(task, embedsFrom(card)),
+    priceWeiPerUnit: 0n,
+    ownedBy: 'local',
+    addedAtMs,
+  }
+}
+
+const bytesOf = (input: JobInput): number =>
+  input.kind === 'sound' ? input.pcm16.length : Buffer.byteLength(input.text)

@@ -1,0 +1,148 @@
+/** Models that stay open between jobs, within a limit on memory: those used longest ago make room for others. */
+import { UserError } from '../../errors.js'
+import type { ModelCard } from '../catalogue/card.js'
+import type { EmbeddingOptions } from './embedding-service.js'
+import { LocalModel } from './local-model.js'
+
+export interface ModelPoolOptions {
+  /** All open models together. */
+  readonly memoryBytes: number
+  readonly threads: number
+  readonly niceness: number
+}
+
+/** What stays the same while a model is open. */
+export interface Opening {
+  readonly language?: string
+  readonly embedding?: EmbeddingOptions
+}
+
+interface Entry {
+  readonly card: ModelCard
+  readonly model: Promise<LocalModel>
+  users: number
+}
+
+const GIB = 2 ** 30
+const gib = (bytes: number): string => `${(bytes / GIB).toFixed(2)} GiB`
+
+export class ModelPool {
+  readonly #options: ModelPoolOptions
+  /** Those used longest ago first. */
+  readonly #entries = new Map<string, Entry>()
+  readonly #leaving = new Set<Promise<void>>()
+  #isSuspended = false
+  #isClosed = false
+
+  constructor(options: ModelPoolOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Opens it unless it is open.
+   * @throws UserError UNAVAILABLE with have and need where it never fits; BUSY where it does not fit beside those in use
+   */
+  async use<T>(card: ModelCard, opening: Opening, work: (model: LocalModel) => Promise<T>): Promise<T> {
+    const entry = await this.#take(card, opening)
+    try {
+      return await work(await entry.model)
+    } finally {
+      entry.users--
+    }
+  }
+
+  /** Stops the processes of all models where they are, and of those that open meanwhile. */
+  suspend(): void {
+    this.#isSuspended = true
+    this.#each((model) => model.suspend())
+  }
+
+  resume(): void {
+    this.#isSuspended = false
+    this.#each((model) => model.resume())
+  }
+
+  /** What runs gets a moment's grace. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.resume()
+    for (const key of [...this.#entries.keys()]) this.#evict(key)
+    await Promise.all(this.#leaving)
+  }
+
+  async #take(card: ModelCard, opening: Opening): Promise<Entry> {
+    const key = JSON.stringify([card.directory, opening])
+    const known = this.#entries.get(key)
+    if (known !== undefined) {
+      known.users++
+      this.#entries.delete(key)
+      this.#entries.set(key, known)
+      return known
+    }
+    await this.#makeRoom(card)
+    const again = this.#entries.get(key)
+    if (again !== undefined) {
+      again.users++
+      return again
+    }
+    if (this.#isClosed) throw new UserError('the models of this machine are closed', { code: 'UNAVAILABLE' })
+    const { threads, niceness } = this.#options
+    const memoryBytes = card.memoryBytes
+    const model = LocalModel.open(card, { threads, niceness, memoryBytes, ...opening })
+    const entry: Entry = { card, model, users: 1 }
+    this.#entries.set(key, entry)
+    model.then(
+      (opened) => {
+        if (this.#isSuspended) opened.suspend()
+      },
+      () => {
+        if (this.#entries.get(key) === entry) this.#entries.delete(key)
+      },
+    )
+    return entry
+  }
+
+  async #makeRoom(card: ModelCard): Promise<void> {
+    const { memoryBytes } = this.#options
+    if (card.memoryBytes > memoryBytes)
+      throw new UserError(
+        `${card.name} does not fit: have ${gib(memoryBytes)}, need ${gib(card.memoryBytes)}`,
+        {
+          code: 'UNAVAILABLE',
+          remedy: 'raise the limit on memory, or use a smaller model',
+          details: { haveBytes: memoryBytes, needBytes: card.memoryBytes },
+        },
+      )
+    for (const [key, { users }] of [...this.#entries]) {
+      if (this.#usedBytes() + card.memoryBytes <= memoryBytes) break
+      if (users === 0) this.#evict(key)
+    }
+    await Promise.all(this.#leaving)
+    if (this.#usedBytes() + card.memoryBytes > memoryBytes)
+      throw new UserError(`${card.name} does not fit beside the models that are in use`, {
+        code: 'BUSY',
+        remedy: 'try again in a moment, or raise the limit on memory',
+        details: { retryAfterSeconds: 1 },
+      })
+  }
+
+  #usedBytes(): number {
+    return [...this.#entries.values()].reduce((sum, { card }) => sum + card.memoryBytes, 0)
+  }
+
+  #evict(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#entries.delete(key)
+    const leaving = entry.model.then(
+      (model) => model.close(),
+      () => undefined,
+    )
+    this.#leaving.add(leaving)
+    void leaving.finally(() => this.#leaving.delete(leaving))
+  }
+
+  #each(act: (model: LocalModel) => void): void {
+    for (const { model } of this.#entries.values()) model.then(act, () => undefined)
+  }
+}

@@ -1,0 +1,117 @@
+/** One job on an open model: what is asked in the words of job.ts, in those of the model's own process. */
+import { UserError } from '../../errors.js'
+import { pcm16Of, samplesOfPcm16 } from '../../ml/audio/pcm16.js'
+import { embedsFrom, type ModelCard } from '../catalogue/card.js'
+import type { Job, JobOutput, SoundInput } from '../job.js'
+import type { LocalModel } from './local-model.js'
+import type { Opening } from './model-pool.js'
+import type { Sound } from './speech-service.js'
+
+export interface JobLimits {
+  readonly mostSoundSeconds: number
+  readonly mostCharacters: number
+}
+
+const LEAST_RATE = 4000
+const MOST_RATE = 192_000
+/** What a translating decoder has positions for. */
+const MOST_TRANSLATED_SECONDS = 60
+const LEAST_SPEED = 0.25
+const MOST_SPEED = 4
+const BYTES_A_SAMPLE = 2
+
+const bad = (message: string, remedy: string): UserError =>
+  new UserError(message, { code: 'BAD_ARGUMENT', remedy })
+
+/** Before it waits in line. @throws UserError BAD_ARGUMENT */
+export function checkJob(card: ModelCard, job: Job, limits: JobLimits): void {
+  const { task, input, parameters } = job
+  if (task !== card.task) throw bad(`${card.name} does not ${task}`, `it is a model to ${card.task}`)
+  const wanted = task === 'speak' || (task === 'embed' && embedsFrom(card) === 'text') ? 'text' : 'sound'
+  if (input.kind !== wanted) throw bad(`${card.name} takes no ${input.kind}`, `send a ${wanted}`)
+  if (input.kind === 'sound')
+    checkSound(input, task === 'translate' ? MOST_TRANSLATED_SECONDS : limits.mostSoundSeconds)
+  else if (input.text.length > limits.mostCharacters)
+    throw bad(`the text has ${input.text.length} characters`, `send at most ${limits.mostCharacters}`)
+  else if (input.text.trim() === '') throw bad('the text is empty', 'send some')
+  const { language, dictation, speed } = parameters
+  if (language !== undefined && card.languages.length > 0 && !card.languages.includes(language))
+    throw bad(`${card.name} does not know the language "${language}"`, `it knows ${someOf(card.languages)}`)
+  if (dictation === true && card.family !== 'asr-small')
+    throw bad(`${card.name} has no dictation`, 'leave it out, or use asr-small')
+  if (speed !== undefined && !(speed >= LEAST_SPEED && speed <= MOST_SPEED))
+    throw bad(`a speed of ${speed}`, `choose one from ${LEAST_SPEED} to ${MOST_SPEED}`)
+}
+
+function checkSound({ sampleRate, pcm16 }: SoundInput, mostSeconds: number): void {
+  if (!(Number.isInteger(sampleRate) && sampleRate >= LEAST_RATE && sampleRate <= MOST_RATE))
+    throw bad(`a sample rate of ${sampleRate} Hz`, `send sound of ${LEAST_RATE} to ${MOST_RATE} Hz`)
+  if (pcm16.length === 0 || pcm16.length % BYTES_A_SAMPLE !== 0)
+    throw bad(`${pcm16.length} bytes of sound`, 'send whole 16-bit samples')
+  const seconds = pcm16.length / BYTES_A_SAMPLE / sampleRate
+  if (seconds > mostSeconds)
+    throw bad(`the sound lasts ${seconds.toFixed(1)} s`, `send at most ${mostSeconds} s at once`)
+}
+
+const SHOWN = 20
+const someOf = (all: readonly string[]): string =>
+  all.length > SHOWN ? `${all.slice(0, SHOWN).join(', ')} ... (${all.length})` : all.join(', ')
+
+/** How the model must be open for a job. */
+export function openingFor(card: ModelCard, { task, parameters }: Job): Opening {
+  const { language } = parameters
+  const input = embedsFrom(card)
+  if (task === 'embed' && input !== undefined) return { embedding: { input } }
+  // A model of one language needs no telling; ours has but one vocabulary.
+  return task === 'transcribe' && language !== undefined && card.languages.length > 1 ? { language } : {}
+}
+
+/** @param signal ends the process where the model does not come back in time */
+export async function runJob(
+  model: LocalModel,
+  { task, input, parameters }: Job,
+  signal: AbortSignal,
+): Promise<JobOutput> {
+  if (input.kind === 'text') {
+    if (task === 'embed') {
+      const { values } = await model.embed({ content: input.text, form: 'vector' }, signal)
+      return { kind: 'vector', values }
+    }
+    return speak(model, input.text, parameters.speed, signal)
+  }
+  const sound: Sound = { samples: samplesOfPcm16(input.pcm16), sampleRate: input.sampleRate }
+  switch (task) {
+    case 'transcribe': {
+      const hearing = parameters.dictation === true ? { dictation: true } : {}
+      const { text, words, language } = await model.transcribe(sound, signal, hearing)
+      return { kind: 'transcription', text, words, language }
+    }
+    case 'identify':
+      return { kind: 'labels', labels: (await model.identify(sound, signal)).labels }
+    case 'translate':
+      return {
+        kind: 'translation',
+        text: (await model.translate(sound, parameters.targetLanguage, signal)).text,
+      }
+    case 'embed': {
+      const { values } = await model.embed({ content: sound, form: 'vector' }, signal)
+      return { kind: 'vector', values }
+    }
+    case 'speak':
+      throw bad('a voice takes no sound', 'send a text')
+  }
+}
+
+async function speak(
+  model: LocalModel,
+  text: string,
+  speed: number | undefined,
+  signal: AbortSignal,
+): Promise<JobOutput> {
+  const { pieces, sampleRate } = await model.planSpeech(text, signal)
+  const options = speed === undefined ? { speaker: 0, seed: 0 } : { speaker: 0, seed: 0, speakingRate: speed }
+  const sounds: Uint8Array[] = []
+  for (const [index, piece] of pieces.entries())
+    sounds.push(pcm16Of(await model.speak({ piece, index, options }, signal)))
+  return { kind: 'speech', sampleRate, pcm16: new Uint8Array(Buffer.concat(sounds)) }
+}

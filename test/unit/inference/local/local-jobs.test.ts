@@ -1,0 +1,121 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { getPriority, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Job, SoundInput } from '../../../../src/inference/job.js'
+import { LocalJobs } from '../../../../src/inference/local/local-jobs.js'
+import { pcm16Of } from '../../../../src/ml/audio/pcm16.js'
+import { readWav } from '../../../../src/ml/audio/wav-read.js'
+
+const SLOW = 120_000
+const NICENESS = 5
+
+/** Those this process started and that are there now. */
+function children(): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const [, parent] = / \S (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+        return (
+          Number(parent) === process.pid &&
+          readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('child-main')
+        )
+      } catch {
+        return false
+      }
+    })
+}
+const stateOf = (pid: number): string =>
+  /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? ''
+
+async function eventually(check: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 600 && !check(); tries++) await new Promise((tick) => setTimeout(tick, 100))
+  expect(check()).toBe(true)
+}
+
+describe.skipIf(process.platform !== 'linux')('jobs on models of this machine', () => {
+  let dataDir: string
+  let jobs: LocalJobs
+  let job: Job
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'local-jobs-'))
+    jobs = await LocalJobs.open({ dataDir, names: ['asr-small'], niceness: NICENESS, threads: 1 })
+    const [model] = await jobs.models()
+    const wav = readWav(await readFile('test/fixtures/speech/accept-this-call.wav'))
+    const [samples = new Float32Array(0)] = wav.channels
+    const input: SoundInput = { kind: 'sound', sampleRate: wav.sampleRate, pcm16: pcm16Of(samples) }
+    job = { task: 'transcribe', model: model?.sha256 ?? '', input, parameters: {} }
+  })
+  afterAll(async () => {
+    await jobs.close()
+    await rm(dataDir, { recursive: true })
+    expect(children()).toEqual([])
+  })
+
+  it('a job runs in a niced process that stays warm, and a killed one costs one job', {
+    timeout: SLOW,
+  }, async () => {
+    const heard: string[] = []
+    const { output, runSeconds } = await jobs.run(job, { onText: (text) => heard.push(text) })
+    expect(output).toMatchObject({ kind: 'transcription', language: 'en' })
+    expect(heard).toEqual([output.kind === 'transcription' ? output.text : ''])
+    expect(output.kind === 'transcription' ? output.text : '').toMatch(/accept/)
+    expect(runSeconds).toBeGreaterThan(0)
+    const [pid = 0, ...others] = children()
+    expect(others).toEqual([])
+    expect(getPriority(pid)).toBe(Math.min(19, getPriority() + NICENESS))
+    await jobs.run(job)
+    expect(children()).toEqual([pid])
+
+    const doomed = jobs.run(job)
+    const next = jobs.run(job)
+    await new Promise((tick) => setImmediate(tick))
+    process.kill(pid, 'SIGKILL')
+    await expect(doomed).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(await next).toMatchObject({ output })
+  })
+
+  it('stands still while it is paused', { timeout: SLOW }, async () => {
+    await jobs.run(job)
+    const [pid = 0] = children()
+    jobs.pause()
+    await eventually(() => stateOf(pid) === 'T')
+    let done = false
+    const waiting = jobs.run(job).then(() => {
+      done = true
+    })
+    await new Promise((tick) => setTimeout(tick, 200))
+    expect(done).toBe(false)
+    expect(jobs.length).toBe(1)
+    jobs.resume()
+    await waiting
+  })
+
+  it('refuses what is no job for the model', async () => {
+    const text = { kind: 'text', text: 'hello' } as const
+    const sound = job.input as SoundInput
+    for (const [wrong, code] of [
+      [{ ...job, model: '00'.repeat(32) }, 'NOT_FOUND'],
+      [{ ...job, input: text }, 'BAD_ARGUMENT'],
+      [{ ...job, task: 'speak' }, 'BAD_ARGUMENT'],
+      [{ ...job, parameters: { language: 'tlh' } }, 'BAD_ARGUMENT'],
+      [{ ...job, input: { ...sound, sampleRate: 0 } }, 'BAD_ARGUMENT'],
+      [{ ...job, input: { ...sound, pcm16: new Uint8Array(3) } }, 'BAD_ARGUMENT'],
+      [
+        { ...job, input: { ...sound, pcm16: new Uint8Array(2 * 4000 * 1801), sampleRate: 4000 } },
+        'BAD_ARGUMENT',
+      ],
+    ] as const)
+      await expect(jobs.run(wrong)).rejects.toMatchObject({ code })
+  })
+
+  it('a model that does not fit is refused before it is loaded', async () => {
+    const small = await LocalJobs.open({ dataDir, names: ['asr-small'], memoryBytes: 1000 })
+    await expect(small.run(job)).rejects.toMatchObject({ code: 'UNAVAILABLE', details: { haveBytes: 1000 } })
+    await small.close()
+  })
+})
