@@ -3,6 +3,7 @@
 import { formatEther } from '../chain/ether.js'
 import { QUALITY_FLAGS } from '../pob/flags.js'
 import type { MeasureResult, Settlement } from '../roles/measure-result.js'
+import type { Telemetry } from '../roles/telemetry.js'
 import {
   formatBytes,
   formatDuration,
@@ -65,6 +66,7 @@ export function measureSummary(
       `round trip ${formatMs(rttMs.min)} at least, ${formatMs(rttMs.median)} at the median; ` +
         `jitter ${formatMs(result.jitterMs)}, loss ${result.lossPct} % (20 % more than the claim is offered)`,
     ),
+    ...telemetryRows(result.telemetry),
     row('Challengers', `${accepted} of ${faultTolerance.n} sent and proved their traffic`),
     ...troubled.map((challenger) => row('', `${challenger.peerId}: ${challenger.flags.join(', ')}`)),
     row('Profile', `${result.profile}; rates of ${layerName(result.layer)}`),
@@ -80,6 +82,26 @@ export function measureSummary(
     `  Transcript    ${printable(transcript.path)}`,
     `  Check it      ${verifyCommand}`,
   ].join('\n')
+}
+
+/** Beside the proof, and marked so. */
+function telemetryRows({ latency, delayVariationMs, reordering }: Telemetry): string[] {
+  const { idle, loaded, increaseMs, grade, rpm } = latency
+  const order = `reordered ${reordering.reorderedPct} %${reordering.maxExtent === 0 ? '' : `, by up to ${plural(reordering.maxExtent, 'place')}`}`
+  const variation =
+    delayVariationMs === null
+      ? ''
+      : `delay variation ${formatMs(delayVariationMs.median)}, 95 % below ${formatMs(delayVariationMs.p95)}; `
+  const remark = 'as the prover tells it; not guaranteed'
+  if (idle === null || loaded === null) return [row('Telemetry', `${variation}${order} (${remark})`)]
+  return [
+    row(
+      'Latency',
+      `${formatMs(idle.medianMs)} idle, ${formatMs(loaded.medianMs)} under load (+${formatMs(increaseMs ?? 0)}): ` +
+        `bufferbloat ${grade}, ${rpm} RPM; probes lost ${idle.lossPct} % idle, ${loaded.lossPct} % under load`,
+    ),
+    row('', `${variation}${order} (${remark})`),
+  ]
 }
 
 function settlementRows(settlement: Settlement): string[] {

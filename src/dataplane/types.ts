@@ -146,6 +146,8 @@ export interface ProbeResult {
   readonly rttMedianMicros: number
   /** Mean absolute difference of consecutive round-trip times (RFC 3550 in spirit). */
   readonly jitterMicros: number
+  /** Of every probe in the order of sending; 0 for one that was lost. */
+  readonly rttMicros: readonly number[]
 }
 
 export interface SlotMember {
@@ -214,6 +216,13 @@ export interface SlotStatistics {
   readonly jitterMicros: number
   /** Packets that arrived after one with a higher sequence. */
   readonly reordered: number
+  /** Absolute differences of neighbours' one-way delays (RFC 3393); the mean of the members. */
+  readonly variationMedianMicros: number
+  readonly variationP95Micros: number
+  /** By how much the delay has grown from the first tenth of the packets to the last; the mean of the members. */
+  readonly delayGrowthMicros: number
+  /** Round trips of the probes sent in the second half of the slot, per member in team order; 0 for a lost one. */
+  readonly loadedMicros: readonly (readonly number[])[]
   /** Share of the slot in which the worker was busy, 0..1: near 1 means the box limits, not the link. */
   readonly busyShare: number
   /** Arrivals in ten equal parts of the span, for progress and burst detection. */

@@ -74,10 +74,14 @@ function message<Q, R>(
   }
 }
 
+const MAX_PROBES = 64
+const roundTripMicros = integer({ max: 60_000_000 })
 const pathReport = object({
   ready: integer({ min: 0, max: 1 }),
   rttMicros: integer({ max: 60_000_000 }),
   jitterMicros: integer({ max: 60_000_000 }),
+  /** Of each probe, in the order of sending; 0 for a lost one. */
+  idleMicros: optional(array(roundTripMicros, { max: MAX_PROBES })),
   reason: optional(text({ max: 200 })),
 })
 export type PathReport = Infer<typeof pathReport>
@@ -92,6 +96,10 @@ export const slotStatisticsSchema = object({
   reordered: integer({ max: 1e9 }),
   busyPermille: integer({ max: 1000 }),
   kernelTimestamps: integer({ max: 1 }),
+  variationMedianMicros: optional(roundTripMicros),
+  variationP95Micros: optional(roundTripMicros),
+  /** Round trips under load, per member of the team; 0 for a lost probe. */
+  loadedMicros: optional(array(array(roundTripMicros, { max: MAX_PROBES }), { max: MAX_COMMITTEE })),
 })
 export type ReportedStatistics = Infer<typeof slotStatisticsSchema>
 

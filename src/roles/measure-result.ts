@@ -9,6 +9,7 @@ import { PACKET_BYTES } from '../pob/constants.js'
 import type { QualityFlag } from '../pob/flags.js'
 import type { ProfileName } from '../pob/request.js'
 import type { ChallengeOutcome } from './coordinator.js'
+import { type Telemetry, telemetryOf } from './telemetry.js'
 
 /** The prover's worker was busy for more than this share of the slots: its box may be the limit. */
 const CPU_LIMITED_PERMILLE = 950
@@ -45,6 +46,7 @@ export interface MeasureResult {
   readonly lossPct: number
   readonly rttMs: { readonly min: number; readonly median: number }
   readonly jitterMs: number
+  readonly telemetry: Telemetry
   readonly challengers: readonly ChallengerReport[]
   readonly faultTolerance: {
     readonly n: number
@@ -177,6 +179,7 @@ export function measureResult(outcome: ChallengeOutcome, context: ResultContext)
       median: round(medianRoundTripMicros(assessment) / 1000, 3),
     },
     jitterMs: round(mean(statistics.map((slot) => slot.jitterMicros)) / 1000, 3),
+    telemetry: telemetryOf(outcome),
     challengers: plan.committee.map((key, index) => challengerReport(outcome, key, index)),
     faultTolerance: {
       n: plan.committee.length,

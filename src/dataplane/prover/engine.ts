@@ -110,7 +110,7 @@ export class ProverEngine implements Engine {
   tick(now: number): void {
     const slot = this.#slot
     if (slot !== undefined) {
-      slot.tick(now)
+      if (slot.tick(now)) this.#schedulePaths()
       if (slot.done) {
         this.#slot = undefined
         this.#outbox.reply(slot.id, slot.capture())

@@ -17,6 +17,7 @@ import type { Counters } from '../counters.js'
 import type { ConsentGrant, ProbeOptions } from '../messages.js'
 import { sealedDatagram } from '../seal.js'
 import type { Outbox, Remote, Transport } from '../transport.js'
+import type { ProbeResult } from '../types.js'
 import { ProbeRun } from './probe-run.js'
 import type { SlotMember } from './slot-member.js'
 
@@ -57,6 +58,8 @@ export class Path {
   #consentBytes: Uint8Array | undefined
   #exchange: Exchange | undefined
   #probes: ProbeRun | undefined
+  /** Those of the last slot: nobody waits for them. */
+  #slotProbes: ProbeRun | undefined
   #probeCounter = 0
   #keepaliveCounter = 0
   #nextKeepalive = Number.POSITIVE_INFINITY
@@ -118,8 +121,20 @@ export class Path {
   probe(id: number, options: ProbeOptions, now: number): void {
     if (this.#probes !== undefined)
       throw new UserError('this session is being probed already', { code: 'BUSY' })
-    this.#probes = new ProbeRun(id, options, this.#probeCounter, now)
+    this.#beginProbes(options, now, (result) => this.#modules.outbox.reply(id, result))
+  }
+
+  /** Probes beside a train, in place of those of an earlier one; none where somebody waits for others on this path. */
+  probeInSlot(options: ProbeOptions, now: number): ProbeRun | undefined {
+    if (this.#probes !== undefined && this.#probes !== this.#slotProbes) return undefined
+    this.#slotProbes = this.#beginProbes(options, now, () => undefined)
+    return this.#slotProbes
+  }
+
+  #beginProbes(options: ProbeOptions, now: number, onEnd: (result: ProbeResult) => void): ProbeRun {
+    this.#probes = new ProbeRun(options, this.#probeCounter, now, onEnd)
     this.#probeCounter += options.count
+    return this.#probes
   }
 
   #begin(id: number, type: DatagramTypeNumber, bytes: Uint8Array, now: number, deadlineMs: number): void {
@@ -148,7 +163,7 @@ export class Path {
         this.send(DatagramType.probeClose, close.sequence, close.body)
       if (probes.isOver(now)) {
         this.#probes = undefined
-        this.#modules.outbox.reply(probes.id, probes.result())
+        probes.onEnd(probes.result())
       }
     }
     if (now >= this.#nextKeepalive) {

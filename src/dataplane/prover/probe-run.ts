@@ -6,6 +6,8 @@ import type { ProbeResult } from '../types.js'
 const LEAST_WAIT_MICROS = 200_000
 const MOST_WAIT_MICROS = 1_000_000
 const WAIT_FACTOR = 4
+/** In the middle of a run a probe counts as lost only after this long, and after the longest round trip seen. */
+const LEAST_PATIENCE_MICROS = 30_000
 
 interface Close {
   readonly at: number
@@ -14,7 +16,6 @@ interface Close {
 }
 
 export class ProbeRun {
-  readonly id: number
   readonly #options: ProbeOptions
   readonly #first: number
   readonly #sentAt: Float64Array
@@ -26,9 +27,16 @@ export class ProbeRun {
   #lastSend: number
   #closes: Close[] = []
 
-  /** @param first sequence of its first probe. */
-  constructor(id: number, options: ProbeOptions, first: number, now: number) {
-    this.id = id
+  /**
+   * @param first sequence of its first probe.
+   * @param onEnd told once, when all were answered or nothing is waited for any more.
+   */
+  constructor(
+    options: ProbeOptions,
+    first: number,
+    now: number,
+    readonly onEnd: (result: ProbeResult) => void,
+  ) {
     this.#options = options
     this.#first = first
     this.#sentAt = new Float64Array(options.count)
@@ -87,6 +95,13 @@ export class ProbeRun {
     return this.#lastSend + Math.min(MOST_WAIT_MICROS, Math.max(LEAST_WAIT_MICROS, wait))
   }
 
+  /** Round trips so far, in the order of sending; 0 for what is lost. Those that may yet be answered are left out. */
+  soFar(now: number): number[] {
+    const sent = [...this.#rtts.subarray(0, this.#sent)]
+    const patience = sent.reduce((longest, rtt) => Math.max(longest, rtt), LEAST_PATIENCE_MICROS)
+    return sent.filter((rtt, i) => rtt > 0 || now - (this.#sentAt[i] ?? 0) > patience).map(Math.ceil)
+  }
+
   result(): ProbeResult {
     const rtts = [...this.#rtts].filter((rtt) => rtt > 0)
     const sorted = [...rtts].sort((a, b) => a - b)
@@ -98,6 +113,7 @@ export class ProbeRun {
       rttMinMicros: Math.ceil(sorted[0] ?? 0),
       rttMedianMicros: Math.ceil(sorted[sorted.length >>> 1] ?? 0),
       jitterMicros: Math.round(variation / Math.max(1, rtts.length - 1)),
+      rttMicros: [...this.#rtts.subarray(0, this.#sent)].map(Math.ceil),
     }
   }
 }

@@ -10,6 +10,7 @@ import { dropsPacket, rootFor } from '../behaviour.js'
 import type { CapturedAck, SlotCapture, SlotOrder } from '../types.js'
 import type { Path } from './path.js'
 import { Phantoms } from './phantoms.js'
+import type { ProbeRun } from './probe-run.js'
 import { SlotMember } from './slot-member.js'
 import { slotStatistics } from './slot-statistics.js'
 
@@ -31,6 +32,13 @@ const SILENT_ACK_STEPS = 5
 const LAST_ACK_REPEATS_MICROS: readonly number[] = [2000, 8000]
 /** Where no ack is near, arrivals wait in the kernel for this long: one wake-up for all of them. */
 const COALESCE_MICROS = 500
+/**
+ * Probes under load leave in the second half of the slot, when a queue has had time to build up: one each ten
+ * milliseconds, or sixteen in all of a long slot.
+ */
+const PROBES_FROM_TAU_SHARE = 0.5
+const LEAST_PROBE_STEP_MICROS = 10_000
+const MAX_SLOT_PROBES = 16
 
 interface Go {
   readonly at: number
@@ -82,6 +90,9 @@ export class SlotRun {
   #waitedAtFirst = 0
   readonly #overflowAtStart: number
   #busyShare = 0
+  #probesAt = Number.POSITIVE_INFINITY
+  #probeRuns: readonly (ProbeRun | undefined)[] = []
+  #endedAt = 0
 
   /** `paths` are those of order.members, in the same order. */
   constructor(
@@ -151,15 +162,28 @@ export class SlotRun {
     this.#first = arrivalMicros
     this.#nextAck = arrivalMicros + FIRST_ACK_TAU_SHARE * this.#order.tauMicros
     this.#waitedAtFirst = this.#modules.waitedMicros()
+    this.#probesAt = arrivalMicros + PROBES_FROM_TAU_SHARE * this.#order.tauMicros
   }
 
-  tick(now: number): void {
+  /** True where the paths have something new to do. */
+  tick(now: number): boolean {
     while (this.#goes.length > 0 && (this.#goes[0]?.at ?? 0) <= now) this.#sendGo(this.#goes.shift(), now)
     if (this.#held.length > 0) this.#releaseHeld(now)
     if (this.#state === 'running') {
       if (this.#phantoms !== undefined && !Number.isNaN(this.#first)) this.#addPhantoms(now)
       this.#coalesceUntil = Math.min(this.#nextAck, now + COALESCE_MICROS, this.#endDue())
     } else if (this.#state === 'closing') this.#close(now)
+    if (this.#state !== 'running' || now < this.#probesAt) return false
+    this.#probesAt = Number.POSITIVE_INFINITY
+    this.#probe(now)
+    return true
+  }
+
+  #probe(now: number): void {
+    const spanMicros = (1 - PROBES_FROM_TAU_SHARE) * this.#order.tauMicros
+    const count = Math.min(MAX_SLOT_PROBES, Math.ceil(spanMicros / LEAST_PROBE_STEP_MICROS))
+    const options = { count, intervalMs: spanMicros / count / 1000 }
+    this.#probeRuns = this.#paths.map((path) => path?.probeInSlot(options, now))
   }
 
   /**
@@ -195,7 +219,7 @@ export class SlotRun {
     if (this.#state === 'closing') return Math.min(due, this.#repeats[0] ?? 0)
     due = Math.min(due, this.#endDue())
     if (Number.isNaN(this.#first)) return due
-    due = Math.min(due, this.#tailDue())
+    due = Math.min(due, this.#tailDue(), this.#probesAt)
     if (this.#phantoms !== undefined) due = Math.min(due, this.#first + this.#phantoms.nextAfterMicros)
     return this.#modules.coalesces ? Math.min(due, this.#coalesceUntil) : due
   }
@@ -267,6 +291,7 @@ export class SlotRun {
   /** The last ack (where the one before does not cover all), and its repeats. */
   #finish(now: number): void {
     this.#state = 'closing'
+    this.#endedAt = now
     if (!Number.isNaN(this.#first)) {
       const waited = this.#modules.waitedMicros() - this.#waitedAtFirst
       this.#busyShare = 1 - waited / Math.max(1, now - this.#first)
@@ -289,6 +314,8 @@ export class SlotRun {
       orders: this.#members.map((member) => member.order()),
       statistics: slotStatistics({
         members: this.#members,
+        tauMicros: this.#order.tauMicros,
+        loadedMicros: this.#members.map((_, i) => this.#probeRuns[i]?.soFar(this.#endedAt) ?? []),
         overflow: this.#modules.overflow() - this.#overflowAtStart,
         busyShare: this.#busyShare,
       }),

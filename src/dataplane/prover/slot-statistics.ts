@@ -1,4 +1,6 @@
 /** Figures of a slot for people and flags; nothing of the proof depends on them. */
+import { decodeOrder } from '../../pob/arrival-order.js'
+import { type DelayVariation, delayVariation } from '../../pob/telemetry/delay-variation.js'
 import type { SlotStatistics } from '../types.js'
 import type { SlotMember } from './slot-member.js'
 
@@ -6,6 +8,9 @@ const PARTS = 10
 
 export interface SlotMeasure {
   readonly members: readonly SlotMember[]
+  readonly tauMicros: number
+  /** Per member. */
+  readonly loadedMicros: readonly (readonly number[])[]
   readonly overflow: number
   /** 0..1. */
   readonly busyShare: number
@@ -32,6 +37,11 @@ export function slotStatistics(measure: SlotMeasure): SlotStatistics {
   const sum = (of: (member: SlotMember) => number): number =>
     members.reduce((total, member) => total + of(member), 0)
   const jitters = members.filter((member) => member.count > 2).map((member) => gapJitter(member.arrivals()))
+  const variations = members.flatMap((member) =>
+    member.count > 1 ? [variationOf(member, measure.tauMicros)] : [],
+  )
+  const average = (of: (variation: DelayVariation) => number): number =>
+    Math.round(variations.reduce((total, each) => total + of(each), 0) / Math.max(1, variations.length))
   return {
     packets: sum((member) => member.count),
     duplicates: sum((member) => member.duplicates),
@@ -42,9 +52,20 @@ export function slotStatistics(measure: SlotMeasure): SlotStatistics {
       jitters.reduce((total, jitter) => total + jitter, 0) / Math.max(1, jitters.length),
     ),
     reordered: sum((member) => member.reordered),
+    variationMedianMicros: average((each) => each.medianMicros),
+    variationP95Micros: average((each) => each.p95Micros),
+    delayGrowthMicros: average((each) => each.growthMicros),
+    loadedMicros: measure.loadedMicros,
     busyShare: Math.min(1, Math.max(0, measure.busyShare)),
     deciles,
   }
+}
+
+/** Packets are due in equal steps over tau. */
+function variationOf(member: SlotMember, tauMicros: number): DelayVariation {
+  const { packetCount } = member
+  const runs = decodeOrder(member.order(), packetCount)
+  return delayVariation(runs, member.arrivals(), packetCount, tauMicros / packetCount)
 }
 
 /** Mean absolute deviation of the gaps between arrivals from their median. */

@@ -7,9 +7,9 @@ import { digestsOf, type Request } from '../../pob/request.js'
 import type { SlotRecord } from '../../pob/slot.js'
 import type { ChallengeDigests } from '../../pob/structures.js'
 import { askAgain } from '../ask-again.js'
-import type { PlanBody, ReportedStatistics } from '../control-messages.js'
+import type { PlanBody } from '../control-messages.js'
 import type { PeerTarget } from '../modules.js'
-import type { ChallengeOrder, CoordinatorModules, ProgressEvent } from './types.js'
+import type { ChallengeOrder, CoordinatorModules, ProgressEvent, SlotReport } from './types.js'
 
 /** Members that failed to answer the step before get less time, so that a few silent ones cost seconds, not minutes. */
 const SUSPECT_DEADLINE_MS = 1_500
@@ -27,7 +27,7 @@ export class CoordinatorRun {
   readonly untold = new Set<number>()
   /** Slots assessed once are not recomputed. */
   readonly outcomes: OutcomeCache = new WeakMap()
-  readonly statistics: ReportedStatistics[] = []
+  readonly statistics: SlotReport[] = []
   readonly slots: SlotRecord[] = []
   readonly digests: ChallengeDigests
   committee: Committee | undefined

@@ -51,7 +51,7 @@ export async function runSlot(
     const body = { challengeId, ...id, commitments }
     const answer = await control.request(run.order.prover, SLOT_MESSAGE, body, run.options())
     capture = answer.capture
-    run.statistics.push(answer.statistics)
+    run.statistics.push({ ...answer.statistics, slot })
   } catch (error) {
     if (run.signal?.aborted) throw error
     noteFailure(run, error)

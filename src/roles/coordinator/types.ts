@@ -67,6 +67,9 @@ export type ProgressEvent =
   | { readonly event: 'voted'; readonly votes: number; readonly needed: number }
   | { readonly event: 'signed'; readonly signatures: number; readonly needed: number }
 
+/** What a prover says of one attempt at a slot. */
+export type SlotReport = ReportedStatistics & { readonly slot: number }
+
 export interface ChallengeOutcome {
   readonly challengeId: Uint8Array
   readonly request: Request
@@ -77,7 +80,7 @@ export interface ChallengeOutcome {
   readonly evidenceHash: Uint8Array
   readonly transcript: Uint8Array
   readonly paths: readonly PathReport[]
-  readonly statistics: readonly ReportedStatistics[]
+  readonly statistics: readonly SlotReport[]
   /** Over the result, by member; null for who did not sign. */
   readonly signatures: readonly (Uint8Array | null)[]
   readonly durationMs: number

@@ -85,5 +85,10 @@ async function openPath(
   if (probes.received === 0) throw new Error('no probe came back')
   const rttMicros = Math.round(probes.rttMinMicros)
   challenge.paths.set(index, { sessionId: session.sessionId, rttMicros })
-  return { ready: 1, rttMicros, jitterMicros: Math.round(probes.jitterMicros) }
+  return {
+    ready: 1,
+    rttMicros,
+    jitterMicros: Math.round(probes.jitterMicros),
+    idleMicros: probes.rttMicros,
+  }
 }

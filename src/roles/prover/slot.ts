@@ -105,5 +105,8 @@ function reported({ statistics }: SlotCapture, plane: ProverPlane): ReportedStat
     reordered: statistics.reordered,
     busyPermille: Math.min(1000, Math.round(statistics.busyShare * 1000)),
     kernelTimestamps: plane.backend.timestamps === 'kernel' ? 1 : 0,
+    variationMedianMicros: Math.round(statistics.variationMedianMicros),
+    variationP95Micros: Math.round(statistics.variationP95Micros),
+    loadedMicros: statistics.loadedMicros,
   }
 }

@@ -32,6 +32,18 @@ const RESULT: MeasureResult = {
   lossPct: 17.1,
   rttMs: { min: 4.2, median: 18.25 },
   jitterMs: 0.21,
+  telemetry: {
+    guaranteed: false,
+    latency: {
+      idle: { samples: 80, lossPct: 0, minMs: 4.1, medianMs: 18.2, p95Ms: 30.4, variationMs: 0.4 },
+      loaded: { samples: 50, lossPct: 12.5, minMs: 30, medianMs: 61.4, p95Ms: 90, variationMs: 2 },
+      increaseMs: 43.2,
+      grade: 'B',
+      rpm: 970,
+    },
+    delayVariationMs: { median: 0.08, p95: 0.94 },
+    reordering: { reorderedPct: 0.012, maxExtent: 3 },
+  },
   challengers: Array.from({ length: 10 }, (_, i) => ({
     peerId: PEER,
     address: '0xD48588F50b0ed84d296a32e61aFcCB5F8DD90dC5',
