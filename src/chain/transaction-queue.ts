@@ -5,35 +5,22 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  type Hex,
-  keccak256,
-  type LocalAccount,
-  type PublicClient,
-  type TransactionReceipt,
-  type TransactionSerializable,
-} from 'viem'
+import type { LocalAccount, PublicClient, TransactionReceipt } from 'viem'
 import { UserError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
 import { type CallPreview, type ChainCall, ownGasLimit, previewCall } from './call.js'
 import { formatGwei } from './ether.js'
-import { type Fees, isBelowMarket, marketFees, replacementFees } from './fees.js'
+import { isBelowMarket, marketFees, replacementFees } from './fees.js'
 import type { Journal } from './journal.js'
 import { explainChainError, rpcMessage } from './reverts.js'
-import {
-  decodeRecord,
-  encodeRecord,
-  recordKey,
-  recordPrefix,
-  type TransactionRecord,
-} from './transaction-record.js'
+import { TransactionBook } from './transaction-book.js'
+import type { TransactionRecord } from './transaction-record.js'
+import { broadcast, failureOf, newestAttempt, receiptOf, signAttempt } from './transaction-wire.js'
 
 /** Nodes keep 16 of one account in their pools for certain (geth: 16 executable slots). */
 const MAX_IN_FLIGHT = 16
 /** Callers that may wait for a place. */
 const MAX_WAITING = 256
-/** Finished ones kept for their intents. */
-const KEPT_FINISHED = 500
 /** Two or three blocks of a slow chain without a receipt. */
 const STUCK_AFTER_MS = 45_000
 const POLL_MS = 2000
@@ -83,37 +70,33 @@ interface Tracked {
   isUnsure: boolean
 }
 
-/** What a node said to a transaction. */
-type Sending = 'taken' | 'unsure' | { readonly text: string; readonly error: unknown }
-
 export class TransactionQueue {
   readonly #options: QueueOptions
   /** By nonce; the map keeps their order. */
   readonly #open = new Map<number, Tracked>()
-  /** Nonce of the last record of an intent. */
-  readonly #intents = new Map<string, number>()
+  readonly #book: TransactionBook
   readonly #stop = new AbortController()
   #tail: Promise<unknown> = Promise.resolve()
   #waiting = 0
   #loop: Promise<void> | undefined
 
-  private constructor(options: QueueOptions) {
+  private constructor(options: QueueOptions, book: TransactionBook) {
     this.#options = options
+    this.#book = book
   }
 
   /** Reads what was sent before and takes it up again. */
   static async open(options: QueueOptions): Promise<TransactionQueue> {
-    const queue = new TransactionQueue(options)
-    const entries = await options.journal.entries(recordPrefix(options.scope, options.account.address))
-    for (const { value } of entries) {
-      const record = decodeRecord(value)
-      if (record === undefined) continue
-      queue.#intents.set(record.intent, record.nonce)
-      if (record.state === 'sent' || record.state === 'mined') {
-        options.log?.info({ what: record.what, nonce: record.nonce }, 'a transaction is taken up again')
-        // The process may have ended before it went out.
-        queue.#track(record, true).done.catch(() => {})
-      }
+    const { book, records } = await TransactionBook.open(
+      options.journal,
+      options.scope,
+      options.account.address,
+    )
+    const queue = new TransactionQueue(options, book)
+    for (const record of records.filter(({ state }) => state === 'sent' || state === 'mined')) {
+      options.log?.info({ what: record.what, nonce: record.nonce }, 'a transaction is taken up again')
+      // The process may have ended before it went out.
+      queue.#track(record, true).done.catch(() => {})
     }
     queue.#run()
     return queue
@@ -177,14 +160,14 @@ export class TransactionQueue {
       const preview = await this.preview(call)
       const record = await this.#sign(call, intent, await this.#nextNonce(), preview)
       // On the disk before anybody sees it: a crash from here on sends nothing twice.
-      await this.#keep(record)
-      const sending = await this.#broadcast(record)
+      await this.#book.keep(record)
+      const sending = await broadcast(this.#options, record)
       if (typeof sending === 'string') {
         const tracked = this.#track(record, sending === 'unsure')
         this.#run()
         return tracked
       }
-      await this.#forget(record)
+      await this.#book.forget(record)
       const isNonceTaken = /nonce too low|replacement|underpriced|nonce.*(used|expired)/i.test(sending.text)
       if (!isNonceTaken || tries >= NONCE_TRIES) throw explainChainError(sending.error, call.what)
       this.#options.log?.debug({ what: call.what, reason: sending.text }, 'another program used the nonce')
@@ -193,16 +176,14 @@ export class TransactionQueue {
 
   /** What became of an intent that was submitted before; undefined where it is to be sent (again). */
   async #known(intent: string): Promise<Tracked | TransactionReceipt | undefined> {
-    const nonce = this.#intents.get(intent)
+    const nonce = this.#book.nonceOf(intent)
     if (nonce === undefined) return undefined
     const open = this.#open.get(nonce)
     if (open?.record.intent === intent) return open
-    const key = recordKey(this.#options.scope, this.address, nonce)
-    const bytes = await this.#options.journal.get(key)
-    const record = bytes === undefined ? undefined : decodeRecord(bytes)
+    const record = await this.#book.get(nonce)
     if (record?.intent !== intent || record.state !== 'final') return undefined
     // A chain that does not know it was wiped or re-organised deeply: the chain is the truth.
-    return this.#receiptOf(record)
+    return receiptOf(this.#options, record)
   }
 
   async #sign(
@@ -222,22 +203,7 @@ export class TransactionQueue {
       sentAtMs: Date.now(),
       state: 'sent' as const,
     }
-    return { ...unsent, attempts: [await this.#attempt(unsent, fees)] }
-  }
-
-  async #attempt(
-    { to, data, value, gas, nonce }: Pick<TransactionRecord, 'to' | 'data' | 'value' | 'gas' | 'nonce'>,
-    fees: Fees,
-  ) {
-    const { chainId, account } = this.#options
-    const common = { chainId, to, data, value, gas, nonce }
-    const { maxFeePerGas, maxPriorityFeePerGas } = fees
-    const transaction: TransactionSerializable =
-      maxPriorityFeePerGas === undefined
-        ? { ...common, type: 'legacy', gasPrice: maxFeePerGas }
-        : { ...common, type: 'eip1559', maxFeePerGas, maxPriorityFeePerGas }
-    const raw = await account.signTransaction(transaction)
-    return { hash: keccak256(raw), raw, maxFeePerGas, maxPriorityFeePerGas }
+    return { ...unsent, attempts: [await signAttempt(this.#options, unsent, fees)] }
   }
 
   /** After our own open ones, and after what other programs have in the pool. */
@@ -247,24 +213,6 @@ export class TransactionQueue {
       blockTag: 'pending',
     })
     return Math.max(count, ...[...this.#open.keys()].map((nonce) => nonce + 1))
-  }
-
-  async #broadcast(record: TransactionRecord): Promise<Sending> {
-    const newest = record.attempts.at(-1)
-    if (newest === undefined) throw new Error('a transaction without attempts')
-    try {
-      await this.#options.client.request({ method: 'eth_sendRawTransaction', params: [newest.raw] })
-      return 'taken'
-    } catch (error) {
-      const text = rpcMessage(error)
-      if (/already known|already imported|already exists|known transaction/i.test(text)) return 'taken'
-      const reason = explainChainError(error, record.what)
-      // Nobody knows whether it arrived: it stays, and is sent again.
-      if (reason instanceof UserError && reason.code === 'UNREACHABLE') return 'unsure'
-      // It went in before, and the answer was lost.
-      if ((await this.#receiptOf(record)) !== undefined) return 'taken'
-      return { text, error }
-    }
   }
 
   #track(record: TransactionRecord, isUnsure: boolean): Tracked {
@@ -346,7 +294,7 @@ export class TransactionQueue {
   async #look(tracked: Tracked): Promise<void> {
     const { client, confirmations, log } = this.#options
     const { record } = tracked
-    const receipt = await this.#receiptOf(record)
+    const receipt = await receiptOf(this.#options, record)
     if (receipt !== undefined) {
       tracked.usedUpPolls = 0
       if (record.state !== 'mined' || record.minedHash !== receipt.transactionHash)
@@ -384,10 +332,10 @@ export class TransactionQueue {
     const deep = (await client.getBlockNumber({ cacheTime: 0 })) - BigInt(confirmations)
     if (deep < 0n) return
     const used = await client.getTransactionCount({ address: this.address, blockNumber: deep })
-    if (used <= record.nonce || (await this.#receiptOf(record)) !== undefined) return
+    if (used <= record.nonce || (await receiptOf(this.#options, record)) !== undefined) return
     this.#options.log?.warn({ what: record.what, nonce: record.nonce }, 'another transaction took the nonce')
     this.#open.delete(record.nonce)
-    await this.#forget(record)
+    await this.#book.forget(record)
     const { to, data, value: valueWei, what, intent } = record
     this.submit({ to, data, valueWei, what, intent }).then(tracked.resolve, tracked.reject)
   }
@@ -395,9 +343,8 @@ export class TransactionQueue {
   async #replace(tracked: Tracked): Promise<void> {
     const { client, maxFeePerGasWei, log } = this.#options
     const { record } = tracked
-    const newest = record.attempts.at(-1)
+    const newest = newestAttempt(record)
     const market = await marketFees(client, undefined).catch(() => undefined)
-    if (newest === undefined) throw new Error('a transaction without attempts')
     const isBelow = market !== undefined && isBelowMarket(newest, market)
     const isPatient = ++tracked.stuckRounds % PATIENT_ROUNDS !== 0
     if (!isBelow && (isPatient || record.attempts.length >= MAX_IMPATIENT_ATTEMPTS))
@@ -415,7 +362,7 @@ export class TransactionQueue {
       )
       return this.#sendAgain(tracked)
     }
-    const attempt = await this.#attempt(record, fees)
+    const attempt = await signAttempt(this.#options, record, fees)
     log?.info(
       { what: record.what, nonce: record.nonce, maxFee: formatGwei(fees.maxFeePerGas) },
       'a stuck transaction is replaced',
@@ -426,7 +373,7 @@ export class TransactionQueue {
 
   async #sendAgain(tracked: Tracked): Promise<void> {
     tracked.lastSendMs = Date.now()
-    const sending = await this.#broadcast(tracked.record)
+    const sending = await broadcast(this.#options, tracked.record)
     tracked.isUnsure = sending === 'unsure'
     if (typeof sending !== 'string')
       this.#options.log?.debug({ what: tracked.record.what, reason: sending.text }, 'sending again failed')
@@ -437,72 +384,14 @@ export class TransactionQueue {
     const isGood = receipt.status === 'success'
     await this.#change(tracked, { state: isGood ? 'final' : 'reverted', minedHash: receipt.transactionHash })
     this.#open.delete(record.nonce)
-    await this.#prune()
+    await this.#book.prune(this.#open)
     if (isGood) return tracked.resolve(receipt)
-    this.#intents.delete(record.intent)
-    tracked.reject(await this.#reasonOf(record, receipt))
-  }
-
-  /** Why a mined transaction failed: the same call once more, on the state it met. */
-  async #reasonOf(record: TransactionRecord, receipt: TransactionReceipt): Promise<unknown> {
-    const { to, data, value } = record
-    try {
-      const { blockNumber } = receipt
-      await this.#options.client.call({ account: this.address, to, data, value, blockNumber })
-    } catch (error) {
-      const reason = explainChainError(error, record.what)
-      if (reason instanceof UserError && reason.code !== 'UNAVAILABLE') return reason
-    }
-    return new UserError(`${record.what}: the transaction ${receipt.transactionHash} failed on the chain`, {
-      code: 'DENIED',
-      remedy: 'the state changed before it was mined: try again',
-      details: { hash: receipt.transactionHash },
-    })
-  }
-
-  /** The receipt of whichever attempt was mined, the newest first. */
-  async #receiptOf(record: TransactionRecord): Promise<TransactionReceipt | undefined> {
-    const hashes: Hex[] = record.attempts.map(({ hash }) => hash).reverse()
-    const first = record.minedHash
-    for (const hash of first === undefined ? hashes : [first, ...hashes.filter((each) => each !== first)]) {
-      const receipt = await this.#options.client
-        .getTransactionReceipt({ hash })
-        .catch((error: { name?: string }) => {
-          if (error.name === 'TransactionReceiptNotFoundError') return undefined
-          throw error
-        })
-      if (receipt !== undefined) return receipt
-    }
-    return undefined
+    this.#book.releaseIntent(record.intent)
+    tracked.reject(await failureOf(this.#options, record, receipt))
   }
 
   async #change(tracked: Tracked, change: Partial<TransactionRecord>): Promise<void> {
     tracked.record = { ...tracked.record, ...change }
-    await this.#keep(tracked.record)
-  }
-
-  async #keep(record: TransactionRecord): Promise<void> {
-    const key = recordKey(this.#options.scope, this.address, record.nonce)
-    await this.#options.journal.write([{ key, value: encodeRecord(record) }])
-    this.#intents.set(record.intent, record.nonce)
-  }
-
-  async #forget(record: TransactionRecord): Promise<void> {
-    this.#intents.delete(record.intent)
-    await this.#options.journal.write([{ key: recordKey(this.#options.scope, this.address, record.nonce) }])
-  }
-
-  /** The oldest finished ones beyond {@link KEPT_FINISHED} are forgotten. */
-  async #prune(): Promise<void> {
-    const excess = this.#intents.size - KEPT_FINISHED - this.#open.size
-    if (excess <= 0) return
-    const oldest = [...this.#intents]
-      .filter(([, nonce]) => !this.#open.has(nonce))
-      .sort(([, a], [, b]) => a - b)
-      .slice(0, excess)
-    for (const [intent] of oldest) this.#intents.delete(intent)
-    await this.#options.journal.write(
-      oldest.map(([, nonce]) => ({ key: recordKey(this.#options.scope, this.address, nonce) })),
-    )
+    await this.#book.keep(tracked.record)
   }
 }
