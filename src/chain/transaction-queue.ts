@@ -3,7 +3,7 @@
  * process takes it up again: it asks for the receipt, sends the same bytes again, replaces what is stuck (an eighth more
  * of both fees, up to the cap), sends again what a re-organisation took back, and never sends one intent twice.
  */
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LocalAccount, PublicClient, TransactionReceipt } from 'viem'
 import { UserError } from '../errors.js'
@@ -26,8 +26,10 @@ const STUCK_AFTER_MS = 45_000
 const POLL_MS = 2000
 /** A nonce that is used up without a receipt of ours: seen so often before another transaction is believed to have it. */
 const LOST_AFTER_POLLS = 5
-/** Fresh nonces tried where another program sends from the same account. */
-const NONCE_TRIES = 4
+/** Fresh nonces tried where another program sends from the same account, in a burst perhaps... */
+const NONCE_TRIES = 16
+/** ...with a random pause that grows up to this, so that neither runs after the other for ever. */
+const MOST_NONCE_PAUSE_MS = 1000
 /** A transaction that pays what the market asks is stuck for another reason: dearer only every so many rounds. */
 const PATIENT_ROUNDS = 4
 /** Attempts of one transaction at prices above the market's: four times the price. */
@@ -171,6 +173,7 @@ export class TransactionQueue {
       const isNonceTaken = /nonce too low|replacement|underpriced|nonce.*(used|expired)/i.test(sending.text)
       if (!isNonceTaken || tries >= NONCE_TRIES) throw explainChainError(sending.error, call.what)
       this.#options.log?.debug({ what: call.what, reason: sending.text }, 'another program used the nonce')
+      await this.#pause(signal, randomInt(Math.min(MOST_NONCE_PAUSE_MS, 2 ** (tries + 3))))
     }
   }
 
@@ -279,10 +282,10 @@ export class TransactionQueue {
     }
   }
 
-  async #pause(signal: AbortSignal | undefined): Promise<void> {
+  async #pause(signal: AbortSignal | undefined, forMs = this.#options.pollMs ?? POLL_MS): Promise<void> {
     this.#throwIfStopped(signal)
     const signals = AbortSignal.any([this.#stop.signal, ...(signal === undefined ? [] : [signal])])
-    await sleep(this.#options.pollMs ?? POLL_MS, undefined, { signal: signals }).catch(() => {})
+    await sleep(forMs, undefined, { signal: signals }).catch(() => {})
   }
 
   #throwIfStopped(signal: AbortSignal | undefined): void {

@@ -103,10 +103,10 @@ describe.skipIf(whyNoAnvil !== undefined)('the transaction queue', () => {
     const to = freshTarget()
     // Two of the same at one nonce must not be one transaction with two owners.
     const receipts = await Promise.all(
-      [one, other].flatMap(({ queue }) => Array.from({ length: 8 }, () => queue.submit(pay(to)))),
+      [one, other].flatMap(({ queue }) => Array.from({ length: 20 }, () => queue.submit(pay(to)))),
     )
-    expect(new Set(receipts.map(({ transactionHash }) => transactionHash)).size).toBe(16)
-    expect(await client.getBalance({ address: to })).toBe(80n)
+    expect(new Set(receipts.map(({ transactionHash }) => transactionHash)).size).toBe(40)
+    expect(await client.getBalance({ address: to })).toBe(200n)
     await one.close()
     await other.close()
   })
