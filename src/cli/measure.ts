@@ -26,7 +26,7 @@ export const measureCommand = defineCommand({
     'A public beacon draws challengers from the registry; teams of them saturate the line for a fraction of a second ' +
       'each; what arrived is recomputed and signed by all of them. The guaranteed value cannot be pushed above the ' +
       'truth by the prover and up to --faulty challengers together.',
-    'quick: one train of 100 ms, little data, a low guarantee. standard: teams, assumes at most --faulty corrupt ' +
+    'quick: one train of 90 ms, little data, a low guarantee. standard: teams, assumes at most --faulty corrupt ' +
       'challengers. strict: holds with probability 1 - delta if at most a share beta of the registry is corrupt. ' +
       'published: the rule of the paper, for comparison only.',
   ],
