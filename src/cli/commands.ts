@@ -15,6 +15,7 @@ import { dataPrepareCommand } from './data.js'
 import { demo } from './demo.js'
 import { doctorCommand } from './doctor.js'
 import { embedCommand } from './embed.js'
+import { historyCommand } from './history.js'
 import { identifyCommand } from './identify.js'
 import { initCommand } from './init.js'
 import { keysExportCommand, keysImportCommand, keysListCommand } from './keys.js'
@@ -42,6 +43,7 @@ export const COMMANDS: readonly Command[] = [
   nodeCommand,
   measureCommand,
   verifyCommand,
+  historyCommand,
   demo,
   statusCommand,
   doctorCommand,

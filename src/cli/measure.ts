@@ -6,9 +6,13 @@ import { chainOptions, chainSettings } from './chain-options.js'
 import { defineCommand, joinOptions, keyOptions } from './command.js'
 import { checkCommittee } from './committee-limits.js'
 import { configValues } from './daemon.js'
+import { formatBytes, formatFigures, printable } from './format.js'
+import { formatMoment } from './history-chart.js'
 import { layerOf, layerOption, resultAtLayer } from './layer.js'
+import type { ScheduledRun } from './measure-schedule.js'
 import { badArgument, choice, flag, number, quoted, text } from './option.js'
 import { Progress } from './progress.js'
+import { parseBytes, parseDuration } from './quantity.js'
 import { openIdentity, openLogger } from './settings.js'
 
 const MAX_MBPS = 100_000
@@ -105,6 +109,22 @@ export const measureCommand = defineCommand({
       placeholder: 'address',
       defaultText: 'your own address',
     }),
+    every: text({
+      summary: 'Measure again and again, so much time from one start to the next',
+      placeholder: '30min|6h|1d',
+    }),
+    runs: number({
+      summary: 'With --every: stop after so many',
+      placeholder: 'n',
+      integer: true,
+      min: 1,
+      max: 1_000_000,
+      defaultText: 'no end',
+    }),
+    'data-cap': text({
+      summary: 'Measure only what is sure to fit this much challenge traffic in a calendar month',
+      placeholder: '5GiB',
+    }),
     ...joinOptions,
     ...chainOptions,
     ...keyOptions,
@@ -113,6 +133,7 @@ export const measureCommand = defineCommand({
     ['measure 16Uiu2HAm...x9Qk --claim 250', 'Find the prover by its id'],
     ['measure /ip4/203.0.113.7/tcp/4021/p2p/16Uiu2HAm...x9Qk --claim 250', 'Dial it at a known address'],
     ['measure 16Uiu2HAm...x9Qk --claim 250 --profile quick --json', 'A cheap check, for a program'],
+    ['measure 16Uiu2HAm...x9Qk --claim 250 --every 6h --data-cap 5GiB', 'Four times a day, within a budget'],
     [
       'measure 16Uiu2HAm...x9Qk --rpc https://rpc.example.org',
       'Pay the members and settle the result on a chain',
@@ -121,6 +142,7 @@ export const measureCommand = defineCommand({
   run: async (args, io) => {
     checkCommittee(args)
     const target = await checkTarget(args.peer)
+    const schedule = scheduleOf(args)
     // --claim is about the other's line, not about this node's own.
     const { bootstrap, registry } = args
     const { config } = await chainSettings(args, io, configValues({ bootstrap, registry }))
@@ -134,24 +156,27 @@ export const measureCommand = defineCommand({
     const log = await openLogger({ ...config.logging, level }, (line) => progress.above(line))
     const { MeasureProgress } = await import('./measure-progress.js')
     const { measureSummary } = await import('./measure-summary.js')
-    const { measure } = await import('../node/measure.js')
+    const { measure, mostBytesOf } = await import('../node/measure.js')
     const view = new MeasureProgress(progress, { claimMbps: args.claim, layer })
-    try {
+    const order = {
+      target,
+      profile: args.profile,
+      claimMbps: args.claim,
+      challengers: args.challengers,
+      faulty: args.faulty,
+      ...(args.teams === undefined ? {} : { teams: args.teams }),
+      ...(args.beta === undefined ? {} : { betaMillionths: millionths(args.beta) }),
+      ...(args.delta === undefined ? {} : { deltaMillionths: millionths(args.delta) }),
+      ...(args.out === undefined ? {} : { outDir: args.out }),
+      ...payment,
+    }
+    const measureOnce = async () => {
       view.start()
       const measured = await measure({
         config,
         identity,
         log,
-        target,
-        profile: args.profile,
-        claimMbps: args.claim,
-        challengers: args.challengers,
-        faulty: args.faulty,
-        ...(args.teams === undefined ? {} : { teams: args.teams }),
-        ...(args.beta === undefined ? {} : { betaMillionths: millionths(args.beta) }),
-        ...(args.delta === undefined ? {} : { deltaMillionths: millionths(args.delta) }),
-        ...(args.out === undefined ? {} : { outDir: args.out }),
-        ...payment,
+        ...order,
         onChain,
         onProgress: (event) => {
           const { event: name, ...values } = event
@@ -161,7 +186,46 @@ export const measureCommand = defineCommand({
         signal: io.signal,
       })
       progress.stop()
-      const result = resultAtLayer(measured, layer)
+      return resultAtLayer(measured, layer)
+    }
+    try {
+      const { usedThisMonth } = await import('../node/history.js')
+      const budget = {
+        mostBytes: mostBytesOf(order),
+        usedBytes: () => usedThisMonth(config.dataDir, new Date()),
+      }
+      if (schedule.everyMs !== undefined) {
+        const { runSchedule, waitFor } = await import('./measure-schedule.js')
+        const ended = await runSchedule(
+          { ...schedule, everyMs: schedule.everyMs },
+          {
+            ...budget,
+            measure: measureOnce,
+            onRun: (run) => {
+              progress.stop()
+              io.output.event('scheduled', run)
+              io.output.line(scheduledLine(run))
+            },
+            onWait: (untilMs) => progress.live(() => `next measurement at ${formatMoment(untilMs)}`),
+            now: () => Date.now(),
+            wait: waitFor,
+            signal: io.signal,
+          },
+        )
+        progress.stop()
+        io.output.result(ended, () => ended.message)
+        return 0
+      }
+      if (schedule.capBytes !== undefined) {
+        const { capObstacle } = await import('./measure-schedule.js')
+        const obstacle = capObstacle(await budget.usedBytes(), budget.mostBytes, schedule.capBytes)
+        if (obstacle !== undefined)
+          throw new UserError(obstacle, {
+            code: 'DENIED',
+            remedy: 'raise --data-cap, or wait for next month',
+          })
+      }
+      const result = await measureOnce()
       if (!io.output.isJson) io.stderr.write('\n')
       io.output.result(result, () =>
         measureSummary(result, verifyCommandFor(result.transcript.path, args), io.style),
@@ -172,6 +236,30 @@ export const measureCommand = defineCommand({
     }
   },
 })
+
+function scheduleOf(args: {
+  readonly every: string | undefined
+  readonly runs: number | undefined
+  readonly dataCap: string | undefined
+}) {
+  if (args.runs !== undefined && args.every === undefined)
+    throw badArgument('--runs belongs to --every', 'give --every, or leave it out')
+  return {
+    everyMs: args.every === undefined ? undefined : parseDuration(args.every, '--every'),
+    capBytes: args.dataCap === undefined ? undefined : parseBytes(args.dataCap, '--data-cap'),
+    runs: args.runs,
+  }
+}
+
+/** One measurement of many, in a line. */
+function scheduledLine({ startedAt, estimateMbps, guaranteedMbps, bytes, error }: ScheduledRun): string {
+  const when = formatMoment(Date.parse(startedAt))
+  if (error !== undefined) return `${when}  failed: ${printable(error)}`
+  return (
+    `${when}  estimate ${formatFigures(estimateMbps ?? 0).padStart(7)}  ` +
+    `guaranteed ${formatFigures(guaranteedMbps ?? 0).padStart(7)} Mbit/s  ${formatBytes(bytes ?? 0)}`
+  )
+}
 
 /** Money and addresses as typed, read before anything is asked of anybody. */
 async function paymentOf(args: {

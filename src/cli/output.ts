@@ -54,6 +54,11 @@ export class Output {
     if (this.mode === 'json-stream') this.stdout.write(`${JSON.stringify({ event: name, ...value })}\n`)
   }
 
+  /** A line of a result that comes piece by piece; programs get it as an event instead. */
+  line(text: string): void {
+    if (this.mode === 'human') this.stdout.write(`${text}\n`)
+  }
+
   /** A remark for the person at the terminal. */
   note(line: string): void {
     if (this.mode === 'human') this.stderr.write(`${line}\n`)

@@ -3,7 +3,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { addressOfPublicKey } from '../crypto/address.js'
 import { peerIdOfPublicKey } from '../crypto/peer-id.js'
 import { QUALITY_FLAGS } from '../pob/flags.js'
-import { challengeIdOf, Profile, type ProfileName } from '../pob/request.js'
+import { challengeIdOf, type ProfileName, profileName } from '../pob/request.js'
 import type { Verdict, VerdictLevel } from '../pob/verify.js'
 import { formatMbps, labelled, plural, printable, wrap } from './format.js'
 import { atLayer, type Layer, layerName } from './layer.js'
@@ -21,10 +21,6 @@ export interface VerdictContext {
   readonly layer: Layer
   /** False for content that is something else, or only a part of a transcript. */
   readonly isTranscript: boolean
-}
-
-function profileName(profile: number): ProfileName | undefined {
-  return (Object.keys(Profile) as ProfileName[]).find((name) => Profile[name] === profile)
 }
 
 /** What the transcript says was measured; undefined where it cannot be read. */

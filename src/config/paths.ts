@@ -14,6 +14,8 @@ export interface DataPaths {
   readonly controlSocket: string
   readonly registry: string
   readonly transcripts: string
+  /** level database of finished challenges, held by nobody for long. */
+  readonly history: string
 }
 
 /** `~` and `~/x` are the home directory; everything else is relative to the working directory. */
@@ -35,5 +37,6 @@ export function dataPaths(dataDir: string): DataPaths {
     controlSocket: join(root, 'control.sock'),
     registry: join(root, 'registry.json'),
     transcripts: join(root, 'transcripts'),
+    history: join(root, 'history'),
   }
 }

@@ -27,6 +27,7 @@ import { startAnnouncer } from './announcer.js'
 import { keptBans } from './bans.js'
 import { ChainLink, type ChainStatus } from './chain/link.js'
 import { handleDialBack } from './dial-back.js'
+import { keepInHistory, recordOfTranscript } from './history.js'
 import { createNodeHost } from './host.js'
 import { serveMetrics } from './metrics-server.js'
 import { operatorPolicy } from './policy.js'
@@ -142,7 +143,11 @@ async function start(
   const modules: RoleModules = {
     identity,
     control: host,
-    store: safetyStore(store),
+    store: safetyStore(store, (transcript) =>
+      keepInHistory(config.dataDir, log, () =>
+        recordOfTranscript(transcript, identity.publicKey, Date.now()),
+      ),
+    ),
     committees: [
       ...(registry === undefined ? [] : [new RegistrySource({ registry: () => registry.current(), beacon })]),
       ...(link === undefined ? [] : [link]),

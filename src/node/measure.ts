@@ -11,6 +11,7 @@ import { type Identity, publicKeyOfPeerId } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import { BeaconClient } from '../p2p/beacon-client.js'
 import type { ProfileName } from '../pob/request.js'
+import { teamsOf } from '../roles/coordinator/request.js'
 import {
   type ChallengeOrder,
   type ChallengeOutcome,
@@ -19,10 +20,12 @@ import {
 } from '../roles/coordinator.js'
 import { type MeasureResult, measureResult, type Settlement } from '../roles/measure-result.js'
 import type { PeerTarget } from '../roles/modules.js'
+import { maxBytesOf } from '../roles/prover.js'
 import { RegistryVenue } from '../roles/registry-venue.js'
 import type { Venue } from '../roles/venue.js'
 import type { Logger } from '../telemetry/logger.js'
 import { openChainVenues } from './chain/payer.js'
+import { keepInHistory, recordOfResult } from './history.js'
 import { createNodeHost } from './host.js'
 import { RegistryFile, registryPath } from './registry-file.js'
 
@@ -81,7 +84,7 @@ function targetOf(text: string): PeerTarget {
   }
 }
 
-function orderOf(call: MeasureCall): ChallengeOrder {
+function orderOf(call: MeasureOrder): ChallengeOrder {
   const { profile, claimMbps, challengers, faulty } = call
   const claimKbps = Math.round(claimMbps * KBPS_PER_MBPS)
   if (!(claimKbps >= 1))
@@ -100,6 +103,12 @@ function orderOf(call: MeasureCall): ChallengeOrder {
     ...(call.betaMillionths === undefined ? {} : { betaMillionths: call.betaMillionths }),
     ...(call.deltaMillionths === undefined ? {} : { deltaMillionths: call.deltaMillionths }),
   }
+}
+
+/** Most layer-3 bytes that such a challenge moves, known before anybody is asked. @throws UserError */
+export function mostBytesOf(call: MeasureOrder): number {
+  const order = orderOf(call)
+  return maxBytesOf({ claimKbps: order.claimKbps, teams: teamsOf(order) })
 }
 
 /** Written whole or not at all. */
@@ -158,7 +167,12 @@ export async function openPayer({ config, identity, log, onChain = false }: Paye
       const transcriptPath = await writeTranscript(directory, outcome.challengeId, outcome.transcript)
       const context = { profile: call.profile, beaconKind: beacon.kind, transcriptPath }
       const settled = await settlement(outcome, call.signal)
-      return measureResult(outcome, settled === undefined ? context : { ...context, settlement: settled })
+      const result = measureResult(
+        outcome,
+        settled === undefined ? context : { ...context, settlement: settled },
+      )
+      await keepInHistory(config.dataDir, log, () => recordOfResult(result, identity.peerId, Date.now()))
+      return result
     },
     close: async () => {
       await host.stop()

@@ -3,12 +3,19 @@ import { encode } from '../crypto/cbor.js'
 import type { SafetyStore } from '../roles/modules.js'
 import type { Store } from '../store/index.js'
 
-export function safetyStore(store: Store): SafetyStore {
+/** @param onTranscript told of every transcript that is kept */
+export function safetyStore(
+  store: Store,
+  onTranscript: (transcript: Uint8Array) => Promise<void> = async () => {},
+): SafetyStore {
   return {
     signOnce: (key, digest) => store.signOnce(key, digest),
     lockedDigest: (key) => store.lockedDigest(key),
     useOnce: (id, expiresAtMs) => store.useOnce(id, expiresAtMs),
-    saveTranscript: (challengeId, transcript) => store.transcripts.put(challengeId, transcript),
+    saveTranscript: async (challengeId, transcript) => {
+      await store.transcripts.put(challengeId, transcript)
+      await onTranscript(transcript)
+    },
     saveEvidence: (challengeId, evidence) => store.evidence.put(challengeId, evidence),
     noteChallenge: async ({ id, role, phase, claimKbps, prover, payer }) => {
       const now = Date.now()

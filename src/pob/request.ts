@@ -13,6 +13,15 @@ export type DirectionName = keyof typeof Direction
 export const Profile = { quick: 0, standard: 1, strict: 2, published: 3 } as const
 export type ProfileName = keyof typeof Profile
 
+/** The name of a number on the wire. */
+export function profileName(profile: number): ProfileName | undefined {
+  return (Object.keys(Profile) as ProfileName[]).find((name) => Profile[name] === profile)
+}
+
+export function directionName(direction: number): DirectionName | undefined {
+  return (Object.keys(Direction) as DirectionName[]).find((name) => Direction[name] === direction)
+}
+
 const UNIX_SECONDS_MAX = 253_402_300_799
 
 export const unixSeconds = integer({ min: 0, max: UNIX_SECONDS_MAX })

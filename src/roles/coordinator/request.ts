@@ -19,10 +19,18 @@ import type { DrawnCommittee, VenueTerms } from '../venue.js'
 import type { CoordinatorRun } from './run.js'
 import type { ChallengeOrder, CoordinatorModules } from './types.js'
 
+/** Of a strict challenge where nobody names another number. */
+const STRICT_TEAMS = 5
+
+/** Slots that a challenge has at most. */
+export function teamsOf({ profile, faulty, teams = STRICT_TEAMS }: ChallengeOrder): number {
+  if (profile === 'quick' || profile === 'published') return 1
+  return profile === 'strict' ? teams : 2 * faulty + 1
+}
+
 export function makeRequest(order: ChallengeOrder, modules: CoordinatorModules, terms: VenueTerms): Request {
   const { publicKey } = modules.identity
   const strict = order.profile === 'strict'
-  const single = order.profile === 'quick' || order.profile === 'published'
   return {
     version: PROTOCOL_VERSION,
     ...terms,
@@ -34,7 +42,7 @@ export function makeRequest(order: ChallengeOrder, modules: CoordinatorModules, 
     claimKbps: order.claimKbps,
     committeeSize: order.committeeSize,
     faulty: strict ? 0 : order.faulty,
-    teams: single ? 1 : strict ? (order.teams ?? 5) : 2 * order.faulty + 1,
+    teams: teamsOf(order),
     betaMillionths: strict ? (order.betaMillionths ?? 100_000) : 0,
     deltaMillionths: strict ? (order.deltaMillionths ?? 10_000) : 0,
     salt: new Uint8Array(randomBytes(32)),

@@ -40,7 +40,7 @@ export interface SlotAnswer {
 }
 
 /** Most bytes a request can bring: every slot repeated, at the longest tau. */
-export function maxBytesOf(request: Request): number {
+export function maxBytesOf(request: Pick<Request, 'claimKbps' | 'teams'>): number {
   const offered = Math.ceil(request.claimKbps * 1.2)
   return request.teams * MAX_ATTEMPTS * packetCountOf(offered, MAX_TAU_MICROS) * PACKET_BYTES
 }
