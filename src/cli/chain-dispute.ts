@@ -1,8 +1,9 @@
-/** `plumbline chain dispute <transcript,...>`: proves to the chain what transcripts show. */
+/** `plumbline chain dispute <file,...>`: proves to the chain what transcripts or fault proofs show. */
 import { readFile, stat } from 'node:fs/promises'
 import { expandPath } from '../config/paths.js'
 import type { Address } from '../crypto/address.js'
 import { UserError } from '../errors.js'
+import type { FaultSearch } from '../pob/provable-faults.js'
 import { MAX_TRANSCRIPT_BYTES } from '../pob/transcript.js'
 import { chainOptions, minedJson, walletOptions, withWallet } from './chain-options.js'
 import { defineCommand } from './command.js'
@@ -23,44 +24,58 @@ interface RaisedFault {
 export const chainDisputeCommand = defineCommand({
   path: 'chain dispute',
   group: 'chain',
-  summary: 'Prove a fault that transcripts show, and have it slashed',
+  summary: 'Prove a fault that transcripts or fault proofs show, and have it slashed',
   description: [
     'Looks for what two signatures prove: a seed off its commitment (one transcript shows it), two testimonies, two ' +
       'results or two lists of acks (two transcripts of one challenge that contradict each other). Each report is ' +
       'announced with a bond and proven in a later block; the bond comes back, with a part of what is slashed.',
+    'Nodes keep a proof of each fault that they meet in the folder faults of their data directory: such a file does as ' +
+      'well as the transcripts. Two plans of a coordinator are a fault, too, but it has nothing at stake on the chain.',
     'Anybody may do it, from the moment the committee is fixed until the dispute window ends.',
   ],
   positionals: {
-    transcripts: text({
-      summary: 'Transcript files of one challenge, separated by commas',
+    files: text({
+      summary: 'Transcripts or fault proofs of one challenge, separated by commas',
       placeholder: 'file,...',
       required: true,
     }),
   },
-  options: { ...chainOptions, ...walletOptions },
+  options: {
+    'proofs-to': text({
+      summary: 'Write each fault as a proof of its own into this folder, for `verify --fault`',
+      completes: 'directory',
+      defaultText: 'nowhere',
+    }),
+    ...chainOptions,
+    ...walletOptions,
+  },
   examples: [
     ['chain dispute result.pob --dry-run', 'See whether it proves anything'],
     ['chain dispute mine.pob,theirs.pob', 'Two transcripts that contradict each other'],
+    ['chain dispute ~/.plumbline/faults/5f3c...-seed-0x8f....fault', 'What this node met by itself'],
   ],
   run: async (args, io) => {
-    const { findProvableFaults } = await import('../pob/provable-faults.js')
-    const search = findProvableFaults(await Promise.all(args.transcripts.split(',').map(readTranscript)))
+    const { faultsInFiles } = await import('../pob/fault-files.js')
+    const { isDisputable, raiseDispute } = await import('../node/chain/dispute.js')
+    const search = faultsInFiles(await Promise.all(args.files.split(',').map(readTranscript)))
     const challengeId = `0x${Buffer.from(search.challengeId).toString('hex')}`
     const shown = search.faults.map(({ kind, accused }) => ({ kind, accused }))
-    if (args.dryRun || search.faults.length === 0) {
-      io.output.result({ challengeId, faults: shown, disputes: [] }, () =>
+    const proofs = args.proofsTo === undefined ? [] : await writeProofs(search, expandPath(args.proofsTo))
+    const disputable = search.faults.filter(isDisputable)
+    if (args.dryRun || disputable.length === 0) {
+      io.output.result({ challengeId, faults: shown, proofs, disputes: [] }, () =>
         [
           `${plural(shown.length, 'provable fault')} in challenge ${challengeId}`,
           ...shown.map(({ kind, accused }) => labelled(`  ${kind}`, accused, LABEL_WIDTH)),
+          ...proofs.map((path) => labelled('  proof', path, LABEL_WIDTH)),
         ].join('\n'),
       )
-      return search.faults.length === 0 ? 1 : 0
+      return (args.dryRun ? search.faults : disputable).length === 0 ? 1 : 0
     }
     return withWallet(args, io, async ({ chain, wallet }) => {
-      const { raiseDispute } = await import('../node/chain/dispute.js')
       const { formatEther, readCredits, withdrawReward } = await import('../chain/index.js')
       const disputes: RaisedFault[] = []
-      for (const fault of search.faults) {
+      for (const fault of disputable) {
         const { kind, accused } = fault
         const { announced, proven, reclaimed } = await raiseDispute(chain, search, fault, io.signal)
         const transactions = [announced, proven, reclaimed].flatMap((mined) =>
@@ -87,6 +102,7 @@ export const chainDisputeCommand = defineCommand({
       const result = {
         challengeId,
         faults: shown,
+        proofs,
         disputes,
         paidWei: rewardsWei.toString(),
         transactions: paid === undefined ? [] : [minedJson(paid)],
@@ -103,11 +119,19 @@ export const chainDisputeCommand = defineCommand({
   },
 })
 
+async function writeProofs(search: FaultSearch, directory: string): Promise<string[]> {
+  const { writeFaultProof } = await import('../node/fault-files.js')
+  return Promise.all(search.faults.map((fault) => writeFaultProof(directory, search, fault)))
+}
+
 async function readTranscript(name: string): Promise<Uint8Array> {
   const path = expandPath(name)
   const status = await stat(path).catch(() => undefined)
   if (status?.isFile() !== true)
-    throw new UserError(`there is no file ${path}`, { code: 'NOT_FOUND', remedy: 'name a transcript file' })
+    throw new UserError(`there is no file ${path}`, {
+      code: 'NOT_FOUND',
+      remedy: 'name a transcript or a fault proof',
+    })
   if (status.size > MAX_TRANSCRIPT_BYTES)
     throw new UserError(`${path} has ${status.size} bytes: too many for a transcript`, {
       code: 'BAD_TRANSCRIPT',

@@ -71,6 +71,9 @@ export class MeasureProgress {
       case 'transaction':
         this.#transaction(event)
         break
+      case 'fault':
+        this.#line('fault', `${event.accused} is at fault (${event.kind}); the proof is ${event.path}`)
+        break
       case 'voted':
         this.#line(
           'votes',

@@ -11,7 +11,7 @@ import { chainOptions, chainSettings } from './chain-options.js'
 import { defineCommand } from './command.js'
 import type { CommandIo } from './io.js'
 import { layerOf, layerOption } from './layer.js'
-import { choice, number, text } from './option.js'
+import { badArgument, choice, number, text } from './option.js'
 import { loadSettings } from './settings.js'
 import { beaconFrom, trustedBeacon } from './trust.js'
 
@@ -29,16 +29,22 @@ export const verifyCommand = defineCommand({
     'Recomputes everything: every digest, every signature, the committee and the numbers. consistent: the transcript ' +
       'agrees with itself; anybody could make one like it with keys of their own. anchored: the committee follows ' +
       'from a registry and a beacon that you trust. settled: a chain holds the same value.',
-    'Exit status 0 means that the level asked for was reached, and nothing else does.',
+    'With --fault: whether a file proves a fault, who committed it, and what it is. Two statements that a party signed ' +
+      'contradict each other; nothing else has to be trusted.',
+    'Exit status 0 means that the level asked for was reached, or the fault is proven, and nothing else does.',
   ],
   positionals: {
     transcript: text({
       summary: 'A transcript file, or the id of a challenge measured or served here',
       completes: 'file',
-      required: true,
     }),
   },
   options: {
+    fault: text({
+      summary: 'Check a fault proof instead of a transcript',
+      completes: 'file',
+      defaultText: 'none',
+    }),
     level: choice(LEVELS, { summary: 'What to insist on', default: 'anchored' }),
     registry: text({
       summary: 'The registry that you trust',
@@ -69,8 +75,15 @@ export const verifyCommand = defineCommand({
       'Compare it with what the chain settled',
     ],
     ['verify 0x5f3c... --json', 'A challenge of this node, for a program'],
+    ['verify --fault ~/.plumbline/faults/5f3c...-seed-0x8f....fault', 'Check the proof of a fault'],
   ],
   run: async (args, io) => {
+    if (args.fault !== undefined) {
+      const { checkFaultFile } = await import('./verify-fault.js')
+      return checkFaultFile(expandPath(args.fault), io)
+    }
+    if (args.transcript === undefined)
+      throw badArgument('<transcript> is missing', 'name a transcript, or a fault proof with --fault')
     const { path, content } = await findTranscript(args.transcript, args.dataDir, io)
     const anchors = args.level === 'consistent' ? {} : await readAnchors(args, content, io)
     const { verifyTranscript } = await import('../pob/verify.js')

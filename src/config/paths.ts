@@ -16,6 +16,8 @@ export interface DataPaths {
   readonly transcripts: string
   /** level database of finished challenges, held by nobody for long. */
   readonly history: string
+  /** Proofs of faults that this node met. */
+  readonly faults: string
 }
 
 /** `~` and `~/x` are the home directory; everything else is relative to the working directory. */
@@ -38,5 +40,6 @@ export function dataPaths(dataDir: string): DataPaths {
     registry: join(root, 'registry.json'),
     transcripts: join(root, 'transcripts'),
     history: join(root, 'history'),
+    faults: join(root, 'faults'),
   }
 }

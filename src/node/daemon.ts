@@ -143,7 +143,7 @@ async function start(
   const modules: RoleModules = {
     identity,
     control: host,
-    store: safetyStore(store, (transcript) =>
+    store: safetyStore(store, paths.faults, (transcript) =>
       keepInHistory(config.dataDir, log, () =>
         recordOfTranscript(transcript, identity.publicKey, Date.now()),
       ),

@@ -2,10 +2,12 @@
 import { encode } from '../crypto/cbor.js'
 import type { SafetyStore } from '../roles/modules.js'
 import type { Store } from '../store/index.js'
+import { writeFaultProof } from './fault-files.js'
 
 /** @param onTranscript told of every transcript that is kept */
 export function safetyStore(
   store: Store,
+  faultsDirectory: string,
   onTranscript: (transcript: Uint8Array) => Promise<void> = async () => {},
 ): SafetyStore {
   return {
@@ -17,6 +19,9 @@ export function safetyStore(
       await onTranscript(transcript)
     },
     saveEvidence: (challengeId, evidence) => store.evidence.put(challengeId, evidence),
+    keepFault: async (scope, fault) => {
+      await writeFaultProof(faultsDirectory, scope, fault)
+    },
     noteChallenge: async ({ id, role, phase, claimKbps, prover, payer }) => {
       const now = Date.now()
       const known = await store.challenges.get(id)

@@ -40,6 +40,11 @@ function fixedTauMicros(profile: number): number | undefined {
   return profile === Profile.published ? PUBLISHED_TAU_MICROS : undefined
 }
 
+/** The longest slot that a plan of this profile may have: what a request can cost at most is reckoned with it. */
+export function longestTauMicros(profile: number): number {
+  return fixedTauMicros(profile) ?? MAX_TAU_MICROS
+}
+
 /** Slot length advised for the committee's round-trip times. */
 export function advisedTauMicros(profile: number, roundTripMicros: readonly number[]): number {
   const fixed = fixedTauMicros(profile)
@@ -69,8 +74,24 @@ export function makePlan(
   }
 }
 
+export function planHashOf(plan: Plan): Uint8Array {
+  return sha256(encode(plan))
+}
+
 export function planDigest(digests: ChallengeDigests, plan: Plan): Uint8Array {
-  return digests.digest(PLAN, { planHash: sha256(encode(plan)) })
+  return digests.digest(PLAN, { planHash: planHashOf(plan) })
+}
+
+/** What a coordinator signed, without the plan itself. */
+export interface PlanStatement {
+  /** 32 bytes. */
+  readonly planHash: Uint8Array
+  /** 65 bytes. */
+  readonly signature: Uint8Array
+}
+
+export function planStatementDigest(digests: ChallengeDigests, { planHash }: PlanStatement): Uint8Array {
+  return digests.digest(PLAN, { planHash })
 }
 
 /** One team of everybody, because the profile wants it or no f + 1 teams could be had. */

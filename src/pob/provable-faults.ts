@@ -1,5 +1,5 @@
 /**
- * Faults that two signatures prove (docs/contracts.md, "Disputes"), found in transcripts of one challenge. One transcript
+ * Faults that two signatures prove (docs/protocol.md section 13), found in transcripts of one challenge. One transcript
  * shows a seed off its commitment; the others take two that contradict each other. A structure whose signature is not its
  * party's own accuses nobody.
  */
@@ -9,6 +9,7 @@ import { verifySignature } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import { decodeEvidence, type Evidence, evidenceHashOf } from './evidence.js'
 import { addressBytesOf, sameBytes } from './party.js'
+import { type PlanStatement, planHashOf, planStatementDigest } from './plan.js'
 import { challengeIdOf, digestsOf } from './request.js'
 import { type ResultValue, resultDigest } from './result.js'
 import {
@@ -48,6 +49,11 @@ export type ProvableFault = { readonly accused: Address } & (
       readonly results: readonly [SignedValue<ResultValue>, SignedValue<ResultValue>]
     }
   | {
+      /** By the coordinator; the contracts take the other four alone. */
+      readonly kind: 'plans'
+      readonly plans: readonly [PlanStatement, PlanStatement]
+    }
+  | {
       readonly kind: 'ack-lists'
       readonly run: SlotId
       /** The roots of each list. */
@@ -55,12 +61,16 @@ export type ProvableFault = { readonly accused: Address } & (
     }
 )
 
-export interface FaultSearch {
+/** What a fault's signatures name besides: the challenge, and the domain of its digests. */
+export interface FaultScope {
   /** 32 bytes. */
   readonly challengeId: Uint8Array
   readonly chainId: number
   /** 20 bytes. */
   readonly verifyingContract: Uint8Array
+}
+
+export interface FaultSearch extends FaultScope {
   /** At most one of a kind for each accused. */
   readonly faults: readonly ProvableFault[]
 }
@@ -91,7 +101,11 @@ export function findProvableFaults(transcripts: readonly Uint8Array[]): FaultSea
       exitStatus: 2,
     })
   const found = new FaultBook()
-  for (const { evidence } of read) seeMembers(evidence, digests, found)
+  for (const { evidence } of read) {
+    for (const fault of findSeedFaults(evidence)) found.add(fault)
+    seeTestimonies(evidence, digests, found)
+    seePlan(evidence, digests, found)
+  }
   for (const { evidence } of read) seeProver(evidence, digests, found)
   for (const { transcript, evidence } of read) {
     const { guaranteedKbps, estimateKbps, owed } = transcript
@@ -143,10 +157,29 @@ class FaultBook {
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never
 
-function seeMembers({ plan, slots }: Evidence, digests: ChallengeDigests, found: FaultBook): void {
-  for (const { slot, attempt, commitments, testimonies } of slots) {
-    const run = { slot, attempt }
+/** Seeds that do not open their signed commitments. Cheap where there is none: signatures are looked at last. */
+export function findSeedFaults({ request, plan, slots }: Pick<Evidence, 'request' | 'plan' | 'slots'>) {
+  const digests = digestsOf(request)
+  return slots.flatMap(({ slot, attempt, commitments, testimonies }) =>
+    testimonies.flatMap((testimony, place): ProvableFault[] => {
+      const run = { slot, attempt }
+      const key = plan.committee[slot * plan.teamSize + place]
+      const commitment = commitments[place] ?? null
+      if (testimony === null || commitment === null || key === undefined) return []
+      const opened = seedHashOf(testimony.seed, digests.challengeId, addressBytesOf(key), run)
+      if (sameBytes(opened, commitment.seedHash)) return []
+      const isOwn =
+        verifySignature(key, testimonyDigest(digests, run, testimony), testimony.signature) &&
+        verifySignature(key, commitmentDigest(digests, run, commitment), commitment.signature)
+      return isOwn ? [{ kind: 'seed', accused: addressOfPublicKey(key), run, commitment, testimony }] : []
+    }),
+  )
+}
+
+function seeTestimonies({ plan, slots }: Evidence, digests: ChallengeDigests, found: FaultBook): void {
+  for (const { slot, attempt, testimonies } of slots)
     testimonies.forEach((testimony, place) => {
+      const run = { slot, attempt }
       const key = plan.committee[slot * plan.teamSize + place]
       if (testimony === null || key === undefined) return
       const digest = testimonyDigest(digests, run, testimony)
@@ -156,14 +189,14 @@ function seeMembers({ plan, slots }: Evidence, digests: ChallengeDigests, found:
         run,
         testimonies: pair,
       }))
-      const commitment = commitments[place] ?? null
-      if (commitment === null) return
-      if (!verifySignature(key, commitmentDigest(digests, run, commitment), commitment.signature)) return
-      const opened = seedHashOf(testimony.seed, digests.challengeId, addressBytesOf(key), run)
-      if (!sameBytes(opened, commitment.seedHash))
-        found.add({ kind: 'seed', accused: addressOfPublicKey(key), run, commitment, testimony })
     })
-  }
+}
+
+function seePlan({ request, plan, planSignature }: Evidence, digests: ChallengeDigests, found: FaultBook) {
+  const statement = { planHash: planHashOf(plan), signature: planSignature }
+  const digest = planStatementDigest(digests, statement)
+  if (!verifySignature(request.coordinator, digest, planSignature)) return
+  found.see(request.coordinator, 'plan', digest, statement, (plans) => ({ kind: 'plans', plans }))
 }
 
 function seeProver({ request, plan, slots }: Evidence, digests: ChallengeDigests, found: FaultBook): void {

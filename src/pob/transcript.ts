@@ -5,7 +5,8 @@ import { MAX_COMMITTEE, MAX_EVIDENCE_BYTES } from './constants.js'
 import { signature } from './request.js'
 import { nullable } from './slot.js'
 
-const MAX_RATE_KBPS = 200_000_000
+/** Above anything that a claim allows. */
+export const MAX_RATE_KBPS = 200_000_000
 /** Evidence plus two signatures a member and the map around them. */
 export const MAX_TRANSCRIPT_BYTES = MAX_EVIDENCE_BYTES + 2 * MAX_COMMITTEE * 80 + 1024
 

@@ -1,5 +1,6 @@
 /** What a role is built from: handed in, so that tests and the laboratory hand in others. */
 import type { Signer } from '../crypto/identity.js'
+import type { FaultScope, ProvableFault } from '../pob/provable-faults.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { CommitteeSource } from './committee-source.js'
 import type { ControlMessage } from './control-messages.js'
@@ -55,6 +56,8 @@ export interface SafetyStore {
   saveTranscript(challengeId: string, transcript: Uint8Array): Promise<void>
   /** The evidence that was voted for, so that anyone can finish and settle later. */
   saveEvidence(challengeId: string, evidence: Uint8Array): Promise<void>
+  /** A fault that two signatures prove, as a file that anybody can check. The same fault again changes nothing. */
+  keepFault(scope: FaultScope, fault: ProvableFault): Promise<void>
   /** For `status` and for whoever asks after a restart what became of a challenge. */
   noteChallenge(note: ChallengeNote): Promise<void>
 }

@@ -2,8 +2,11 @@
  * Lies and replays at the control plane of a member: a corrupt payer and a corrupt prover hold keys of their own and sign
  * whatever helps them. The daemons are real processes; every refusal comes with its reason.
  */
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { dataPaths } from '../../src/config/paths.js'
 import { firstRoundFrom, signRound } from '../../src/crypto/beacon.js'
 import { Identity } from '../../src/crypto/identity.js'
 import type { Host, PeerTarget } from '../../src/p2p/index.js'
@@ -180,6 +183,14 @@ describe.skipIf(reason !== undefined)('a member', { timeout: 60_000 }, () => {
     expect(await statusOf(payer.sendPlan(target, payer.plan(admission, { tauMicros: 300_000 })))).toMatch(
       /^conflict: another plan/,
     )
+    // Two plans with one signature each: the member keeps the proof, and anybody can check it.
+    const [member] = network.challengers
+    const { faults } = dataPaths(member?.dataDir ?? '')
+    const [kept] = await readdir(faults)
+    expect(kept).toContain(`-plans-${payer.identity.address}.fault`)
+    const checked = await network.run(['verify', '--fault', join(faults, kept ?? ''), '--json'])
+    expect(checked.code).toBe(0)
+    expect(JSON.parse(checked.stdout)).toMatchObject({ proven: true, kind: 'plans' })
   })
 
   it('serves one challenge a prover and round: varying the claim is no second try', async () => {

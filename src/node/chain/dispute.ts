@@ -1,4 +1,4 @@
-/** Raises a dispute with what transcripts prove: anybody who holds them may, and is paid a part of what is slashed. */
+/** Raises a dispute with what transcripts or fault proofs show: anybody who holds them may, and is paid a part of what is slashed. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { concat, type Hex, keccak256, stringToHex, toHex } from 'viem'
 import {
@@ -17,10 +17,17 @@ import {
 import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
 import { sameBytes } from '../../pob/party.js'
-import type { FaultSearch, ProvableFault } from '../../pob/provable-faults.js'
+import type { FaultScope, ProvableFault } from '../../pob/provable-faults.js'
+
+/** Coordinators have no stake: what two plans prove, the contracts do not take. */
+export type DisputableFault = Exclude<ProvableFault, { readonly kind: 'plans' }>
+
+export function isDisputable(fault: ProvableFault): fault is DisputableFault {
+  return fault.kind !== 'plans'
+}
 
 export interface RaisedDispute {
-  readonly fault: ProvableFault
+  readonly fault: DisputableFault
   readonly announced: Mined | undefined
   /** Undefined where the chain has a proof of a fault of the accused in this challenge already. */
   readonly proven: ProvenFault | undefined
@@ -35,8 +42,8 @@ export interface RaisedDispute {
  */
 export async function raiseDispute(
   chain: Chain,
-  search: Pick<FaultSearch, 'challengeId' | 'chainId' | 'verifyingContract'>,
-  fault: ProvableFault,
+  search: FaultScope,
+  fault: DisputableFault,
   signal?: AbortSignal,
 ): Promise<RaisedDispute> {
   const { domain } = chain
@@ -127,7 +134,7 @@ async function reclaim(
 function prove(
   chain: Chain,
   report: FaultReport,
-  fault: ProvableFault,
+  fault: DisputableFault,
   signal: AbortSignal | undefined,
 ): Promise<ProvenFault> {
   switch (fault.kind) {

@@ -12,6 +12,8 @@ export interface Attempt {
   /** Milliseconds since the Unix epoch: armed or running until then at the latest. */
   readonly armedUntilMs: number
   testimony?: Testimony
+  /** The prover's list of acks that the testimony is about, as it signed it. */
+  ackList?: { readonly value: readonly Uint8Array[]; readonly signature: Uint8Array }
 }
 
 export interface Challenge {
@@ -29,6 +31,7 @@ export interface Challenge {
   readonly admittedMs: number
   sessionOpen: boolean
   plan?: Plan
+  planSignature?: Uint8Array
   /** Recomputed evidence by hash, as voted for; the evidence itself is in the store, so that anyone can settle. */
   result?: ResultValue
 }

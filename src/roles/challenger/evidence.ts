@@ -1,14 +1,19 @@
 /** What this member states about the whole challenge: its vote for the evidence, its signature under the result. */
+import { verifySignature } from '../../crypto/identity.js'
 import { assess } from '../../pob/assess.js'
 import { MAX_ATTEMPTS } from '../../pob/constants.js'
 import { decodeEvidence, type Evidence, evidenceHashOf } from '../../pob/evidence.js'
 import { sameBytes } from '../../pob/party.js'
 import { planDigest } from '../../pob/plan.js'
+import { findSeedFaults } from '../../pob/provable-faults.js'
+import { challengeIdOf } from '../../pob/request.js'
 import { quorum, resultDigest, signersOf, voteDigest } from '../../pob/result.js'
-import { testimonyDigest } from '../../pob/slot.js'
+import { ackListDigest, capturedRoots, captureFault, testimonyDigest } from '../../pob/slot.js'
 import type { Remote } from '../modules.js'
 import { ensure } from '../protocol-error.js'
 import type { Challenge } from './challenge.js'
+import { accuseOfSecondPlan } from './plan.js'
+import { accuseOfSecondList } from './slot.js'
 import type { ChallengeTable } from './table.js'
 
 export async function vote(table: ChallengeTable, bytes: Uint8Array, remote: Remote) {
@@ -23,6 +28,7 @@ export async function vote(table: ChallengeTable, bytes: Uint8Array, remote: Rem
   )
   const { plan, digests } = challenge
   ensure(plan !== undefined, 'conflict', 'there is no plan yet')
+  await keepFaults(table, challenge, evidence)
   ensure(
     sameBytes(planDigest(digests, plan), planDigest(digests, evidence.plan)),
     'conflict',
@@ -62,6 +68,27 @@ export async function sign(
   await table.once(challenge, 'result', digest)
   await table.note(challenge, 'signed')
   return { signature: table.modules.identity.sign(digest) }
+}
+
+/** What evidence proves by itself or beside what this member was shown before: kept, whether it is voted for or not. */
+async function keepFaults(table: ChallengeTable, challenge: Challenge, evidence: Evidence): Promise<void> {
+  const { digests, request } = challenge
+  const { plan, planSignature, slots } = evidence
+  if (!sameBytes(challengeIdOf(evidence.request), digests.challengeId)) return
+  if (verifySignature(request.coordinator, planDigest(digests, plan), planSignature))
+    await accuseOfSecondPlan(table, challenge, plan, planSignature)
+  for (const fault of findSeedFaults(evidence)) await table.accuse(challenge, fault)
+  for (const { slot, attempt, capture } of slots) {
+    const testified = challenge.attempts.get(`${slot}/${attempt}`)?.testimony
+    if (testified === undefined || capture === null || captureFault(capture, plan.teamSize) !== undefined)
+      continue
+    const { signature } = capture
+    const value = capturedRoots(capture)
+    const digest = ackListDigest(digests, { slot, attempt }, value)
+    const isOther = !sameBytes(testified.ackListHash, digest)
+    if (isOther && verifySignature(request.prover, digest, signature))
+      await accuseOfSecondList(table, challenge, { slot, attempt }, { value, signature })
+  }
 }
 
 /**

@@ -1,12 +1,13 @@
 /** The coordinator's plan and its farewell. */
-import { verifySignature } from '../../crypto/identity.js'
+import { addressOfPublicKey, verifySignature } from '../../crypto/identity.js'
 import { evidenceHashOf } from '../../pob/evidence.js'
 import { sameBytes } from '../../pob/party.js'
-import { planDiffers, planDigest, planFault } from '../../pob/plan.js'
+import { type Plan, planDiffers, planDigest, planFault, planHashOf } from '../../pob/plan.js'
 import { decodeTranscript } from '../../pob/transcript.js'
 import type { PlanBody } from '../control-messages.js'
 import type { Remote } from '../modules.js'
 import { ensure } from '../protocol-error.js'
+import type { Challenge } from './challenge.js'
 import type { ChallengeTable } from './table.js'
 
 /** The coordinator's plan. @throws Refusal */
@@ -22,11 +23,31 @@ export async function acceptPlan(table: ChallengeTable, body: PlanBody, remote: 
     'bad_request',
     'the plan does not carry the signature of the coordinator',
   )
+  await accuseOfSecondPlan(table, challenge, plan, planSignature)
   const wrong = planFault(request, digests.challengeId, plan) ?? planDiffers(plan, committee)
   ensure(wrong === undefined, 'bad_request', `plan: ${wrong}`)
   await table.once(challenge, 'plan', digest)
   challenge.plan = plan
+  challenge.planSignature = planSignature
   await table.note(challenge, 'planned')
+}
+
+/** A coordinator signs one plan: another with its signature, right or wrong, is a fault. @param signature checked before */
+export async function accuseOfSecondPlan(
+  table: ChallengeTable,
+  challenge: Challenge,
+  plan: Plan,
+  signature: Uint8Array,
+): Promise<void> {
+  const { plan: known, planSignature, request } = challenge
+  if (known === undefined || planSignature === undefined) return
+  const [first, second] = [planHashOf(known), planHashOf(plan)]
+  if (sameBytes(first, second)) return
+  const plans = [
+    { planHash: first, signature: planSignature },
+    { planHash: second, signature },
+  ] as const
+  await table.accuse(challenge, { kind: 'plans', accused: addressOfPublicKey(request.coordinator), plans })
 }
 
 /** The coordinator is done; keeps the transcript of the evidence voted for. @throws Refusal */

@@ -1,8 +1,10 @@
 /** The session that a prover opens, and the consent that lets this member send to it. */
 import { verifySignature } from '../../crypto/identity.js'
 import type { ConsentClaim } from '../../dataplane/index.js'
-import { MAX_ATTEMPTS, MAX_TAU_MICROS, PACKET_BYTES, packetCountOf } from '../../pob/constants.js'
+import { mostAttempts } from '../../pob/assess.js'
+import { PACKET_BYTES, packetCountOf } from '../../pob/constants.js'
 import { addressBytesOf, sameBytes } from '../../pob/party.js'
+import { longestTauMicros } from '../../pob/plan.js'
 import { isNeighbour } from '../../pob/prefix.js'
 import { CONSENT } from '../../pob/structures.js'
 import type { Admission } from '../control-messages.js'
@@ -38,9 +40,10 @@ export async function openSession(table: ChallengeTable, body: Admission, remote
   return { sessionId: challenge.sessionId, key: challenge.sessionKey }
 }
 
-/** The longest train, three times over, and room for control. */
-function maxBytesOf({ committee }: Challenge): number {
-  return MAX_ATTEMPTS * packetCountOf(committee.memberRateKbps, MAX_TAU_MICROS) * PACKET_BYTES + CONTROL_BYTES
+/** The longest train, as often as the profile may repeat it, and room for control. */
+function maxBytesOf({ committee, request: { profile } }: Challenge): number {
+  const packets = packetCountOf(committee.memberRateKbps, longestTauMicros(profile))
+  return mostAttempts(profile) * packets * PACKET_BYTES + CONTROL_BYTES
 }
 
 export async function checkConsent(table: ChallengeTable, claim: ConsentClaim): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** One slot of this member: its commitment, its train, its testimony. */
 import { randomBytes } from 'node:crypto'
-import { verifySignature } from '../../crypto/identity.js'
+import { addressOfPublicKey, verifySignature } from '../../crypto/identity.js'
 import type { TrainReport } from '../../dataplane/index.js'
 import { packetCountOf } from '../../pob/constants.js'
 import { addressBytesOf, sameBytes } from '../../pob/party.js'
@@ -13,8 +13,8 @@ import {
   testimonyDigest,
 } from '../../pob/slot.js'
 import type { Remote } from '../modules.js'
-import { ensure } from '../protocol-error.js'
-import type { Challenge } from './challenge.js'
+import { ensure, Refusal } from '../protocol-error.js'
+import type { Attempt, Challenge } from './challenge.js'
 import type { ChallengerOptions } from './modules.js'
 import type { ChallengeTable } from './table.js'
 
@@ -99,15 +99,17 @@ export async function reveal(
     `this member was not armed for slot ${slot}, attempt ${attempt}`,
   )
   const ackList = ackListDigest(challenge.digests, { slot, attempt }, roots)
-  if (made.testimony !== undefined) {
-    ensure(sameBytes(made.testimony.ackListHash, ackList), 'conflict', 'the prover signed two lists of acks')
-    return made.testimony
-  }
+  if (made.testimony !== undefined && sameBytes(made.testimony.ackListHash, ackList)) return made.testimony
   ensure(
     verifySignature(challenge.request.prover, ackList, signature),
     'bad_request',
     'the acks do not carry the signature of the prover',
   )
+  const list = { value: roots, signature }
+  if (made.testimony !== undefined) {
+    await accuseOfSecondList(table, challenge, { slot, attempt }, list)
+    throw new Refusal('conflict', 'the prover signed two lists of acks')
+  }
   const { plane, identity } = table.modules
   const report = await plane.collectTrain({ sessionId: challenge.sessionId, slot, attempt })
   const path = await plane.pathStatistics(challenge.sessionId)
@@ -119,8 +121,22 @@ export async function reveal(
   const statement = table.modules.behaviour.testimony(honest, plan)
   const digest = testimonyDigest(challenge.digests, { slot, attempt }, statement)
   await table.once(challenge, `testimony/${name}`, digest)
+  made.ackList = list
   made.testimony = { ...statement, signature: identity.sign(digest) }
   return made.testimony
+}
+
+/** A prover signs one list an attempt. @param list signed by it, and another than the one testified about */
+export async function accuseOfSecondList(
+  table: ChallengeTable,
+  challenge: Challenge,
+  run: SlotId,
+  list: NonNullable<Attempt['ackList']>,
+): Promise<void> {
+  const known = challenge.attempts.get(`${run.slot}/${run.attempt}`)?.ackList
+  if (known === undefined) return
+  const accused = addressOfPublicKey(challenge.request.prover)
+  await table.accuse(challenge, { kind: 'ack-lists', accused, run, lists: [known, list] })
 }
 
 /** Own times for the acks whose live root is the list's. */

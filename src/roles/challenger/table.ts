@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { sameBytes } from '../../pob/party.js'
+import type { ProvableFault } from '../../pob/provable-faults.js'
 import { digestsOf, type Request } from '../../pob/request.js'
 import { admit } from '../admission.js'
 import type { Admission } from '../control-messages.js'
@@ -108,6 +109,17 @@ export class ChallengeTable {
   async once(challenge: Challenge, what: string, digest: Uint8Array): Promise<void> {
     const outcome = await this.modules.store.signOnce(`${challenge.id}/${what}`, digest)
     ensure(outcome !== 'conflict', 'conflict', `another ${what} was signed for this challenge`)
+  }
+
+  /** Keeps the proof of a fault that this member met; the challenge goes on as if it could not be kept. */
+  async accuse({ id, digests }: Challenge, fault: ProvableFault): Promise<void> {
+    const { kind, accused } = fault
+    const { store, log } = this.modules
+    log.warn({ challenge: id, kind, accused }, 'a provable fault')
+    const { challengeId, domain } = digests
+    await store.keepFault({ challengeId, ...domain }, fault).catch((error: unknown) => {
+      log.error({ challenge: id, reason: String(error) }, 'the proof of a fault could not be kept')
+    })
   }
 
   note({ id, request }: Challenge, phase: ChallengeNote['phase']): Promise<void> {

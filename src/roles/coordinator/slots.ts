@@ -5,6 +5,7 @@ import { assess, isDirty, mayRepeat } from '../../pob/assess.js'
 import { ENOUGH_CLAIM_SHARE, MAX_ATTEMPTS } from '../../pob/constants.js'
 import type { Evidence } from '../../pob/evidence.js'
 import type { Plan } from '../../pob/plan.js'
+import { findSeedFaults } from '../../pob/provable-faults.js'
 import { Profile } from '../../pob/request.js'
 import type { CoordinatorRun } from './run.js'
 import { runSlot } from './slot.js'
@@ -22,6 +23,8 @@ export async function runSlots(
       run.progress({ event: 'slot_started', slot, attempt, of: plan.teams })
       const record = await runSlot(run, plan, slot, attempt)
       run.slots.push(record)
+      for (const fault of findSeedFaults({ ...head, slots: [record] }))
+        await run.modules.keepFault?.({ challengeId: run.digests.challengeId, ...run.digests.domain }, fault)
       const dirty = isDirty(record, plan.tauMicros)
       const assessment = assess({ ...head, slots: [record] }, { partial: true, outcomes: run.outcomes })
       run.progress({

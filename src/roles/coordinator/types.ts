@@ -3,6 +3,7 @@ import type { Assessment } from '../../pob/assess.js'
 import type { Committee } from '../../pob/committee.js'
 import type { Evidence } from '../../pob/evidence.js'
 import type { Plan } from '../../pob/plan.js'
+import type { FaultScope, ProvableFault } from '../../pob/provable-faults.js'
 import type { ProfileName, Request } from '../../pob/request.js'
 import type { PathReport, ReportedStatistics } from '../control-messages.js'
 import type { PeerTarget, RoleModules } from '../modules.js'
@@ -64,6 +65,13 @@ export type ProgressEvent =
       readonly gasUsed: number
       readonly feeWei: string
     }
+  | {
+      /** A member's fault that two of its signatures prove; the file is the proof. */
+      readonly event: 'fault'
+      readonly kind: string
+      readonly accused: string
+      readonly path: string
+    }
   | { readonly event: 'voted'; readonly votes: number; readonly needed: number }
   | { readonly event: 'signed'; readonly signatures: number; readonly needed: number }
 
@@ -91,4 +99,6 @@ export interface ChallengeOutcome {
 export interface CoordinatorModules extends Omit<RoleModules, 'committees' | 'store'> {
   readonly venue: Venue
   readonly onProgress?: (event: ProgressEvent) => void
+  /** Keeps the proof of a fault that came to light. */
+  readonly keepFault?: (scope: FaultScope, fault: ProvableFault) => Promise<void>
 }

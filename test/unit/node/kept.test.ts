@@ -50,7 +50,7 @@ describe('bans', () => {
 
 describe('evidence', () => {
   it('goes to the archive', async () => {
-    await safetyStore(store).saveEvidence('c1', Uint8Array.of(1, 2, 3))
+    await safetyStore(store, directory).saveEvidence('c1', Uint8Array.of(1, 2, 3))
     expect(await store.evidence.get('c1')).toEqual(Uint8Array.of(1, 2, 3))
   })
 })

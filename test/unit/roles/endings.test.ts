@@ -52,6 +52,7 @@ function recorder(identity: Identity) {
       useOnce: async () => true,
       saveTranscript: async (key, value) => void transcripts.set(key, value),
       saveEvidence: async (key, value) => void evidence.set(key, value),
+      keepFault: async () => {},
       noteChallenge: async ({ phase }) => void notes.push(phase),
     },
     committees: [new RegistrySource({ registry: () => built.registry, beacon: built.beacon })],
