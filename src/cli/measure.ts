@@ -1,6 +1,7 @@
 /** `plumbline measure <peer>`: asks for a challenge, shows it, prints the result. */
 import { relative } from 'node:path'
 import { UserError } from '../errors.js'
+import type { PriceQuote } from '../node/measure.js'
 import { MILLION } from '../pob/constants.js'
 import { chainOptions, chainSettings } from './chain-options.js'
 import { defineCommand, joinOptions, keyOptions } from './command.js'
@@ -8,10 +9,12 @@ import { checkCommittee } from './committee-limits.js'
 import { configValues } from './daemon.js'
 import { formatBytes, formatFigures, printable } from './format.js'
 import { formatMoment } from './history-chart.js'
+import type { CommandIo } from './io.js'
 import { layerOf, layerOption, resultAtLayer } from './layer.js'
 import type { ScheduledRun } from './measure-schedule.js'
 import { badArgument, choice, flag, number, quoted, text } from './option.js'
 import { Progress } from './progress.js'
+import { canAsk, confirm } from './prompt.js'
 import { parseBytes, parseDuration } from './quantity.js'
 import { openIdentity, openLogger } from './settings.js'
 
@@ -104,6 +107,7 @@ export const measureCommand = defineCommand({
       placeholder: 'amount',
       defaultText: 'no limit but the balance',
     }),
+    yes: flag('On a chain: pay what it costs without asking'),
     'refund-to': text({
       summary: 'On a chain: the wallet that gets back what no member earned',
       placeholder: 'address',
@@ -135,18 +139,27 @@ export const measureCommand = defineCommand({
     ['measure 16Uiu2HAm...x9Qk --claim 250 --profile quick --json', 'A cheap check, for a program'],
     ['measure 16Uiu2HAm...x9Qk --claim 250 --every 6h --data-cap 5GiB', 'Four times a day, within a budget'],
     [
-      'measure 16Uiu2HAm...x9Qk --rpc https://rpc.example.org',
-      'Pay the members and settle the result on a chain',
+      'measure 16Uiu2HAm...x9Qk --claim 250 --rpc https://rpc.example.org',
+      'Pay the members and settle the result on a chain, once you have seen the price and said yes',
     ],
   ],
   run: async (args, io) => {
     checkCommittee(args)
     const target = await checkTarget(args.peer)
+    const onChain = args.onChain || args.rpc !== undefined
+    // A limit is an answer, too.
+    const asks = onChain && !args.yes && args.maxPrice === undefined
+    if (asks && (args.every !== undefined || !canAsk(io)))
+      throw badArgument(
+        args.every === undefined
+          ? 'measuring on a chain costs money, and there is no terminal to ask at'
+          : 'measuring on a chain costs money each time, and nobody is asked at night',
+        'give --yes, or a limit with --max-price',
+      )
     const schedule = scheduleOf(args)
     // --claim is about the other's line, not about this node's own.
     const { bootstrap, registry } = args
     const { config } = await chainSettings(args, io, configValues({ bootstrap, registry }))
-    const onChain = args.onChain || args.rpc !== undefined
     const payment = await paymentOf(args)
     const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
     const layer = layerOf(args.layer)
@@ -178,6 +191,7 @@ export const measureCommand = defineCommand({
         log,
         ...order,
         onChain,
+        ...(asks ? { confirm: (price) => askPrice(price, progress, io) } : {}),
         onProgress: (event) => {
           const { event: name, ...values } = event
           io.output.event(name, values)
@@ -259,6 +273,17 @@ function scheduledLine({ startedAt, estimateMbps, guaranteedMbps, bytes, error }
     `${when}  estimate ${formatFigures(estimateMbps ?? 0).padStart(7)}  ` +
     `guaranteed ${formatFigures(guaranteedMbps ?? 0).padStart(7)} Mbit/s  ${formatBytes(bytes ?? 0)}`
   )
+}
+
+/** The price, and whether it is to be paid. */
+async function askPrice(price: PriceQuote, progress: Progress, io: CommandIo): Promise<boolean> {
+  const { formatEther } = await import('../chain/ether.js')
+  progress.stop()
+  const fee = formatEther(price.feeWei)
+  const gas = formatEther(price.gasFeeWei)
+  const have = formatEther(price.haveWei)
+  io.stderr.write(`The members get ${fee}, gas may come to ${gas}; you have ${have}.\n`)
+  return confirm(io, 'Pay it?')
 }
 
 /** Money and addresses as typed, read before anything is asked of anybody. */

@@ -6,7 +6,9 @@ import type { ChainStatus } from '../node/chain/link.js'
 import type { DaemonStatus } from '../node/daemon.js'
 import { configOptions, defineCommand } from './command.js'
 import { formatBytes, formatDuration, labelled, plural, printable } from './format.js'
+import type { CommandIo } from './io.js'
 import type { Style } from './output.js'
+import { loadSettings } from './settings.js'
 
 const LABEL_WIDTH = 15
 
@@ -15,20 +17,32 @@ export const statusCommand = defineCommand({
   group: 'look',
   summary: 'What the running daemon is doing',
   description: ['Exit status 0 means that it runs and can do its job.'],
-  options: { 'data-dir': configOptions['data-dir'] },
+  options: { 'data-dir': configOptions['data-dir'], config: configOptions.config },
   examples: [
     ['status', 'Ask the daemon of ~/.plumbline'],
+    ['status --config /etc/plumbline/config.yaml', 'Ask the daemon that runs with that configuration'],
     ['status --json', 'For a monitoring script'],
   ],
   run: async (args, io) => {
     const { callControlSocket } = await import('../p2p/control-client.js')
-    const paths = dataPaths(args.dataDir ?? io.env.PLUMBLINE_DATA_DIR ?? DEFAULT_DATA_DIR)
+    const paths = dataPaths(await dataDirOf(args, io))
     // Our own daemon wrote it: the socket is the owner's alone.
     const status = (await callControlSocket(paths.controlSocket, 'status')) as DaemonStatus
     io.output.result(status, () => statusText(status, io.style))
     return status.healthy ? 0 : 1
   },
 })
+
+/** A configuration is read only where one is named: `status` works where the rest of it is wrong. */
+async function dataDirOf(
+  { dataDir, config }: { readonly dataDir: string | undefined; readonly config: string | undefined },
+  io: CommandIo,
+): Promise<string> {
+  if (dataDir !== undefined || config === undefined)
+    return dataDir ?? io.env.PLUMBLINE_DATA_DIR ?? DEFAULT_DATA_DIR
+  const settings = await loadSettings({ dataDir, config, logLevel: undefined, logFormat: undefined }, io)
+  return settings.config.dataDir
+}
 
 export function statusText(status: DaemonStatus, style: Style): string {
   const row = (label: string, text: string) => labelled(`  ${label}`, text, LABEL_WIDTH)

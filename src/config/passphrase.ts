@@ -1,10 +1,12 @@
 /** The key's passphrase from the environment or a file; the prompt is the CLI's. Never logged, never in an error. */
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { UserError } from '../errors.js'
 import { expandPath } from './paths.js'
 
 /** Far beyond any passphrase: what is longer is the wrong file. */
 const MAX_BYTES = 4096
+/** Any right of group or world. */
+const OTHERS = 0o077
 
 /**
  * `PLUMBLINE_PASSPHRASE`, or the first line of the file that `PLUMBLINE_PASSPHRASE_FILE` names; undefined where
@@ -20,9 +22,13 @@ export async function passphraseFromEnvironment(
     : readPassphraseFile(env.PLUMBLINE_PASSPHRASE_FILE)
 }
 
-/** The first line of a passphrase file, without its line end. @throws UserError as above */
+/**
+ * The first line of a passphrase file, without its line end. As ssh has it: a file of ours that others may read is refused; one
+ * that belongs to somebody else (a mounted secret) is theirs to protect. @throws UserError as above
+ */
 export async function readPassphraseFile(path: string): Promise<string> {
   const full = expandPath(path)
+  await refuseOpenToOthers(full)
   const text = await readFile(full, 'utf8').catch((cause: unknown) => {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO'
     throw new UserError(`cannot read the passphrase file ${full} (${code})`, {
@@ -40,4 +46,15 @@ export async function readPassphraseFile(path: string): Promise<string> {
       },
     )
   return line
+}
+
+/** Windows has no such modes, and no uid. */
+async function refuseOpenToOthers(path: string): Promise<void> {
+  const status = await stat(path).catch(() => undefined)
+  if (status === undefined || !status.isFile() || process.getuid?.() !== status.uid) return
+  if ((status.mode & OTHERS) === 0) return
+  throw new UserError(
+    `the passphrase file ${path} has mode ${(status.mode & 0o777).toString(8).padStart(4, '0')}: others can read it`,
+    { code: 'BAD_KEY', remedy: `chmod 600 ${path}` },
+  )
 }

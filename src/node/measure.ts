@@ -10,7 +10,7 @@ import type { BeaconInfo } from '../crypto/beacon.js'
 import { type Identity, publicKeyOfPeerId } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import { BeaconClient } from '../p2p/beacon-client.js'
-import type { ProfileName } from '../pob/request.js'
+import { Profile, type ProfileName } from '../pob/request.js'
 import { teamsOf } from '../roles/coordinator/request.js'
 import {
   type ChallengeOrder,
@@ -25,6 +25,7 @@ import { RegistryVenue } from '../roles/registry-venue.js'
 import type { Venue } from '../roles/venue.js'
 import type { Logger } from '../telemetry/logger.js'
 import { openChainVenues } from './chain/payer.js'
+import { writeFaultProof } from './fault-files.js'
 import { keepInHistory, recordOfResult } from './history.js'
 import { createNodeHost } from './host.js'
 import { RegistryFile, registryPath } from './registry-file.js'
@@ -51,8 +52,17 @@ export interface MeasureOrder {
 }
 
 export interface MeasureCall extends MeasureOrder {
+  /** On a chain: asked with the price before anything is paid; without it nobody is asked. */
+  readonly confirm?: (price: PriceQuote) => Promise<boolean>
   readonly onProgress?: (event: ProgressEvent) => void
   readonly signal?: AbortSignal
+}
+
+/** In wei: the members' fees, the most that gas may come to, and what the payer has. */
+export interface PriceQuote {
+  readonly feeWei: bigint
+  readonly gasFeeWei: bigint
+  readonly haveWei: bigint
 }
 
 export interface PayerOptions {
@@ -108,7 +118,7 @@ function orderOf(call: MeasureOrder): ChallengeOrder {
 /** Most layer-3 bytes that such a challenge moves, known before anybody is asked. @throws UserError */
 export function mostBytesOf(call: MeasureOrder): number {
   const order = orderOf(call)
-  return maxBytesOf({ claimKbps: order.claimKbps, teams: teamsOf(order) })
+  return maxBytesOf({ claimKbps: order.claimKbps, teams: teamsOf(order), profile: Profile[order.profile] })
 }
 
 /** Written whole or not at all. */
@@ -148,7 +158,8 @@ export async function openPayer({ config, identity, log, onChain = false }: Paye
   return {
     measure: async (call) => {
       const order = orderOf(call)
-      const { venue, settlement } = venues.forOne(call)
+      const { venue, settlement, confirm } = venues.forOne(call)
+      await confirm?.()
       const outcome = await runChallenge(
         order,
         {
@@ -157,6 +168,15 @@ export async function openPayer({ config, identity, log, onChain = false }: Paye
           venue,
           now: () => Date.now(),
           log,
+          keepFault: async (scope, fault) => {
+            const { kind, accused } = fault
+            try {
+              const path = await writeFaultProof(dataPaths(config.dataDir).faults, scope, fault)
+              call.onProgress?.({ event: 'fault', kind, accused, path })
+            } catch (error) {
+              log.error({ kind, accused, reason: String(error) }, 'the proof of a fault could not be kept')
+            }
+          },
           ...(call.onProgress === undefined ? {} : { onProgress: call.onProgress }),
         },
         call.signal,
@@ -185,6 +205,8 @@ export async function openPayer({ config, identity, log, onChain = false }: Paye
 export interface Venues {
   forOne(call: MeasureCall): {
     readonly venue: Venue
+    /** Asks whoever pays, where there is something to pay. @throws UserError where the answer is no */
+    confirm?(): Promise<void>
     /** Settles it, where that is to be done, and says what came of it. */
     settlement(outcome: ChallengeOutcome, signal?: AbortSignal): Promise<Settlement | undefined>
   }

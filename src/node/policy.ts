@@ -12,13 +12,16 @@ const BYTES_PER_GIB = 2 ** 30
 /** An operator who states a line of so much does not expect challenges far beyond it. */
 const MAX_CLAIM_OVER_CLAIM = 2
 
+/** Kept in the store: a restart is no way around the interval. */
+const LAST_ACCEPTED = 'prover-last-accepted-ms'
+
 /** Builds the policy; `now` in milliseconds since the Unix epoch. */
 export function operatorPolicy(config: Config['prover'], store: Store, now: () => number): AdmissionPolicy {
   const ranges = config.quietHours.map(parseQuietRange)
   const maxClaimMbps =
     config.maxClaimMbps ??
     (config.claimMbps === undefined ? Number.POSITIVE_INFINITY : MAX_CLAIM_OVER_CLAIM * config.claimMbps)
-  let lastAcceptedMs = Number.NEGATIVE_INFINITY
+  const intervalMs = config.minIntervalSeconds * 1000
   const refusal: AdmissionPolicy['refusal'] = async ({ payer, coordinator, claimKbps, maxBytes }) => {
     const date = new Date(now())
     const names = [payer, coordinator].flatMap((key) => [peerIdOfPublicKey(key), addressOfPublicKey(key)])
@@ -27,7 +30,9 @@ export function operatorPolicy(config: Config['prover'], store: Store, now: () =
     const quiet = quietUntil(ranges, date)
     if (quiet !== undefined) return `quiet hours until ${quiet.toTimeString().slice(0, 5)} local time`
     if (claimKbps > maxClaimMbps * 1000) return `claims above ${maxClaimMbps} Mbit/s are not served here`
-    const waitMs = lastAcceptedMs + config.minIntervalSeconds * 1000 - now()
+    const lastAcceptedMs = Number((await store.getMetadata(LAST_ACCEPTED)) ?? Number.NEGATIVE_INFINITY)
+    // A clock that was set back makes nobody wait longer than the interval.
+    const waitMs = Math.min(intervalMs, lastAcceptedMs + intervalMs - now())
     if (waitMs > 0)
       return `one challenge every ${config.minIntervalSeconds} s; try again in ${Math.ceil(waitMs / 1000)} s`
     const cap = {
@@ -42,8 +47,6 @@ export function operatorPolicy(config: Config['prover'], store: Store, now: () =
   }
   return {
     refusal,
-    accepted: () => {
-      lastAcceptedMs = now()
-    },
+    accepted: () => store.setMetadata(LAST_ACCEPTED, String(now())),
   }
 }

@@ -8,7 +8,7 @@ import { UserError } from '../errors.js'
 import type { TeamMeasurement } from './aggregate/team-value.js'
 import { decodeOrder, orderLength, type Run } from './arrival-order.js'
 import { teamMembers } from './committee.js'
-import { dirtyLimitMicros, PACKET_BITS, packetCountOf } from './constants.js'
+import { dirtyLimitMicros, MAX_ATTEMPTS, PACKET_BITS, packetCountOf } from './constants.js'
 import type { Evidence } from './evidence.js'
 import type { FaultList } from './fault.js'
 import { addressBytesOf, sameBytes } from './party.js'
@@ -62,6 +62,11 @@ export function isDirty(record: SlotRecord, tauMicros: number): boolean {
   if (record.capture === null) return true
   const limit = dirtyLimitMicros(tauMicros)
   return record.testimonies.some((testimony) => (testimony?.latenessMicros ?? 0) > limit)
+}
+
+/** Attempts that a profile gives one slot at most. */
+export function mostAttempts(profile: number): number {
+  return profile === Profile.strict ? 1 : MAX_ATTEMPTS
 }
 
 /** Whether a profile runs a slot again after such an attempt. Quick is to stay cheap: only what brought nothing. */

@@ -13,6 +13,7 @@ import {
   isDirty,
   type MemberOutcome,
   mayRepeat,
+  mostAttempts,
   placeOf,
   type SlotOutcome,
 } from './assess-slot.js'
@@ -26,7 +27,7 @@ import { acceptanceDigest, digestsOf, Profile, requestFault } from './request.js
 import { attemptsToAssess, type SlotRecord } from './slot.js'
 import type { ChallengeDigests } from './structures.js'
 
-export { isDirty, type MemberOutcome, mayRepeat, type SlotOutcome }
+export { isDirty, type MemberOutcome, mayRepeat, mostAttempts, type SlotOutcome }
 
 export interface Assessment {
   /** Empty where the evidence is in order. */

@@ -34,7 +34,7 @@ describe.skipIf(reason !== undefined)('a chain whose clock lags behind', () => {
       const askedAt = Date.now() / 1000
       const behind = askedAt - (await chain.clock()).timestamp
       expect(behind).toBeGreaterThan(LAG_SECONDS / 2)
-      const { challengeId, transcript } = await made.network.measure(['--on-chain'])
+      const { challengeId, transcript } = await made.network.measure(['--on-chain', '--yes'])
       const id = challengeId as `0x${string}`
       expect((await readChallenge(chain, id)).status).toBe('settled')
       const { request } = decodeEvidence(decodeTranscript(await readFile(transcript.path)).evidence)

@@ -40,10 +40,10 @@ type Id = `0x${string}`
 /** On a busy machine the opening may miss its round: that is refused, costs nothing, and is asked again. */
 async function measured({ network }: ChainNetwork, more: readonly string[] = []): Promise<MeasureResult> {
   try {
-    return await network.measure(['--on-chain', ...more])
+    return await network.measure(['--on-chain', '--yes', ...more])
   } catch (error) {
     if (!String(error).includes('too late')) throw error
-    return network.measure(['--on-chain', ...more])
+    return network.measure(['--on-chain', '--yes', ...more])
   }
 }
 
@@ -64,7 +64,7 @@ describe.skipIf(reason !== undefined)('a chain in trouble', () => {
 
   /** A measurement as it runs, and its challenge. */
   async function measuring() {
-    const args = made.network.measureArguments(['--on-chain']).filter((word) => word !== '--json')
+    const args = made.network.measureArguments(['--on-chain', '--yes']).filter((word) => word !== '--json')
     const payer = made.network.start([...args, '--json-stream'])
     const { challengeId } = await payer.event('requested')
     return { payer, id: `0x${String(challengeId)}` as Id }
@@ -285,7 +285,7 @@ describe.skipIf(reason !== undefined)('a chain whose clock runs ahead, with a co
   }, PATIENCE_MS)
 
   it('pays the members for a prover that vanished, by a late statement that there is no result', async () => {
-    const args = made.network.measureArguments(['--on-chain']).filter((word) => word !== '--json')
+    const args = made.network.measureArguments(['--on-chain', '--yes']).filter((word) => word !== '--json')
     const payer = made.network.start([...args, '--json-stream'])
     const { challengeId } = await payer.event('requested')
     const id = `0x${String(challengeId)}` as Id

@@ -62,7 +62,7 @@ describe.skipIf(reason !== undefined)('a challenge on a chain', () => {
   it(
     'is quoted, opened, drawn, measured and settled, and the payer is told every transaction',
     async () => {
-      happy = await made.network.measure(['--on-chain'])
+      happy = await made.network.measure(['--on-chain', '--yes'])
       const { settlement } = happy
       if (settlement === undefined) throw new Error('no settlement')
       const state = await readChallenge(chain, happy.challengeId as `0x${string}`)
@@ -192,7 +192,7 @@ describe.skipIf(reason !== undefined)('a challenge on a chain', () => {
     'settles with f members silent',
     async () => {
       await daemons.challengers[0]?.stop()
-      const result = await made.network.measure(['--on-chain'])
+      const result = await made.network.measure(['--on-chain', '--yes'])
       const state = await readChallenge(chain, result.challengeId as `0x${string}`)
       expect(state.status).toBe('settled')
       expect(state.signers.toString(2).replaceAll('0', '')).toHaveLength(CHALLENGERS - 1)

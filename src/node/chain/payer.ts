@@ -37,6 +37,7 @@ export async function openChainVenues(parts: VenueParts & { readonly identity: I
             refundTo: call.refundTo,
             slotFeeWei: call.slotFeeWei,
             maxPriceWei: call.maxPriceWei,
+            confirm: call.confirm,
             onQuote: ({ feeWei, gasFeeWei, haveWei }) =>
               call.onProgress?.({
                 event: 'quoted',
@@ -56,6 +57,7 @@ export async function openChainVenues(parts: VenueParts & { readonly identity: I
         )
         return {
           venue,
+          confirm: () => venue.confirm(call.challengers, identity.address),
           settlement: async (outcome, signal) => {
             await settle(venue, outcome, signal).catch((error: unknown) => {
               // Another result on the chain is no delay.

@@ -44,6 +44,8 @@ export interface ChainVenueOptions {
   readonly slotFeeWei?: bigint | undefined
   /** Fee and gas together at most; without a limit unless given. */
   readonly maxPriceWei?: bigint | undefined
+  /** Asked once, before anything is paid; without it nobody is asked. */
+  readonly confirm?: ((quote: ChallengeQuote & { readonly haveWei: bigint }) => Promise<boolean>) | undefined
   readonly onStep?: (step: ChainStep) => void
   readonly onQuote?: (quote: ChallengeQuote & { readonly haveWei: bigint }) => void
 }
@@ -121,6 +123,20 @@ export class ChainVenue implements Venue {
         `the chain's registry has ${pool} challengers that have been there long enough, ${committeeSize} are asked for`,
         { code: 'UNAVAILABLE', remedy: 'lower --challengers and --faulty' },
       )
+  }
+
+  /** Before a round is chosen: whoever decides may take a while. @throws UserError where the answer is no */
+  async confirm(committeeSize: number, payer: Address): Promise<void> {
+    const { confirm, slotFeeWei } = this.options
+    if (confirm === undefined) return
+    const { chain } = this.modules
+    const quote = await quoteChallenge(chain, {
+      committeeSize,
+      ...(slotFeeWei === undefined ? {} : { slotFeeWei }),
+    })
+    const haveWei = await chain.client.getBalance({ address: payer })
+    if (await confirm({ ...quote, haveWei })) return
+    throw new UserError('nothing was paid', { code: 'INTERRUPTED', remedy: 'say yes, or give --yes' })
   }
 
   roundTime(request: Request): number {

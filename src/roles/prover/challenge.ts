@@ -1,8 +1,9 @@
 /** One challenge as its prover has it. */
 import type { ProverPlane } from '../../dataplane/index.js'
+import { mostAttempts } from '../../pob/assess.js'
 import type { Committee } from '../../pob/committee.js'
-import { MAX_ATTEMPTS, MAX_TAU_MICROS, PACKET_BYTES, packetCountOf } from '../../pob/constants.js'
-import type { Plan } from '../../pob/plan.js'
+import { offeredKbps, PACKET_BYTES, packetCountOf } from '../../pob/constants.js'
+import { longestTauMicros, type Plan } from '../../pob/plan.js'
 import type { Request } from '../../pob/request.js'
 import type { ChallengeDigests } from '../../pob/structures.js'
 import type { ReportedStatistics } from '../control-messages.js'
@@ -39,8 +40,15 @@ export interface SlotAnswer {
   readonly statistics: ReportedStatistics
 }
 
-/** Most bytes a request can bring: every slot repeated, at the longest tau. */
-export function maxBytesOf(request: Pick<Request, 'claimKbps' | 'teams'>): number {
-  const offered = Math.ceil(request.claimKbps * 1.2)
-  return request.teams * MAX_ATTEMPTS * packetCountOf(offered, MAX_TAU_MICROS) * PACKET_BYTES
+/** Probes, keep-alives and acks' answers beside the trains. */
+const CONTROL_BYTES = 64 * 1024
+
+/** Most bytes a request can bring: every slot as often and as long as its profile allows. */
+export function maxBytesOf({
+  claimKbps,
+  teams,
+  profile,
+}: Pick<Request, 'claimKbps' | 'teams' | 'profile'>): number {
+  const packets = packetCountOf(offeredKbps(claimKbps), longestTauMicros(profile))
+  return teams * mostAttempts(profile) * packets * PACKET_BYTES + CONTROL_BYTES
 }

@@ -17,7 +17,7 @@ export interface AdmissionPolicy {
   /** Says why a request may not be served now, or undefined. */
   refusal(request: PolicyRequest): Promise<string | undefined>
   /** Told once a request is accepted for good: terms like a least interval count from here. */
-  accepted(): void
+  accepted(): Promise<void>
 }
 
 export interface ProverModules extends RoleModules {

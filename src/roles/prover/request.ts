@@ -6,7 +6,7 @@ import { checkRequest } from '../admission.js'
 import { sourceFor } from '../committee-source.js'
 import type { Remote } from '../modules.js'
 import { ensure } from '../protocol-error.js'
-import { maxBytesOf } from './challenge.js'
+import { type Challenge, maxBytesOf } from './challenge.js'
 import type { ProverTurn } from './turn.js'
 
 export async function acceptRequest(
@@ -33,8 +33,7 @@ export async function acceptRequest(
   // Another request may have come in while the store was written.
   ensure(turn.current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
   const acceptanceSignature = identity.sign(acceptanceDigest(digests, acceptedAt))
-  policy.accepted()
-  turn.current = {
+  const challenge: Challenge = {
     id,
     request,
     payerSignature,
@@ -45,9 +44,11 @@ export async function acceptRequest(
     captures: new Map(),
     running: false,
   }
-  turn.touch(turn.current)
-  turn.limit(turn.current)
-  await turn.note(turn.current, 'accepted')
+  turn.current = challenge
+  turn.touch(challenge)
+  turn.limit(challenge)
+  await policy.accepted()
+  await turn.note(challenge, 'accepted')
   log.info({ challenge: id, claimMbps: claimKbps / 1000, payer: bytesToHex(payer) }, 'challenge accepted')
   return { acceptedAt, signature: acceptanceSignature }
 }

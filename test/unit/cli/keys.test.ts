@@ -158,7 +158,7 @@ describe('keys', () => {
     if (!hex || !keystore || !passphrase) throw new Error('no paths')
     await writeFile(hex, KNOWN_SECRET)
     await writeFile(keystore, JSON.stringify(KNOWN_KEYSTORE))
-    await writeFile(passphrase, 'testpassword\n')
+    await writeFile(passphrase, 'testpassword\n', { mode: 0o600 })
     const fromHex = await run(['keys', 'import', hex, '--data-dir', dir('k1'), ...LIGHT, '--json'], { env })
     const fromFile = await run(
       [

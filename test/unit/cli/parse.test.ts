@@ -110,6 +110,10 @@ describe('the command line', () => {
     ],
     [['measure', '/ip4/127.0.0.1/tcp/1', '--claim', '5'], '/ip4/127.0.0.1/tcp/1 names no peer'],
     [['measure', 'abc', '--claim', '5'], '<peer>: "abc" is no peer id (mistyped?); copy it from'],
+    [
+      ['measure', PEER, '--claim', '5', '--rpc', 'http://127.0.0.1:1'],
+      'no terminal to ask at; give --yes, or a limit with --max-price',
+    ],
     [['measure', PEER.slice(0, -1), '--claim', '5'], 'is no peer id (mistyped?)'],
     [['measure', `/ip4/127.0.0.1/tcp/1/p2p/${PEER}O`, '--claim', '5'], 'is no peer id (mistyped?)'],
     [['prover', '--quiet-hours', '25:99'], '--quiet-hours: "25:99" is no range of hours; write it like'],

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -294,12 +294,21 @@ describe('small parts', () => {
 
   it('takes the passphrase from the variable, then the file', async () => {
     const file = join(directory, 'pass')
-    await writeFile(file, 'from the file\r\nsecond line')
+    await writeFile(file, 'from the file\r\nsecond line', { mode: 0o600 })
     expect(await passphraseFromEnvironment({})).toBeUndefined()
     expect(await passphraseFromEnvironment({ PLUMBLINE_PASSPHRASE_FILE: file })).toBe('from the file')
     expect(
       await passphraseFromEnvironment({ PLUMBLINE_PASSPHRASE: 'x', PLUMBLINE_PASSPHRASE_FILE: file }),
     ).toBe('x')
+    for (const mode of [0o644, 0o640, 0o604]) {
+      await chmod(file, mode)
+      await expect(passphraseFromEnvironment({ PLUMBLINE_PASSPHRASE_FILE: file })).rejects.toThrow(
+        `has mode 0${mode.toString(8)}: others can read it`,
+      )
+    }
+    await chmod(file, 0o400)
+    expect(await passphraseFromEnvironment({ PLUMBLINE_PASSPHRASE_FILE: file })).toBe('from the file')
+    await chmod(file, 0o600)
     await writeFile(file, '\n')
     await expect(passphraseFromEnvironment({ PLUMBLINE_PASSPHRASE_FILE: file })).rejects.toThrow(
       'empty first line',

@@ -12,11 +12,16 @@ const request = { payer: payer.publicKey, coordinator: payer.publicKey, claimKbp
 
 const policyOf = (
   config: Partial<ProverConfig>,
-  options: { usedBytes?: number; now?: () => number } = {},
+  options: { usedBytes?: number; now?: () => number; kept?: Map<string, string> } = {},
 ) => {
+  const kept = options.kept ?? new Map<string, string>()
   const now = options.now ?? Date.now
   const used = new Map([[monthKey(new Date(now())), options.usedBytes ?? 0]])
-  const store = { usage: { get: async (month: string) => used.get(month) ?? 0 } } as unknown as Store
+  const store = {
+    usage: { get: async (month: string) => used.get(month) ?? 0 },
+    getMetadata: async (name: string) => kept.get(name),
+    setMetadata: async (name: string, value: string) => void kept.set(name, value),
+  } as unknown as Store
   return operatorPolicy({ ...defaultConfig('/nowhere').prover, ...config }, store, now)
 }
 
@@ -37,11 +42,20 @@ describe("the operator's terms", () => {
     const policy = policyOf({ minIntervalSeconds: 60 }, { now: () => nowMs })
     expect(await policy.refusal(request)).toBeUndefined()
     expect(await policy.refusal(request)).toBeUndefined()
-    policy.accepted()
+    await policy.accepted()
     nowMs += 20_000
     expect(await policy.refusal(request)).toBe('one challenge every 60 s; try again in 40 s')
     nowMs += 40_000
     expect(await policy.refusal(request)).toBeUndefined()
+  })
+
+  it('count the interval across a restart, and wait no longer than it where the clock was set back', async () => {
+    const kept = new Map<string, string>()
+    const at = (nowMs: number) => policyOf({ minIntervalSeconds: 60 }, { now: () => nowMs, kept })
+    await at(1_000_000).accepted()
+    expect(await at(1_020_000).refusal(request)).toBe('one challenge every 60 s; try again in 40 s')
+    expect(await at(400_000).refusal(request)).toBe('one challenge every 60 s; try again in 60 s')
+    expect(await at(1_060_000).refusal(request)).toBeUndefined()
   })
 
   it('know a payer by its peer id and by its address', async () => {
