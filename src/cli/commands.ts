@@ -15,6 +15,7 @@ import { dataPrepareCommand } from './data.js'
 import { demo } from './demo.js'
 import { doctorCommand } from './doctor.js'
 import { embedCommand } from './embed.js'
+import { gatewayCommand } from './gateway.js'
 import { historyCommand } from './history.js'
 import { identifyCommand } from './identify.js'
 import { initCommand } from './init.js'
@@ -72,6 +73,7 @@ export const COMMANDS: readonly Command[] = [
   translateCommand,
   embedCommand,
   speakCommand,
+  gatewayCommand,
   dataPrepareCommand,
   trainCommand,
   lab,

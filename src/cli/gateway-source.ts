@@ -1,0 +1,138 @@
+/** Who does the work behind a gateway, and so who hears what it is given. */
+import { expandPath } from '../config/paths.js'
+import { UserError } from '../errors.js'
+import { TASKS, type Task } from '../inference/catalogue/card.js'
+import type { JobSource } from '../inference/job.js'
+import type { Logger } from '../telemetry/logger.js'
+import { configOptions } from './command.js'
+import { pairOf } from './gateway-arguments.js'
+import { BYTES_PER_GIB } from './model-options.js'
+import { badArgument, flag, list, number, text } from './option.js'
+
+export const gatewaySourceOptions = {
+  local: flag('Run models of this machine: nothing that is sent leaves it'),
+  models: list({
+    summary: 'With --local: models of the catalogue to serve',
+    placeholder: 'name,...',
+    defaultText: 'all',
+  }),
+  threads: number({
+    summary: 'With --local: processor threads to use',
+    placeholder: 'n',
+    integer: true,
+    min: 1,
+    max: 256,
+    defaultText: 'all',
+  }),
+  memory: number({
+    summary: 'With --local: most memory that all models together may take',
+    placeholder: 'GiB',
+    above: 0,
+    defaultText: "half of the machine's",
+  }),
+  upstream: text({
+    summary: "Have an OpenAI-compatible server do it: its base URL, like an app's",
+    placeholder: 'URL',
+  }),
+  'upstream-model': list({
+    summary: `With --upstream: what its models are for, where its list has only names (${TASKS.join(', ')})`,
+    placeholder: 'name=task,...',
+  }),
+  'upstream-key-file': text({
+    summary: 'With --upstream: file whose first line is the API key for it',
+    completes: 'file',
+    defaultText: 'none',
+  }),
+  ...configOptions,
+} as const
+
+export interface GatewaySourceArguments {
+  readonly local: boolean
+  readonly models: readonly string[] | undefined
+  readonly threads: number | undefined
+  readonly memory: number | undefined
+  readonly upstream: string | undefined
+  readonly upstreamModel: readonly string[] | undefined
+  readonly upstreamKeyFile: string | undefined
+}
+
+/** For the person who starts it, before anything is sent. */
+export interface Audience {
+  readonly kind: 'local' | 'upstream'
+  readonly heardBy: string
+  readonly kept: string
+}
+
+export interface GatewaySource {
+  readonly source: JobSource
+  readonly audience: Audience
+}
+
+/** @throws UserError */
+export async function openGatewaySource(
+  args: GatewaySourceArguments,
+  dataDir: string,
+  log: Logger,
+): Promise<GatewaySource> {
+  if (args.local && args.upstream !== undefined)
+    throw badArgument('--local and --upstream exclude each other', 'leave one out')
+  if (args.local) return openLocal(args, dataDir, log)
+  if (args.upstream !== undefined) return openUpstream(args, args.upstream)
+  throw new UserError('models of the network cannot be bought yet', {
+    code: 'UNAVAILABLE',
+    remedy: 'serve models of this machine with --local, or of a server with --upstream',
+    exitStatus: 2,
+  })
+}
+
+async function openLocal(
+  { models, threads, memory }: GatewaySourceArguments,
+  dataDir: string,
+  log: Logger,
+): Promise<GatewaySource> {
+  const { LocalJobs } = await import('../inference/local/local-jobs.js')
+  const source = await LocalJobs.open({
+    dataDir,
+    log: log.child({ component: 'models' }),
+    ...(models === undefined ? {} : { names: models }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(memory === undefined ? {} : { memoryBytes: Math.round(memory * BYTES_PER_GIB) }),
+  })
+  const audience: Audience = {
+    kind: 'local',
+    heardBy: 'this machine alone',
+    kept: 'nothing is kept when it is answered',
+  }
+  return { source, audience }
+}
+
+async function openUpstream(args: GatewaySourceArguments, baseUrl: string): Promise<GatewaySource> {
+  const { UpstreamJobs } = await import('../inference/upstream/upstream-jobs.js')
+  const apiKey = args.upstreamKeyFile === undefined ? undefined : await readKey(args.upstreamKeyFile)
+  const source = new UpstreamJobs({
+    baseUrl,
+    tasks: new Map((args.upstreamModel ?? []).map(taskOf)),
+    ...(apiKey === undefined ? {} : { apiKey }),
+  })
+  const audience: Audience = {
+    kind: 'upstream',
+    heardBy: `${source.name}, and whoever that server passes it on to`,
+    kept: 'how long it keeps what it hears is for its operator to say',
+  }
+  return { source, audience }
+}
+
+function taskOf(item: string): readonly [string, Task] {
+  const [name, word] = pairOf(item, '--upstream-model', 'name=task')
+  const task = TASKS.find((each) => each === word)
+  if (task === undefined) throw badArgument(`${word} is no task`, `choose one of ${TASKS.join(', ')}`)
+  return [name, task]
+}
+
+/** @throws UserError for a file without a key that a header can carry */
+async function readKey(path: string): Promise<string> {
+  const { readPrivateFile } = await import('../inference/gateway/index.js')
+  const [key = ''] = (await readPrivateFile(expandPath(path))).split(/\r?\n/, 1)
+  if (!/^[\x21-\x7e]+$/.test(key)) throw badArgument(`${path} holds no API key in its first line`)
+  return key
+}

@@ -1,0 +1,104 @@
+/** Failures as OpenAI's clients read them: `{error: {message, type, param, code}}` with a status. */
+import { UserError } from '../../errors.js'
+
+export type ApiErrorType =
+  | 'invalid_request_error'
+  | 'authentication_error'
+  | 'permission_error'
+  | 'rate_limit_error'
+  | 'server_error'
+
+export interface ApiErrorOptions {
+  readonly status: number
+  /** Machine-readable and stable. */
+  readonly code: string
+  /** By the status unless given. */
+  readonly type?: ApiErrorType
+  /** The request's field that is to blame. */
+  readonly param?: string
+  readonly retryAfterSeconds?: number
+  readonly cause?: unknown
+}
+
+/** How long a client waits that was told nothing better. */
+const DEFAULT_RETRY_AFTER_SECONDS = 1
+
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly status: number
+  readonly code: string
+  readonly type: ApiErrorType
+  readonly param: string | null
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(message: string, options: ApiErrorOptions) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    const { status, code, param = null } = options
+    this.status = status
+    this.code = code
+    this.param = param
+    this.type = options.type ?? typeOf(status)
+    this.retryAfterSeconds =
+      options.retryAfterSeconds ?? (status === 429 ? DEFAULT_RETRY_AFTER_SECONDS : undefined)
+  }
+
+  get body(): { readonly error: Readonly<Record<'message' | 'type' | 'param' | 'code', string | null>> } {
+    const { message, type, param, code } = this
+    return { error: { message, type, param, code } }
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    return {
+      ...(this.retryAfterSeconds === undefined
+        ? {}
+        : { 'retry-after': String(Math.max(1, Math.ceil(this.retryAfterSeconds))) }),
+      // The official client repeats what failed with 5xx by itself: for a job that may have been paid, that is not its to decide.
+      ...(this.status >= 500 ? { 'x-should-retry': 'false' } : {}),
+    }
+  }
+}
+
+function typeOf(status: number): ApiErrorType {
+  if (status === 401) return 'authentication_error'
+  if (status === 403) return 'permission_error'
+  if (status === 429) return 'rate_limit_error'
+  return status >= 500 ? 'server_error' : 'invalid_request_error'
+}
+
+/** A request's field that cannot be used. */
+export const badField = (param: string, message: string, code = 'invalid_value'): ApiError =>
+  new ApiError(message, { status: 400, code, param })
+
+export const busy = (message: string): ApiError => new ApiError(message, { status: 429, code: 'busy' })
+
+const BY_CODE: Readonly<Record<string, { readonly status: number; readonly code: string }>> = {
+  BAD_ARGUMENT: { status: 400, code: 'invalid_value' },
+  NOT_FOUND: { status: 404, code: 'model_not_found' },
+  BUSY: { status: 429, code: 'busy' },
+  RATE_LIMITED: { status: 429, code: 'busy' },
+  DENIED: { status: 402, code: 'price_limit' },
+  TIMEOUT: { status: 504, code: 'timeout' },
+  UNAVAILABLE: { status: 503, code: 'unavailable' },
+  UNREACHABLE: { status: 503, code: 'unavailable' },
+}
+
+/**
+ * What a client is told of any failure. A bug's words stay here: they may hold paths, and help nobody outside.
+ * @param requestId by which the log tells the rest
+ */
+export function asApiError(thrown: unknown, requestId: string): ApiError {
+  if (thrown instanceof ApiError) return thrown
+  const known = thrown instanceof UserError ? BY_CODE[thrown.code] : undefined
+  if (!(thrown instanceof UserError) || known === undefined)
+    return new ApiError(`an internal error; the gateway's log has it as ${requestId}`, {
+      status: 500,
+      code: 'internal_error',
+      cause: thrown,
+    })
+  const { retryAfterSeconds } = thrown.details
+  return new ApiError(thrown.line, {
+    ...known,
+    ...(typeof retryAfterSeconds === 'number' && retryAfterSeconds > 0 ? { retryAfterSeconds } : {}),
+    cause: thrown,
+  })
+}

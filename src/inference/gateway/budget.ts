@@ -1,0 +1,28 @@
+/** A bounded amount of something that requests share: taken, and given back. */
+import { busy } from './api-error.js'
+
+export class Budget {
+  readonly #most: number
+  readonly #what: string
+  #used = 0
+
+  /** @param what of which there is too much, for the refusal */
+  constructor(most: number, what: string) {
+    this.#most = most
+    this.#what = what
+  }
+
+  get used(): number {
+    return this.#used
+  }
+
+  /** @throws ApiError 429 */
+  take(amount: number): void {
+    if (this.#used + amount > this.#most) throw busy(`too much at once: ${this.#what}; try again`)
+    this.#used += amount
+  }
+
+  give(amount: number): void {
+    this.#used -= amount
+  }
+}

@@ -1,0 +1,36 @@
+/** What the routes have in common: the parts of one gateway. */
+import type { Logger } from '../../telemetry/logger.js'
+import type { JobSource } from '../job.js'
+import type { Budget } from './budget.js'
+import type { Exchange } from './exchange.js'
+import type { GatewayLimits } from './limits.js'
+import type { GatewayMetrics } from './metrics.js'
+import type { ModelList } from './model-list.js'
+import type { SoundDecoder } from './sound-decoder.js'
+
+export interface GatewayContext {
+  readonly source: JobSource
+  readonly models: ModelList
+  readonly decoder: SoundDecoder
+  readonly limits: GatewayLimits
+  /** Names that clients insist on, and the models that they mean here. */
+  readonly aliases: ReadonlyMap<string, string>
+  /** Of one job; what the source is willing to pay unless given. */
+  readonly maxPriceWei: bigint | undefined
+  /** Requests being worked on. */
+  readonly active: Budget
+  /** Bytes of bodies in memory. */
+  readonly held: Budget
+  readonly metrics: GatewayMetrics
+  readonly log: Logger
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST'
+  /** `/v1/models/` ends in a slash: one name follows. */
+  readonly path: string
+  /** Answered without an API key: says nothing but whether this server works. */
+  readonly isOpen?: boolean
+  /** @param name what follows the path; empty where nothing does */
+  readonly answer: (exchange: Exchange, context: GatewayContext, name: string) => Promise<void>
+}

@@ -1,0 +1,45 @@
+/** Names of languages as clients write them (`de`, `deu`, `de-DE`, `de_DE`), against those of a model's card. */
+import type { ServedModel } from '../job.js'
+import { badField } from './api-error.js'
+
+const MOST_SHOWN = 20
+
+/** The language's shortest code (CLDR: `deu` is `de`); the text itself where it is no language tag. */
+function canonical(tag: string): string {
+  try {
+    const [first] = Intl.getCanonicalLocales(tag.replaceAll('_', '-'))
+    return first === undefined ? tag : new Intl.Locale(first).language
+  } catch {
+    return tag.toLowerCase()
+  }
+}
+
+/** The card's word for a language; undefined where the model does not know it. */
+export function languageOf(
+  { languages }: Pick<ServedModel, 'languages'>,
+  wanted: string,
+): string | undefined {
+  if (languages.includes(wanted)) return wanted
+  const tag = canonical(wanted)
+  return languages.find((each) => canonical(each) === tag)
+}
+
+/**
+ * What the job has to say of the language: nothing where the model has one alone, the client's word where the model does
+ * not say which it has.
+ * @throws ApiError for a language that it does not have
+ */
+export function jobLanguage(model: ServedModel, wanted: string | undefined): string | undefined {
+  if (wanted === undefined || model.languages.length === 0) return wanted
+  const language = languageOf(model, wanted)
+  if (language === undefined) {
+    const { languages, id } = model
+    const rest = languages.length > MOST_SHOWN ? ` and ${languages.length - MOST_SHOWN} more` : ''
+    throw badField(
+      'language',
+      `${id} has ${languages.slice(0, MOST_SHOWN).join(', ')}${rest}`,
+      'unsupported_language',
+    )
+  }
+  return model.languages.length > 1 ? language : undefined
+}

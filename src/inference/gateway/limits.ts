@@ -1,0 +1,54 @@
+/** What one gateway takes on at most, with the reasons. */
+
+const MIB = 2 ** 20
+
+export interface GatewayLimits {
+  /** Of one upload. */
+  readonly uploadBytes: number
+  /** Of one JSON body. */
+  readonly jsonBytes: number
+  /** Of all bodies held at once; further uploads are answered 429. */
+  readonly heldBytes: number
+  /** Of one recording. */
+  readonly soundSeconds: number
+  /** Being worked on at once; further ones are answered 429. */
+  readonly requests: number
+  /** Open at once; further ones are closed unanswered. */
+  readonly connections: number
+  /** Until a request's headers are there. */
+  readonly headersMs: number
+  /** Until a request's body is there. */
+  readonly requestMs: number
+  /** Between two pieces of a body, or of an answer. */
+  readonly idleMs: number
+  /** For one job, its wait included. */
+  readonly jobMs: number
+}
+
+export const DEFAULT_LIMITS: GatewayLimits = {
+  /** OpenAI's own limit: what clients are written for. */
+  uploadBytes: 25 * MIB,
+  /** 64 texts of 8,000 characters, twice over for JSON's escapes. */
+  jsonBytes: MIB,
+  /** Ten of the largest uploads; an access point has little memory. */
+  heldBytes: 256 * MIB,
+  /** What one job may bring: half an hour of 16 kHz samples is 58 MB. */
+  soundSeconds: 1800,
+  /** Far more than one node's queue; the rest would only wait here instead of being told. */
+  requests: 64,
+  /** Keep-alive clients of one household; each costs some 50 kB. */
+  connections: 256,
+  headersMs: 10_000,
+  /** 25 MiB at 700 kbit/s. */
+  requestMs: 300_000,
+  idleMs: 30_000,
+  /** The official client gives up after ten minutes. */
+  jobMs: 600_000,
+}
+
+/** Texts of one call to embed; each is a job. */
+export const MAX_EMBEDDING_INPUTS = 64
+/** Of one text to embed. */
+export const MAX_EMBEDDING_CHARACTERS = 20_000
+/** Of one text to speak: OpenAI's own limit. */
+export const MAX_SPEECH_CHARACTERS = 4096

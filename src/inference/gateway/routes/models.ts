@@ -1,0 +1,40 @@
+/** `GET /v1/models` and `GET /v1/models/{id}`: what there is, what it is for, and what it costs. */
+import type { ServedModel } from '../../job.js'
+import type { Route } from '../context.js'
+import { aliased } from '../hear.js'
+import { distinctModels, modelNamed, publicId } from '../model-choice.js'
+
+export const models: Route = {
+  method: 'GET',
+  path: '/v1/models',
+  answer: async (exchange, context) => {
+    const all = distinctModels(await context.models.get())
+    exchange.json({ object: 'list', data: all.map((each) => described(each, all)) })
+  },
+}
+
+export const model: Route = {
+  method: 'GET',
+  path: '/v1/models/',
+  answer: async (exchange, context, name) => {
+    const all = distinctModels(await context.models.get())
+    exchange.json(described(modelNamed(all, aliased(name, context)), all))
+  },
+}
+
+/** OpenAI's four fields, then ours. */
+function described(model: ServedModel, all: readonly ServedModel[]): object {
+  const { task, languages, licence, sha256, unit, priceWeiPerUnit, ownedBy, addedAtMs } = model
+  return {
+    id: publicId(model, all),
+    object: 'model',
+    created: Math.floor(addedAtMs / 1000),
+    owned_by: ownedBy,
+    task,
+    languages,
+    licence,
+    sha256,
+    unit,
+    price_wei_per_unit: String(priceWeiPerUnit),
+  }
+}

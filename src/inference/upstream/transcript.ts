@@ -1,0 +1,84 @@
+/** Transcripts as OpenAI-compatible servers write them. */
+import { z } from 'zod'
+import type { JobOutput, JobWord } from '../job.js'
+
+const MOST_TEXT = 2 ** 22
+const MOST_WORDS = 200_000
+const text = z.string().max(MOST_TEXT)
+const seconds = z.number().nonnegative().finite()
+
+const TRANSCRIPT = z.object({
+  text,
+  language: z.string().max(60).optional().catch(undefined),
+  words: z
+    .array(z.object({ word: text, start: seconds, end: seconds }))
+    .max(MOST_WORDS)
+    .nullish(),
+  segments: z
+    .array(z.object({ text, start: seconds, end: seconds, avg_logprob: z.number().optional() }))
+    .max(MOST_WORDS)
+    .nullish(),
+})
+
+type Transcription = Extract<JobOutput, { readonly kind: 'transcription' }>
+
+/** Both `json` and `verbose_json`; undefined for anything else. */
+export function transcriptionOf(answer: unknown): Transcription | undefined {
+  const read = TRANSCRIPT.safeParse(answer)
+  if (!read.success) return undefined
+  const { text: whole, language, words, segments } = read.data
+  const parts = (segments ?? []).map(
+    (each): JobWord => ({
+      text: each.text.trim(),
+      startSeconds: each.start,
+      endSeconds: Math.max(each.start, each.end),
+      // All that is known of any word in it.
+      confidence: Math.exp(Math.min(0, each.avg_logprob ?? 0)),
+    }),
+  )
+  const timed = (words ?? []).map(
+    (each): JobWord => ({
+      text: each.word.trim(),
+      startSeconds: each.start,
+      endSeconds: Math.max(each.start, each.end),
+      confidence: confidenceAt(parts, each.start),
+    }),
+  )
+  return {
+    kind: 'transcription',
+    text: whole.trim(),
+    language: language === undefined || language === 'unknown' ? null : language,
+    words: (timed.length > 0 ? timed : parts).filter((each) => each.text !== ''),
+  }
+}
+
+const confidenceAt = (parts: readonly JobWord[], at: number): number =>
+  parts.find(({ startSeconds, endSeconds }) => startSeconds <= at && at < endSeconds)?.confidence ?? 1
+
+const EVENT = z.union([
+  z.object({ type: z.literal('transcript.text.delta'), delta: text }),
+  z.object({ type: z.literal('transcript.text.done'), text }),
+  z.object({ error: z.object({ message: z.string() }) }),
+])
+export type TranscriptEvent = z.output<typeof EVENT>
+
+/** The longest event holds the whole transcript. */
+const MOST_LINE = 2 * MOST_TEXT
+
+/** Events of a stream that mean something here. @throws RangeError for a line beyond measure, SyntaxError for no JSON */
+export async function* transcriptEvents(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<TranscriptEvent> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const piece of pieces) {
+    rest += decoder.decode(piece, { stream: true })
+    const lines = rest.split(/\r\n|\n|\r/)
+    rest = lines.pop() ?? ''
+    if (rest.length > MOST_LINE) throw new RangeError('a line of its stream never ends')
+    for (const line of lines) {
+      const data = /^data: ?(.*)$/.exec(line)?.[1]
+      if (data === undefined || data === '[DONE]') continue
+      const event = EVENT.safeParse(JSON.parse(data))
+      if (event.success) yield event.data
+    }
+  }
+}
