@@ -29,6 +29,7 @@ import { modelsRemoveCommand } from './models-remove.js'
 import { modelsShowCommand } from './models-show.js'
 import { nodeCommand } from './node.js'
 import { proverCommand } from './prover.js'
+import { providerCommand } from './provider.js'
 import { registryEntryCommand, registryShowCommand, registrySignCommand } from './registry.js'
 import { speakCommand } from './speak.js'
 import { statusCommand } from './status.js'
@@ -41,6 +42,7 @@ export const COMMANDS: readonly Command[] = [
   initCommand,
   proverCommand,
   challengerCommand,
+  providerCommand,
   nodeCommand,
   measureCommand,
   verifyCommand,

@@ -18,6 +18,7 @@ export const CONFIG_FLAGS: Readonly<Record<string, string>> = {
   'prover.dataCapGiBPerMonth': 'data-cap',
   'prover.quietHours': 'quiet-hours',
   'prover.minIntervalSeconds': 'min-interval',
+  'inference.provider.models': 'sell',
   'challenger.uplinkMbps': 'uplink',
   'challenger.operator': 'operator',
   'chain.rpcUrls': 'rpc',

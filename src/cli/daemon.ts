@@ -73,6 +73,14 @@ export const challengerOptions = {
   }),
 } satisfies OptionSpecs
 
+export const providerOptions = {
+  sell: list({
+    summary: 'Models of the catalogue that are sold, each with its price a unit',
+    placeholder: 'model=amount,...',
+    defaultText: 'inference.provider.models of the configuration',
+  }),
+} satisfies OptionSpecs
+
 export const daemonOptions = {
   ...networkOptions,
   relays: list({ summary: 'Relays to be reached through, behind NAT', placeholder: 'multiaddr,...' }),
@@ -85,7 +93,9 @@ export const daemonOptions = {
   ...keyOptions,
 } satisfies OptionSpecs
 
-type AllArguments = Partial<ArgsOf<typeof proverOptions & typeof challengerOptions & typeof daemonOptions>>
+type AllArguments = Partial<
+  ArgsOf<typeof proverOptions & typeof challengerOptions & typeof providerOptions & typeof daemonOptions>
+>
 
 /** Flags as configuration values by path; undefined ones do not count. */
 export function configValues(args: AllArguments): Record<string, unknown> {
@@ -162,7 +172,9 @@ export function startedText(started: Started, claimMbps: number | undefined): st
       ]
     : roles.includes('challenger')
       ? [`Join a registry: send its publisher what "plumbline registry entry" prints.`]
-      : []
+      : roles.includes('provider')
+        ? [`Buy from it elsewhere:  plumbline transcribe talk.wav --provider ${fromElsewhere ?? peerId}`]
+        : []
   return [
     `plumbline ${roles.join(', ')} is running; Ctrl-C stops it.`,
     '',

@@ -1,6 +1,6 @@
 /** `plumbline node`: several roles in one process. */
 import { defineCommand } from './command.js'
-import { challengerOptions, daemonOptions, proverOptions, runDaemon } from './daemon.js'
+import { challengerOptions, daemonOptions, proverOptions, providerOptions, runDaemon } from './daemon.js'
 import { list } from './option.js'
 import { ROLE_NAMES } from './roles.js'
 
@@ -17,6 +17,7 @@ export const nodeCommand = defineCommand({
     }),
     ...proverOptions,
     ...challengerOptions,
+    ...providerOptions,
     ...daemonOptions,
   },
   examples: [

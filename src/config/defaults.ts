@@ -39,6 +39,28 @@ export const DEFAULTS = {
     genesisTimeSeconds: QUICKNET.genesisTimeSeconds,
     periodSeconds: QUICKNET.periodSeconds,
   },
+  inference: {
+    provider: {
+      /** Each job takes all threads of its model: side by side they would only take turns. */
+      parallel: 1,
+      /** Jobs that wait: some minutes of work on a small board. */
+      queue: 32,
+      deadlineSeconds: 300,
+      /** What one client can cost that leaves without paying. */
+      clientExposure: '0.001 ETH',
+      /** Below, redeeming costs more than it brings. */
+      leastDeposit: '0.001 ETH',
+      redeemAt: '0.01 ETH',
+      /** A quarter of the day that a leaving client gives notice. */
+      redeemBeforeEndSeconds: 21_600,
+    },
+    client: {
+      /** What one provider can cost that takes the money and sends nothing. */
+      exposure: '0.001 ETH',
+      deposit: '0.01 ETH',
+      channelDays: 30,
+    },
+  },
   logging: {
     level: 'info',
     /** Collectors ask for json; a person who starts a daemon should not have to ask. */

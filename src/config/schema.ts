@@ -9,12 +9,14 @@ import { LOG_LEVELS } from '../telemetry/logger.js'
 import { DEFAULTS } from './defaults.js'
 import { parseQuietRange } from './quiet-hours.js'
 
-export const ROLES = ['prover', 'challenger', 'coordinator', 'payer'] as const
+export const ROLES = ['prover', 'challenger', 'coordinator', 'payer', 'provider'] as const
 export type Role = (typeof ROLES)[number]
 
 /** 100 Gbit/s: beyond what one UDP socket's worker can send. */
 const MAX_MBPS = 100_000
 const MAX_LIST = 64
+/** The words that override a licence: an operator who has asked the owners can say so, nobody does by accident. */
+export const SELL_NON_COMMERCIAL = 'I have the right to sell what these models make'
 
 /** What a parser that throws makes of a text; zod shows the parser's own line. */
 const normalised = (parse: (text: string) => string) =>
@@ -57,6 +59,20 @@ const hexText = (bytes: number) =>
   z.string().regex(new RegExp(`^(?:0x)?[0-9a-fA-F]{${bytes * 2}}$`), `expected ${bytes} bytes in hex`)
 const mbps = z.number().positive().max(MAX_MBPS)
 const port = z.int().min(1).max(65_535)
+/** An amount of money with its unit, as the chain's commands take it. */
+const AMOUNT = /^\d+(?:\.\d+)?\s*(?:eth|ether|gwei|wei)$/i
+const amount = z
+  .string()
+  .max(60)
+  .regex(AMOUNT, 'expected an amount with its unit: 0.5 ETH, 20 gwei, 1000 wei')
+/** What is sold, and for how much a unit. */
+const pricedModel = z
+  .string()
+  .max(200)
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}=\d+(?:\.\d+)?\s*(?:eth|ether|gwei|wei)$/i,
+    'expected a model and its price a unit: asr-small=2000 gwei, or asr-small=0 wei for nothing',
+  )
 const list = <T extends z.ZodType>(item: T) => z.array(item).max(MAX_LIST)
 
 export const configSchema = z.strictObject({
@@ -94,6 +110,42 @@ export const configSchema = z.strictObject({
       dataCapGiBPerMonth: z.number().positive().max(1_000_000).optional(),
       quietHours: list(parsed(parseQuietRange)).default([]),
       minIntervalSeconds: z.number().min(0).max(31_536_000).default(DEFAULTS.prover.minIntervalSeconds),
+    })
+    .prefault({}),
+  inference: z
+    .strictObject({
+      provider: z
+        .strictObject({
+          models: list(pricedModel).default([]),
+          nonCommercial: z
+            .literal(
+              SELL_NON_COMMERCIAL,
+              `to sell work of models whose licence forbids it, write: ${SELL_NON_COMMERCIAL}`,
+            )
+            .optional(),
+          memoryGiB: z.number().positive().max(1_000_000).optional(),
+          threads: z.int().min(1).max(1024).optional(),
+          parallel: z.int().min(1).max(64).default(DEFAULTS.inference.provider.parallel),
+          queue: z.int().min(1).max(10_000).default(DEFAULTS.inference.provider.queue),
+          deadlineSeconds: z.int().min(1).max(300).default(DEFAULTS.inference.provider.deadlineSeconds),
+          clientExposure: amount.default(DEFAULTS.inference.provider.clientExposure),
+          leastDeposit: amount.default(DEFAULTS.inference.provider.leastDeposit),
+          redeemAt: amount.default(DEFAULTS.inference.provider.redeemAt),
+          redeemBeforeEndSeconds: z
+            .int()
+            .min(1)
+            .max(30 * 86_400)
+            .default(DEFAULTS.inference.provider.redeemBeforeEndSeconds),
+        })
+        .prefault({}),
+      client: z
+        .strictObject({
+          maxPrice: amount.optional(),
+          exposure: amount.default(DEFAULTS.inference.client.exposure),
+          deposit: amount.default(DEFAULTS.inference.client.deposit),
+          channelDays: z.int().min(1).max(365).default(DEFAULTS.inference.client.channelDays),
+        })
+        .prefault({}),
     })
     .prefault({}),
   registry: z

@@ -15,14 +15,15 @@ const field = (name: string, value: number | undefined, example: number): string
   value === undefined ? `# ${name}: ${example}` : `${name}: ${value}`
 
 export function configTemplate(options: TemplateOptions = {}): string {
-  const { network, dataPlane, challenger, prover, beacon, logging, metrics } = DEFAULTS
+  const { network, dataPlane, challenger, prover, inference, beacon, logging, metrics } = DEFAULTS
+  const { provider, client } = inference
   return `# plumbline's configuration. Commented lines show what may be set. Command-line flags win over environment
 # variables (PLUMBLINE_NETWORK_LISTEN and so on), these over this file, and this file over the defaults.
 
 # Where keys and state live; ~/.plumbline unless set by --data-dir or PLUMBLINE_DATA_DIR.
 # dataDir: ~/.plumbline
 
-# What this node does: prover, challenger, coordinator, payer.
+# What this node does: prover, challenger, provider, coordinator, payer.
 roles: [${(options.roles ?? []).join(', ')}]
 
 network:
@@ -68,6 +69,36 @@ prover:
   quietHours: []
   # Between two accepted challenges, at least.
   minIntervalSeconds: ${prover.minIntervalSeconds}
+
+inference:
+  provider:
+    # Models of the catalogue that are sold, each with its price a unit: an audio-second, or 1,000 characters of text.
+    # Anything above 0 wei needs a chain, where clients open payment channels. E.g. ["asr-small=2000 gwei"]
+    models: []
+    # Work of models for non-commercial use is not sold, unless you say in these words that you may.
+    # nonCommercial: I have the right to sell what these models make
+    # Memory and processor threads that models may take; half of the machine, and all of them, unless set.
+    # memoryGiB: 4
+    # threads: 2
+    # Jobs that run at once, that wait, and how long one may take, waiting included.
+    parallel: ${provider.parallel}
+    queue: ${provider.queue}
+    deadlineSeconds: ${provider.deadlineSeconds}
+    # What one client may owe: all that it can cost by leaving.
+    clientExposure: ${provider.clientExposure}
+    # Channels with a smaller deposit are refused.
+    leastDeposit: ${provider.leastDeposit}
+    # Vouchers are redeemed once they are worth so much, and so long before their channel ends.
+    redeemAt: ${provider.redeemAt}
+    redeemBeforeEndSeconds: ${provider.redeemBeforeEndSeconds}
+  client:
+    # Dearer jobs are refused before anything is sent.
+    # maxPrice: 0.0001 ETH
+    # What one provider may hold without having delivered: all that it can cost.
+    exposure: ${client.exposure}
+    # Locked in a channel with a provider, and for how long; the rest comes back.
+    deposit: ${client.deposit}
+    channelDays: ${client.channelDays}
 
 registry:
   # The signed list of challenge servers, where no chain is used.

@@ -14,6 +14,7 @@ import type { Identity } from '../crypto/identity.js'
 import type { BackendInfo } from '../dataplane/index.js'
 import { openMemberPlane, openProverPlane } from '../dataplane/index.js'
 import { UserError } from '../errors.js'
+import type { ProviderBehaviour } from '../inference/provider/behaviour.js'
 import { serveControlSocket } from '../p2p/control-socket.js'
 import type { ChallengerBehaviour, ProverBehaviour } from '../roles/behaviour.js'
 import { Challenger } from '../roles/challenger.js'
@@ -29,6 +30,8 @@ import { ChainLink, type ChainStatus } from './chain/link.js'
 import { handleDialBack } from './dial-back.js'
 import { keepInHistory, recordOfTranscript } from './history.js'
 import { createNodeHost } from './host.js'
+import { quietMember, quietProver } from './inference/precedence.js'
+import { type ProviderRole, startProvider } from './inference/provider.js'
 import { serveMetrics } from './metrics-server.js'
 import { operatorPolicy } from './policy.js'
 import { publisherOf, RegistryFile, registryPath } from './registry-file.js'
@@ -40,7 +43,11 @@ export interface DaemonOptions {
   readonly roles: readonly Role[]
   readonly log: Logger
   /** The laboratory's corrupt daemons only. */
-  readonly behaviours?: { readonly challenger?: ChallengerBehaviour; readonly prover?: ProverBehaviour }
+  readonly behaviours?: {
+    readonly challenger?: ChallengerBehaviour
+    readonly prover?: ProverBehaviour
+    readonly provider?: ProviderBehaviour
+  }
 }
 
 export interface DaemonStatus {
@@ -57,6 +64,8 @@ export interface DaemonStatus {
   readonly chain: ChainStatus | null
   readonly prover: { readonly challenge: string | null; readonly bytesThisMonth: number } | null
   readonly challenger: { readonly challenges: number; readonly sentBytes: number } | null
+  /** Jobs under way and served, and what of the vouchers is not redeemed yet, in wei. */
+  readonly provider: ReturnType<ProviderRole['status']> | null
   readonly transcripts: number
   readonly memoryMiB: number
   /** False with the reasons where the daemon cannot do its job. */
@@ -155,6 +164,24 @@ async function start(
     now: () => Date.now(),
     log,
   }
+  const provider = roles.includes('provider')
+    ? await startProvider({
+        config,
+        identity,
+        host,
+        store,
+        log,
+        ...(behaviours?.provider === undefined ? {} : { behaviour: behaviours.provider }),
+      })
+    : undefined
+  if (provider !== undefined) {
+    undo.push(() => provider.stop())
+    link?.onOpen((chain) => {
+      provider.payThrough(chain).catch((error: unknown) => log.error({ err: error }, 'jobs cannot be paid'))
+    })
+  }
+  // The access point comes first: while it is measured, or measures, no model runs.
+  const hold = (): (() => void) => provider?.hold() ?? (() => {})
   const { backend, host: bindHost, udpPort } = config.dataPlane
   let challenger: Challenger | undefined
   let prover: Prover | undefined
@@ -168,7 +195,7 @@ async function start(
       { maxConcurrentSlots: config.challenger.maxConcurrentSlots },
       {
         ...modules,
-        plane: memberPlane,
+        plane: quietMember(memberPlane, hold),
         ...(behaviours?.challenger === undefined ? {} : { behaviour: behaviours.challenger }),
       },
     )
@@ -180,7 +207,7 @@ async function start(
   if (roles.includes('prover')) {
     prover = new Prover({
       ...modules,
-      openPlane: () => openProverPlane({ backend, host: bindHost, port: 0 }),
+      openPlane: async () => quietProver(await openProverPlane({ backend, host: bindHost, port: 0 }), hold),
       policy: operatorPolicy(config.prover, store, modules.now),
       account: async (bytes) => {
         await store.usage.add(monthKey(new Date()), bytes)
@@ -229,6 +256,7 @@ async function start(
         challenger === undefined
           ? null
           : { challenges: challenger.active, sentBytes: counters?.sentBytes ?? 0 },
+      provider: provider?.status() ?? null,
       transcripts: store.transcripts.count,
       memoryMiB: Math.round(process.memoryUsage.rss() / BYTES_PER_MIB),
       healthy: problems.length === 0,

@@ -166,7 +166,7 @@ export class Host {
     }
     await this.node.handle(protocolId(exchange.name), serve(exchange, handler, modules, options), {
       runOnLimitedConnection: true,
-      maxInboundStreams: isLarge(exchange) ? MAX_STREAMS_PER_LARGE_EXCHANGE : MAX_STREAMS_PER_EXCHANGE,
+      maxInboundStreams: exchange.maxStreams ?? usualStreams(exchange),
     })
   }
 
@@ -271,6 +271,9 @@ export class Host {
     this.#log.debug({ peerId: remotePeer.toString(), address: remoteAddr.toString(), direction }, what)
   }
 }
+
+const usualStreams = (exchange: Pick<Exchange<unknown, unknown>, 'maxRequestBytes'>): number =>
+  isLarge(exchange) ? MAX_STREAMS_PER_LARGE_EXCHANGE : MAX_STREAMS_PER_EXCHANGE
 
 const reasonOf = (cause: unknown): string =>
   cause instanceof Error

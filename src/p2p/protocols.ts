@@ -30,6 +30,8 @@ export interface Exchange<Q, R> {
   /** How often it is answered; {@link DEFAULT_PEER_RATE} and {@link DEFAULT_TOTAL_RATE} otherwise. */
   readonly ratePerPeer?: RateLimit
   readonly rateTotal?: RateLimit
+  /** Streams of it that one peer may have open at once, where the usual number is too small. */
+  readonly maxStreams?: number
 }
 
 /** A challenge takes some ten exchanges with a peer, more with repeats: bursts pass, a hammer does not. */

@@ -35,6 +35,8 @@ export type Handler<Q, R> = (request: Q, remote: Remote, signal: AbortSignal) =>
 export interface HandleOptions {
   /** Whether a message of more than {@link SMALL_MESSAGE_BYTES} is read from this peer; the handler judges shorter ones. */
   readonly admit?: (remote: Remote) => boolean
+  /** The handler's signal aborts, too, when who asked gives the stream up: for work that nobody else has use for. */
+  readonly isCancelled?: boolean
 }
 
 export interface ServeModules {
@@ -52,12 +54,15 @@ export interface ServeModules {
 const CLOSE_DEADLINE_MS = 5000
 const EVERYBODY = '*'
 
+/** Who asked does not wait for the answer any more. */
+class GoneError extends Error {}
+
 /** Builds the stream handler of one exchange. */
 export function serve<Q, R>(
   exchange: Exchange<Q, R>,
   handler: Handler<Q, R>,
   modules: ServeModules,
-  { admit }: HandleOptions = {},
+  { admit, isCancelled = false }: HandleOptions = {},
 ): (stream: Stream, connection: Connection) => Promise<void> {
   const perPeer = new RateLimiter(exchange.ratePerPeer ?? DEFAULT_PEER_RATE, modules.now)
   const total = new RateLimiter(exchange.rateTotal ?? DEFAULT_TOTAL_RATE, modules.now, 1)
@@ -120,11 +125,13 @@ export function serve<Q, R>(
       return encodeAnswer('bad_request', { message: error.message })
     }
     try {
-      const result = await orAbort(signal, handler(request, remote, signal))
+      const result = isCancelled
+        ? await untilGone(stream, signal, (either) => handler(request, remote, either))
+        : await orAbort(signal, handler(request, remote, signal))
       const body = exchange.response.read(result, `${exchange.name} answer`) as CborValue
       return encodeAnswer('ok', { body })
     } catch (error) {
-      if (error === signal.reason) throw error
+      if (error === signal.reason || error instanceof GoneError) throw error
       const failure = failureOf(error)
       if (failure.status === 'internal') log.error({ err: error, peerId }, 'a handler failed')
       else log.debug({ peerId, ...failure }, 'refused')
@@ -156,6 +163,24 @@ export function serve<Q, R>(
     } finally {
       stream.abort(new Error('exchange over'))
     }
+  }
+}
+
+/** Work that ends with the stream, where the peer gives that up. */
+async function untilGone<R>(
+  stream: Stream,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<R>,
+): Promise<R> {
+  const gone = new AbortController()
+  const onClose = (): void => gone.abort(new GoneError('the peer gave up'))
+  stream.addEventListener('close', onClose)
+  if (stream.status !== 'open' && stream.status !== 'closing') onClose()
+  try {
+    const either = AbortSignal.any([signal, gone.signal])
+    return await orAbort(either, work(either))
+  } finally {
+    stream.removeEventListener('close', onClose)
   }
 }
 

@@ -83,6 +83,7 @@ export class ChainLink implements CommitteeSource {
   #retryMs = FIRST_RETRY_MS
   #timer: NodeJS.Timeout | undefined
   #opening: Promise<void> | undefined
+  #onOpen: ((chain: Chain) => void)[] = []
 
   constructor(modules: ChainLinkModules) {
     this.#modules = modules
@@ -96,6 +97,12 @@ export class ChainLink implements CommitteeSource {
   /** The challenger of this node, once there is one. */
   serveWith(gatherNoResult: NonNullable<KeeperModules['gatherNoResult']>): void {
     this.#gatherNoResult = gatherNoResult
+  }
+
+  /** Called with the chain, now or as soon as it is reached. */
+  onOpen(use: (chain: Chain) => void): void {
+    if (this.#tie !== undefined) use(this.#tie.chain)
+    else this.#onOpen.push(use)
   }
 
   async stop(): Promise<void> {
@@ -154,7 +161,7 @@ export class ChainLink implements CommitteeSource {
       const registered = node !== undefined && node.record !== 0
       const seats = registered ? node.seats : 0
       const problems = keeper.problem === undefined ? [] : [keeper.problem]
-      if (!registered)
+      if (!registered && this.#modules.roles.some((role) => ON_THE_REGISTER.has(role)))
         problems.push('this key is not registered on the chain: run "plumbline chain register"')
       else if (this.#modules.roles.includes('challenger') && seats === 0)
         problems.push('this challenger has no seat on the chain, so it is never drawn')
@@ -195,6 +202,7 @@ export class ChainLink implements CommitteeSource {
       this.#problem = undefined
       keeper.start()
       log.info({ chainId: chain.chainId, seats: seats.seatCount }, 'the chain is open')
+      for (const use of this.#onOpen.splice(0)) use(chain)
     } catch (error) {
       const isPassing = error instanceof UserError && PASSING.has(error.code)
       if (!isPassing || this.#stopping.signal.aborted) throw error
@@ -216,6 +224,9 @@ export class ChainLink implements CommitteeSource {
     this.#modules.log.error({ reason: this.#problem }, 'the chain of the configuration cannot be used')
   }
 }
+
+/** Roles that the chain must know a node by; to sell work, a key is enough. */
+const ON_THE_REGISTER: ReadonlySet<Role> = new Set(['prover', 'challenger'])
 
 /** Codes of what may mend itself. */
 const PASSING: ReadonlySet<string> = new Set(['UNREACHABLE', 'TIMEOUT', 'VERIFICATION_FAILED'])

@@ -1,0 +1,31 @@
+/**
+ * The seam through which tests and the laboratory make a provider cheat. An honest node has the honest one, and no
+ * configuration or message can set another.
+ */
+import type { Work } from '../payment/index.js'
+
+export interface ProviderBehaviour {
+  /**
+   * The output that is hashed, receipted and sent, for what was asked.
+   * @param run the model on the input, as it was asked; a cheat may leave it out, or run something else
+   */
+  output(job: CheatableJob, run: () => Promise<Uint8Array>): Promise<Uint8Array>
+  /** What the receipt says of the work. */
+  work(honest: Omit<Work, 'issuedAt'>): Omit<Work, 'issuedAt'>
+  /** Whether a receipt is produced for an auditor that asks for it. */
+  producesReceipt(index: number): boolean
+}
+
+export interface CheatableJob {
+  /** Hex. */
+  readonly model: string
+  /** As it was sent. */
+  readonly input: Uint8Array
+  readonly terms: Uint8Array
+}
+
+export const honestProvider: ProviderBehaviour = {
+  output: (_job, run) => run(),
+  work: (honest) => honest,
+  producesReceipt: () => true,
+}

@@ -1,0 +1,281 @@
+/**
+ * The provider: sells work of this machine's models to whoever asks over the network. Free jobs are answered with their
+ * output; of the others the receipt comes first, and the output once a voucher pays for it (docs/inference.md).
+ *
+ *     const provider = new Provider({ price, ... }, { host, signer, jobs, log })
+ *     await provider.start()
+ *     provider.payThrough(chain, payee, keeper)   // once the chain is there
+ */
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import type { Signer } from '../../crypto/identity.js'
+import { UserError } from '../../errors.js'
+import type { Host, Remote } from '../../p2p/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+import type { ServedModel } from '../job.js'
+import type { LocalJobs } from '../local/local-jobs.js'
+import {
+  decodeInput,
+  decodeTerms,
+  encodeOutput,
+  hashOf,
+  type JobTerms,
+  type NetworkUnit,
+  parametersOf,
+} from '../network/job-codec.js'
+import {
+  HAVE_MESSAGE,
+  JOB_MESSAGE,
+  type JobReply,
+  type JobRequest,
+  OFFER_MESSAGE,
+  PAY_MESSAGE,
+  refusalOf,
+  SYNC_MESSAGE,
+} from '../network/messages.js'
+import { type OfferContent, type OfferedModel, signOffer } from '../network/offer.js'
+import { readVoucher, receiptToCbor } from '../payment/index.js'
+import { priceOf, unitsOf } from '../units.js'
+import { honestProvider, type ProviderBehaviour } from './behaviour.js'
+import type { PaidService } from './paid-service.js'
+import { type PriceList, requireSellable } from './price-list.js'
+
+export interface ProviderOptions {
+  readonly prices: PriceList
+  /** The operator's words on non-commercial licences. */
+  readonly nonCommercial: string | undefined
+  /** Jobs that wait or run, at most, for the offer. */
+  readonly queue: number
+  /** Jobs of one client at once. */
+  readonly jobsPerClient: number
+}
+
+export interface ProviderModules {
+  readonly host: Host
+  readonly signer: Signer
+  readonly jobs: LocalJobs
+  readonly log: Logger
+  readonly behaviour?: ProviderBehaviour
+}
+
+/** What paid jobs need; absent until the chain is reached. */
+export interface Payment {
+  readonly service: PaidService
+  readonly offered: NonNullable<OfferContent['payment']>
+}
+
+export interface ProviderStatus {
+  readonly models: readonly string[]
+  readonly jobs: number
+  readonly served: number
+}
+
+const MOST_CLIENTS = 10_000
+const MAX_ADDRESSES = 8
+
+export class Provider {
+  readonly #options: ProviderOptions
+  readonly #modules: ProviderModules
+  readonly #behaviour: ProviderBehaviour
+  readonly #underWay = new Map<string, number>()
+  #sold = new Map<string, OfferedModel>()
+  #payment: Payment | undefined
+  #served = 0
+
+  constructor(options: ProviderOptions, modules: ProviderModules) {
+    this.#options = options
+    this.#modules = modules
+    this.#behaviour = modules.behaviour ?? honestProvider
+  }
+
+  /** Reads the catalogue, and answers. @throws UserError NOT_FOUND for a model that is not there, DENIED by its licence */
+  async start(): Promise<void> {
+    const { prices, nonCommercial } = this.#options
+    const { host, jobs, log } = this.#modules
+    for (const model of await jobs.models()) {
+      const priceWeiPerUnit = prices.priceOf(model.id)
+      requireSellable(model, priceWeiPerUnit, nonCommercial)
+      if (model.licence === null && priceWeiPerUnit > 0n)
+        log.warn(
+          { model: model.id },
+          'the licence of a model that is sold is not known: its card says nothing',
+        )
+      this.#sold.set(model.sha256, offeredModel(model, priceWeiPerUnit))
+    }
+    await host.handle(OFFER_MESSAGE, async () => ({ offer: this.offer() }))
+    await host.handle(JOB_MESSAGE, (request, remote, signal) => this.#job(request, remote, signal), {
+      isCancelled: true,
+    })
+    await host.handle(PAY_MESSAGE, async ({ jobId, voucher }, remote) => {
+      try {
+        const paid = await this.#paid().service.pay(remote, jobId, readVoucher(voucher))
+        return 'output' in paid
+          ? { kind: 'output' as const, output: paid.output }
+          : { kind: 'credited' as const, receipts: paid.credits.map(receiptToCbor) }
+      } catch (error) {
+        return this.#refusal(error)
+      }
+    })
+    await host.handle(HAVE_MESSAGE, async ({ channelId, jobIds }, remote) => {
+      this.#paid().service.have(remote, channelId, jobIds)
+      return null
+    })
+    await host.handle(SYNC_MESSAGE, async ({ channelId, voucher, from, asked }, remote) => {
+      const given = voucher === undefined ? undefined : readVoucher(voucher)
+      const stand = await this.#paid().service.sync(remote, { channelId, voucher: given, from, asked })
+      return { ...stand, receipts: stand.receipts.map(receiptToCbor) }
+    })
+  }
+
+  async stop(): Promise<void> {
+    const { host } = this.#modules
+    for (const message of [OFFER_MESSAGE, JOB_MESSAGE, PAY_MESSAGE, HAVE_MESSAGE, SYNC_MESSAGE])
+      await host.unhandle(message)
+  }
+
+  /** From now on paid jobs are taken. */
+  payThrough(payment: Payment): void {
+    this.#payment = payment
+  }
+
+  /** Signed, as it is at the moment: paid models only where they can be paid. */
+  offer(): Uint8Array {
+    const { host, signer } = this.#modules
+    const payment = this.#payment?.offered
+    const models = [...this.#sold.values()].filter(
+      ({ priceWeiPerUnit }) => priceWeiPerUnit === 0n || payment !== undefined,
+    )
+    const content: OfferContent = {
+      addresses: host.addresses().slice(0, MAX_ADDRESSES),
+      models,
+      ...(payment === undefined ? {} : { payment }),
+      queue: this.#options.queue,
+      keptSeconds: 0,
+      audited: true,
+    }
+    return signOffer(signer, content, Date.now())
+  }
+
+  status(): ProviderStatus {
+    return {
+      models: [...this.#sold.values()].map(({ id }) => id),
+      jobs: this.#modules.jobs.length,
+      served: this.#served,
+    }
+  }
+
+  async #job(request: JobRequest, remote: Remote, signal: AbortSignal): Promise<JobReply> {
+    const { peerId } = remote
+    const count = this.#underWay.get(peerId) ?? 0
+    try {
+      if (count >= this.#options.jobsPerClient || (count === 0 && this.#underWay.size >= MOST_CLIENTS))
+        throw new UserError(`${count} jobs of yours are under way`, {
+          code: 'BUSY',
+          remedy: 'wait for one of them',
+          details: { retryAfterSeconds: this.#modules.jobs.retryAfterSeconds },
+        })
+      this.#underWay.set(peerId, count + 1)
+      try {
+        return await this.#run(request, remote, signal)
+      } finally {
+        const left = (this.#underWay.get(peerId) ?? 1) - 1
+        if (left > 0) this.#underWay.set(peerId, left)
+        else this.#underWay.delete(peerId)
+      }
+    } catch (error) {
+      if (signal.aborted) throw error
+      return this.#refusal(error)
+    }
+  }
+
+  async #run(request: JobRequest, remote: Remote, signal: AbortSignal): Promise<JobReply> {
+    const { jobId, model, terms: encodedTerms, input: encodedInput } = request
+    const sold = this.#sold.get(bytesToHex(model))
+    if (sold === undefined)
+      throw new UserError('this model is not offered', {
+        code: 'NOT_FOUND',
+        remedy: 'ask for the offer again',
+      })
+    const input = decodeInput(encodedInput)
+    const terms = decodeTerms(encodedTerms)
+    const units = unitsOf(sold.unit, input)
+    requireSameTerms(terms, sold, units)
+    const priceWei = priceOf(units, sold.priceWeiPerUnit)
+    const isFree = priceWei === 0n
+    const paid = isFree ? undefined : this.#paid().service
+    const channelId = await paid?.admit(remote, request, priceWei, signal)
+    try {
+      const started = performance.now()
+      let runMs = 0
+      const run = async (): Promise<Uint8Array> => {
+        const job = { task: terms.task, model: bytesToHex(model), input, parameters: parametersOf(terms) }
+        const answer = await this.#modules.jobs.run(job, { signal })
+        runMs = Math.round(answer.runSeconds * 1000)
+        return encodeOutput(answer.output)
+      }
+      const asked = { model: bytesToHex(model), input: encodedInput, terms: encodedTerms }
+      const output = await this.#behaviour.output(asked, run)
+      this.#served++
+      this.#modules.log.debug(
+        { peerId: remote.peerId, model: sold.id, units, wallMs: Math.round(performance.now() - started) },
+        'a job ran',
+      )
+      if (paid === undefined || channelId === undefined) return { kind: 'output', output, runMs }
+      const work = this.#behaviour.work({
+        jobId,
+        model,
+        input: hashOf(encodedInput),
+        terms: hashOf(encodedTerms),
+        output: hashOf(output),
+        units,
+        priceWei,
+      })
+      const receipt = await paid.issue(channelId, work, output)
+      return { kind: 'receipt', receipt: receiptToCbor(receipt), runMs }
+    } catch (error) {
+      if (channelId !== undefined) paid?.dismiss(channelId, jobId)
+      throw error
+    }
+  }
+
+  #paid(): Payment {
+    if (this.#payment !== undefined) return this.#payment
+    throw new UserError('this provider has not reached its chain yet', {
+      code: 'UNAVAILABLE',
+      remedy: 'ask again in a moment',
+      details: { retryAfterSeconds: 5 },
+    })
+  }
+
+  #refusal(error: unknown): ReturnType<typeof refusalOf> {
+    if (!(error instanceof UserError)) this.#modules.log.error({ err: error }, 'a job failed')
+    return refusalOf(error)
+  }
+}
+
+function offeredModel(model: ServedModel, priceWeiPerUnit: bigint): OfferedModel {
+  const { id, sha256, task, languages, licence, unit } = model
+  return {
+    id,
+    sha256: hexToBytes(sha256),
+    task,
+    languages,
+    ...(licence === null ? {} : { licence: licence.slice(0, MAX_LICENCE) }),
+    unit: unit as NetworkUnit,
+    priceWeiPerUnit,
+  }
+}
+const MAX_LICENCE = 100
+
+/** What the client hashed is what is going to happen. @throws UserError DENIED */
+function requireSameTerms(terms: JobTerms, sold: OfferedModel, units: number): void {
+  const differs =
+    terms.task !== sold.task ||
+    terms.unit !== sold.unit ||
+    terms.units !== units ||
+    terms.priceWeiPerUnit !== sold.priceWeiPerUnit
+  if (!differs) return
+  throw new UserError(
+    `${sold.id} costs ${sold.priceWeiPerUnit} wei for each ${sold.unit}, and this job has ${units}: your terms differ`,
+    { code: 'DENIED', remedy: 'ask for the offer again' },
+  )
+}

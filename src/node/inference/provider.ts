@@ -1,0 +1,208 @@
+/** The role provider of a daemon: its models, its offers, and, once the chain is there, its payments. */
+import { availableParallelism, totalmem } from 'node:os'
+import { type Chain, channelsContract, parseAmount } from '../../chain/index.js'
+import type { Config } from '../../config/schema.js'
+import { addressBytes } from '../../crypto/address.js'
+import type { Identity } from '../../crypto/identity.js'
+import { UserError } from '../../errors.js'
+import { LocalJobs } from '../../inference/local/local-jobs.js'
+import { OfferTable } from '../../inference/network/offer.js'
+import { OffersGossip } from '../../inference/network/offers-gossip.js'
+import { ChannelKeeper, Payee, paymentDomain } from '../../inference/payment/index.js'
+import type { ProviderBehaviour } from '../../inference/provider/behaviour.js'
+import { HeldOutputs } from '../../inference/provider/held-outputs.js'
+import { PaidService } from '../../inference/provider/paid-service.js'
+import { priceList } from '../../inference/provider/price-list.js'
+import { Provider, type ProviderStatus } from '../../inference/provider/provider.js'
+import type { Host } from '../../p2p/index.js'
+import type { Store } from '../../store/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+
+export interface ProviderRoleModules {
+  readonly config: Config
+  readonly identity: Identity
+  readonly host: Host
+  readonly store: Store
+  readonly log: Logger
+  readonly behaviour?: ProviderBehaviour
+}
+
+export interface ProviderRole {
+  /** The chain is there: paid jobs are taken from now on. */
+  payThrough(chain: Chain): Promise<void>
+  /** The machine and its line are needed: nothing runs until the function that is given is called. */
+  hold(): () => void
+  status(): ProviderStatus & { readonly channels: number; readonly unredeemedWei: string }
+  stop(): Promise<void>
+}
+
+const GIB = 2 ** 30
+const MIB = 2 ** 20
+/** An output waits so long for its payment; then it is credited where it was paid for. */
+const HELD_MS = 10 * 60_000
+const HELD_BYTES = 256 * MIB
+const JOBS_PER_CLIENT = 64
+const MAX_CHANNELS = 4000
+/** A job must be through before its channel ends. */
+const LEAST_REMAINING_SECONDS = 600
+/** Receipts are kept so long after their channel ended, for auditors. */
+const AUDIT_WINDOW_SECONDS = 7 * 86_400
+const PUBLIC_ROUND_MS = 60_000
+const DEVELOPMENT_ROUND_MS = 5000
+/** A stop does not wait longer for its last redemption. */
+const LAST_ROUND_MS = 30_000
+
+/** @throws UserError BAD_CONFIG where nothing is for sale, or for money without a chain; as `Provider.start` */
+export async function startProvider(modules: ProviderRoleModules): Promise<ProviderRole> {
+  const { config, identity, host, log, behaviour } = modules
+  const { provider: terms } = config.inference
+  const prices = priceList(terms.models)
+  if (prices.names.length === 0)
+    throw new UserError('a provider needs something to sell', {
+      code: 'BAD_CONFIG',
+      remedy: 'give --sell asr-small="2000 gwei", or set inference.provider.models',
+      exitStatus: 2,
+    })
+  if (!prices.isFree && config.chain.rpcUrls.length === 0)
+    throw new UserError('jobs that cost something are paid on a chain, and none is configured', {
+      code: 'BAD_CONFIG',
+      remedy: 'set chain.rpcUrls, or ask for 0 wei',
+      exitStatus: 2,
+    })
+  const jobs = await LocalJobs.open({
+    dataDir: config.dataDir,
+    names: prices.names,
+    parallel: terms.parallel,
+    mostWaiting: terms.queue,
+    deadlineMs: terms.deadlineSeconds * 1000,
+    threads: terms.threads ?? availableParallelism(),
+    memoryBytes:
+      terms.memoryGiB === undefined ? Math.floor(totalmem() / 2) : Math.round(terms.memoryGiB * GIB),
+    log,
+  })
+  const provider = new Provider(
+    {
+      prices,
+      nonCommercial: terms.nonCommercial,
+      queue: terms.queue + terms.parallel,
+      jobsPerClient: JOBS_PER_CLIENT,
+    },
+    { host, signer: identity, jobs, log, ...(behaviour === undefined ? {} : { behaviour }) },
+  )
+  const gossip = new OffersGossip({ host, table: new OfferTable(Date.now), log })
+  let payments: Payments | undefined
+  try {
+    await provider.start()
+    gossip.start()
+    await gossip.announce(() => provider.offer())
+  } catch (error) {
+    await jobs.close()
+    throw error
+  }
+  let holds = 0
+  return {
+    payThrough: async (chain) => {
+      if (prices.isFree) return
+      payments = await openPayments(chain, modules)
+      provider.payThrough(payments.offered)
+      await gossip.publish()
+    },
+    hold: () => {
+      if (holds++ === 0) jobs.pause()
+      let isHeld = true
+      return () => {
+        if (!isHeld) return
+        isHeld = false
+        if (--holds === 0) jobs.resume()
+      }
+    },
+    status: () => ({ ...provider.status(), ...(payments?.status() ?? { channels: 0, unredeemedWei: '0' }) }),
+    stop: async () => {
+      gossip.stop()
+      await provider.stop()
+      await jobs.close()
+      await payments?.stop()
+    },
+  }
+}
+
+interface Payments {
+  readonly offered: Parameters<Provider['payThrough']>[0]
+  status(): { readonly channels: number; readonly unredeemedWei: string }
+  stop(): Promise<void>
+}
+
+async function openPayments(
+  chain: Chain,
+  { config, identity, store, log }: ProviderRoleModules,
+): Promise<Payments> {
+  const { provider: terms } = config.inference
+  const contract = channelsContract(chain)
+  const exposureWei = parseAmount(terms.clientExposure)
+  const leastDepositWei = parseAmount(terms.leastDeposit)
+  const isDevelopment = chain.pollMs < 1000
+  const payee = await Payee.open(
+    {
+      domain: paymentDomain(chain.chainId, contract),
+      signer: identity,
+      books: store.paymentsEarned,
+      now: () => Math.floor(Date.now() / 1000),
+    },
+    {
+      exposureWei,
+      maxJobs: JOBS_PER_CLIENT,
+      leastRemainingSeconds: isDevelopment ? 1 : LEAST_REMAINING_SECONDS,
+    },
+  )
+  const credits = await payee.creditAllLost()
+  if (credits.length > 0)
+    log.warn({ credits: credits.length }, 'outputs that the last stop lost are credited')
+  const keeper = new ChannelKeeper(
+    {
+      policy: {
+        thresholdWei: parseAmount(terms.redeemAt),
+        beforeEndSeconds: terms.redeemBeforeEndSeconds,
+        leastWei: 0n,
+      },
+      leastDepositWei,
+      maxChannels: MAX_CHANNELS,
+    },
+    { chain, payee, address: identity.address, log },
+  )
+  const held = new HeldOutputs({ mostBytes: HELD_BYTES, mostMs: HELD_MS }, () => performance.now())
+  const round = async (isClosing = false): Promise<void> => {
+    try {
+      const { over } = await keeper.round(isClosing)
+      const now = Date.now() / 1000
+      for (const { channelId, endsAt } of over)
+        if (endsAt + AUDIT_WINDOW_SECONDS < now) await payee.forget(channelId)
+    } catch (error) {
+      log.warn(
+        { reason: error instanceof Error ? error.message : String(error) },
+        'vouchers were not redeemed',
+      )
+    }
+  }
+  const timer = setInterval(() => void round(), isDevelopment ? DEVELOPMENT_ROUND_MS : PUBLIC_ROUND_MS)
+  timer.unref()
+  return {
+    offered: {
+      service: new PaidService({ payee, keeper, held }),
+      offered: { chainId: chain.chainId, contract: addressBytes(contract), leastDepositWei, exposureWei },
+    },
+    status: () => {
+      const accounts = payee.accounts()
+      const unredeemed = accounts.reduce(
+        (sum, { voucher, redeemedWei }) => sum + ((voucher?.amountWei ?? 0n) - redeemedWei),
+        0n,
+      )
+      return { channels: accounts.length, unredeemedWei: String(unredeemed) }
+    },
+    stop: async () => {
+      clearInterval(timer)
+      const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_ROUND_MS).unref())
+      // One that is under way redeems only what was due.
+      await Promise.race([round().then(() => round(true)), late])
+    },
+  }
+}
