@@ -1,9 +1,12 @@
 /** `plumbline embed`: a sound, an image or a text to a vector. */
 import { expandPath } from '../config/paths.js'
+import type { JobInput } from '../inference/job.js'
 import type { Embedding } from '../inference/local/embedding-service.js'
+import { boughtFields, buy } from './buy-options.js'
 import { defineCommand } from './command.js'
-import { readGiven } from './embed-input.js'
-import { chooseModel, localOptions, runLocal } from './model-options.js'
+import { type Given, readGiven } from './embed-input.js'
+import type { CommandIo } from './io.js'
+import { chooseModel, localOptions, runLocal, soundInput } from './model-options.js'
 import { badArgument, flag, number, text } from './option.js'
 
 /** Digits that tell every float32 from its neighbours. */
@@ -55,6 +58,11 @@ export const embedCommand = defineCommand({
     const given = await readGiven(args.input, args.text)
     if (units !== undefined && given.kind !== 'sound')
       throw badArgument(`--units is for sounds, not for ${given.kind}s`)
+    if (!args.local) {
+      if (layer !== undefined || frames || units !== undefined)
+        throw badArgument('layers, frames and units are taken on this machine alone', 'add --local')
+      return embedThere(args, given, io)
+    }
     const card = await chooseModel(args, 'embed', io, given.kind)
     const embedding = {
       input: given.kind,
@@ -86,6 +94,29 @@ export const embedCommand = defineCommand({
     return 0
   },
 })
+
+/** One vector, bought. */
+async function embedThere(
+  args: Parameters<typeof buy>[0] & { readonly normalise: boolean },
+  given: Given,
+  io: CommandIo,
+): Promise<number> {
+  const { content } = given
+  if (content instanceof Uint8Array)
+    throw badArgument('images are embedded on this machine alone', 'add --local')
+  const input: JobInput =
+    typeof content === 'string' ? { kind: 'text', text: content } : await soundInput(content)
+  const bought = await buy(args, { task: 'embed', input, parameters: {} }, io)
+  const { output } = bought.answer
+  if (output.kind !== 'vector') throw new Error(`a vector came as ${output.kind}`)
+  const { normaliseRows } = await import('../models/embedding/vectors.js')
+  const width = output.values.length
+  const values = args.normalise ? normaliseRows(output.values, width) : output.values
+  const [vector = []] = rowsOf({ values, width })
+  const result = { ...boughtFields(bought), input: given.kind, layer: null, width, vector }
+  io.output.result(result, () => JSON.stringify(vector))
+  return 0
+}
 
 /** Numbers as short as a float32 can be told in. */
 function rowsOf({ values, width }: Embedding): readonly (readonly number[])[] {

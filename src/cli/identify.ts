@@ -1,6 +1,7 @@
 /** `plumbline identify`: which language (or other label) a recording is. */
+import { boughtFields, buy } from './buy-options.js'
 import { defineCommand } from './command.js'
-import { chooseModel, localOptions, readSound, runLocal } from './model-options.js'
+import { chooseModel, localOptions, readSound, runLocal, soundInput } from './model-options.js'
 import { text } from './option.js'
 
 export const identifyCommand = defineCommand({
@@ -12,24 +13,32 @@ export const identifyCommand = defineCommand({
   options: localOptions,
   examples: [['identify call.mp3 --local', 'With the only identifier of the catalogue']],
   run: async (args, io) => {
-    const card = await chooseModel(args, 'identify', io)
     const sound = await readSound(args.recording)
-    const { value, loadMs, runMs } = await runLocal(args, card, io, (model) =>
-      model.identify(sound, io.signal),
-    )
-    const { labels } = value
-    const result = {
-      model: card.name,
-      labels,
-      durationSeconds: sound.seconds,
-      loadMs: Math.round(loadMs),
-      runMs: Math.round(runMs),
-    }
+    const { labels, told } = await (args.local ? here() : there())
+    const result = { ...told, labels, durationSeconds: sound.seconds }
     io.output.result(result, () =>
       labels
         .map(({ label, probability }) => `${(100 * probability).toFixed(1).padStart(5)} %  ${label}`)
         .join('\n'),
     )
     return 0
+
+    async function here() {
+      const card = await chooseModel(args, 'identify', io)
+      const { value, loadMs, runMs } = await runLocal(args, card, io, (model) =>
+        model.identify(sound, io.signal),
+      )
+      return {
+        labels: value.labels,
+        told: { model: card.name, loadMs: Math.round(loadMs), runMs: Math.round(runMs) },
+      }
+    }
+
+    async function there() {
+      const bought = await buy(args, { task: 'identify', input: await soundInput(sound), parameters: {} }, io)
+      const { output } = bought.answer
+      if (output.kind !== 'labels') throw new Error(`labels came as ${output.kind}`)
+      return { labels: output.labels, told: boughtFields(bought) }
+    }
   },
 })

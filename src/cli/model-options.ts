@@ -3,9 +3,11 @@ import { DEFAULT_DATA_DIR, dataPaths, expandPath } from '../config/paths.js'
 import { UserError } from '../errors.js'
 import type { EmbedInput, ModelCard, Task } from '../inference/catalogue/card.js'
 import type { Catalogue } from '../inference/catalogue/catalogue.js'
+import type { SoundInput } from '../inference/job.js'
 import type { EmbeddingOptions } from '../inference/local/embedding-service.js'
 import type { LocalModel } from '../inference/local/local-model.js'
 import type { Sound } from '../inference/local/speech-service.js'
+import { buyOptions } from './buy-options.js'
 import { configOptions } from './command.js'
 import type { CommandIo } from './io.js'
 import { flag, number, text } from './option.js'
@@ -17,12 +19,12 @@ export const catalogueOptions = { 'data-dir': configOptions['data-dir'] } as con
 
 export const localOptions = {
   model: text({
-    summary: 'Model of the catalogue, or the directory of one',
+    summary: 'Model of the catalogue, or the directory of one; of the network its name or hash',
     placeholder: 'name|directory',
     completes: 'file',
-    defaultText: 'the only one that was added for this task, else ours',
+    defaultText: 'here the only one that was added for this task, else ours; of the network the cheapest',
   }),
-  local: flag('Run it on this machine'),
+  local: flag('Run it on this machine instead of buying it from the network'),
   threads: number({
     summary: 'Processor threads to use',
     placeholder: 'n',
@@ -38,7 +40,7 @@ export const localOptions = {
     above: 0,
     defaultText: 'what is free',
   }),
-  ...catalogueOptions,
+  ...buyOptions,
 } as const
 
 export interface LocalArguments {
@@ -113,6 +115,12 @@ export async function modelNamed(model: string, catalogue: Catalogue): Promise<M
   return readCard(expandPath(model))
 }
 
+/** The same for the network: sixteen-bit samples at the recording's own rate. */
+export async function soundInput({ samples, sampleRate }: Sound): Promise<SoundInput> {
+  const { pcm16Of } = await import('../ml/audio/pcm16.js')
+  return { kind: 'sound', sampleRate, pcm16: pcm16Of(samples) }
+}
+
 /** Reads a recording, mixed down to one channel. @throws UserError for what is none */
 export async function readSound(path: string): Promise<Sound & { readonly seconds: number }> {
   const { readAudioFile } = await import('../ml/audio/decode.js')
@@ -132,7 +140,6 @@ export async function runLocal<T>(
   io: CommandIo,
   run: (model: LocalModel, progress: Progress) => Promise<T>,
 ): Promise<{ readonly value: T; readonly loadMs: number; readonly runMs: number }> {
-  requireLocal(args)
   const { LocalModel } = await import('../inference/local/local-model.js')
   const progress = new Progress(io.stderr, io.env, !io.output.isJson)
   const started = performance.now()
@@ -156,14 +163,4 @@ export async function runLocal<T>(
   } finally {
     progress.stop()
   }
-}
-
-/** Nothing is sold by the network yet: said instead of done silently. */
-function requireLocal({ local }: LocalArguments): void {
-  if (local) return
-  throw new UserError('models of the network cannot be bought yet', {
-    code: 'UNAVAILABLE',
-    remedy: 'run a model of your own with --local',
-    exitStatus: 2,
-  })
 }

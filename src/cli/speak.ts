@@ -4,6 +4,7 @@ import { dirname } from 'node:path'
 import { expandPath } from '../config/paths.js'
 import type { LocalModel } from '../inference/local/local-model.js'
 import type { SpeakOptions } from '../inference/local/speak-service.js'
+import { boughtFields, buy } from './buy-options.js'
 import { defineCommand } from './command.js'
 import { plural, printable } from './format.js'
 import type { CommandIo } from './io.js'
@@ -81,8 +82,9 @@ export const speakCommand = defineCommand({
     ['speak --local --model mms-tts-deu --rate 0.9 --out a.wav < a.txt', 'A page, a little slower'],
   ],
   run: async (args, io) => {
-    const card = await chooseModel({ ...args, int8: false }, 'speak', io)
     const out = expandPath(args.out)
+    if (!args.local) return speakThere(args, out, io)
+    const card = await chooseModel({ ...args, int8: false }, 'speak', io)
     await checkWritable(out)
     const words = await textToSpeak(args.text, io)
     const { speaker, seed } = args
@@ -127,6 +129,40 @@ export const speakCommand = defineCommand({
     return 0
   },
 })
+
+/** Bought; a provider speaks with the voice's own noise, as its first speaker. */
+async function speakThere(
+  args: Parameters<typeof buy>[0] & {
+    readonly text: string | undefined
+    readonly rate: number | undefined
+    readonly speaker: number
+    readonly seed: number
+    readonly noise: number | undefined
+    readonly durationNoise: number | undefined
+  },
+  out: string,
+  io: CommandIo,
+): Promise<number> {
+  const { speaker, seed, noise, durationNoise, rate } = args
+  if (speaker !== 0 || seed !== 0 || noise !== undefined || durationNoise !== undefined)
+    throw badArgument('speaker, seed and noise are chosen on this machine alone', 'add --local')
+  await checkWritable(out)
+  const words = await textToSpeak(args.text, io)
+  const parameters = rate === undefined ? {} : { speed: rate }
+  const bought = await buy(args, { task: 'speak', input: { kind: 'text', text: words }, parameters }, io)
+  const { output } = bought.answer
+  if (output.kind !== 'speech') throw new Error(`speech came as ${output.kind}`)
+  const { writeWav } = await import('../ml/audio/wav-write.js')
+  const { samplesOfPcm16 } = await import('../ml/audio/pcm16.js')
+  const samples = samplesOfPcm16(output.pcm16)
+  await writeFile(out, writeWav({ sampleRate: output.sampleRate, channels: [samples] }))
+  const durationSeconds = samples.length / output.sampleRate
+  const { licence } = bought.model
+  io.output.note(licenceNote(licence))
+  const result = { ...boughtFields(bought), out, durationSeconds, sampleRate: output.sampleRate, licence }
+  io.output.result(result, () => `Wrote ${printable(out)}: ${durationSeconds.toFixed(1)} s of speech`)
+  return 0
+}
 
 /** Before a minute of work, not after it. @throws UserError for a device, and what the system refuses */
 async function checkWritable(path: string): Promise<void> {

@@ -1,9 +1,17 @@
 /** `plumbline transcribe`: a recording to text, with times, as subtitles where wanted. */
 
 import type { Hearing } from '../inference/local/own-models-service.js'
+import { boughtFields, buy } from './buy-options.js'
 import { defineCommand } from './command.js'
 import type { CommandIo } from './io.js'
-import { chooseModel, type LocalArguments, localOptions, readSound, runLocal } from './model-options.js'
+import {
+  chooseModel,
+  type LocalArguments,
+  localOptions,
+  readSound,
+  runLocal,
+  soundInput,
+} from './model-options.js'
 import { badArgument, choice, flag, number, text } from './option.js'
 import { grammarText, readGrammar } from './transcribe-grammar.js'
 
@@ -20,6 +28,8 @@ export const transcribeCommand = defineCommand({
       'small one for English that comes with plumbline listens; its card (models show asr-small) says how well.',
     'With --grammar it says which of a list of sentences was spoken: one a line, [optional] and (one|another) parts. ' +
       'Speech that is none of them is rejected: exit status 1, and in JSON isAccepted false with the nearest sentence.',
+    'Without --local a provider of the network listens: who that is, and what it costs, is told before the recording ' +
+      'leaves this machine.',
     '--dictation writes free text with a language model of English words. It is experimental: the recogniser has ' +
       'learnt from one real speaker.',
   ],
@@ -50,6 +60,10 @@ export const transcribeCommand = defineCommand({
     ...localOptions,
   },
   examples: [
+    [
+      'transcribe talk.flac --provider /ip4/203.0.113.7/tcp/4021/p2p/16Uiu2... --max-price "20 gwei"',
+      'Bought',
+    ],
     ['transcribe talk.flac --local', 'With the recogniser that was added, else with ours'],
     ['transcribe call.wav --local --grammar menu.txt', 'Which of a few sentences was said'],
     ['transcribe talk.flac --local --model mms-1b-all --language deu', 'German, with MMS'],
@@ -60,26 +74,23 @@ export const transcribeCommand = defineCommand({
       throw badArgument('--grammar and --dictation exclude each other', 'leave one out')
     if (args.grammar === undefined && args.threshold !== undefined)
       throw badArgument('--threshold is for a grammar', 'give --grammar, or leave it out')
-    if (args.grammar !== undefined) return matchGrammar({ ...args, grammar: args.grammar }, io)
-    const card = await (args.dictation
-      ? ownRecogniser(args, io, '--dictation')
-      : chooseModel(args, 'transcribe', io))
-    const hearing: Hearing = { dictation: args.dictation }
+    if (args.grammar !== undefined) {
+      if (!args.local) throw badArgument('a grammar is matched on this machine alone', 'add --local')
+      return matchGrammar({ ...args, grammar: args.grammar }, io)
+    }
     const sound = await readSound(args.recording)
-    const { value, loadMs, runMs } = await runLocal(args, card, io, (model) =>
-      model.transcribe(sound, io.signal, hearing),
-    )
+    const { value, told } = await (args.local
+      ? transcribeHere(args, sound, io)
+      : transcribeThere(args, sound, io))
     const { cuesOf, toSrt, toVtt } = await import('../models/speech/subtitles.js')
     const result = {
-      model: card.name,
+      ...told,
       language: value.language,
       text: value.text,
       ...(args.dictation ? { experimental: true } : {}),
       words: value.words,
       durationSeconds: sound.seconds,
-      loadMs: Math.round(loadMs),
-      runMs: Math.round(runMs),
-      realTimeFactor: runMs / 1000 / sound.seconds,
+      realTimeFactor: told.runMs / 1000 / sound.seconds,
     }
     if (args.dictation) io.output.note(EXPERIMENTAL)
     io.output.result(result, () => {
@@ -95,6 +106,34 @@ export const transcribeCommand = defineCommand({
     return 0
   },
 })
+
+type TranscribeArguments = Parameters<typeof buy>[0] &
+  LocalArguments & { readonly dictation: boolean; readonly language: string | undefined }
+type ReadSound = Awaited<ReturnType<typeof readSound>>
+
+async function transcribeHere(args: TranscribeArguments, sound: ReadSound, io: CommandIo) {
+  const card = await (args.dictation
+    ? ownRecogniser(args, io, '--dictation')
+    : chooseModel(args, 'transcribe', io))
+  const hearing: Hearing = { dictation: args.dictation }
+  const { value, loadMs, runMs } = await runLocal(args, card, io, (model) =>
+    model.transcribe(sound, io.signal, hearing),
+  )
+  return { value, told: { model: card.name, loadMs: Math.round(loadMs), runMs: Math.round(runMs) } }
+}
+
+async function transcribeThere(args: TranscribeArguments, sound: ReadSound, io: CommandIo) {
+  const { language, dictation } = args
+  const parameters = {
+    ...(language === undefined ? {} : { language }),
+    ...(dictation ? { dictation } : {}),
+  }
+  const input = await soundInput(sound)
+  const bought = await buy(args, { task: 'transcribe', input, parameters }, io)
+  const { output } = bought.answer
+  if (output.kind !== 'transcription') throw new Error(`a transcription came as ${output.kind}`)
+  return { value: output, told: boughtFields(bought) }
+}
 
 /** What hears grammars and dictation: the model of the package, or one that was trained by its recipe. */
 async function ownRecogniser(args: LocalArguments, io: CommandIo, option: string) {

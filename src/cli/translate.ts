@@ -1,6 +1,7 @@
 /** `plumbline translate`: speech in one language to text in another. */
+import { boughtFields, buy } from './buy-options.js'
 import { defineCommand } from './command.js'
-import { chooseModel, localOptions, readSound, runLocal } from './model-options.js'
+import { chooseModel, localOptions, readSound, runLocal, soundInput } from './model-options.js'
 import { text } from './option.js'
 
 export const translateCommand = defineCommand({
@@ -19,19 +20,28 @@ export const translateCommand = defineCommand({
   },
   examples: [['translate rede.wav --local --model xls-r-2b-21-to-en', 'German speech to English text']],
   run: async (args, io) => {
-    const card = await chooseModel(args, 'translate', io)
     const sound = await readSound(args.recording)
-    const { value, loadMs, runMs } = await runLocal(args, card, io, (model) =>
-      model.translate(sound, args.to, io.signal),
-    )
-    const result = {
-      model: card.name,
-      text: value.text,
-      durationSeconds: sound.seconds,
-      loadMs: Math.round(loadMs),
-      runMs: Math.round(runMs),
-    }
-    io.output.result(result, () => value.text)
+    const { translated, told } = await (args.local ? here() : there())
+    io.output.result({ ...told, text: translated, durationSeconds: sound.seconds }, () => translated)
     return 0
+
+    async function here() {
+      const card = await chooseModel(args, 'translate', io)
+      const { value, loadMs, runMs } = await runLocal(args, card, io, (model) =>
+        model.translate(sound, args.to, io.signal),
+      )
+      return {
+        translated: value.text,
+        told: { model: card.name, loadMs: Math.round(loadMs), runMs: Math.round(runMs) },
+      }
+    }
+
+    async function there() {
+      const parameters = args.to === undefined ? {} : { targetLanguage: args.to }
+      const bought = await buy(args, { task: 'translate', input: await soundInput(sound), parameters }, io)
+      const { output } = bought.answer
+      if (output.kind !== 'translation') throw new Error(`a translation came as ${output.kind}`)
+      return { translated: output.text, told: boughtFields(bought) }
+    }
   },
 })

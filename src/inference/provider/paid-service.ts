@@ -18,6 +18,7 @@ export interface PaidServiceModules {
 /** The chain is asked about one client at most so often, whatever that sends. */
 const ADOPT_EVERY_MS = 2000
 const MOST_CLIENTS = 10_000
+const CONFIRMED_AFTER_SECONDS = 2
 
 export class PaidService {
   readonly #modules: PaidServiceModules
@@ -32,7 +33,7 @@ export class PaidService {
   /**
    * Before a job runs: its channel is the client's own, and pays for it.
    * @param signal of the request
-   * @throws UserError as `Payee.admit` and `ChannelKeeper.adopt`
+   * @throws UserError as `Payee.admit` and `ChannelKeeper.adopt`; BUSY for a channel that is not known yet
    */
   async admit(
     remote: Remote,
@@ -155,18 +156,24 @@ export class PaidService {
     this.#adopted.set(payer, now)
     const [oldest] = this.#adopted.keys()
     if (this.#adopted.size > MOST_CLIENTS && oldest !== undefined) this.#adopted.delete(oldest)
-    await this.#modules.keeper.adopt(payer)
+    try {
+      await this.#modules.keeper.adopt(payer)
+    } catch (error) {
+      // Not there yet: the caller finds that out, and says when to come again.
+      if (!(error instanceof UserError) || error.code !== 'NOT_FOUND') throw error
+    }
     return true
   }
 
-  /** @throws UserError NOT_FOUND for a channel that is not known, or another's */
+  /** @throws UserError BUSY for a channel that is not known, or another's */
   #own(remote: Remote, channelId: Uint8Array): void {
     const account = this.#modules.payee.find(channelId)
     if (account?.payer === addressOfPublicKey(remote.publicKey)) return
     throw new UserError('no such channel of yours is known here', {
-      code: 'NOT_FOUND',
+      // This node may see the chain a little later than its client.
+      code: 'BUSY',
       remedy: 'open one, and wait until it is confirmed',
-      details: { retryAfterSeconds: 2 },
+      details: { retryAfterSeconds: CONFIRMED_AFTER_SECONDS },
     })
   }
 }

@@ -1,0 +1,170 @@
+/** The client's channels: found, opened, topped up and left, as its jobs need them. */
+import { hexToBytes } from '@noble/hashes/utils.js'
+import {
+  type Chain,
+  type ChannelState,
+  formatEther,
+  openChannel,
+  readChannel,
+  requestChannelClose,
+  topUpChannel,
+} from '../../chain/index.js'
+import type { Address } from '../../crypto/address.js'
+import { UserError } from '../../errors.js'
+import type { Logger } from '../../telemetry/logger.js'
+import type { OfferContent } from '../network/offer.js'
+import { type Payer, type PayerAccount, payerFree } from '../payment/index.js'
+import { largest } from '../payment/wei.js'
+
+export interface ChannelsOptions {
+  /** Locked in a new channel, and added to one that runs dry. */
+  readonly depositWei: bigint
+  readonly lifeSeconds: number
+}
+
+export interface ChannelsModules {
+  readonly chain: Chain
+  readonly payer: Payer
+  /** The client's own. */
+  readonly address: Address
+  readonly log: Logger
+  /** Told before money is locked. */
+  readonly onLock?: (what: {
+    readonly payee: Address
+    readonly amountWei: bigint
+    readonly isNew: boolean
+  }) => void
+}
+
+/** A channel that ends sooner is given a later end before a job. */
+const LEAST_REMAINING_SECONDS = 3600
+/** Beyond the challenge period, which a channel must outlive. */
+const DEVELOPMENT_SLACK_SECONDS = 60
+
+export class Channels {
+  readonly #options: ChannelsOptions
+  readonly #modules: ChannelsModules
+  /** One at a time for each payee: no two openings, no two top-ups for one need. */
+  readonly #running = new Map<Address, Promise<unknown>>()
+
+  constructor(options: ChannelsOptions, modules: ChannelsModules) {
+    this.#options = options
+    this.#modules = modules
+  }
+
+  /** The channel that is known with a payee, without a look at the chain. */
+  known(payee: Address): PayerAccount | undefined {
+    const { payer } = this.#modules
+    return payer
+      .accounts()
+      .filter((account) => account.payee === payee)
+      .reduce<PayerAccount | undefined>(
+        (newest, each) => (newest === undefined || each.nonce > newest.nonce ? each : newest),
+        undefined,
+      )
+  }
+
+  /**
+   * A channel with room for a job, in the ledger.
+   * @throws UserError DENIED where the deposit may not be as large as the provider or the job asks; chain errors
+   */
+  async ready(
+    payee: Address,
+    priceWei: bigint,
+    offered: NonNullable<OfferContent['payment']>,
+  ): Promise<PayerAccount> {
+    const account = this.known(payee)
+    if (account !== undefined && this.#suffices(account, priceWei)) return account
+    const before = this.#running.get(payee) ?? Promise.resolve()
+    const mine = before.catch(() => undefined).then(() => this.#prepare(payee, priceWei, offered))
+    this.#running.set(payee, mine)
+    try {
+      return await mine
+    } finally {
+      if (this.#running.get(payee) === mine) this.#running.delete(payee)
+    }
+  }
+
+  /** The provider is left: what is not owed to it comes back once its time is over. */
+  async leave(payee: Address): Promise<void> {
+    const { chain, address, log } = this.#modules
+    const { endsAt } = await requestChannelClose(chain, { payer: address, payee })
+    const account = this.known(payee)
+    if (account !== undefined) await this.#modules.payer.setChannel(payee, { ...account, endsAt })
+    log.warn({ payee, endsAt }, 'the channel with a provider that cannot be trusted ends')
+  }
+
+  #suffices(account: PayerAccount, priceWei: bigint): boolean {
+    return payerFree(account) >= priceWei && account.endsAt - Date.now() / 1000 >= this.#leastRemaining()
+  }
+
+  #leastRemaining(): number {
+    // A development chain's day has seconds.
+    return this.#modules.chain.pollMs < 1000 ? 1 : LEAST_REMAINING_SECONDS
+  }
+
+  async #prepare(
+    payee: Address,
+    priceWei: bigint,
+    offered: NonNullable<OfferContent['payment']>,
+  ): Promise<PayerAccount> {
+    const { chain, payer, address } = this.#modules
+    const state = await readChannel(chain, { payer: address, payee })
+    if (!state.isOpen) return this.#open(payee, priceWei, offered)
+    await this.#take(payee, state)
+    const account = payer.account(idOf(state))
+    if (this.#suffices(account, priceWei)) return account
+    return this.#topUp(payee, account, priceWei)
+  }
+
+  async #open(
+    payee: Address,
+    priceWei: bigint,
+    offered: NonNullable<OfferContent['payment']>,
+  ): Promise<PayerAccount> {
+    const { chain, payer, address, onLock, log } = this.#modules
+    const { depositWei } = this.#options
+    const needWei = largest(priceWei, offered.leastDepositWei)
+    if (depositWei < needWei)
+      throw new UserError(
+        `the provider asks for a deposit of ${formatEther(needWei, 'up')}, and ${formatEther(depositWei)} is allowed`,
+        {
+          code: 'DENIED',
+          remedy: 'raise inference.client.deposit, or choose another provider',
+          details: { haveWei: String(depositWei), needWei: String(needWei) },
+        },
+      )
+    onLock?.({ payee, amountWei: depositWei, isNew: true })
+    const endsAt = await this.#end()
+    const opened = await openChannel(chain, { payee, depositWei, endsAt })
+    log.info({ payee, deposit: formatEther(depositWei), endsAt }, 'a channel is open')
+    await this.#take(payee, await readChannel(chain, { payer: address, payee }))
+    return payer.account(hexToBytes(opened.channelId.slice(2)))
+  }
+
+  async #topUp(payee: Address, account: PayerAccount, priceWei: bigint): Promise<PayerAccount> {
+    const { chain, payer, address, onLock, log } = this.#modules
+    const lacking = priceWei - payerFree(account)
+    const amountWei = lacking > 0n ? largest(this.#options.depositWei, lacking) : 0n
+    if (amountWei > 0n) onLock?.({ payee, amountWei, isNew: false })
+    const endsAt = Math.max(account.endsAt, await this.#end())
+    await topUpChannel(chain, { payee, amountWei, endsAt })
+    log.info({ payee, amount: formatEther(amountWei), endsAt }, 'a channel was topped up')
+    await this.#take(payee, await readChannel(chain, { payer: address, payee }))
+    return payer.account(account.channelId)
+  }
+
+  async #end(): Promise<number> {
+    const { chain } = this.#modules
+    const { timestamp } = await chain.clock()
+    const slack = chain.pollMs < 1000 ? DEVELOPMENT_SLACK_SECONDS : 0
+    return Math.max(timestamp, Math.floor(Date.now() / 1000)) + this.#options.lifeSeconds + slack
+  }
+
+  async #take(payee: Address, state: ChannelState): Promise<void> {
+    const { nonce, depositWei, endsAt } = state
+    await this.#modules.payer.setChannel(payee, { channelId: idOf(state), nonce, depositWei, endsAt })
+  }
+}
+
+const idOf = ({ channelId }: ChannelState): Uint8Array => hexToBytes(channelId.slice(2))

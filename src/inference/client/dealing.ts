@@ -1,0 +1,264 @@
+/**
+ * Dealing with one provider: the payer's half of the exchanges. Each job is begun on the disk before it is asked for,
+ * each voucher kept before it is sent; what a broken connection or a restart left open is settled by `sync`.
+ */
+import { randomBytes } from 'node:crypto'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { TypedDomain } from '../../crypto/eip712.js'
+import { UserError } from '../../errors.js'
+import type { Host, PeerTarget } from '../../p2p/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+import { hashOf } from '../network/job-codec.js'
+import {
+  asError,
+  HAVE_MESSAGE,
+  JOB_MESSAGE,
+  type JobReply,
+  PAY_MESSAGE,
+  RECEIPTS_AT_ONCE,
+  SYNC_MESSAGE,
+} from '../network/messages.js'
+import {
+  type Payer,
+  readReceipt,
+  receiptDigest,
+  type SignedReceipt,
+  voucherToCbor,
+} from '../payment/index.js'
+
+export interface DealingModules {
+  readonly host: Pick<Host, 'request'>
+  readonly target: PeerTarget
+  /** For messages to people. */
+  readonly name: string
+  /** Absent where only free jobs are asked for. */
+  readonly payment?: { readonly payer: Payer; readonly domain: TypedDomain }
+  readonly log: Logger
+}
+
+export interface Order {
+  readonly model: Uint8Array
+  readonly terms: Uint8Array
+  readonly input: Uint8Array
+  readonly priceWei: bigint
+  /** Absent where it is free. */
+  readonly channelId?: Uint8Array
+}
+
+export interface Delivery {
+  readonly output: Uint8Array
+  readonly runMs: number
+  readonly receipt?: SignedReceipt
+  readonly receiptDigest?: string
+}
+
+/** A receipt that waits for an earlier one asks for it after so long. */
+const MISSING_AFTER_MS = 1000
+/** Rounds of receipts in one settling: ten thousand receipts. */
+const MOST_ROUNDS = 100
+
+export class Dealing {
+  readonly #modules: DealingModules
+  /** Jobs that this process waits for. */
+  readonly #active = new Set<string>()
+  readonly #settling = new Map<string, Promise<void>>()
+  readonly #settled = new Set<string>()
+
+  constructor(modules: DealingModules) {
+    this.#modules = modules
+  }
+
+  /**
+   * One job, paid where it costs something.
+   * @throws UserError what the provider answered; VERIFICATION_FAILED where it cheats: leave it
+   */
+  async run(order: Order, signal?: AbortSignal): Promise<Delivery> {
+    const { channelId } = order
+    return channelId === undefined
+      ? this.#runFree(order, signal)
+      : this.#runPaid({ ...order, channelId }, signal)
+  }
+
+  async #runFree({ model, terms, input }: Order, signal?: AbortSignal): Promise<Delivery> {
+    const { host, target, name } = this.#modules
+    const jobId = new Uint8Array(randomBytes(32))
+    const options = signal === undefined ? {} : { signal }
+    const reply = await host.request(target, JOB_MESSAGE, { jobId, model, terms, input }, options)
+    if (reply.kind === 'refused') throw asError(reply, name)
+    if (reply.kind !== 'output')
+      throw new UserError(`${name} asks for money for a job that it offered for nothing`, {
+        code: 'VERIFICATION_FAILED',
+      })
+    return { output: reply.output, runMs: reply.runMs }
+  }
+
+  async #runPaid(order: Order & { readonly channelId: Uint8Array }, signal?: AbortSignal): Promise<Delivery> {
+    const { payer, domain } = this.#payment()
+    const { channelId, model, terms, input, priceWei } = order
+    // What an earlier process left open would stand against the limits.
+    if (!this.#settled.has(bytesToHex(channelId))) await this.settle(channelId)
+    signal?.throwIfAborted()
+    const jobId = new Uint8Array(randomBytes(32))
+    const key = bytesToHex(jobId)
+    this.#active.add(key)
+    let isOpen = true
+    try {
+      await payer.begin(channelId, {
+        jobId,
+        model,
+        input: hashOf(input),
+        terms: hashOf(terms),
+        maxPriceWei: priceWei,
+      })
+      const reply = await this.#ask(order, jobId, signal)
+      if (reply.kind === 'refused') {
+        await payer.drop(channelId, jobId)
+        isOpen = false
+        throw asError(reply, this.#modules.name)
+      }
+      if (reply.kind === 'output') {
+        await payer.drop(channelId, jobId)
+        isOpen = false
+        return { output: reply.output, runMs: reply.runMs }
+      }
+      const receipt = readReceipt(reply.receipt)
+      const output = await this.#pay(channelId, jobId, receipt, signal)
+      isOpen = false
+      const digest = bytesToHex(receiptDigest(domain, receipt))
+      return { output, runMs: reply.runMs, receipt, receiptDigest: digest }
+    } finally {
+      this.#active.delete(key)
+      if (isOpen) this.#settled.delete(bytesToHex(channelId))
+    }
+  }
+
+  async #ask(
+    { model, terms, input, channelId }: Order,
+    jobId: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<JobReply> {
+    const { host, target } = this.#modules
+    const request = { jobId, model, terms, input, ...(channelId === undefined ? {} : { channelId }) }
+    return host.request(target, JOB_MESSAGE, request, signal === undefined ? {} : { signal })
+  }
+
+  /** Receipt to output. */
+  async #pay(
+    channelId: Uint8Array,
+    jobId: Uint8Array,
+    receipt: SignedReceipt,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array> {
+    const { payer } = this.#payment()
+    if (Buffer.compare(receipt.jobId, jobId) !== 0 || Buffer.compare(receipt.channelId, channelId) !== 0)
+      throw new UserError(`${this.#modules.name} answered with the receipt of another job`, {
+        code: 'VERIFICATION_FAILED',
+      })
+    const missing = setInterval(() => {
+      if (payer.missing(channelId) !== undefined)
+        void this.settle(channelId).catch((error: unknown) => this.#note(error))
+    }, MISSING_AFTER_MS)
+    const voucher = await payer.receive(receipt, signal).finally(() => clearInterval(missing))
+    const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), signal)
+    if (output === undefined)
+      throw new UserError(`${this.#modules.name} lost the output: its price is taken off the next jobs`, {
+        code: 'UNAVAILABLE',
+        remedy: 'ask again',
+      })
+    return output
+  }
+
+  /** The output of a job that is paid; undefined where it was credited. */
+  async #fetch(
+    channelId: Uint8Array,
+    jobId: Uint8Array,
+    voucher: ReturnType<typeof voucherToCbor>,
+    signal?: AbortSignal,
+  ): Promise<Uint8Array | undefined> {
+    const { payer } = this.#payment()
+    const { host, target, name } = this.#modules
+    const options = signal === undefined ? {} : { signal }
+    const answer = await host.request(target, PAY_MESSAGE, { jobId, voucher }, options)
+    if (answer.kind === 'refused') throw asError(answer, name)
+    if (answer.kind === 'credited') {
+      for (const credit of answer.receipts) await payer.receive(readReceipt(credit), signal)
+      return undefined
+    }
+    await payer.deliver(channelId, jobId, hashOf(answer.output))
+    // Not waited for: what gets lost is told by the next settling.
+    host
+      .request(target, HAVE_MESSAGE, { channelId, jobIds: [jobId] })
+      .catch(() => this.#settled.delete(bytesToHex(channelId)))
+    return answer.output
+  }
+
+  /**
+   * Brings both sides to one state: receipts that are missing here, jobs that are not known there, outputs that were paid.
+   * One at a time for a channel. @throws UserError as the provider's answers; VERIFICATION_FAILED
+   */
+  settle(channelId: Uint8Array): Promise<void> {
+    const key = bytesToHex(channelId)
+    const running =
+      this.#settling.get(key) ??
+      this.#settle(channelId).then(() => {
+        this.#settled.add(key)
+      })
+    this.#settling.set(key, running)
+    return running.finally(() => this.#settling.delete(key))
+  }
+
+  async #settle(channelId: Uint8Array): Promise<void> {
+    const { payer } = this.#payment()
+    const { host, target } = this.#modules
+    for (let round = 0; round < MOST_ROUNDS; round++) {
+      const voucher = await payer.newestVoucher(channelId)
+      const { receipts, asked } = payer.account(channelId)
+      // A new channel has nothing to settle, and the provider need not have seen it yet.
+      if (receipts === 0 && asked.length === 0) return
+      const idle = asked.filter(({ jobId }) => !this.#active.has(bytesToHex(jobId)))
+      const stand = await host.request(target, SYNC_MESSAGE, {
+        channelId,
+        from: receipts + 1,
+        asked: idle.map(({ jobId }) => jobId),
+        ...(voucher === undefined ? {} : { voucher: voucherToCbor(voucher) }),
+      })
+      for (const receipt of stand.receipts) await payer.receive(readReceipt(receipt))
+      if (stand.receipts.length === RECEIPTS_AT_ONCE) continue
+      for (const jobId of stand.unknown) await payer.drop(channelId, jobId)
+      await this.#tell(channelId, stand.owed)
+      await this.#fetchAll(channelId)
+      return
+    }
+    throw new UserError(`${this.#modules.name} never runs out of receipts`, { code: 'VERIFICATION_FAILED' })
+  }
+
+  /** Outputs that are here, and that the provider believes to owe. */
+  async #tell(channelId: Uint8Array, owed: readonly Uint8Array[]): Promise<void> {
+    const { undelivered, asked } = this.#payment().payer.account(channelId)
+    const open = new Set([...undelivered, ...asked].map(({ jobId }) => bytesToHex(jobId)))
+    const jobIds = owed.filter(
+      (jobId) => !open.has(bytesToHex(jobId)) && !this.#active.has(bytesToHex(jobId)),
+    )
+    if (jobIds.length > 0)
+      await this.#modules.host.request(this.#modules.target, HAVE_MESSAGE, { channelId, jobIds })
+  }
+
+  /** Nobody waits for these outputs any more: they are taken, so that nothing stands open, and let go. */
+  async #fetchAll(channelId: Uint8Array): Promise<void> {
+    const { payer } = this.#payment()
+    const voucher = await payer.newestVoucher(channelId)
+    if (voucher === undefined) return
+    for (const { jobId } of payer.account(channelId).undelivered)
+      if (!this.#active.has(bytesToHex(jobId))) await this.#fetch(channelId, jobId, voucherToCbor(voucher))
+  }
+
+  #payment(): NonNullable<DealingModules['payment']> {
+    const { payment } = this.#modules
+    if (payment === undefined) throw new Error('a paid job needs a ledger')
+    return payment
+  }
+
+  #note(error: unknown): void {
+    this.#modules.log.debug({ reason: String(error), provider: this.#modules.name }, 'a settling failed')
+  }
+}

@@ -1,0 +1,122 @@
+/** Which providers there are: from gossip and announcements, or those that were named; and how far away they are. */
+import type { Host, PeerTarget } from '../../p2p/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+import { OFFER_MESSAGE } from '../network/messages.js'
+import { type Offer, OfferTable, readOffer } from '../network/offer.js'
+import { OffersGossip } from '../network/offers-gossip.js'
+
+export interface FoundOffer {
+  readonly offer: Offer
+  readonly target: PeerTarget
+  /** Round trip; unknown where it was not measured yet. */
+  readonly latencyMs: number | undefined
+}
+
+export interface OffersModules {
+  readonly host: Host
+  readonly log: Logger
+  /** Multiaddrs or peer ids: these alone, where any are given. */
+  readonly named: readonly string[]
+}
+
+const FRESH_MS = 30_000
+const ASK_MS = 8000
+const SEARCH_MS = 3000
+const MOST_ASKED = 32
+const PING_MS = 3000
+
+export class Offers {
+  readonly #modules: OffersModules
+  readonly #table = new OfferTable(Date.now)
+  readonly #gossip: OffersGossip
+  readonly #latencies = new Map<string, number>()
+  readonly #targets = new Map<string, PeerTarget>()
+  #searched = Number.NEGATIVE_INFINITY
+  #searching: Promise<void> | undefined
+
+  constructor(modules: OffersModules) {
+    this.#modules = modules
+    this.#gossip = new OffersGossip({ host: modules.host, table: this.#table, log: modules.log })
+  }
+
+  start(): void {
+    if (this.#modules.named.length === 0) this.#gossip.start()
+  }
+
+  stop(): void {
+    if (this.#modules.named.length === 0) this.#gossip.stop()
+  }
+
+  /**
+   * @param isFresh asks again, however recently that was done
+   * @throws UserError where a provider that was named does not answer
+   */
+  async find(signal?: AbortSignal, isFresh = false): Promise<readonly FoundOffer[]> {
+    if (isFresh || performance.now() - this.#searched > FRESH_MS) {
+      this.#searching ??= this.#search(signal).finally(() => {
+        this.#searching = undefined
+      })
+      await this.#searching
+    }
+    return this.#table.list().map((offer) => ({
+      offer,
+      target: this.#targets.get(offer.peerId) ?? { peerId: offer.peerId, addresses: offer.addresses },
+      latencyMs: this.#latencies.get(offer.peerId),
+    }))
+  }
+
+  async #search(signal: AbortSignal | undefined): Promise<void> {
+    const { named, host } = this.#modules
+    if (named.length > 0) {
+      await Promise.all(named.map((each) => this.#ask(each, signal)))
+    } else {
+      const found = new Map<string, PeerTarget>()
+      for (const { peerId, addresses } of host.announcements.list('provider'))
+        found.set(peerId, { peerId, addresses })
+      const options = {
+        deadlineMs: SEARCH_MS,
+        limit: MOST_ASKED,
+        ...(signal === undefined ? {} : { signal }),
+      }
+      for await (const peer of host.dht.findProviders('provider', options)) found.set(peer.peerId, peer)
+      const unknown = [...found]
+        .filter(([peerId]) => this.#table.get(peerId) === undefined)
+        .slice(-MOST_ASKED)
+      await Promise.all(
+        unknown.map(([, target]) => this.#ask(target, signal).catch((error) => this.#note(error))),
+      )
+    }
+    this.#searched = performance.now()
+    await Promise.all(this.#table.list().map(({ peerId, addresses }) => this.#measure({ peerId, addresses })))
+  }
+
+  async #ask(target: PeerTarget, signal: AbortSignal | undefined): Promise<void> {
+    const options = { deadlineMs: ASK_MS, ...(signal === undefined ? {} : { signal }) }
+    const { offer } = await this.#modules.host.request(target, OFFER_MESSAGE, null, options)
+    if (offer === undefined) return
+    const { peerId } = readOffer(offer)
+    this.#table.receive(offer)
+    if (typeof target === 'string') this.#targets.set(peerId, target)
+  }
+
+  async #measure({
+    peerId,
+    addresses,
+  }: {
+    readonly peerId: string
+    readonly addresses: readonly string[]
+  }): Promise<void> {
+    if (this.#latencies.has(peerId)) return
+    const target = this.#targets.get(peerId) ?? { peerId, addresses }
+    try {
+      const times = await this.#modules.host.ping(target, { count: 2, signal: AbortSignal.timeout(PING_MS) })
+      this.#latencies.set(peerId, Math.min(...times))
+    } catch (error) {
+      this.#note(error)
+    }
+  }
+
+  #note(error: unknown): void {
+    this.#modules.log.debug({ reason: String(error) }, 'a provider did not answer')
+  }
+}

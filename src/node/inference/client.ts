@@ -1,0 +1,96 @@
+/** Buying from the network, for commands and the gateway: a host, and a ledger and a chain once something costs money. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Chain, channelsContract, parseAmount } from '../../chain/index.js'
+import type { Config } from '../../config/schema.js'
+import type { Address } from '../../crypto/address.js'
+import type { Identity } from '../../crypto/identity.js'
+import { Channels } from '../../inference/client/channels.js'
+import {
+  type ClientPayments,
+  NetworkJobs,
+  type NetworkJobsOptions,
+} from '../../inference/client/network-jobs.js'
+import { Payer, paymentDomain } from '../../inference/payment/index.js'
+import type { Host } from '../../p2p/index.js'
+import { openStore, type Store } from '../../store/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+import { openNodeChain } from '../chain/link.js'
+import { createNodeHost } from '../host.js'
+
+export interface NetworkClientOptions
+  extends Pick<NetworkJobsOptions, 'providers' | 'maxPriceWei' | 'audit' | 'onRecipient'> {
+  readonly config: Config
+  readonly identity: Identity
+  readonly log: Logger
+  /** Told before money is locked in a channel. */
+  readonly onLock?: (what: {
+    readonly payee: Address
+    readonly amountWei: bigint
+    readonly isNew: boolean
+  }) => void
+}
+
+export interface NetworkClient {
+  readonly jobs: NetworkJobs
+  readonly host: Host
+  close(): Promise<void>
+}
+
+const SECONDS_PER_DAY = 86_400
+/** Jobs of this client under way with one provider. */
+const MAX_JOBS = 64
+
+/** @throws UserError as the host and, with the first paid job, the chain */
+export async function openNetworkClient(options: NetworkClientOptions): Promise<NetworkClient> {
+  const { config, identity, log, onLock, ...rest } = options
+  const { client } = config.inference
+  const exposureWei = parseAmount(client.exposure)
+  const configured = client.maxPrice === undefined ? undefined : parseAmount(client.maxPrice)
+  const maxPriceWei = options.maxPriceWei ?? configured
+  const host = await createNodeHost({ config, identity, log, clientOnly: true })
+  const opened: { store?: Store; chain?: Chain } = {}
+
+  const openPayments = async (): Promise<ClientPayments> => {
+    // A store of its own: the daemon may hold the node's.
+    const directory = join(config.dataDir, 'chain', `client-${identity.address}`)
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const store = opened.store ?? (await openStore(directory))
+    opened.store = store
+    const chain = opened.chain ?? (await openNodeChain({ config, identity, store, log }))
+    opened.chain = chain
+    const contract = channelsContract(chain)
+    const domain = paymentDomain(chain.chainId, contract)
+    const books = store.paymentsMade
+    const payer = await Payer.open({ domain, signer: identity, books }, { exposureWei, maxJobs: MAX_JOBS })
+    const terms = {
+      depositWei: parseAmount(client.deposit),
+      lifeSeconds: client.channelDays * SECONDS_PER_DAY,
+    }
+    const { address } = identity
+    const channels = new Channels(terms, {
+      chain,
+      payer,
+      address,
+      log,
+      ...(onLock === undefined ? {} : { onLock }),
+    })
+    return { payer, channels, domain, chainId: chain.chainId, contract }
+  }
+
+  const jobs = new NetworkJobs(
+    { ...rest, exposureWei, ...(maxPriceWei === undefined ? {} : { maxPriceWei }) },
+    { host, log, ...(config.chain.rpcUrls.length === 0 ? {} : { openPayments }) },
+  )
+  jobs.start()
+  return {
+    jobs,
+    host,
+    close: async () => {
+      await jobs.close()
+      await host.stop()
+      await opened.chain?.close()
+      await opened.store?.close()
+    },
+  }
+}

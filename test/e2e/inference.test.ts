@@ -1,0 +1,123 @@
+/** Work bought and sold between real processes on a real chain: paid, receipted, redeemed, and resumed after kills. */
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  type Chain,
+  type DevChain,
+  openChain,
+  parseAmount,
+  readChannel,
+  startDevChain,
+  writeDeployment,
+} from '../../src/chain/index.js'
+import { Identity } from '../../src/crypto/identity.js'
+import { LocalNetwork, type Member, whyNoLoopback } from '../support/local-network.js'
+import type { NodeProcess } from '../support/node-process.js'
+
+const SLOW = 180_000
+const RECORDING = 'test/fixtures/speech/accept-this-call.wav'
+const PRICE = parseAmount('2000 gwei')
+const none = await whyNoLoopback()
+
+describe.skipIf(none !== undefined)('work bought over the network', () => {
+  let network: LocalNetwork
+  let dev: DevChain
+  let chain: Chain
+  let provider: Member
+  let client: Member
+  let running: NodeProcess
+
+  const chainSection = () => ({ rpcUrls: [dev.rpcUrl], addresses: join(network.directory, 'addresses.json') })
+  const serve = async (
+    more: object = {},
+    doom?: Parameters<LocalNetwork['start']>[1],
+  ): Promise<NodeProcess> => {
+    await network.configure(provider.dataDir, provider.host, {
+      registry: {},
+      chain: chainSection(),
+      inference: { provider: { models: [`asr-small=${PRICE} wei`], threads: 1 } },
+      ...more,
+    })
+    const process = network.start(['provider', '--data-dir', provider.dataDir, '--json-stream'], doom ?? {})
+    await process.event('started')
+    return process
+  }
+  const buy = (more: readonly string[] = [], options: Parameters<LocalNetwork['run']>[1] = {}) =>
+    network.run(
+      [
+        'transcribe',
+        RECORDING,
+        '--provider',
+        provider.address,
+        '--data-dir',
+        client.dataDir,
+        '--json',
+        ...more,
+      ],
+      options,
+    )
+  const bought = async (more: readonly string[] = []): Promise<Record<string, unknown>> => {
+    const { code, stdout, stderr } = await buy(more)
+    if (code !== 0) throw new Error(`transcribe ended with ${code}: ${stderr}${stdout}`)
+    return JSON.parse(stdout) as Record<string, unknown>
+  }
+  const channel = () =>
+    readChannel(chain, { payer: client.identity.address, payee: provider.identity.address })
+
+  beforeAll(async () => {
+    network = await LocalNetwork.create({ challengers: 0 })
+    provider = network.prover
+    client = network.payer
+    const { genesisTimeSeconds, periodSeconds } = network.beacon
+    dev = await startDevChain({ beacon: { secret: network.beaconSecret, genesisTimeSeconds, periodSeconds } })
+    const { addresses } = chainSection()
+    await writeDeployment(addresses, dev.deployment)
+    for (const { identity } of [provider, client]) await dev.fund(identity.address, parseAmount('10'))
+    chain = await openChain({
+      rpcUrls: [dev.rpcUrl],
+      deployment: dev.deployment,
+      identity: Identity.generate(),
+    })
+    await network.configure(client.dataDir, client.host, {
+      registry: {},
+      network: { listen: [] },
+      chain: chainSection(),
+    })
+    running = await serve()
+  }, SLOW)
+  afterAll(async () => {
+    await chain?.close()
+    await network?.close()
+    await dev?.stop()
+  }, SLOW)
+
+  it('a transcription is paid, receipted and redeemed when the provider stops', {
+    timeout: SLOW,
+  }, async () => {
+    const { stderr, stdout, code } = await buy()
+    expect(stderr).toContain('Sending it to')
+    expect(code, stderr).toBe(0)
+    const first = JSON.parse(stdout)
+    expect(first.text).toMatch(/accept/)
+    expect(first).toMatchObject({
+      model: 'asr-small',
+      provider: provider.identity.peerId,
+      priceWei: String(PRICE * BigInt(first.units)),
+    })
+    expect(first.receipt).toMatch(/^[0-9a-f]{64}$/)
+    const second = await bought()
+    expect(second.text).toBe(first.text)
+    expect(second.receipt).not.toBe(first.receipt)
+    expect((await channel()).redeemedWei).toBe(0n)
+    await running.stop()
+    expect((await channel()).redeemedWei).toBe(2n * BigInt(first.priceWei))
+    running = await serve()
+  })
+
+  it('what is too dear is refused before anything is sent', { timeout: SLOW }, async () => {
+    const { code, stderr } = await buy(['--max-price', '1 wei'])
+    expect(code).toBe(1)
+    expect(stderr).toContain('too expensive: have')
+    expect(stderr).not.toContain('Sending it to')
+  })
+})
