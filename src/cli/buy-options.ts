@@ -63,7 +63,16 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
     ...(args.provider === undefined ? {} : { providers: args.provider }),
     ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
     onRecipient: async (recipient) => {
-      io.output.note(await recipientNote(recipient))
+      // A program that reads one object at the end could not learn it in time otherwise.
+      const line = await recipientNote(recipient)
+      if (io.output.mode === 'json') io.output.warn(line)
+      else io.output.note(line)
+      const { priceWei, mostLostWei, ...rest } = recipient
+      io.output.event('recipient', {
+        ...rest,
+        priceWei: String(priceWei),
+        mostLostWei: String(mostLostWei),
+      })
       progress.live((elapsedMs) => `waiting for ${recipient.model}, ${(elapsedMs / 1000).toFixed(1)} s`)
     },
     onLock: async ({ payee, amountWei, isNew }) => {
