@@ -94,7 +94,10 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
 }
 
 /** The node's key and configuration; without a key, a passing one, which has no money. */
-async function whoBuys(args: BuyArguments, io: CommandIo) {
+export async function whoBuys(
+  args: Pick<BuyArguments, keyof ConfigArguments | 'bootstrap' | 'passphraseFile'>,
+  io: CommandIo,
+) {
   const { UserError } = await import('../errors.js')
   const { config } = await loadSettings(args, io, { 'network.bootstrap': args.bootstrap })
   try {

@@ -1,16 +1,26 @@
 /** Who does the work behind a gateway, and so who hears what it is given. */
 import { expandPath } from '../config/paths.js'
-import { UserError } from '../errors.js'
 import { TASKS, type Task } from '../inference/catalogue/card.js'
 import type { JobSource } from '../inference/job.js'
 import type { Logger } from '../telemetry/logger.js'
-import { configOptions } from './command.js'
+import { buyOptions, recipientNote, whoBuys } from './buy-options.js'
+import { configOptions, keyOptions } from './command.js'
 import { pairOf } from './gateway-arguments.js'
+import type { CommandIo } from './io.js'
 import { BYTES_PER_GIB } from './model-options.js'
 import { badArgument, flag, list, number, text } from './option.js'
+import type { ConfigArguments } from './settings.js'
+
+/** Providers of one session that a person is told of. */
+const MOST_KNOWN = 1000
+
+const { provider, bootstrap, 'max-price': maxPrice } = buyOptions
 
 export const gatewaySourceOptions = {
-  local: flag('Run models of this machine: nothing that is sent leaves it'),
+  provider,
+  'max-price': maxPrice,
+  bootstrap,
+  local: flag('Run models of this machine instead: nothing that is sent leaves it'),
   models: list({
     summary: 'With --local: models of the catalogue to serve',
     placeholder: 'name,...',
@@ -31,7 +41,7 @@ export const gatewaySourceOptions = {
     defaultText: "half of the machine's",
   }),
   upstream: text({
-    summary: "Have an OpenAI-compatible server do it: its base URL, like an app's",
+    summary: 'Have an OpenAI-compatible server do it instead: its base URL, as apps are given it',
     placeholder: 'URL',
   }),
   'upstream-model': list({
@@ -44,9 +54,14 @@ export const gatewaySourceOptions = {
     defaultText: 'none',
   }),
   ...configOptions,
+  ...keyOptions,
 } as const
 
-export interface GatewaySourceArguments {
+export interface GatewaySourceArguments extends ConfigArguments {
+  readonly provider: readonly string[] | undefined
+  readonly maxPrice: string | undefined
+  readonly bootstrap: readonly string[] | undefined
+  readonly passphraseFile: string | undefined
   readonly local: boolean
   readonly models: readonly string[] | undefined
   readonly threads: number | undefined
@@ -58,7 +73,7 @@ export interface GatewaySourceArguments {
 
 /** For the person who starts it, before anything is sent. */
 export interface Audience {
-  readonly kind: 'local' | 'upstream'
+  readonly kind: 'network' | 'local' | 'upstream'
   readonly heardBy: string
   readonly kept: string
 }
@@ -71,18 +86,64 @@ export interface GatewaySource {
 /** @throws UserError */
 export async function openGatewaySource(
   args: GatewaySourceArguments,
-  dataDir: string,
-  log: Logger,
+  io: CommandIo,
+  { dataDir, log }: { readonly dataDir: string; readonly log: Logger },
 ): Promise<GatewaySource> {
   if (args.local && args.upstream !== undefined)
     throw badArgument('--local and --upstream exclude each other', 'leave one out')
+  const isBought = !args.local && args.upstream === undefined
+  if (!isBought && (args.provider !== undefined || args.maxPrice !== undefined))
+    throw badArgument(
+      '--provider and --max-price are for what is bought from the network',
+      'leave them out, or --local and --upstream',
+    )
   if (args.local) return openLocal(args, dataDir, log)
   if (args.upstream !== undefined) return openUpstream(args, args.upstream)
-  throw new UserError('models of the network cannot be bought yet', {
-    code: 'UNAVAILABLE',
-    remedy: 'serve models of this machine with --local, or of a server with --upstream',
-    exitStatus: 2,
+  return openNetwork(args, io, log)
+}
+
+/** Whoever hears something for the first time is named to the person at the terminal; the log has them all. */
+async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Logger): Promise<GatewaySource> {
+  const { openNetworkClient } = await import('../node/inference/client.js')
+  const { formatEther, parseAmount } = await import('../chain/ether.js')
+  const maxPriceWei = args.maxPrice === undefined ? undefined : parseAmount(args.maxPrice)
+  const { config, identity } = await whoBuys(args, io)
+  const known = new Set<string>()
+  const client = await openNetworkClient({
+    config,
+    identity,
+    log: log.child({ component: 'network' }),
+    ...(args.provider === undefined ? {} : { providers: args.provider }),
+    ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
+    onRecipient: async (recipient) => {
+      const { priceWei, mostLostWei, ...rest } = recipient
+      const told = { ...rest, priceWei: String(priceWei), mostLostWei: String(mostLostWei) }
+      io.output.event('recipient', told)
+      log.debug(told, 'a job is sent')
+      if (known.size < MOST_KNOWN && !known.has(recipient.provider)) {
+        known.add(recipient.provider)
+        io.output.note(await recipientNote(recipient))
+      }
+    },
+    onLock: ({ payee, amountWei, isNew }) =>
+      io.output.note(
+        `${isNew ? 'Opening a payment channel with' : 'Adding to the payment channel with'} ${payee}: ${formatEther(amountWei)}.`,
+      ),
   })
+  const source: JobSource = {
+    models: (signal) => client.jobs.models(signal),
+    run: (job, options) => client.jobs.run(job, options),
+    close: () => client.close(),
+  }
+  const audience: Audience = {
+    kind: 'network',
+    heardBy:
+      args.provider === undefined
+        ? 'the provider that offers the model for the least, named here when it first gets something'
+        : 'the provider that you named',
+    kept: 'it says with each offer how long it keeps what it hears, and auditors may hear samples of what was paid for',
+  }
+  return { source, audience }
 }
 
 async function openLocal(

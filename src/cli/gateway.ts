@@ -21,8 +21,9 @@ export const gatewayCommand = defineCommand({
       '/v1/audio/transcriptions (json, text, srt, vtt, verbose_json, stream), /v1/audio/translations, ' +
       '/v1/audio/speech (wav, pcm), /v1/embeddings and /v1/models, and /v1/audio/language, which tells the language of ' +
       'a recording; /health, /ready and /metrics are for whoever runs it. docs/gateway.md has them all, with examples.',
-    'Before it takes anything it says who is going to hear it. With --local that is this machine alone, and the ' +
-      "catalogue's models answer; with --upstream it is the server that was named, for those who have a cluster.",
+    'What apps ask for is bought from providers of the network, the cheapest first, and paid as transcribe pays: see ' +
+      'there for what it needs. With --local this machine alone hears it, and models of the catalogue answer; with ' +
+      '--upstream it is a server that you name, for those who have a cluster. Who hears what is said before it is sent.',
     'It listens on this machine alone and asks for no key, unless told otherwise. To be reached from elsewhere, it ' +
       'wants API keys: a file of yours (chmod 600) with one a line, or PLUMBLINE_API_KEYS with commas between them. ' +
       'It speaks no TLS: put a proxy that does in front. Pages in a browser are refused unless their origin is named.',
@@ -61,6 +62,7 @@ export const gatewayCommand = defineCommand({
     }),
   },
   examples: [
+    ['gateway --max-price "0.0001 ETH"', 'Bought from the network, at most that much for a job'],
     ['gateway --local', 'With the models of this machine: base URL http://127.0.0.1:4030/v1'],
     ['gateway --local --alias whisper-1=asr-small', 'For an app that asks for whisper-1 and nothing else'],
     [
@@ -79,7 +81,7 @@ export const gatewayCommand = defineCommand({
     const { config } = await loadSettings(args, io)
     const log = await openLogger(config.logging)
     const { Gateway } = await import('../inference/gateway/index.js')
-    const { source, audience } = await openGatewaySource(args, config.dataDir, log)
+    const { source, audience } = await openGatewaySource(args, io, { dataDir: config.dataDir, log })
     try {
       const models = await source.models(io.signal)
       const gateway = await Gateway.start(
@@ -132,10 +134,16 @@ async function serve(url: string, { models, audience, apiKeys }: Served, io: Com
   }
   if (io.output.mode === 'json-stream') io.output.event('started', started)
   else io.output.result(started, () => startedText(baseUrl, { models, audience, apiKeys }))
-  if (models.length === 0) io.output.warn('there is no model to answer with; "plumbline models add" adds one')
+  if (models.length === 0) io.output.warn(WITHOUT_MODELS[audience.kind])
   await untilAborted(io.signal)
   io.output.note('plumbline: stopping (again to force)')
 }
+
+const WITHOUT_MODELS = {
+  network: 'no provider was found so far; it keeps looking. --provider names one, --bootstrap peers to ask',
+  local: 'there is no model to answer with; "plumbline models add" adds one',
+  upstream: 'it has no model whose task is known: tell with --upstream-model name=task',
+} as const satisfies Readonly<Record<Audience['kind'], string>>
 
 const SHOWN_MODELS = 12
 const LABEL_WIDTH = 10

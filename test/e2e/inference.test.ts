@@ -1,5 +1,7 @@
 /** Work bought and sold between real processes on a real chain: paid, receipted, redeemed, and resumed after kills. */
+import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
+import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type Chain,
@@ -119,5 +121,39 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
     expect(code).toBe(1)
     expect(stderr).toContain('too expensive: have')
     expect(stderr).not.toContain('Sending it to')
+  })
+
+  it('an app buys through the gateway with the official client, and is told who heard it and the price', {
+    timeout: SLOW,
+  }, async () => {
+    const listen = ['--listen', '127.0.0.1:0', '--json-stream']
+    const open = async (more: readonly string[] = []) => {
+      const args = ['gateway', '--provider', provider.address, '--data-dir', client.dataDir]
+      const gateway = network.start([...args, ...listen, ...more])
+      const { baseUrl, audience } = await gateway.event('started')
+      expect(audience).toMatchObject({ kind: 'network', heardBy: 'the provider that you named' })
+      return { gateway, openai: new OpenAI({ baseURL: String(baseUrl), apiKey: 'none', maxRetries: 0 }) }
+    }
+    const file = () => createReadStream(RECORDING)
+    const { gateway, openai } = await open()
+    const { data, response } = await openai.audio.transcriptions
+      .create({ file: file(), model: 'asr-small' })
+      .withResponse()
+    expect(data.text).toMatch(/accept/)
+    const header = (name: string): string => response.headers.get(`x-plumbline-${name}`) ?? ''
+    expect(header('provider')).toBe(provider.identity.peerId)
+    expect(header('price-wei')).toBe(String(PRICE * BigInt(header('units'))))
+    expect(header('receipt')).toMatch(/^[0-9a-f]{64}$/)
+    const recipients = gateway.events.filter(({ event }) => event === 'recipient')
+    expect(recipients).toMatchObject([
+      { provider: provider.identity.peerId, model: 'asr-small', priceWei: header('price-wei') },
+    ])
+    expect((await gateway.stop()).code).toBe(0)
+
+    const thrifty = await open(['--max-price', '1 wei'])
+    const dear = thrifty.openai.audio.transcriptions.create({ file: file(), model: 'asr-small' })
+    await expect(dear).rejects.toMatchObject({ status: 402, code: 'price_limit', message: expect.stringMatching(/have .* need /) })
+    expect(thrifty.gateway.events.some(({ event }) => event === 'recipient')).toBe(false)
+    await thrifty.gateway.stop()
   })
 })

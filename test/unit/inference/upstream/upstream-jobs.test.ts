@@ -18,7 +18,8 @@ beforeAll(async () => {
   server = createServer(async (request, response) => {
     const pieces: Buffer[] = []
     for await (const piece of request) pieces.push(piece as Buffer)
-    if (request.url === '/v1/models') json(response, { object: 'list', data: [{ id: 'heard' }, { id: 'unheard' }] })
+    if (request.url === '/v1/models')
+      json(response, { object: 'list', data: [{ id: 'heard' }, { id: 'unheard' }] })
     else handle(request, response, Buffer.concat(pieces))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -29,7 +30,12 @@ afterAll(() => {
   server.close()
 })
 
-function json(response: ServerResponse, body: unknown, status = 200, headers: Record<string, string> = {}): void {
+function json(
+  response: ServerResponse,
+  body: unknown,
+  status = 200,
+  headers: Record<string, string> = {},
+): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
 }
 
@@ -54,7 +60,9 @@ describe('a server that lists names alone', () => {
   it('has the models whose task was told, each with a name of its own for what cannot be hashed', async () => {
     const jobs = new UpstreamJobs({ baseUrl, tasks: new Map([['heard', 'transcribe']]) })
     const models = await jobs.models()
-    expect(models).toMatchObject([{ id: 'heard', task: 'transcribe', unit: 'audio-second', ownedBy: new URL(baseUrl).host }])
+    expect(models).toMatchObject([
+      { id: 'heard', task: 'transcribe', unit: 'audio-second', ownedBy: new URL(baseUrl).host },
+    ])
     expect(models[0]?.sha256).toMatch(/^[0-9a-f]{64}$/)
     await jobs.close()
   })
@@ -68,7 +76,8 @@ describe('a server that lists names alone', () => {
       const at = text.indexOf('RIFF')
       const [samples] = readWav(new Uint8Array(body.subarray(at, at + 44 + pcm16.length))).channels
       expect(samples).toEqual(samplesOfPcm16(pcm16))
-      if (format === 'verbose_json') json(response, { detail: 'response_format verbose_json is not known' }, 422)
+      if (format === 'verbose_json')
+        json(response, { detail: 'response_format verbose_json is not known' }, 422)
       else json(response, { text: ' hello there ' })
     }
     const { output } = await withJobs((jobs, job) => jobs.run(job))
@@ -120,14 +129,38 @@ describe('a server that lists names alone', () => {
 
 describe('its failures are ours', () => {
   const cases: readonly (readonly [string, Handler, object])[] = [
-    ['busy', (_, r) => json(r, { error: { message: 'full' } }, 429, { 'retry-after': '9' }), { code: 'BUSY', message: /full/, details: { retryAfterSeconds: 9 } }],
-    ['busy, with a date', (_, r) => json(r, {}, 429, { 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' }), { code: 'BUSY', details: { retryAfterSeconds: 1 } }],
-    ['our key', (_, r) => json(r, { error: { message: 'no' } }, 401), { code: 'UNAVAILABLE', remedy: /API key/ }],
-    ['bad input', (_, r) => json(r, { message: 'too\u001b[2J short' }, 400), { code: 'BAD_ARGUMENT', message: /too \[2J short/ }],
-    ['a bug of its', (_, r) => r.writeHead(500).end('<html>'), { code: 'UNAVAILABLE', message: /status 500/ }],
+    [
+      'busy',
+      (_, r) => json(r, { error: { message: 'full' } }, 429, { 'retry-after': '9' }),
+      { code: 'BUSY', message: /full/, details: { retryAfterSeconds: 9 } },
+    ],
+    [
+      'busy, with a date',
+      (_, r) => json(r, {}, 429, { 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' }),
+      { code: 'BUSY', details: { retryAfterSeconds: 1 } },
+    ],
+    [
+      'our key',
+      (_, r) => json(r, { error: { message: 'no' } }, 401),
+      { code: 'UNAVAILABLE', remedy: /API key/ },
+    ],
+    [
+      'bad input',
+      (_, r) => json(r, { message: 'too\u001b[2J short' }, 400),
+      { code: 'BAD_ARGUMENT', message: /too \[2J short/ },
+    ],
+    [
+      'a bug of its',
+      (_, r) => r.writeHead(500).end('<html>'),
+      { code: 'UNAVAILABLE', message: /status 500/ },
+    ],
     ['no JSON', (_, r) => r.writeHead(200).end('<html>'), { code: 'UNAVAILABLE', message: /no JSON/ }],
     ['another answer', (_, r) => json(r, { words: 'no' }), { code: 'UNAVAILABLE', message: /no transcript/ }],
-    ['elsewhere', (_, r) => r.writeHead(307, { location: 'http://127.0.0.1:9/' }).end(), { code: 'UNREACHABLE' }],
+    [
+      'elsewhere',
+      (_, r) => r.writeHead(307, { location: 'http://127.0.0.1:9/' }).end(),
+      { code: 'UNREACHABLE' },
+    ],
     ['hanging up', (_, r) => r.destroy(), { code: 'UNREACHABLE' }],
   ]
   it.each(cases)('%s', async (_, answer, expected) => {
@@ -167,7 +200,9 @@ describe('its failures are ours', () => {
     handle = (_, response) => {
       response.on('close', () => closed++)
     }
-    await expect(withJobs((jobs, job) => jobs.run(job), { timeoutMs: 300 })).rejects.toMatchObject({ code: 'TIMEOUT' })
+    await expect(withJobs((jobs, job) => jobs.run(job), { timeoutMs: 300 })).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    })
     const aborter = new AbortController()
     const asked = withJobs((jobs, job) => {
       const running = jobs.run(job, { signal: aborter.signal })
