@@ -152,7 +152,11 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
 
     const thrifty = await open(['--max-price', '1 wei'])
     const dear = thrifty.openai.audio.transcriptions.create({ file: file(), model: 'asr-small' })
-    await expect(dear).rejects.toMatchObject({ status: 402, code: 'price_limit', message: expect.stringMatching(/have .* need /) })
+    await expect(dear).rejects.toMatchObject({
+      status: 402,
+      code: 'price_limit',
+      message: expect.stringMatching(/have .* need /),
+    })
     expect(thrifty.gateway.events.some(({ event }) => event === 'recipient')).toBe(false)
     await thrifty.gateway.stop()
   })
