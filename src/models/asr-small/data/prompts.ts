@@ -68,4 +68,4 @@ const UNSPOKEN =
 
 /** Is the text what one hears? */
 export const isSpoken = ({ name, text }: Pick<Prompt, 'name' | 'text'>): boolean =>
-  !UNSPOKEN.test(name) && !UNSPOKEN.test(text) && /[a-z0-9]/i.test(text)
+  !UNSPOKEN.test(name) && !UNSPOKEN.test(text) && /[\p{L}\p{N}]/u.test(text)

@@ -72,6 +72,8 @@ describe('the prompt list', () => {
     expect(isSpoken({ name: 'beep', text: '[this is a simple beep tone]' })).toBe(false)
     expect(isSpoken({ name: 'silence/3', text: '(3 seconds of silence)' })).toBe(false)
     expect(isSpoken({ name: 'digits/1', text: 'one' })).toBe(true)
+    expect(isSpoken({ name: 'added', text: 'Добавлено' })).toBe(true)
+    expect(isSpoken({ name: 'nothing', text: '...' })).toBe(false)
   })
 })
 
