@@ -1,5 +1,10 @@
 /** `plumbline lab`: a network of real daemons around a bottleneck of known rate, and how well we measure it. */
-import { CHALLENGER_ATTACKS, MISSING_ATTACKS, PROVER_ATTACKS } from '../lab/adversary/attack.js'
+import {
+  CHALLENGER_ATTACKS,
+  COORDINATOR_ATTACKS,
+  NETWORK_ATTACKS,
+  PROVER_ATTACKS,
+} from '../lab/adversary/attack.js'
 import type { LabEvent, LabOptions, LabResult, LabRun } from '../lab/run.js'
 import { defineCommand } from './command.js'
 import { checkCommittee } from './committee-limits.js'
@@ -29,7 +34,8 @@ export const lab = defineCommand({
       'breaks, excepted).',
     `Attacks of challengers, as name:count: ${explained(CHALLENGER_ATTACKS)}.`,
     `Attacks of the prover, as name:prover: ${explained(PROVER_ATTACKS)}. Overclaiming is --claim.`,
-    `Known, but not there yet: ${MISSING_ATTACKS.join(', ')}.`,
+    `Attacks of the coordinator, as name:coordinator: ${explained(COORDINATOR_ATTACKS)}.`,
+    `Attacks of the network, as name:network: ${explained(NETWORK_ATTACKS)}.`,
   ],
   options: {
     rate: text({

@@ -2,6 +2,8 @@
  * Laboratory attacks, apart from the honest code: what a dishonest member does to its train and a dishonest prover to
  * its capture. An honest node never has a behaviour, and every function here is then the identity.
  */
+import { randomBytes } from 'node:crypto'
+import { MAX_ACKS, ROOT_BYTES } from '../pob/datagram.js'
 import type { CaptureBehaviour, TrainBehaviour } from './types.js'
 
 /** A train as it will be sent: item i goes at start + i * stepMicros. */
@@ -47,6 +49,30 @@ export function shapeTrain(
 export function dropsPacket(behaviour: CaptureBehaviour | undefined, sequence: number): boolean {
   const share = behaviour?.dropShare ?? 0
   return share > 0 && Math.floor((sequence + 1) * share) > Math.floor(sequence * share)
+}
+
+/** Where packets of the member at `position` count beside it; a place that is filled this way takes none of its own. */
+export function mirrorsOf(
+  behaviour: CaptureBehaviour | undefined,
+  position: number,
+): { readonly isTarget: boolean; readonly targets: readonly number[] } {
+  const mirrors = behaviour?.mirrors ?? []
+  return {
+    isTarget: mirrors.some(({ to }) => to === position),
+    targets: mirrors.filter(({ from }) => from === position).map(({ to }) => to),
+  }
+}
+
+/** Numbers and roots of the acks that a flood adds to ack k: from the last number that is allowed downwards. */
+export function decoyAcks(
+  behaviour: CaptureBehaviour | undefined,
+  k: number,
+): readonly { readonly k: number; readonly root: Uint8Array }[] {
+  const count = Math.min(behaviour?.ackFlood ?? 0, MAX_ACKS - 1 - k)
+  return Array.from({ length: Math.max(0, count) }, (_, i) => ({
+    k: MAX_ACKS - 1 - i,
+    root: new Uint8Array(randomBytes(ROOT_BYTES)),
+  }))
 }
 
 /** The root that the member at `position` is told. */

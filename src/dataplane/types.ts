@@ -184,6 +184,10 @@ export interface CaptureBehaviour {
   readonly staggerMs?: readonly number[]
   /** Send another root to the members at these positions. */
   readonly equivocateTo?: readonly number[]
+  /** What arrives from one position counts as having arrived from another as well; the other's own packets do not count. */
+  readonly mirrors?: readonly { readonly from: number; readonly to: number }[]
+  /** Send every ack so often, and with it as many of numbers to come, with roots that stand for nothing. */
+  readonly ackFlood?: number
 }
 
 export interface CapturedAck {

@@ -18,7 +18,7 @@ export interface PlannedHost {
 export interface NetworkPlan {
   readonly provers: readonly PlannedHost[]
   readonly challengers: readonly PlannedHost[]
-  /** Payer, beacon and, where asked for, the sender of cross traffic. */
+  /** Payer, beacon and, where asked for, the sender of cross traffic and the victim. */
   readonly others: readonly PlannedHost[]
 }
 
@@ -27,7 +27,11 @@ const PROVER_NET = 90
 const PAYER_NET = 91
 const BEACON_NET = 92
 const CROSS_NET = 93
+const VICTIM_NET = 94
 const CHALLENGER_NET = 100
+
+/** The core's end of the link to who takes part in nothing. */
+export const VICTIM_DEVICE = 'to-victim'
 
 /** Namespaces use 10.0.0.0/8; the user-space twin uses loopback's 127.0.0.0/8. */
 export type FirstOctet = 10 | 127
@@ -59,6 +63,7 @@ export function planNetwork(options: LabNetworkOptions, first: FirstOctet): Netw
     hostOn(first, 'beacon', BEACON_NET, 0, 'to-beacon', 0),
   ]
   if (options.crossTraffic === true) others.push(hostOn(first, 'cross', CROSS_NET, 0, 'to-cross', 0))
+  if (options.victim === true) others.push(hostOn(first, 'victim', VICTIM_NET, 0, VICTIM_DEVICE, 0))
   return {
     provers: Array.from({ length: options.provers ?? 1 }, (_, i) =>
       hostOn(first, `prover-${i}`, PROVER_NET, i, `to-p${i}`, 0),

@@ -4,20 +4,67 @@ import { readFile } from 'node:fs/promises'
 import { loadConfig } from '../config/load.js'
 import { readPassphraseFile } from '../config/passphrase.js'
 import { dataPaths } from '../config/paths.js'
+import type { Config } from '../config/schema.js'
+import { type Identity, publicKeyOfPeerId } from '../crypto/identity.js'
 import { loadIdentity } from '../crypto/keystore-file.js'
 import { startDaemon } from '../node/daemon.js'
-import { createLogger } from '../telemetry/logger.js'
+import { createNodeHost } from '../node/host.js'
+import { RegistryFile, registryPath } from '../node/registry-file.js'
+import { createLogger, type Logger } from '../telemetry/logger.js'
 import type { ChallengerAttack, ProverAttack } from './adversary/attack.js'
-import { corruptChallenger } from './adversary/challenger.js'
+import { type ChallengerContext, corruptChallenger } from './adversary/challenger.js'
+import { Injector } from './adversary/injector.js'
 import { corruptProver } from './adversary/prover.js'
+import { reflection } from './adversary/reflect.js'
+import { ControlReplayer } from './adversary/replay-control.js'
 import { SideChannel } from './adversary/side-channel.js'
 
 export interface CorruptSpec {
   readonly dataDir: string
   readonly passphraseFile: string
   readonly sideChannelPath: string
+  /** Multiaddr with its peer id. */
+  readonly proverAddress: string
   readonly challenger?: ChallengerAttack
   readonly prover?: readonly ProverAttack[]
+  /** Address of the third party, for a prover that reflects. */
+  readonly victim?: string
+}
+
+interface Parts {
+  readonly config: Config
+  readonly identity: Identity
+  readonly log: Logger
+  readonly channel: SideChannel
+}
+
+function challengerContext(
+  attack: ChallengerAttack,
+  spec: CorruptSpec,
+  { config, identity, log, channel }: Parts,
+): ChallengerContext {
+  const base = { identity, channel }
+  if (attack !== 'ack-flood' && attack !== 'replay' && attack !== 'spoof') return base
+  const injector = new Injector(attack, channel)
+  const inject = () => injector.start()
+  if (attack !== 'replay') return { ...base, inject }
+  const { proverAddress } = spec
+  const registry = new RegistryFile(registryPath(config), log, config.registry.publisher)
+  let host: ReturnType<typeof createNodeHost> | undefined
+  const replayer = new ControlReplayer({
+    control: () => {
+      host ??= createNodeHost({ config, identity, log, clientOnly: true })
+      return host
+    },
+    entries: async () => registry.current().entries,
+    own: identity.publicKey,
+    prover: {
+      publicKey: publicKeyOfPeerId(proverAddress.slice(proverAddress.lastIndexOf('/') + 1)),
+      addresses: [proverAddress],
+    },
+    channel,
+  })
+  return { ...base, inject, replay: (step, message) => replayer.see(step, message) }
 }
 
 async function main(specPath: string): Promise<void> {
@@ -28,9 +75,9 @@ async function main(specPath: string): Promise<void> {
     await readPassphraseFile(spec.passphraseFile),
   )
   const log = createLogger({ level: config.logging.level, format: 'json' })
-  const { sideChannelPath, challenger, prover } = spec
-  const channel = new SideChannel()
-  if (prover !== undefined) await channel.listen(sideChannelPath)
+  const { challenger, prover, victim } = spec
+  const channel = new SideChannel(spec.sideChannelPath)
+  const parts = { config, identity, log, channel }
   await startDaemon({
     config,
     identity,
@@ -39,8 +86,15 @@ async function main(specPath: string): Promise<void> {
     behaviours: {
       ...(challenger === undefined
         ? {}
-        : { challenger: corruptChallenger(challenger, { publicKey: identity.publicKey, sideChannelPath }) }),
-      ...(prover === undefined ? {} : { prover: corruptProver(prover, channel) }),
+        : { challenger: corruptChallenger(challenger, challengerContext(challenger, spec, parts)) }),
+      ...(prover === undefined
+        ? {}
+        : {
+            prover: corruptProver(prover, {
+              channel,
+              ...(victim === undefined ? {} : { path: reflection({ victim, channel }) }),
+            }),
+          }),
     },
   })
 }

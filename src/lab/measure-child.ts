@@ -13,6 +13,9 @@ import { openPayer } from '../node/measure.js'
 import type { ProgressEvent } from '../roles/coordinator.js'
 import type { MeasureResult } from '../roles/measure-result.js'
 import { createLogger } from '../telemetry/logger.js'
+import type { CoordinatorAttack } from './adversary/attack.js'
+import { corruptCoordinator } from './adversary/coordinator.js'
+import { SideChannel } from './adversary/side-channel.js'
 
 export interface PayerSpec {
   readonly dataDir: string
@@ -20,6 +23,8 @@ export interface PayerSpec {
   readonly order: MeasureOrder
   /** Escrow and settle on the chain of the configuration. */
   readonly onChain: boolean
+  /** Of a coordinator that misbehaves. */
+  readonly corrupt?: { readonly attacks: readonly CoordinatorAttack[]; readonly sideChannelPath: string }
 }
 
 export type PayerMessage =
@@ -42,6 +47,14 @@ async function main(specPath: string): Promise<void> {
     identity,
     log: createLogger({ level: config.logging.level, format: 'json' }),
     onChain: spec.onChain,
+    ...(spec.corrupt === undefined
+      ? {}
+      : {
+          behaviour: corruptCoordinator(spec.corrupt.attacks, {
+            identity,
+            channel: new SideChannel(spec.corrupt.sideChannelPath),
+          }),
+        }),
   })
   process.on('message', async () => {
     try {

@@ -4,13 +4,17 @@ import type { LabMode } from './capabilities.js'
 import type { RttRange } from './link-math.js'
 import type { RelayRule, RelayStats } from './relay-schedule.js'
 
-/** Who may live in a lab network. `core` is the backbone; `cross` sends and `prover-0` takes cross traffic. */
+/**
+ * Who may live in a lab network. `core` is the backbone; `cross` sends and `prover-0` takes cross traffic; `victim` takes
+ * part in nothing.
+ */
 export type HostName =
   | `prover-${number}`
   | `challenger-${number}`
   | 'payer'
   | 'beacon'
   | 'cross'
+  | 'victim'
   | 'access'
   | 'core'
 
@@ -49,6 +53,10 @@ export interface LabNetworkOptions {
   readonly relay?: boolean
   /** Adds the `cross` host. */
   readonly crossTraffic?: boolean
+  /** Adds the `victim` host. */
+  readonly victim?: boolean
+  /** Somebody in it sends packets with other hosts' addresses, or listens on their way. */
+  readonly rawPackets?: boolean
   /** UDP port of the challengers' data plane. */
   readonly dataPort?: number
   /** In user space, use nothing but node even on Linux. */
@@ -114,6 +122,8 @@ export interface LabNetwork {
   /** At prover `index`'s interface. */
   counters(index?: number): Promise<ProverCounters>
   drops(): Promise<BottleneckDrops>
+  /** Bytes of layer 2 that the victim was sent. @throws Error without one */
+  victimBytes(): Promise<number>
   /** Replaces the relay's rules. @throws UserError UNAVAILABLE without a relay */
   setRelayRules(rules: readonly RelayRule[]): Promise<void>
   /** null without a relay. */

@@ -1,16 +1,30 @@
 /** Runs a laboratory: a network, real daemons in it, and measurements of a link whose rate they are not told. */
 import type { ChildProcess } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { bytesToHex } from '@noble/hashes/utils.js'
 import type { BeaconInfo } from '../crypto/beacon.js'
 import { UserError } from '../errors.js'
 import type { ProfileName } from '../pob/request.js'
 import type { ProgressEvent } from '../roles/coordinator.js'
 import type { MeasureResult } from '../roles/measure-result.js'
-import { type AttackPlan, parseAttack, proverColludes } from './adversary/attack.js'
+import {
+  type AttackPlan,
+  coordinatorColludes,
+  NO_ATTACK,
+  needsTap,
+  needsVictim,
+  parseAttack,
+  proverColludes,
+} from './adversary/attack.js'
+import { CORRUPT_FACTS } from './adversary/facts.js'
+import { NetworkAdversary } from './adversary/network.js'
+import { type AttackObserved, observeAttack } from './adversary/observe.js'
+import { SideChannelHub } from './adversary/side-channel.js'
+import type { TapSpec } from './adversary/tap-child.js'
 import { chainSpec, type LabChain, labChain } from './chain.js'
 import { startCrossTraffic } from './cross-traffic.js'
 import type { CorruptSpec } from './daemon-child.js'
@@ -67,6 +81,8 @@ export type LabRun = MeasureResult & {
   readonly interfaceBytes: number
   /** Whether the guarantee stayed at or below truth + b / (0.8 tau). */
   readonly withinBound: boolean
+  /** Of a run under attack. */
+  readonly observed?: AttackObserved
 }
 
 export interface LabResult {
@@ -118,14 +134,19 @@ export async function runLab(
     ...(options.bufferMs === undefined ? {} : { bufferMs: options.bufferMs }),
     ...(options.lossPct === undefined ? {} : { lossPct: options.lossPct }),
     ...(options.seed === undefined ? {} : { seed: options.seed }),
+    ...(attack.network.length > 0 ? { relay: true } : {}),
+    ...(needsTap(attack) || needsVictim(attack) ? { rawPackets: true } : {}),
+    ...(needsVictim(attack) ? { victim: true } : {}),
   })
+  const hub = new SideChannelHub()
   const directory = await mkdtemp(join(tmpdir(), 'plumbline-lab-'))
   try {
     onEvent({ event: 'network', notes: network.notes })
-    const laboratory = new Laboratory(options, attack, network, directory, onEvent)
+    const laboratory = new Laboratory(options, attack, network, directory, hub, onEvent)
     return await laboratory.run(signal)
   } finally {
     await network.close()
+    await hub.close()
     if (options.keep !== true) await rm(directory, { recursive: true, force: true })
   }
 }
@@ -139,6 +160,7 @@ class Laboratory {
     readonly attack: AttackPlan,
     readonly network: LabNetwork,
     readonly directory: string,
+    readonly hub: SideChannelHub,
     readonly onEvent: (event: LabEvent) => void,
   ) {}
 
@@ -164,6 +186,16 @@ class Laboratory {
       chain: this.options.chain === true,
     })
     await this.#startDaemons(files)
+    const adversary = new NetworkAdversary(this.network, this.attack.network, this.options.challengers)
+    adversary.start()
+    try {
+      return await this.#measureAll(files, signal)
+    } finally {
+      adversary.stop()
+    }
+  }
+
+  async #measureAll(files: LabFiles, signal: AbortSignal | undefined): Promise<LabResult> {
     const crossTrafficMbps = this.options.crossTrafficMbps ?? 0
     if (crossTrafficMbps > 0) await startCrossTraffic(this.network, { rateMbps: crossTrafficMbps })
     const runs: LabRun[] = []
@@ -172,7 +204,7 @@ class Laboratory {
       signal?.throwIfAborted()
       this.onEvent({ event: 'run_started', run, of: this.options.runs })
       try {
-        const result = await this.#measure(run)
+        const result = await this.#measure(run, files)
         runs.push(result)
         await this.options.afterRun?.({
           transcriptPath: result.transcript.path,
@@ -212,7 +244,8 @@ class Laboratory {
   async #startDaemons(files: LabFiles): Promise<void> {
     const logs = join(this.directory, 'logs')
     await mkdir(logs)
-    const sideChannelPath = join(this.directory, 'colluders.sock')
+    const sideChannelPath = this.#sideChannelPath
+    if (this.attack !== NO_ATTACK) await this.hub.listen(sideChannelPath)
     const main = compiledEntry(import.meta.url, '../cli/main.js')
     const env = { ...process.env, PLUMBLINE_PASSPHRASE_FILE: files.passphraseFile }
     const ready: Promise<unknown>[] = []
@@ -228,6 +261,7 @@ class Laboratory {
       }),
     })
     ready.push(this.#ready(beacon, 'beacon'))
+    if (needsTap(this.attack)) await this.#startTap(sideChannelPath, env)
     if (this.options.chain === true) await this.#startChain(files, env)
     const corrupt = compiledEntry(import.meta.url, './daemon-child.js')
     const startDaemon = async (
@@ -236,7 +270,8 @@ class Laboratory {
       role: string,
       spec: Partial<CorruptSpec> | undefined,
     ) => {
-      const base = { dataDir, passphraseFile: files.passphraseFile, sideChannelPath }
+      const { passphraseFile, proverAddress } = files
+      const base = { dataDir, passphraseFile, sideChannelPath, proverAddress }
       const child =
         spec === undefined
           ? this.#spawn(host, main, [role, '--data-dir', dataDir], env)
@@ -248,6 +283,8 @@ class Laboratory {
     }
     for (const [i, challenger] of files.challengers.entries()) {
       const name = this.attack.challengers[i]
+      if (name !== undefined)
+        this.hub.tell(`${CORRUPT_FACTS}${bytesToHex(challenger.identity.publicKey)}`, name)
       await startDaemon(
         `challenger-${i}`,
         challenger.dataDir,
@@ -259,11 +296,34 @@ class Laboratory {
       'prover-0',
       files.prover.dataDir,
       'prover',
-      proverColludes(this.attack) ? { prover: this.attack.prover } : undefined,
+      proverColludes(this.attack)
+        ? {
+            prover: this.attack.prover,
+            ...(needsVictim(this.attack) ? { victim: this.network.host('victim').address } : {}),
+          }
+        : undefined,
     )
     await Promise.all(ready)
     this.#payer = await this.#startPayer(files, env)
     this.onEvent({ event: 'daemons', count: ready.length + 1, directory: this.directory })
+  }
+
+  get #sideChannelPath(): string {
+    return join(this.directory, 'colluders.sock')
+  }
+
+  /** Whoever listens on the path, for those who inject packets. */
+  async #startTap(sideChannelPath: string, env: NodeJS.ProcessEnv): Promise<void> {
+    const spec: TapSpec = { sideChannelPath }
+    const script = compiledEntry(import.meta.url, './adversary/tap-child.js')
+    const child = this.#spawn(
+      'core',
+      script,
+      [],
+      { ...env, PLUMBLINE_LAB_SPEC: await this.#spec('tap', spec) },
+      'tap',
+    )
+    await this.#ready(child, 'tap')
   }
 
   /** Before the daemons: they look for their contracts when they start. */
@@ -344,6 +404,14 @@ class Laboratory {
       dataDir: files.payer.dataDir,
       passphraseFile: files.passphraseFile,
       onChain: options.chain === true,
+      ...(coordinatorColludes(this.attack)
+        ? {
+            corrupt: {
+              attacks: this.attack.coordinator,
+              sideChannelPath: this.#sideChannelPath,
+            },
+          }
+        : {}),
       order: {
         target: files.proverAddress,
         profile: options.profile,
@@ -363,10 +431,12 @@ class Laboratory {
     return payer
   }
 
-  async #measure(run: number): Promise<LabRun> {
+  async #measure(run: number, files: LabFiles): Promise<LabRun> {
     const payer = this.#payer
     if (payer === undefined) throw new Error('no payer')
+    this.hub.reset()
     const before = await this.network.counters()
+    const victimBefore = await this.#victimBytes()
     const result = await new Promise<MeasureResult>((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new Error(`run ${run} took over ${RUN_TIMEOUT_MS} ms`)),
@@ -385,6 +455,7 @@ class Laboratory {
     })
     await sleep(SETTLE_MS)
     const after = await this.network.counters()
+    const victimBytes = await this.#victimBytes()
     const { rateMbps } = this.options
     const bound = rateMbps + this.network.burstBoundMbps(result.tauMs / 1000)
     return {
@@ -393,6 +464,21 @@ class Laboratory {
       guaranteedPct: (100 * result.guaranteedMbps) / rateMbps,
       interfaceBytes: after.rxBytes - before.rxBytes + after.txBytes - before.txBytes,
       withinBound: result.guaranteedMbps <= bound,
+      ...(this.attack === NO_ATTACK
+        ? {}
+        : {
+            observed: {
+              ...observeAttack(await readFile(result.transcript.path), result.challengers, this.hub, {
+                publicKey: files.prover.identity.publicKey,
+                isCorrupt: proverColludes(this.attack),
+              }),
+              ...(needsVictim(this.attack) ? { victimBytes: victimBytes - victimBefore } : {}),
+            },
+          }),
     }
+  }
+
+  async #victimBytes(): Promise<number> {
+    return needsVictim(this.attack) ? this.network.victimBytes() : 0
   }
 }

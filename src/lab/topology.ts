@@ -3,7 +3,7 @@
  * provers behind one `tbf` of known rate. Several provers share it through a router of their own, `access`.
  */
 import { UserError } from '../errors.js'
-import { type NetworkPlan, type PlannedHost, planNetwork } from './addresses.js'
+import { type NetworkPlan, type PlannedHost, planNetwork, VICTIM_DEVICE } from './addresses.js'
 import { detectLabCapabilities, type LabCapabilities } from './capabilities.js'
 import { newLabId, sweepLeftovers } from './leftovers.js'
 import {
@@ -162,6 +162,7 @@ async function wire(namespaces: NamespaceSet, plan: NetworkPlan, shape: LinkShap
     const uplink = { rateMbps: shape.uplinkMbps, burstBytes: burstBytesFor(shape.uplinkMbps) }
     await shapeLink(namespaces, neck.name, 'eth0', uplink, shape)
   } else if (!isShared) await count(namespaces, neck.name, 'eth0')
+  if (plan.others.some(({ name }) => name === 'victim')) await count(namespaces, 'core', VICTIM_DEVICE)
 }
 
 /** A qdisc that only counts: a veth has none by itself. */
@@ -270,6 +271,7 @@ function assemble({ options, capabilities, id, namespaces, hosts, relay, shape }
       return { rxBytes: rx.bytes, rxPackets: rx.packets, txBytes: tx.bytes, txPackets: tx.packets, layer: 2 }
     },
     drops: async () => ({ packets: (await namespaces.passed('core', neckDevice)).dropped }),
+    victimBytes: async () => (await namespaces.passed('core', VICTIM_DEVICE)).bytes,
     setRelayRules: async (rules) => {
       if (relay !== null) return relay.setRules(rules)
       throw new UserError('there is no relay to set rules on', {

@@ -98,6 +98,7 @@ function refuseWhatNeedsNamespaces(options: LabNetworkOptions, capabilities: Lab
     ['--loss', (options.lossPct ?? 0) > 0],
     ['the relay', options.relay === true],
     ['--cross-traffic', options.crossTraffic === true],
+    ['packets with other addresses', options.rawPackets === true || options.victim === true],
   ].flatMap(([name, isWanted]) => (isWanted === true ? [name] : []))
   if (wanted.length === 0) return
   throw new UserError(`${wanted.join(' and ')} cannot be had in user space`, {
@@ -207,6 +208,9 @@ function assemble({
       return { rxBytes, rxPackets, txBytes, txPackets, layer: 3 }
     },
     drops: async () => ({ packets: (await stats()).dropped }),
+    victimBytes: async () => {
+      throw new Error('there is no victim in user space')
+    },
     setRelayRules: async () => {
       throw new UserError('there is no relay in user space', {
         code: 'UNAVAILABLE',

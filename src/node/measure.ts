@@ -11,6 +11,7 @@ import { type Identity, publicKeyOfPeerId } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import { BeaconClient } from '../p2p/beacon-client.js'
 import { Profile, type ProfileName } from '../pob/request.js'
+import type { CoordinatorBehaviour } from '../roles/behaviour.js'
 import { teamsOf } from '../roles/coordinator/request.js'
 import {
   type ChallengeOrder,
@@ -71,6 +72,8 @@ export interface PayerOptions {
   readonly log: Logger
   /** Ask on the chain of the configuration instead of among the parties alone. */
   readonly onChain?: boolean
+  /** The laboratory's corrupt coordinator only. */
+  readonly behaviour?: CoordinatorBehaviour
 }
 
 export interface Payer {
@@ -142,7 +145,8 @@ async function writeTranscript(
 }
 
 /** Opens the payer's host once, for one or many measurements; on a chain where the order says so. */
-export async function openPayer({ config, identity, log, onChain = false }: PayerOptions): Promise<Payer> {
+export async function openPayer(options: PayerOptions): Promise<Payer> {
+  const { config, identity, log, onChain = false, behaviour } = options
   const beacon = beaconOf(config.beacon)
   const client = new BeaconClient({ info: beacon, urls: config.beacon.urls })
   const fetchRound = (round: number, signal?: AbortSignal) => client.round(round, signal)
@@ -178,6 +182,7 @@ export async function openPayer({ config, identity, log, onChain = false }: Paye
             }
           },
           ...(call.onProgress === undefined ? {} : { onProgress: call.onProgress }),
+          ...(behaviour === undefined ? {} : { behaviour }),
         },
         call.signal,
       )

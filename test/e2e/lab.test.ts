@@ -72,6 +72,23 @@ describe.skipIf(!namespaces)('laboratory', { timeout: TIMEOUT_MS, retry: 1 }, ()
     expect(summary.violations).toBe(1)
   })
 
+  it('gets no second signature from anybody honest, and nothing to a third party, whoever colludes', async () => {
+    const attack = 'equivocate:1,copy-commit:1,reflect:prover,two-evidence:coordinator'
+    const { summary, runs } = await lab('--rate', '100', '--claim', '1.2', '--attack', attack)
+    expect(summary.runs).toBe(1)
+    expect(summary.violations).toBe(0)
+    const [run] = runs
+    const { counts, provenFaults, second, victimBytes } = run?.observed ?? {}
+    expect(counts).toMatchObject({ 'honest votes given twice': 0, 'honest results signed twice': 0 })
+    expect(counts?.['second votes asked for']).toBe(8)
+    expect(provenFaults).toMatchObject({ honest: 0 })
+    expect(provenFaults?.corrupt).toBeGreaterThanOrEqual(1)
+    expect(second?.faults).toContain('signatures_missing')
+    // The attack reached the third party at all, and no further than RFC 9000 allows.
+    expect(victimBytes).toBeGreaterThan(0)
+    expect(victimBytes).toBeLessThan(3 * (counts?.['bytes in the name of the third party'] ?? 0))
+  })
+
   it('survives a crashed and a silent challenger with an honest prover', async () => {
     const { summary, runs } = await lab('--rate', '100', '--claim', '1.2', '--attack', 'crash:1,silent:1')
     expect(summary.failed).toBe(0)
@@ -83,6 +100,7 @@ describe.skipIf(!namespaces)('laboratory', { timeout: TIMEOUT_MS, retry: 1 }, ()
   it('refuses attacks and rates that do not exist, in one line', async () => {
     for (const bad of [
       ['--attack', 'bribe:2'],
+      ['--attack', 'two-plans:prover'],
       ['--rate', 'fast'],
       ['--attack', 'withhold:99'],
       ['--challengers', '2', '--faulty', '5'],

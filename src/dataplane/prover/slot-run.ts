@@ -6,7 +6,8 @@ import type { FastCrypto, Region } from '../../crypto/fast/index.js'
 import { ackRoot } from '../../pob/ack-tree.js'
 import { ACK_STEPS_PER_TAU, FIRST_ACK_TAU_SHARE, MIN_ACK_STEP_MICROS } from '../../pob/constants.js'
 import { DatagramType, MAX_ACKS, writeU32 } from '../../pob/datagram.js'
-import { dropsPacket, rootFor } from '../behaviour.js'
+import { decoyAcks, dropsPacket, mirrorsOf, rootFor } from '../behaviour.js'
+import { nowMicros } from '../clock.js'
 import type { CapturedAck, SlotCapture, SlotOrder } from '../types.js'
 import type { Path } from './path.js'
 import { Phantoms } from './phantoms.js'
@@ -153,9 +154,19 @@ export class SlotRun {
   ): void {
     if (this.#state !== 'running' || dropsPacket(this.#order.behaviour, sequence)) return
     if (Number.isNaN(this.#first)) this.#begin(arrivalMicros)
+    if (this.#order.behaviour?.mirrors !== undefined && this.#mirror(member, sequence, region, offset)) return
     if (!member.accept(sequence, region, offset, arrivalMicros - this.#first)) return
     this.#total++
     if (!(arrivalMicros <= this.#last)) this.#last = arrivalMicros
+  }
+
+  /** Laboratory only: true where the packet itself is not to count. */
+  #mirror(member: SlotMember, sequence: number, region: Region, offset: number): boolean {
+    const { isTarget, targets } = mirrorsOf(this.#order.behaviour, this.#members.indexOf(member))
+    for (const target of targets)
+      if (this.#members[target]?.accept(sequence, region, offset, nowMicros() - this.#first) === true)
+        this.#total++
+    return isTarget
   }
 
   #begin(arrivalMicros: number): void {
@@ -268,12 +279,14 @@ export class SlotRun {
     this.#acks.push({ counts, digests, root, sentMicros: Math.max(0, Math.round(now - this.#first)) })
     this.#ackedTotal = this.#total
     this.#lastAck = datagrams
+    for (const decoy of decoyAcks(behaviour, k))
+      for (const path of this.#paths) path?.send(DatagramType.ack, decoy.k, decoy.root, slot, attempt)
     this.#sendCopies(now)
   }
 
   #sendCopies(now: number): void {
     const hold = (this.#order.behaviour?.holdAcksMs ?? 0) * 1000
-    for (let copy = 0; copy < ACK_COPIES; copy++) {
+    for (let copy = 0; copy < (this.#order.behaviour?.ackFlood ?? ACK_COPIES); copy++) {
       this.#paths.forEach((path, position) => {
         const bytes = this.#lastAck[position]
         if (path === undefined || bytes === undefined) return

@@ -1,21 +1,35 @@
-/** The attacks of `lab --attack`: `name:count` for challengers, `name:prover` for the prover, joined by commas. */
+/**
+ * The attacks of `lab --attack`: `name:count` for challengers, `name:prover`, `name:coordinator`, `name:network`, joined
+ * by commas.
+ */
 import { UserError } from '../../errors.js'
 
-/** Attacks of challengers, and whether they collude with the prover. */
+/** Attacks of challengers. */
 export const CHALLENGER_ATTACKS = {
   rush: 'gives its seed to the colluding prover before the slot and sends next to nothing',
   withhold: 'sends a third of what it committed to',
   slow: 'sends at half the rate',
   'lie-low': 'testifies twice the time it took',
   'lie-high': 'testifies the shortest times that count: just above 0.8 tau, however late the acks came',
+  'lie-late': 'testifies that its train was late, so that its slot is run again',
   'clock-shift':
     'has a clock that falls back by 100 ms once its train is out, so that every ack seems so much earlier',
+  equivocate:
+    'signs two testimonies, two votes and two results, and hands the second of each, with higher rates, to its accomplices',
   silent: 'opens a session and then answers nothing',
+  stall: 'answers everything 4 s late',
   crash: 'ends its process when it is armed',
   'withhold-seed': 'never reveals what it sent',
   'false-commit': 'commits to a seed that it does not have',
+  'copy-commit':
+    "commits to a teammate's seed, which the colluding coordinator tells it, and the colluding prover counts the teammate's packets twice",
   garbage: 'sends other bytes than its keystream',
   flood: 'sends every packet three times',
+  'ack-flood': "floods the other members with acks from the prover's address",
+  replay:
+    'sends packets that were captured on the way again, from their own addresses, and control messages of this and earlier challenges',
+  spoof:
+    "sends made-up data from the other members' addresses, and made-up go, stop, ack and consent from the prover's",
 } as const
 export type ChallengerAttack = keyof typeof CHALLENGER_ATTACKS
 
@@ -26,34 +40,55 @@ export const PROVER_ATTACKS = {
   stagger: 'starts half of each team 40 ms late',
   'early-ack': "acknowledges the first member's whole train at once, with bytes it made up",
   'equivocate-ack': 'sends other acks to the first member of each team',
+  'ack-flood': 'sends every ack a hundred times, and as many that it never lists',
+  reflect: "opens its paths from a third party's address as well, and starts trains from there",
 } as const
 export type ProverAttack = keyof typeof PROVER_ATTACKS
 
-/** Attacks of the design that the laboratory cannot make yet. */
-export const MISSING_ATTACKS = [
-  'equivocate',
-  'copy-commit',
-  'ack-flood',
-  'replay',
-  'spoof',
-  'two-plans',
-  'two-evidence',
-] as const
+export const COORDINATOR_ATTACKS = {
+  'two-plans': 'signs two plans, tells f members the second one first, and then everybody both',
+  'two-evidence':
+    'makes two sets of evidence, has f members vote for the second one first, and then asks everybody for both',
+} as const
+export type CoordinatorAttack = keyof typeof COORDINATOR_ATTACKS
+
+export const NETWORK_ATTACKS = {
+  'rtt-inflate': 'holds what the prover answers to probes for 50 ms',
+  'hold-acks': 'holds acks for 20 ms',
+  stagger: 'holds what half of the challengers send for 40 ms',
+  drop: 'drops a tenth of the data for 150 ms, then a third of the acks for 150 ms, and so on',
+  delay: 'holds what now these, now those challengers send and get, for 10 to 50 ms, changing every 100 ms',
+  partition: 'cuts two challengers off for 3 s out of 8, others each time',
+} as const
+export type NetworkAttack = keyof typeof NETWORK_ATTACKS
 
 export interface AttackPlan {
   /** Attack of each corrupt challenger, in the registry's order from the first. */
   readonly challengers: readonly ChallengerAttack[]
   readonly prover: readonly ProverAttack[]
+  readonly coordinator: readonly CoordinatorAttack[]
+  readonly network: readonly NetworkAttack[]
 }
 
-export const NO_ATTACK: AttackPlan = { challengers: [], prover: [] }
+export const NO_ATTACK: AttackPlan = { challengers: [], prover: [], coordinator: [], network: [] }
+
+/** Whoever is no challenger, and what it can do. */
+const OTHERS = {
+  prover: PROVER_ATTACKS,
+  coordinator: COORDINATOR_ATTACKS,
+  network: NETWORK_ATTACKS,
+} as const
 
 function bad(message: string): UserError {
-  const names = [...Object.keys(CHALLENGER_ATTACKS).map((name) => `${name}:N`)]
-  const provers = Object.keys(PROVER_ATTACKS).map((name) => `${name}:prover`)
+  const names = [
+    ...Object.keys(CHALLENGER_ATTACKS).map((name) => `${name}:N`),
+    ...Object.entries(OTHERS).flatMap(([whom, attacks]) =>
+      Object.keys(attacks).map((name) => `${name}:${whom}`),
+    ),
+  ]
   return new UserError(message, {
     code: 'BAD_ARGUMENT',
-    remedy: `join with commas any of ${[...names, ...provers].join(' ')}`,
+    remedy: `join with commas any of ${names.join(' ')}`,
     exitStatus: 2,
   })
 }
@@ -61,28 +96,50 @@ function bad(message: string): UserError {
 /** @throws UserError BAD_ARGUMENT */
 export function parseAttack(text: string | undefined, challengers: number): AttackPlan {
   if (text === undefined || text === '' || text === 'none') return NO_ATTACK
-  const plan = { challengers: [] as ChallengerAttack[], prover: [] as ProverAttack[] }
+  const corrupt: ChallengerAttack[] = []
+  const others = { prover: [] as string[], coordinator: [] as string[], network: [] as string[] }
   for (const part of text.split(',')) {
     const [name = '', whom = '1'] = part.trim().split(':')
-    if (MISSING_ATTACKS.some((missing) => missing === name))
-      throw bad(`the laboratory has no attack "${name}" yet`)
     if (name === 'overclaim') throw bad('overclaiming is --claim with a ratio above 1')
-    if (whom === 'prover') {
-      if (!Object.hasOwn(PROVER_ATTACKS, name)) throw bad(`"${part}" is no attack of a prover`)
-      plan.prover.push(name as ProverAttack)
+    if (whom === 'prover' || whom === 'coordinator' || whom === 'network') {
+      if (!Object.hasOwn(OTHERS[whom], name)) throw bad(`"${part}" is no attack of a ${whom}`)
+      others[whom].push(name)
       continue
     }
     if (!Object.hasOwn(CHALLENGER_ATTACKS, name)) throw bad(`"${part}" is no attack of challengers`)
     const count = Number(whom)
     if (!Number.isInteger(count) || count < 1) throw bad(`"${part}" names no number of challengers`)
-    for (let i = 0; i < count; i++) plan.challengers.push(name as ChallengerAttack)
+    if (corrupt.length + count > challengers)
+      throw bad(`the attack needs more challengers than the ${challengers} there are`)
+    for (let i = 0; i < count; i++) corrupt.push(name as ChallengerAttack)
   }
-  if (plan.challengers.length > challengers)
-    throw bad(`the attack needs ${plan.challengers.length} challengers, there are ${challengers}`)
-  return plan
+  return {
+    challengers: corrupt,
+    prover: others.prover as ProverAttack[],
+    coordinator: others.coordinator as CoordinatorAttack[],
+    network: others.network as NetworkAttack[],
+  }
 }
 
-/** Whether the prover acts dishonestly, alone or with rushing challengers. */
+const includesOneOf = (plan: AttackPlan, names: readonly ChallengerAttack[]) =>
+  plan.challengers.some((name) => names.includes(name))
+
+/** Whether the prover acts dishonestly, alone or with challengers that need its help. */
 export function proverColludes(plan: AttackPlan): boolean {
-  return plan.prover.length > 0 || plan.challengers.includes('rush')
+  return plan.prover.length > 0 || includesOneOf(plan, ['rush', 'copy-commit'])
+}
+
+/** Whether the coordinator does; commitments are copied from what it has seen. */
+export function coordinatorColludes(plan: AttackPlan): boolean {
+  return plan.coordinator.length > 0 || includesOneOf(plan, ['copy-commit'])
+}
+
+/** Whether somebody listens on the path between members and prover, for those who inject packets. */
+export function needsTap(plan: AttackPlan): boolean {
+  return includesOneOf(plan, ['ack-flood', 'replay', 'spoof'])
+}
+
+/** Whether there is a third party to be hit. */
+export function needsVictim(plan: AttackPlan): boolean {
+  return plan.prover.includes('reflect')
 }

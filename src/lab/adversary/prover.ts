@@ -1,41 +1,75 @@
-/** A corrupt prover: the real daemon, its acks and probes bent, and the seeds that rushing challengers leak to it. */
+/** A corrupt prover: the real daemon, its acks and probes bent, and what colluding challengers tell it. */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import type { CaptureBehaviour } from '../../dataplane/index.js'
-import type { ProverBehaviour } from '../../roles/behaviour.js'
+import type { SlotId } from '../../pob/slot.js'
+import { honestProver, type ProverBehaviour } from '../../roles/behaviour.js'
 import type { ProverAttack } from './attack.js'
+import { lastPart, slotFacts } from './facts.js'
 import type { SideChannel } from './side-channel.js'
 
 const PROBE_CLOSE_DELAY_MS = 50
 const HOLD_ACKS_MS = 20
 const DROP_SHARE = 0.2
 const STAGGER_MS = 40
-/** Seeds come over a Unix socket, at once. */
+const ACK_FLOOD = 100
+/** What the coalition has to say comes over a Unix socket, at once. */
 const LEAK_WAIT_MS = 5
 
-export function corruptProver(attacks: readonly ProverAttack[], channel: SideChannel): ProverBehaviour {
+/** Members that say what they have to the prover, by position in the team. */
+async function told(
+  channel: SideChannel,
+  about: 'seed' | 'copy',
+  challengeId: Uint8Array,
+  id: SlotId,
+  members: readonly Uint8Array[],
+): Promise<readonly { readonly position: number; readonly value: string }[]> {
+  const facts = await channel.list(slotFacts(about, challengeId, id))
+  return facts.flatMap(([key, value]) => {
+    const position = members.findIndex((member) => bytesToHex(member) === lastPart(key))
+    return position < 0 ? [] : [{ position, value }]
+  })
+}
+
+export interface ProverContext {
+  readonly channel: SideChannel
+  /** Of the `reflect` attack. */
+  readonly path?: ProverBehaviour['path']
+}
+
+export function corruptProver(attacks: readonly ProverAttack[], context: ProverContext): ProverBehaviour {
+  const { channel } = context
   const has = (attack: ProverAttack) => attacks.includes(attack)
   return {
+    ...honestProver,
     probeCloseDelayMs: () => (has('rtt-inflate') ? PROBE_CLOSE_DELAY_MS : 0),
-    capture: async ({ slot, attempt }, challengeId, members, packetCount): Promise<CaptureBehaviour> => {
+    ...(context.path === undefined ? {} : { path: context.path }),
+    capture: async (id, challengeId, members, packetCount): Promise<CaptureBehaviour> => {
       await sleep(LEAK_WAIT_MS)
-      const leaks = channel.of(bytesToHex(challengeId), slot, attempt)
-      const phantoms = members.flatMap((key, position) => {
-        const leaked = leaks.find((each) => each.member === bytesToHex(key))
-        return leaked === undefined
-          ? []
-          : [{ position, seed: hexToBytes(leaked.seed), packetCount, afterMs: 0 }]
-      })
+      const leaks = await told(channel, 'seed', challengeId, id, members)
+      const phantoms = leaks.map(({ position, value }) => ({
+        position,
+        seed: hexToBytes(value),
+        packetCount,
+        afterMs: 0,
+      }))
       // A member's seed is secret until it reveals it: what is acknowledged before it came can only be made up.
       if (has('early-ack'))
         phantoms.push({ position: 0, seed: new Uint8Array(randomBytes(32)), packetCount, afterMs: 0 })
+      const copies = await told(channel, 'copy', challengeId, id, members)
+      const mirrors = copies.flatMap(({ position, value }) => {
+        const from = members.findIndex((member) => bytesToHex(member) === value)
+        return from < 0 ? [] : [{ from, to: position }]
+      })
       return {
         ...(phantoms.length > 0 ? { phantoms } : {}),
+        ...(mirrors.length > 0 ? { mirrors } : {}),
         ...(has('hold-acks') ? { holdAcksMs: HOLD_ACKS_MS } : {}),
         ...(has('drop') ? { dropShare: DROP_SHARE } : {}),
         ...(has('stagger') ? { staggerMs: members.map((_, i) => (i % 2 === 0 ? 0 : STAGGER_MS)) } : {}),
         ...(has('equivocate-ack') ? { equivocateTo: [0] } : {}),
+        ...(has('ack-flood') ? { ackFlood: ACK_FLOOD } : {}),
       }
     },
   }

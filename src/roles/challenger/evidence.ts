@@ -17,7 +17,7 @@ import { accuseOfSecondList } from './slot.js'
 import type { ChallengeTable } from './table.js'
 
 export async function vote(table: ChallengeTable, bytes: Uint8Array, remote: Remote) {
-  await table.modules.behaviour.before('evidence')
+  await table.modules.behaviour.before('evidence', bytes)
   const evidence = decodeEvidence(bytes)
   const challenge = table.known(evidence.plan.challengeId)
   // A member votes once: whoever else could ask would spend its vote on evidence that is not finished.
@@ -53,7 +53,7 @@ export async function sign(
   evidenceHash: Uint8Array,
   votes: readonly (Uint8Array | null)[],
 ) {
-  await table.modules.behaviour.before('sign')
+  await table.modules.behaviour.before('sign', { challengeId, evidenceHash, votes })
   const challenge = table.known(challengeId)
   const { plan, result, digests } = challenge
   ensure(

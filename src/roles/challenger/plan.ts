@@ -13,7 +13,7 @@ import type { ChallengeTable } from './table.js'
 /** The coordinator's plan. @throws Refusal */
 export async function acceptPlan(table: ChallengeTable, body: PlanBody, remote: Remote): Promise<void> {
   ensure(sameBytes(remote.publicKey, body.request.coordinator), 'denied', 'only the coordinator sends a plan')
-  await table.modules.behaviour.before('plan')
+  await table.modules.behaviour.before('plan', body)
   const { plan, planSignature, ...rest } = body
   const challenge = await table.admitted({ ...rest, beaconSignature: plan.beaconSignature })
   const { digests, request, committee } = challenge

@@ -18,7 +18,7 @@ const CONTROL_BYTES = 64 * 1024
 
 export async function openSession(table: ChallengeTable, body: Admission, remote: Remote) {
   ensure(sameBytes(remote.publicKey, body.request.prover), 'denied', 'only the prover opens a session')
-  await table.modules.behaviour.before('session')
+  await table.modules.behaviour.before('session', body)
   const challenge = await table.admitted(body)
   ensure(sendsIn(challenge), 'denied', 'this member sends in no team')
   if (!challenge.sessionOpen) {

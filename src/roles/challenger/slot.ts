@@ -29,7 +29,7 @@ export async function arm(
 ) {
   const challenge = table.known(challengeId)
   ensure(sameBytes(remote.publicKey, challenge.request.coordinator), 'denied', 'only the coordinator arms')
-  await table.modules.behaviour.before('arm')
+  await table.modules.behaviour.before('arm', { challengeId, slot, attempt })
   const { plan, memberIndex } = challenge
   ensure(plan !== undefined && challenge.sessionOpen, 'conflict', 'there is no plan or no session yet')
   const inTeam = Math.floor(memberIndex / plan.teamSize) === slot && slot < plan.teams
@@ -49,8 +49,10 @@ export async function arm(
   )
   const seed = table.modules.behaviour.seed(new Uint8Array(randomBytes(32)), challengeId, { slot, attempt })
   const terms = {
-    seedHash: table.modules.behaviour.seedHash(
+    seedHash: await table.modules.behaviour.seedHash(
       seedHashOf(seed, challengeId, addressBytesOf(table.modules.identity.publicKey), { slot, attempt }),
+      challengeId,
+      { slot, attempt },
     ),
     rateKbps: plan.memberRateKbps,
     packetCount: packetCountOf(plan.memberRateKbps, plan.tauMicros),
@@ -89,7 +91,7 @@ export async function reveal(
   const { challengeId, slot, attempt, roots, signature } = body
   const challenge = table.known(challengeId)
   ensure(sameBytes(remote.publicKey, challenge.request.coordinator), 'denied', 'only the coordinator asks')
-  await table.modules.behaviour.before('reveal')
+  await table.modules.behaviour.before('reveal', body)
   const name = `${slot}/${attempt}`
   const made = challenge.attempts.get(name)
   const { plan } = challenge
@@ -118,7 +120,9 @@ export async function reveal(
     ackListHash: ackList,
     rttMicros: Math.round(path.rttMinMicros),
   })
-  const statement = table.modules.behaviour.testimony(honest, plan)
+  const { digests } = challenge
+  const context = { digests, id: { slot, attempt }, tauMicros: plan.tauMicros }
+  const statement = await table.modules.behaviour.testimony(honest, context)
   const digest = testimonyDigest(challenge.digests, { slot, attempt }, statement)
   await table.once(challenge, `testimony/${name}`, digest)
   made.ackList = list

@@ -26,6 +26,7 @@ export async function agree(run: CoordinatorRun, evidence: Evidence) {
   const everybody = plan.committee.map((_, member) => member)
   const needed = quorum(plan.committee.length, plan.faulty)
   const vote = voteDigest(run.digests, evidenceHash)
+  await run.behaviour.beforeVotes(run, evidence)
   const votes = await run.each(
     everybody,
     'vote',
@@ -56,6 +57,7 @@ export async function agree(run: CoordinatorRun, evidence: Evidence) {
   run.progress({ event: 'signed', signatures: signed.size, needed })
   requireQuorum(signed.size, needed, 'signed')
   const signatures = everybody.map((member) => signed.get(member) ?? null)
+  await run.behaviour.afterResult(run, evidence, voteList, signatures)
   const transcript: Transcript = {
     version: PROTOCOL_VERSION,
     evidence: bytes,

@@ -34,10 +34,12 @@ export async function announce(
   run.plan = body
   const everybody = plan.committee.map((_, member) => member)
   for (const member of everybody) run.untold.add(member)
+  await run.behaviour.beforePlan(run, body)
   await Promise.all([
     control.request(run.order.prover, PLAN_MESSAGE, body, run.options()),
     run.each(everybody, 'plan', (member, options) => tell(run, member, options)),
   ])
+  await run.behaviour.afterPlan(run, body)
   return { version: PROTOCOL_VERSION, ...body }
 }
 

@@ -7,6 +7,7 @@ import { digestsOf, type Request } from '../../pob/request.js'
 import type { SlotRecord } from '../../pob/slot.js'
 import type { ChallengeDigests } from '../../pob/structures.js'
 import { askAgain } from '../ask-again.js'
+import { type CoordinatorBehaviour, honestCoordinator } from '../behaviour.js'
 import type { PlanBody } from '../control-messages.js'
 import type { PeerTarget } from '../modules.js'
 import type { ChallengeOrder, CoordinatorModules, ProgressEvent, SlotReport } from './types.js'
@@ -30,6 +31,7 @@ export class CoordinatorRun {
   readonly statistics: SlotReport[] = []
   readonly slots: SlotRecord[] = []
   readonly digests: ChallengeDigests
+  readonly behaviour: CoordinatorBehaviour
   committee: Committee | undefined
   /** The prover waits for us. */
   accepted = false
@@ -44,6 +46,7 @@ export class CoordinatorRun {
     readonly request: Request,
   ) {
     this.digests = digestsOf(request)
+    this.behaviour = modules.behaviour ?? honestCoordinator
   }
 
   progress(event: ProgressEvent): void {

@@ -41,6 +41,7 @@ export async function runSlot(
     const digest = commitmentDigest(run.digests, id, commitment)
     if (!terms || !run.signedBy(plan, member, digest, commitment.signature))
       throw new Error('its commitment is invalid')
+    await run.behaviour.committed(run, id, member, commitment)
     return commitment
   })
   const commitments = team.map((member): Commitment | null => armed.get(member) ?? null)
@@ -80,6 +81,7 @@ export async function runSlot(
       const fits = testimony.ownMicros.length <= roots.length
       if (!fits || !run.signedBy(plan, member, digest, testimony.signature))
         throw new Error('its testimony is invalid')
+      await run.behaviour.revealed(run, id, member, testimony)
       return testimony
     },
   )

@@ -5,6 +5,7 @@ import type { Evidence } from '../../pob/evidence.js'
 import type { Plan } from '../../pob/plan.js'
 import type { FaultScope, ProvableFault } from '../../pob/provable-faults.js'
 import type { ProfileName, Request } from '../../pob/request.js'
+import type { CoordinatorBehaviour } from '../behaviour.js'
 import type { PathReport, ReportedStatistics } from '../control-messages.js'
 import type { PeerTarget, RoleModules } from '../modules.js'
 import type { Venue } from '../venue.js'
@@ -101,4 +102,6 @@ export interface CoordinatorModules extends Omit<RoleModules, 'committees' | 'st
   readonly onProgress?: (event: ProgressEvent) => void
   /** Keeps the proof of a fault that came to light. */
   readonly keepFault?: (scope: FaultScope, fault: ProvableFault) => Promise<void>
+  /** The laboratory's corrupt coordinator only. */
+  readonly behaviour?: CoordinatorBehaviour
 }

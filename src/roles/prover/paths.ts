@@ -70,12 +70,16 @@ async function openPath(
   const session = await askAgain(() => control.request(member, SESSION_MESSAGE, admission))
   // Where the registry says, and nowhere else: a member cannot point our datagrams at others.
   const remote = { host: member.host, port: member.udpPort }
-  await plane.addPath({ sessionId: session.sessionId, key: session.key, remote })
+  const path = { sessionId: session.sessionId, key: session.key, remote }
+  await plane.addPath(path)
+  await turn.behaviour.path(path)
   const nonce = await plane.hello(session.sessionId, CONSENT_DEADLINE_MS)
   const terms = { nonce, expiresAt: challenge.request.expiresAt, maxBytes: maxBytesOf(challenge.request) }
   const digest = challenge.digests.digest(CONSENT, { ...terms, member: addressBytesOf(member.publicKey) })
   const signature = identity.sign(digest)
-  await plane.consent(session.sessionId, { ...terms, signature }, CONSENT_DEADLINE_MS)
+  const consent = { ...terms, signature }
+  await turn.behaviour.path(path, consent)
+  await plane.consent(session.sessionId, consent, CONSENT_DEADLINE_MS)
   const closeDelayMs = turn.behaviour.probeCloseDelayMs()
   const probes = await plane.probe(session.sessionId, {
     count: PROBES,

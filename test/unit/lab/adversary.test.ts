@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import {
-  CHALLENGER_ATTACKS,
-  type ChallengerAttack,
-  MISSING_ATTACKS,
+  coordinatorColludes,
+  needsTap,
+  needsVictim,
   parseAttack,
   proverColludes,
 } from '../../../src/lab/adversary/attack.js'
-import { corruptChallenger } from '../../../src/lab/adversary/challenger.js'
-import { corruptProver } from '../../../src/lab/adversary/prover.js'
-import { SideChannel } from '../../../src/lab/adversary/side-channel.js'
+import { lieHigh, lieLate, lieLow, shiftClock } from '../../../src/lab/adversary/lies.js'
 import { guaranteed } from '../../../src/pob/aggregate/guaranteed.js'
 import { type TeamMeasurement, teamValue } from '../../../src/pob/aggregate/team-value.js'
 
@@ -28,9 +26,14 @@ const ACK_MICROS = Array.from({ length: 21 }, (_, k) => 0.75 * TAU_MICROS + k * 
 )
 const HONEST_OWN = ACK_MICROS.map((at) => at + RTT_MICROS)
 
-const context = { publicKey: new Uint8Array(33), sideChannelPath: '/nowhere' }
+const LIES = {
+  'lie-high': (honest: Statement) => lieHigh(honest, TAU_MICROS),
+  'clock-shift': shiftClock,
+}
+type Statement = Parameters<typeof lieLow>[0]
+type Lie = keyof typeof LIES
 
-function testified(attack: ChallengerAttack, ownMicros: readonly number[] = HONEST_OWN): readonly number[] {
+function testified(attack: Lie, ownMicros: readonly number[] = HONEST_OWN): readonly number[] {
   const honest = {
     seed: new Uint8Array(32),
     ackListHash: new Uint8Array(32),
@@ -39,11 +42,11 @@ function testified(attack: ChallengerAttack, ownMicros: readonly number[] = HONE
     latenessMicros: 0,
     sentPackets: 1,
   }
-  return corruptChallenger(attack, context).testimony(honest, { tauMicros: TAU_MICROS }).ownMicros
+  return LIES[attack](honest).ownMicros
 }
 
 /** A link of theta with an honest prover behind it; `liars` of the team lie about their own times. */
-function team(liars: number, attack: ChallengerAttack = 'lie-high', liarsOwn = HONEST_OWN): TeamMeasurement {
+function team(liars: number, attack: Lie = 'lie-high', liarsOwn = HONEST_OWN): TeamMeasurement {
   const own = Array.from({ length: TEAM_SIZE }, (_, i) =>
     i < liars ? testified(attack, liarsOwn) : HONEST_OWN,
   )
@@ -119,28 +122,53 @@ describe('clock-shift', () => {
   })
 })
 
-describe('early-ack', () => {
-  it('makes up the first member’s train at once, with another seed each time', async () => {
-    const prover = corruptProver(['early-ack'], new SideChannel())
-    const capture = () =>
-      prover.capture({ slot: 0, attempt: 0 }, new Uint8Array(32), [new Uint8Array(33)], 1000)
-    const [first, second] = [await capture(), await capture()]
-    expect(first?.phantoms).toMatchObject([{ position: 0, packetCount: 1000, afterMs: 0 }])
-    expect(first?.phantoms?.[0]?.seed).not.toEqual(second?.phantoms?.[0]?.seed)
+describe('other lies', () => {
+  const honest = {
+    seed: new Uint8Array(32),
+    ackListHash: new Uint8Array(32),
+    ownMicros: [0, 170_000],
+    rttMicros: RTT_MICROS,
+    latenessMicros: 10,
+    sentPackets: 1,
+  }
+
+  it('lie-low doubles the times, and lie-late makes the slot dirty at every tau', () => {
+    expect(lieLow(honest).ownMicros).toEqual([0, 340_000])
+    expect(lieLate(honest)).toMatchObject({ ownMicros: honest.ownMicros })
+    expect(lieLate(honest).latenessMicros).toBeGreaterThan(3 * (1_000_000 / 100))
   })
 })
 
 describe('the names of attacks', () => {
-  it('are read for challengers and the prover', () => {
-    const plan = parseAttack('lie-high:2,early-ack:prover', 10)
-    expect(plan).toEqual({ challengers: ['lie-high', 'lie-high'], prover: ['early-ack'] })
-    expect(proverColludes(plan)).toBe(true)
+  it('are read for challengers, prover, coordinator and network', () => {
+    expect(parseAttack('lie-high:2,silent,early-ack:prover,two-plans:coordinator,delay:network', 10)).toEqual(
+      {
+        challengers: ['lie-high', 'lie-high', 'silent'],
+        prover: ['early-ack'],
+        coordinator: ['two-plans'],
+        network: ['delay'],
+      },
+    )
   })
 
-  it.each(MISSING_ATTACKS)('%s is known, and said not to be there yet', (name) => {
-    expect(Object.hasOwn(CHALLENGER_ATTACKS, name)).toBe(false)
-    expect(() => parseAttack(`${name}:1`, 10)).toThrow('yet')
+  it('say who has to help', () => {
+    const plan = (text: string) => parseAttack(text, 10)
+    expect(proverColludes(plan('lie-high:2'))).toBe(false)
+    expect(proverColludes(plan('rush:1'))).toBe(true)
+    expect(proverColludes(plan('drop:prover'))).toBe(true)
+    expect(coordinatorColludes(plan('rush:1,drop:prover'))).toBe(false)
+    expect(coordinatorColludes(plan('copy-commit:1'))).toBe(true)
+    expect(needsTap(plan('spoof:1'))).toBe(true)
+    expect(needsTap(plan('flood:1'))).toBe(false)
+    expect(needsVictim(plan('reflect:prover'))).toBe(true)
   })
+
+  it.each(['bribe:2', 'two-plans:prover', 'rush:network', 'delay:2', 'withhold:0', 'withhold:6,slow:5'])(
+    'refuse %s',
+    (text) => {
+      expect(() => parseAttack(text, 10)).toThrow()
+    },
+  )
 
   it('send overclaiming to --claim', () => {
     expect(() => parseAttack('overclaim:prover', 10)).toThrow('--claim')

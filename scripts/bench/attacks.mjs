@@ -1,0 +1,195 @@
+#!/usr/bin/env node
+/**
+ * `npm run bench -- attacks [--runs 20] [--rows 3,5-7 | --rows rush:2,...] [--rate 220] [--list] [--json] [--write]`: real
+ * laboratory runs of every attack and of combinations, each against its limits. Exit status 1 where one is missed. In
+ * parts: --write adds each row's runs to docs/attacks.jsonl as soon as they are done and makes the table of
+ * docs/security.md anew from all that is there, so that later runs add to earlier ones.
+ */
+import { spawn } from 'node:child_process'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import {
+  CHALLENGER_ATTACKS,
+  COORDINATOR_ATTACKS,
+  coordinatorColludes,
+  NETWORK_ATTACKS,
+  PROVER_ATTACKS,
+  parseAttack,
+  proverColludes,
+} from '../../dist/lab/adversary/attack.js'
+import { condense, failedRecord, limitsOf, rowCells, TABLE_HEAD } from './support/attack-rows.mjs'
+
+const CHALLENGERS = 10
+/** f: so many challengers may be corrupt. */
+const FAULTY = 2
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const records = fileURLToPath(new URL('../../docs/attacks.jsonl', import.meta.url))
+const page = fileURLToPath(new URL('../../docs/security.md', import.meta.url))
+const BEGIN = '<!-- attacks: made by `npm run bench -- attacks --write` -->'
+const END = '<!-- /attacks -->'
+
+const COMBINATIONS = [
+  'rush:2,rtt-inflate:prover,hold-acks:prover',
+  'rush:1,lie-high:1,early-ack:prover,stagger:prover',
+  'copy-commit:1,rush:1,hold-acks:prover',
+  'equivocate:2,two-evidence:coordinator',
+  'rush:2,equivocate-ack:prover,two-plans:coordinator',
+  'lie-high:2,drop:prover,rtt-inflate:prover',
+  'lie-high:2,rtt-inflate:network,stagger:network',
+  'clock-shift:2,hold-acks:network,drop:network',
+  'spoof:1,replay:1',
+  'flood:1,ack-flood:1',
+  'withhold:1,silent:1',
+  'crash:1,withhold-seed:1',
+  'lie-low:1,false-commit:1',
+  'stall:1,lie-late:1',
+  'spoof:2,ack-flood:prover,reflect:prover',
+  'garbage:1,copy-commit:1,two-evidence:coordinator,delay:network',
+]
+const ROWS = [
+  ...Object.keys(CHALLENGER_ATTACKS).map((name) => `${name}:${FAULTY}`),
+  ...Object.keys(PROVER_ATTACKS).map((name) => `${name}:prover`),
+  ...Object.keys(COORDINATOR_ATTACKS).map((name) => `${name}:coordinator`),
+  ...Object.keys(NETWORK_ATTACKS).map((name) => `${name}:network`),
+  ...COMBINATIONS,
+]
+
+const { runs, rate, rows, list, json, write } = options()
+
+function options() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        runs: { type: 'string', default: '20' },
+        rate: { type: 'string', default: '220' },
+        rows: { type: 'string' },
+        list: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+        write: { type: 'boolean', default: false },
+      },
+    })
+    const count = Number(values.runs)
+    if (!Number.isInteger(count) || count < 1)
+      throw new Error(`--runs expects a whole number from 1, not "${values.runs}"`)
+    const rateMbps = Number(values.rate)
+    if (!(rateMbps > 0)) throw new Error(`--rate expects Mbit/s, not "${values.rate}"`)
+    const chosen = values.rows === undefined ? ROWS : chosenRows(values.rows)
+    return { ...values, runs: count, rate: rateMbps, rows: chosen }
+  } catch (error) {
+    console.error(`bench attacks: ${error.message}`)
+    process.exit(2)
+  }
+}
+
+/** `3,5-7` of the list, or one attack as `lab --attack` takes it. */
+function chosenRows(text) {
+  if (!/^[\d,-]+$/.test(text)) {
+    parseAttack(text, CHALLENGERS)
+    return [text]
+  }
+  return text.split(',').flatMap((part) => {
+    const [, first, last = first] = /^(\d{1,3})(?:-(\d{1,3}))?$/.exec(part) ?? []
+    const from = Number(first)
+    const to = Number(last)
+    if (!(from >= 1 && to >= from && to <= ROWS.length))
+      throw new Error(`--rows expects numbers from 1 to ${ROWS.length} as 3,5-7, not "${part}"`)
+    return ROWS.slice(from - 1, to)
+  })
+}
+
+/** What one laboratory printed, exit status 1 included, or why there is nothing. */
+function lab(attack) {
+  const args = ['lab', '--rate', String(rate), '--claim', '1.2', '--challengers', String(CHALLENGERS)]
+  args.push('--faulty', String(FAULTY), '--attack', attack, '--runs', String(runs), '--json')
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', (chunk) => {
+      stdout += chunk
+    })
+    child.stderr.setEncoding('utf8').on('data', (chunk) => {
+      stderr = (stderr + chunk).slice(-4000)
+    })
+    child.once('error', (error) => resolve({ failure: error.message }))
+    child.once('close', (code, signal) => {
+      let value = {}
+      try {
+        value = JSON.parse(stdout)
+      } catch {
+        // Said below.
+      }
+      if (value.summary !== undefined) resolve({ result: value })
+      else
+        resolve({ failure: value.error?.message ?? stderr.trim().split('\n').at(-1) ?? `${signal ?? code}` })
+    })
+  })
+}
+
+/** Who keeps to the protocol in a row, and whose interest its limits protect. */
+function partiesOf(attack) {
+  const plan = parseAttack(attack, CHALLENGERS)
+  return {
+    prover: !proverColludes(plan),
+    coordinator: !coordinatorColludes(plan),
+    network: plan.network.length === 0,
+    corruptChallengers: plan.challengers.length,
+    challengers: CHALLENGERS,
+  }
+}
+
+function recorded() {
+  if (!existsSync(records)) return []
+  const lines = readFileSync(records, 'utf8').split('\n')
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line))
+}
+
+/** The runs of each attack together, in the order of the list. */
+function tableOf(all) {
+  const names = [...new Set([...ROWS, ...all.map(({ attack }) => attack)])]
+  const lines = names.flatMap((attack) => {
+    const parts = all.filter((record) => record.attack === attack)
+    if (parts.length === 0) return []
+    return [`| ${rowCells(attack, parts, partiesOf(attack)).join(' | ')} |`]
+  })
+  return `${TABLE_HEAD}\n${lines.join('\n')}`
+}
+
+function writeTable() {
+  const text = readFileSync(page, 'utf8')
+  const begin = text.indexOf(BEGIN)
+  const end = text.indexOf(END)
+  if (begin < 0 || end < begin)
+    throw new Error(`docs/security.md has no place for the table: ${BEGIN} ... ${END}`)
+  const table = tableOf(recorded())
+  writeFileSync(page, `${text.slice(0, begin + BEGIN.length)}\n\n${table}\n\n${text.slice(end)}`)
+}
+
+if (list) {
+  ROWS.forEach((attack, i) => {
+    console.log(`${String(i + 1).padStart(3)}  ${attack}`)
+  })
+  process.exit(0)
+}
+
+const measured = []
+let missed = 0
+for (const attack of rows) {
+  const { result, failure } = await lab(attack)
+  const record = result === undefined ? failedRecord(attack, rate, failure) : condense(attack, result)
+  measured.push(record)
+  const misses = limitsOf([record], partiesOf(attack))
+  if (misses.length > 0) missed++
+  if (write) {
+    appendFileSync(records, `${JSON.stringify(record)}\n`)
+    writeTable()
+  }
+  if (!json) {
+    console.log(rowCells(attack, [record], partiesOf(attack)).join(' | '))
+    for (const miss of misses) console.log(`    missed: ${miss}`)
+  }
+}
+if (json) console.log(JSON.stringify(measured))
+else console.log(missed === 0 ? 'every limit was kept' : `${missed} of ${rows.length} rows missed a limit`)
+process.exitCode = missed === 0 ? 0 : 1

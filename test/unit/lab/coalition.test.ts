@@ -1,0 +1,194 @@
+/**
+ * Corrupt parties that help each other, on genuine challenges in memory: what they sign and send is what the real protocol
+ * would take, but for the one thing that is wrong with it.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { afterAll, describe, expect, it } from 'vitest'
+import { verifySignature } from '../../../src/crypto/identity.js'
+import { corruptChallenger } from '../../../src/lab/adversary/challenger.js'
+import { teammateOf } from '../../../src/lab/adversary/copy-commit.js'
+import { CORRUPT_FACTS, memberFact } from '../../../src/lab/adversary/facts.js'
+import { observeAttack } from '../../../src/lab/adversary/observe.js'
+import { corruptProver } from '../../../src/lab/adversary/prover.js'
+import { SideChannel, SideChannelHub } from '../../../src/lab/adversary/side-channel.js'
+import { assess } from '../../../src/pob/assess.js'
+import { encodeEvidence } from '../../../src/pob/evidence.js'
+import { addressBytesOf } from '../../../src/pob/party.js'
+import { digestsOf } from '../../../src/pob/request.js'
+import { commitmentDigest, seedHashOf, testimonyDigest } from '../../../src/pob/slot.js'
+import { honestChallenger, honestCoordinator, honestProver } from '../../../src/roles/behaviour.js'
+import { buildChallenge, sealed, withSlot } from '../../support/challenge-builder.js'
+
+const directory = await mkdtemp(join(tmpdir(), 'plumbline-coalition-'))
+const path = join(directory, 'colluders.sock')
+const hub = new SideChannelHub()
+await hub.listen(path)
+const channel = new SideChannel(path)
+afterAll(async () => {
+  channel.close()
+  await hub.close()
+  await rm(directory, { recursive: true })
+})
+
+const built = buildChallenge({ label: 'coalition', teamSize: 2, committeeSize: 10, faulty: 2 })
+const { evidence, signers } = built
+const { plan } = evidence
+const digests = digestsOf(evidence.request)
+const [first, second] = signers.members
+if (first === undefined || second === undefined) throw new Error('no members')
+const FIRST_SLOT = { slot: 0, attempt: 0 }
+const [record] = evidence.slots
+const [firstTestimony, secondTestimony] = record?.testimonies ?? []
+const [, secondCommitment] = record?.commitments ?? []
+if (!firstTestimony || !secondTestimony || !secondCommitment) throw new Error('no first slot')
+const context = { digests, id: FIRST_SLOT, tauMicros: plan.tauMicros }
+const nobody = { publicKey: signers.prover.publicKey, isCorrupt: false }
+
+describe('the side channel', () => {
+  it('hands a fact to who asks, also to who asked before it was told, and nothing that never came', async () => {
+    const other = new SideChannel(path)
+    const early = other.ask('later', 60_000)
+    channel.tell('later', 'here')
+    expect(await early).toBe('here')
+    expect(await other.ask('later', 0)).toBe('here')
+    expect(await other.ask('never', 5)).toBeUndefined()
+    other.close()
+    expect(await other.ask('later', 60_000)).toBeUndefined()
+  })
+
+  it('counts until it is reset', async () => {
+    channel.count('things', 2)
+    channel.count('things')
+    await channel.list('')
+    expect(hub.count('things')).toBe(3)
+    hub.reset()
+    expect(hub.count('things')).toBe(0)
+  })
+})
+
+describe('equivocate', () => {
+  const behaviour = corruptChallenger('equivocate', { identity: first, channel })
+
+  it('testifies the truth, and signs a lie beside it that is as valid', async () => {
+    expect(await behaviour.testimony(firstTestimony, context)).toEqual(firstTestimony)
+    const told = await channel.ask(
+      memberFact('second-testimony', plan.challengeId, FIRST_SLOT, first.publicKey),
+      1000,
+    )
+    expect(told).toBeDefined()
+  })
+
+  it('makes a second transcript that proves it at fault, alone, and that no quorum stands behind', async () => {
+    hub.tell(`${CORRUPT_FACTS}${bytesToHex(first.publicKey)}`, 'equivocate')
+    await behaviour.before('evidence', encodeEvidence(evidence))
+    await channel.list('')
+    const observed = observeAttack(sealed(built), [], hub, nobody)
+    expect(observed.provenFaults).toEqual({ corrupt: 1, honest: 0 })
+    expect(observed.second?.votes).toBe(1)
+    expect(observed.second?.faults).toEqual(['votes_missing', 'signatures_missing'])
+  })
+
+  it('is no fault of a member that signed once', () => {
+    const alone = new SideChannelHub()
+    expect(observeAttack(sealed(built), [], alone, nobody).provenFaults).toEqual({ corrupt: 0, honest: 0 })
+  })
+})
+
+describe('copy-commit', () => {
+  const behaviour = corruptChallenger('copy-commit', { identity: first, channel })
+
+  it("takes a teammate's real commitment and seed, and tells the prover whose packets to count twice", async () => {
+    expect(teammateOf(plan, first.publicKey)).toEqual(second.publicKey)
+    expect(teammateOf({ ...plan, teamSize: 1 }, first.publicKey)).toBeUndefined()
+    await behaviour.before('plan', { plan })
+    channel.tell(
+      memberFact('commitment', plan.challengeId, FIRST_SLOT, second.publicKey),
+      bytesToHex(secondCommitment.seedHash),
+    )
+    channel.tell(
+      memberFact('revealed', plan.challengeId, FIRST_SLOT, second.publicKey),
+      bytesToHex(secondTestimony.seed),
+    )
+    const honest = new Uint8Array(32)
+    expect(await behaviour.seedHash(honest, plan.challengeId, FIRST_SLOT)).toEqual(secondCommitment.seedHash)
+    expect(await behaviour.testimony(firstTestimony, context)).toEqual({
+      ...firstTestimony,
+      seed: secondTestimony.seed,
+    })
+    const prover = corruptProver([], { channel })
+    const team = plan.committee.slice(0, plan.teamSize)
+    expect(await prover.capture(FIRST_SLOT, plan.challengeId, team, 1000)).toEqual({
+      mirrors: [{ from: 1, to: 0 }],
+    })
+  })
+
+  it('gains nothing: a commitment holds its member, so the copy opens to no bits, and proves the fault', () => {
+    const commitment = {
+      ...secondCommitment,
+      signature: first.sign(commitmentDigest(digests, FIRST_SLOT, secondCommitment)),
+    }
+    const statement = { ...firstTestimony, seed: secondTestimony.seed }
+    const testimony = {
+      ...statement,
+      signature: first.sign(testimonyDigest(digests, FIRST_SLOT, statement)),
+    }
+    const copied = withSlot(evidence, 0, (slot) => {
+      const { capture } = slot
+      if (capture === null) throw new Error('no capture')
+      return {
+        ...slot,
+        commitments: [commitment, ...slot.commitments.slice(1)],
+        testimonies: [testimony, ...slot.testimonies.slice(1)],
+      }
+    })
+    const [members] = assess(copied).slots
+    expect(members?.members[0]?.proven).toBe(false)
+    expect(members?.team.acks.every(({ bits }) => bits[0] === 0)).toBe(true)
+    expect(observeAttack(sealed(built, copied), [], hub, nobody).provenFaults).toEqual({
+      corrupt: 1,
+      honest: 0,
+    })
+    // Without the member in the hash it would have opened: the attack is no toy.
+    const opened = seedHashOf(
+      secondTestimony.seed,
+      plan.challengeId,
+      addressBytesOf(second.publicKey),
+      FIRST_SLOT,
+    )
+    expect(opened).toEqual(commitment.seedHash)
+    expect(
+      verifySignature(
+        first.publicKey,
+        commitmentDigest(digests, FIRST_SLOT, commitment),
+        commitment.signature,
+      ),
+    ).toBe(true)
+  })
+})
+
+describe('early-ack', () => {
+  it('makes up the first member’s train at once, with another seed each time', async () => {
+    const prover = corruptProver(['early-ack'], { channel })
+    const capture = () =>
+      prover.capture({ slot: 7, attempt: 0 }, new Uint8Array(32), [new Uint8Array(33)], 1000)
+    const [one, other] = [await capture(), await capture()]
+    expect(one?.phantoms).toMatchObject([{ position: 0, packetCount: 1000, afterMs: 0 }])
+    expect(one?.phantoms?.[0]?.seed).not.toEqual(other?.phantoms?.[0]?.seed)
+  })
+})
+
+describe('an honest node', () => {
+  it('has seams that change nothing', async () => {
+    const hash = new Uint8Array(32).fill(1)
+    expect(honestChallenger.seed(hash, hash, FIRST_SLOT)).toBe(hash)
+    expect(await honestChallenger.seedHash(hash, hash, FIRST_SLOT)).toBe(hash)
+    expect(await honestChallenger.testimony(firstTestimony, context)).toBe(firstTestimony)
+    expect(honestChallenger.train()).toBeUndefined()
+    expect(await honestProver.capture(FIRST_SLOT, hash, [], 1)).toBeUndefined()
+    expect(honestProver.probeCloseDelayMs()).toBe(0)
+    expect(Object.keys(honestCoordinator)).toHaveLength(6)
+  })
+})
