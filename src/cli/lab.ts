@@ -94,7 +94,8 @@ export const lab = defineCommand({
       max: 10_000,
     }),
     attack: text({
-      summary: 'Who misbehaves how, e.g. withhold:2 or rush:2,hold-acks:prover',
+      summary:
+        'Who misbehaves how, e.g. withhold:2 or rush:2,hold-acks:prover; several in turn with ";" between',
       placeholder: 'name:who,...',
     }),
     uplink: number({

@@ -1,4 +1,4 @@
-/** A corrupt daemon of the laboratory: the real node with a misbehaving seam handed in. */
+/** A corruptible daemon of the laboratory: the real node with seams handed in that its parent sets. Messages in: {@link Assignment}. */
 import '../node/polyfills.js'
 import { readFile } from 'node:fs/promises'
 import { loadConfig } from '../config/load.js'
@@ -10,9 +10,11 @@ import { loadIdentity } from '../crypto/keystore-file.js'
 import { startDaemon } from '../node/daemon.js'
 import { createNodeHost } from '../node/host.js'
 import { RegistryFile, registryPath } from '../node/registry-file.js'
+import { honestChallenger, honestProver } from '../roles/behaviour.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import type { ChallengerAttack, ProverAttack } from './adversary/attack.js'
 import { type ChallengerContext, corruptChallenger } from './adversary/challenger.js'
+import { watchConnections } from './adversary/hang-up.js'
 import { Injector } from './adversary/injector.js'
 import { corruptProver } from './adversary/prover.js'
 import { reflection } from './adversary/reflect.js'
@@ -25,6 +27,11 @@ export interface CorruptSpec {
   readonly sideChannelPath: string
   /** Multiaddr with its peer id. */
   readonly proverAddress: string
+  readonly role: 'challenger' | 'prover'
+}
+
+/** How it behaves from now on: with neither, honestly. */
+export interface Assignment {
   readonly challenger?: ChallengerAttack
   readonly prover?: readonly ProverAttack[]
   /** Address of the third party, for a prover that reflects. */
@@ -36,17 +43,21 @@ interface Parts {
   readonly identity: Identity
   readonly log: Logger
   readonly channel: SideChannel
+  readonly hangUp: () => void
 }
+
+let injector: Injector | undefined
 
 function challengerContext(
   attack: ChallengerAttack,
   spec: CorruptSpec,
-  { config, identity, log, channel }: Parts,
+  { config, identity, log, channel, hangUp }: Parts,
 ): ChallengerContext {
-  const base = { identity, channel }
+  const base = { identity, channel, hangUp }
   if (attack !== 'ack-flood' && attack !== 'replay' && attack !== 'spoof') return base
-  const injector = new Injector(attack, channel)
-  const inject = () => injector.start()
+  const own = new Injector(attack, channel)
+  injector = own
+  const inject = () => own.start()
   if (attack !== 'replay') return { ...base, inject }
   const { proverAddress } = spec
   const registry = new RegistryFile(registryPath(config), log, config.registry.publisher)
@@ -68,6 +79,7 @@ function challengerContext(
 }
 
 async function main(specPath: string): Promise<void> {
+  const hangUp = watchConnections()
   const spec = JSON.parse(await readFile(specPath, 'utf8')) as CorruptSpec
   const { config } = await loadConfig({ flags: { dataDir: spec.dataDir } })
   const identity = await loadIdentity(
@@ -75,28 +87,29 @@ async function main(specPath: string): Promise<void> {
     await readPassphraseFile(spec.passphraseFile),
   )
   const log = createLogger({ level: config.logging.level, format: 'json' })
-  const { challenger, prover, victim } = spec
   const channel = new SideChannel(spec.sideChannelPath)
-  const parts = { config, identity, log, channel }
-  await startDaemon({
-    config,
-    identity,
-    log,
-    roles: [prover === undefined ? 'challenger' : 'prover'],
-    behaviours: {
-      ...(challenger === undefined
-        ? {}
-        : { challenger: corruptChallenger(challenger, challengerContext(challenger, spec, parts)) }),
-      ...(prover === undefined
-        ? {}
-        : {
-            prover: corruptProver(prover, {
-              channel,
-              ...(victim === undefined ? {} : { path: reflection({ victim, channel }) }),
-            }),
-          }),
-    },
+  const parts: Parts = { config, identity, log, channel, hangUp }
+  // The node keeps these two objects; what they do is set anew with each assignment.
+  const challenger = { ...honestChallenger }
+  const prover = { ...honestProver }
+  process.on('message', (assignment: Assignment) => {
+    injector?.stop()
+    injector = undefined
+    const { challenger: attack, prover: attacks, victim } = assignment
+    Object.assign(
+      challenger,
+      honestChallenger,
+      attack === undefined ? {} : corruptChallenger(attack, challengerContext(attack, spec, parts)),
+    )
+    const path = victim === undefined ? {} : { path: reflection({ victim, channel }) }
+    Object.assign(
+      prover,
+      honestProver,
+      attacks === undefined ? {} : corruptProver(attacks, { channel, ...path }),
+    )
+    process.send?.({ kind: 'assigned' })
   })
+  await startDaemon({ config, identity, log, roles: [spec.role], behaviours: { challenger, prover } })
 }
 
 await main(process.env.PLUMBLINE_LAB_SPEC ?? '')

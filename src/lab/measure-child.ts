@@ -1,6 +1,6 @@
 /**
  * The laboratory's payer: a process of its own in the payer's namespace, which measures as often as its parent asks over
- * the IPC channel. Messages in: {run}; out: {ready} | {progress} | {result} | {error}.
+ * the IPC channel. Messages in: {run} | {assign}; out: {ready} | {assigned} | {progress} | {result} | {error}.
  */
 import '../node/polyfills.js'
 import { readFile } from 'node:fs/promises'
@@ -10,6 +10,7 @@ import { dataPaths } from '../config/paths.js'
 import { loadIdentity } from '../crypto/keystore-file.js'
 import type { MeasureOrder } from '../node/measure.js'
 import { openPayer } from '../node/measure.js'
+import { honestCoordinator } from '../roles/behaviour.js'
 import type { ProgressEvent } from '../roles/coordinator.js'
 import type { MeasureResult } from '../roles/measure-result.js'
 import { createLogger } from '../telemetry/logger.js'
@@ -23,12 +24,18 @@ export interface PayerSpec {
   readonly order: MeasureOrder
   /** Escrow and settle on the chain of the configuration. */
   readonly onChain: boolean
-  /** Of a coordinator that misbehaves. */
-  readonly corrupt?: { readonly attacks: readonly CoordinatorAttack[]; readonly sideChannelPath: string }
+  /** Where it may be told to misbehave. */
+  readonly sideChannelPath?: string
+}
+
+/** How it behaves from now on: null for honestly. */
+export interface PayerAssignment {
+  readonly assign: readonly CoordinatorAttack[] | null
 }
 
 export type PayerMessage =
   | { readonly kind: 'ready' }
+  | { readonly kind: 'assigned' }
   | { readonly kind: 'progress'; readonly event: ProgressEvent }
   | { readonly kind: 'result'; readonly result: MeasureResult }
   | { readonly kind: 'error'; readonly message: string }
@@ -42,21 +49,28 @@ async function main(specPath: string): Promise<void> {
     dataPaths(spec.dataDir).key,
     await readPassphraseFile(spec.passphraseFile),
   )
+  const { sideChannelPath } = spec
+  const behaviour = { ...honestCoordinator }
+  const channel = sideChannelPath === undefined ? undefined : new SideChannel(sideChannelPath)
   const payer = await openPayer({
     config,
     identity,
     log: createLogger({ level: config.logging.level, format: 'json' }),
     onChain: spec.onChain,
-    ...(spec.corrupt === undefined
-      ? {}
-      : {
-          behaviour: corruptCoordinator(spec.corrupt.attacks, {
-            identity,
-            channel: new SideChannel(spec.corrupt.sideChannelPath),
-          }),
-        }),
+    behaviour,
   })
-  process.on('message', async () => {
+  process.on('message', async (message: PayerAssignment | { readonly run: number }) => {
+    if ('assign' in message) {
+      const { assign } = message
+      const corrupt = assign !== null && channel !== undefined
+      Object.assign(
+        behaviour,
+        honestCoordinator,
+        corrupt ? corruptCoordinator(assign, { identity, channel }) : {},
+      )
+      send({ kind: 'assigned' })
+      return
+    }
     try {
       const onProgress = (event: ProgressEvent) => void send({ kind: 'progress', event })
       send({ kind: 'result', result: await payer.measure({ ...spec.order, onProgress }) })

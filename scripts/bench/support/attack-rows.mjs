@@ -14,17 +14,18 @@ const NEVER = [
 
 const round = (value, digits = 2) => Number(value.toFixed(digits))
 
-/** One call of the laboratory. */
-export function condense(attack, { truth, runs, failures }) {
+/** All runs of one attack in one laboratory. */
+export function condense(attack, rateMbps, { runs, failures }) {
+  const share = (mbps, digits) => round((100 * mbps) / rateMbps, digits)
   return {
     attack,
-    rateMbps: truth.rateMbps,
-    boundPct: round(100 + (100 * truth.burstBoundMbps) / truth.rateMbps, 3),
+    rateMbps,
     runs: runs.map((run) => ({
-      estimatePct: round((100 * run.estimateMbps) / truth.rateMbps),
+      estimatePct: share(run.estimateMbps),
       guaranteedPct: round(run.guaranteedPct),
+      boundPct: share(run.boundMbps, 3),
       withinBound: run.withinBound,
-      slotsPct: run.slots.map(({ valueMbps }) => round((100 * valueMbps) / truth.rateMbps, 1)),
+      slotsPct: run.slots.map(({ valueMbps }) => share(valueMbps, 1)),
       bytes: run.interfaceBytes,
       seconds: round(run.durationMs / 1000, 1),
       tauMs: run.tauMs,
@@ -36,16 +37,6 @@ export function condense(attack, { truth, runs, failures }) {
   }
 }
 
-/** A laboratory that did not come up says nothing about the attack. */
-export const failedRecord = (attack, rateMbps, failure) => ({
-  attack,
-  rateMbps,
-  boundPct: 0,
-  runs: [],
-  failures: [],
-  laboratory: failure,
-})
-
 const allRuns = (records) => records.flatMap(({ runs }) => runs)
 const failuresOf = (records) => records.flatMap(({ failures }) => failures)
 const countOf = (runs, name) => runs.reduce((sum, { observed }) => sum + (observed?.counts[name] ?? 0), 0)
@@ -54,7 +45,7 @@ const countOf = (runs, name) => runs.reduce((sum, { observed }) => sum + (observ
 export function limitsOf(records, parties) {
   const runs = allRuns(records)
   const failures = failuresOf(records)
-  const misses = records.flatMap(({ laboratory }) => (laboratory === undefined ? [] : [laboratory]))
+  const misses = []
   const above = runs.filter(({ withinBound }) => !withinBound).length
   if (above > 0) misses.push(`${above} guarantees above the bound`)
   // A coordinator can stall its own challenge, and a network everybody's.
@@ -103,11 +94,7 @@ export function rowCells(attack, records, parties) {
     runs.length,
     spread(runs.map(({ estimatePct }) => estimatePct)),
     spread(runs.map(({ guaranteedPct }) => guaranteedPct)),
-    runs.length === 0
-      ? '-'
-      : Math.min(...records.flatMap(({ boundPct, runs: own }) => (own.length > 0 ? [boundPct] : []))).toFixed(
-          2,
-        ),
+    runs.length === 0 ? '-' : Math.min(...runs.map(({ boundPct }) => boundPct)).toFixed(2),
     runs.filter(({ withinBound }) => !withinBound).length,
     runs.length === 0 ? '-' : (median(runs.map(({ bytes }) => bytes)) / 1e6).toFixed(1),
     `${runs.length} of ${tried}`,

@@ -18,6 +18,7 @@ export const CHALLENGER_ATTACKS = {
     'signs two testimonies, two votes and two results, and hands the second of each, with higher rates, to its accomplices',
   silent: 'opens a session and then answers nothing',
   stall: 'answers everything 4 s late',
+  'hang-up': 'keeps whoever asks it anything waiting for 5 s, and then breaks all its connections off',
   crash: 'ends its process when it is armed',
   'withhold-seed': 'never reveals what it sent',
   'false-commit': 'commits to a seed that it does not have',

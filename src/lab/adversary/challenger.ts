@@ -16,12 +16,15 @@ import type { SideChannel } from './side-channel.js'
 
 /** Below the 6 s after which a member counts as silent. */
 const STALL_MS = 4000
+const HANG_UP_MS = 5000
 
 export interface ChallengerContext {
   readonly identity: Signer
   readonly channel: SideChannel
   /** Starts to send packets of its own making; for attacks that do. */
   readonly inject?: (plan: Plan) => void
+  /** Breaks off all connections of this process. */
+  readonly hangUp?: () => void
   /** Sends captured control messages again. */
   readonly replay?: (step: MemberStep, message: unknown) => void
 }
@@ -62,6 +65,12 @@ const ATTACKS: Readonly<Record<ChallengerAttack, Attack>> = {
     },
   }),
   stall: () => ({ before: async () => void (await sleep(STALL_MS)) }),
+  'hang-up': ({ hangUp }) => ({
+    before: async () => {
+      await sleep(HANG_UP_MS)
+      hangUp?.()
+    },
+  }),
   crash: () => ({
     before: async (step) => {
       if (step === 'arm') process.kill(process.pid, 'SIGKILL')

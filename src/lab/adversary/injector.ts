@@ -59,6 +59,12 @@ export class Injector {
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref()
   }
 
+  stop(): void {
+    this.#until = 0
+    this.#socket.close()
+    clearInterval(this.#timer)
+  }
+
   #see(captured: CapturedDatagram): void {
     const { type } = headerOf(captured.payload)
     const kept = type === DatagramType.data ? this.#data : this.#small

@@ -83,8 +83,10 @@ export class NetworkAdversary {
     for (const attack of this.attacks) void this.#run(attack)
   }
 
-  stop(): void {
+  /** The network is honest again. */
+  async stop(): Promise<void> {
     this.#stop.abort()
+    if (this.attacks.length > 0) await this.network.setRelayRules([]).catch(() => undefined)
   }
 
   async #run(attack: NetworkAttack): Promise<void> {
@@ -95,7 +97,7 @@ export class NetworkAdversary {
       if (phase === undefined) return
       this.#rules.set(attack, phase.rules)
       // The relay goes with the network, perhaps in the middle of a call.
-      await this.network.setRelayRules([...this.#rules.values()].flat()).catch(() => this.stop())
+      await this.network.setRelayRules([...this.#rules.values()].flat()).catch(() => this.#stop.abort())
       if (phase.ms === Number.POSITIVE_INFINITY) return
       await sleep(phase.ms, undefined, { signal }).catch(() => undefined)
     }

@@ -49,9 +49,10 @@ export class SideChannelHub {
         this.#sockets.delete(socket)
         this.#followers.delete(socket)
       })
-      createInterface({ input: socket }).on('line', (line) =>
-        this.#onMessage(socket, JSON.parse(line) as Message),
-      )
+      const lines = createInterface({ input: socket })
+      // It hands on its input's errors: a daemon that was killed is none of the laboratory's.
+      lines.on('error', () => undefined)
+      lines.on('line', (line) => this.#onMessage(socket, JSON.parse(line) as Message))
     })
     this.#server = server
     await new Promise<void>((resolve, reject) => {
@@ -75,6 +76,12 @@ export class SideChannelHub {
 
   list(prefix: string): readonly Fact[] {
     return [...this.#facts].filter(([key]) => key.startsWith(prefix))
+  }
+
+  /** Another attack begins. */
+  clear(): void {
+    this.#facts.clear()
+    this.#counts.clear()
   }
 
   /** Counts begin anew; facts stay. */
@@ -155,7 +162,9 @@ export class SideChannel {
       for (const [id, resolve] of this.#asked) resolve({ id })
       this.#asked.clear()
     })
-    createInterface({ input: this.#socket }).on('line', (line) => {
+    const lines = createInterface({ input: this.#socket })
+    lines.on('error', () => undefined)
+    lines.on('line', (line) => {
       const answer = JSON.parse(line) as Answer
       if ('cast' in answer) return this.#onCast(answer.cast)
       const resolve = this.#asked.get(answer.id)

@@ -15,6 +15,11 @@ const PROBES = 8
 const PROBE_INTERVAL_MS = 12
 /** hello and consent, each with retransmissions. */
 const CONSENT_DEADLINE_MS = 3_000
+/**
+ * One path in all, so that a member that is slow at every step costs its own place, and not the answer to the coordinator
+ * (15 s) and with it everybody's.
+ */
+const PATH_DEADLINE_MS = 11_000
 
 export async function openPaths(
   turn: ProverTurn,
@@ -47,7 +52,7 @@ export async function openPaths(
   const opened = await Promise.all(
     senders.map(async (member, index): Promise<PathReport> => {
       try {
-        return await openPath(turn, challenge, plane, admission, member, index)
+        return await within(PATH_DEADLINE_MS, openPath(turn, challenge, plane, admission, member, index))
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error)
         turn.modules.log.warn({ challenge: challenge.id, member: index, reason }, 'no path to a challenger')
@@ -56,6 +61,19 @@ export async function openPaths(
     }),
   )
   return { paths: opened }
+}
+
+/** @throws Error where it takes longer; what comes of it then is dropped */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no path within ${ms} ms`)), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 async function openPath(

@@ -40,6 +40,17 @@ describe('asking again', () => {
     }
   })
 
+  it('does not wait a second time for a peer that hung up after a long while', async () => {
+    let clock = 0
+    const slow = flaky(9, brokenOff)
+    const waitingAsk = () => {
+      clock += 5000
+      return slow.ask()
+    }
+    await expect(askAgain(waitingAsk, undefined, () => clock)).rejects.toThrow('broke off')
+    expect(slow.calls()).toBe(1)
+  })
+
   it('stops when it is told to', async () => {
     const { ask, calls } = flaky(9, brokenOff)
     await expect(askAgain(ask, AbortSignal.abort())).rejects.toThrow()

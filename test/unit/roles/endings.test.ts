@@ -134,6 +134,37 @@ describe('a prover', () => {
     expect([transcripts.get(id), prover.active, notes]).toEqual([right, undefined, ['accepted', 'finished']])
   })
 
+  it('opens the other paths where one member is slow at every step', async () => {
+    const probe = { sent: 8, received: 8, rttMinMicros: 1000, rttMedianMicros: 1000, jitterMicros: 0 }
+    const slowly = <T>(value: T, ms: number) =>
+      new Promise<T>((resolve) => setTimeout(() => resolve(value), ms))
+    const slowId = new Uint8Array(8).fill(255)
+    const isSlow = (sessionId: Uint8Array) => Buffer.compare(sessionId, slowId) === 0
+    const { ask, prover, modules } = await proverWith({
+      addPath: async () => {},
+      // Each step within its own deadline.
+      hello: (sessionId) => slowly(new Uint8Array(32), isSlow(sessionId) ? 2900 : 1),
+      consent: (sessionId) => slowly(undefined, isSlow(sessionId) ? 2900 : 1),
+      probe: async () => probe,
+    })
+    let asked = 0
+    modules.control.request = async <_Q, R>(): Promise<R> => {
+      const number = asked++
+      const sessionId = number === 0 ? slowId : new Uint8Array(8).fill(number)
+      return (await slowly({ sessionId, key: new Uint8Array(16) }, number === 0 ? 5900 : 1)) as R
+    }
+    await ask('request', { request, payerSignature }, coordinator)
+    vi.setSystemTime((timeOfRound(built.beacon, request.beaconRound) + 1) * 1000)
+    const answer = ask('prepare', { challengeId, beaconSignature: plan.beaconSignature }, coordinator)
+    // The coordinator waits for 15 s.
+    await vi.advanceTimersByTimeAsync(11_100)
+    const { paths } = (await answer) as { paths: { ready: number; reason?: string }[] }
+    expect(paths.map(({ ready }) => ready)).toEqual([0, ...paths.slice(1).map(() => 1)])
+    expect(paths[0]?.reason).toContain('no path within')
+    expect(paths.length).toBeGreaterThan(1)
+    await prover.stop()
+  })
+
   it('gives a challenge up when it is idle, and at its end however busy', async () => {
     const idle = await proverWith()
     await idle.ask('request', { request, payerSignature }, coordinator)
