@@ -135,7 +135,14 @@ describe('a prover', () => {
   })
 
   it('opens the other paths where one member is slow at every step', async () => {
-    const probe = { sent: 8, received: 8, rttMinMicros: 1000, rttMedianMicros: 1000, jitterMicros: 0 }
+    const probe = {
+      sent: 8,
+      received: 8,
+      rttMinMicros: 1000,
+      rttMedianMicros: 1000,
+      jitterMicros: 0,
+      rttMicros: [1000],
+    }
     const slowly = <T>(value: T, ms: number) =>
       new Promise<T>((resolve) => setTimeout(() => resolve(value), ms))
     const slowId = new Uint8Array(8).fill(255)
