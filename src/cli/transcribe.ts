@@ -60,10 +60,7 @@ export const transcribeCommand = defineCommand({
     ...localOptions,
   },
   examples: [
-    [
-      'transcribe talk.flac --provider /ip4/203.0.113.7/tcp/4021/p2p/16Uiu2... --max-price "20 gwei"',
-      'Bought',
-    ],
+    ['transcribe talk.flac --max-price "50000 gwei"', 'Bought from whoever does it for less'],
     ['transcribe talk.flac --local', 'With the recogniser that was added, else with ours'],
     ['transcribe call.wav --local --grammar menu.txt', 'Which of a few sentences was said'],
     ['transcribe talk.flac --local --model mms-1b-all --language deu', 'German, with MMS'],

@@ -18,7 +18,8 @@ import type { NodeProcess } from '../support/node-process.js'
 
 const SLOW = 180_000
 const RECORDING = 'test/fixtures/speech/accept-this-call.wav'
-const PRICE = parseAmount('2000 gwei')
+/** So much that a few jobs are worth the gas of their redemption. */
+const PRICE = parseAmount('0.0001 ETH')
 const none = await whyNoLoopback()
 
 describe.skipIf(none !== undefined)('work bought over the network', () => {
@@ -28,6 +29,8 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
   let provider: Member
   let client: Member
   let running: NodeProcess
+  let jobPrice = 0n
+  let paidJobs = 0
 
   const chainSection = () => ({ rpcUrls: [dev.rpcUrl], addresses: join(network.directory, 'addresses.json') })
   const serve = async (
@@ -107,12 +110,36 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
       priceWei: String(PRICE * BigInt(first.units)),
     })
     expect(first.receipt).toMatch(/^[0-9a-f]{64}$/)
-    const second = await bought()
-    expect(second.text).toBe(first.text)
-    expect(second.receipt).not.toBe(first.receipt)
+    jobPrice = BigInt(first.priceWei)
+    paidJobs++
     expect((await channel()).redeemedWei).toBe(0n)
     await running.stop()
-    expect((await channel()).redeemedWei).toBe(2n * BigInt(first.priceWei))
+    expect((await channel()).redeemedWei).toBe(jobPrice)
+  })
+
+  it('kills at the payment steps lose no voucher, and nothing is paid twice', {
+    timeout: 2 * SLOW,
+  }, async () => {
+    // The receipt is on the disk, and never leaves: the job is credited.
+    running = await serve({}, { doom: { when: 'handle', exchange: 'job' } })
+    expect((await buy()).code).toBe(1)
+    expect((await running.ended).signal).toBe('SIGKILL')
+    // The voucher is on the disk, the output never leaves: credited, too.
+    running = await serve({}, { doom: { when: 'handle', exchange: 'job-pay' } })
+    expect((await buy()).code).toBe(1)
+    expect((await running.ended).signal).toBe('SIGKILL')
+    running = await serve()
+    // The client has the output, and dies before it wrote that down: it fetches what it paid for again.
+    const killed = await buy([], { doom: { when: 'ask', exchange: 'job-pay' } })
+    expect(killed.signal).toBe('SIGKILL')
+    paidJobs++
+    // What was credited pays for these.
+    for (let i = 0; i < 2; i++) {
+      await bought()
+      paidJobs++
+    }
+    await running.stop()
+    expect((await channel()).redeemedWei).toBe(BigInt(paidJobs) * jobPrice)
     running = await serve()
   })
 

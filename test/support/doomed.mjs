@@ -10,14 +10,15 @@ const { when, exchange, afterMs = 0 } = JSON.parse(process.env.PLUMBLINE_TEST_DO
 const die = () => process.kill(process.pid, 'SIGKILL')
 const { handle, request } = Host.prototype
 
-Host.prototype.handle = function doomedHandle(described, handler) {
-  if (described.name !== exchange || when === 'ask') return handle.call(this, described, handler)
-  return handle.call(this, described, async (...args) => {
+Host.prototype.handle = function doomedHandle(described, handler, options) {
+  if (described.name !== exchange || when === 'ask') return handle.call(this, described, handler, options)
+  const doomed = async (...args) => {
     if (when === 'begin') setTimeout(die, afterMs)
     const answer = await handler(...args)
     if (when === 'handle') die()
     return answer
-  })
+  }
+  return handle.call(this, described, doomed, options)
 }
 
 Host.prototype.request = async function doomedRequest(peer, described, ...rest) {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { UserError } from '../../errors.js'
-import { compiledUrl, ServiceHost } from '../../ml/session/index.js'
+import { compiledUrl, type RuntimeKind, ServiceHost } from '../../ml/session/index.js'
 import type { ModelCard } from '../catalogue/card.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
 import type { GrammarAnswer, GrammarQuestion, Hearing } from './own-models-service.js'
@@ -24,6 +24,8 @@ export interface LocalModelOptions {
   readonly embedding?: EmbeddingOptions
   /** What it may use; what the system has available unless given. */
   readonly memoryBytes?: number
+  /** On which runtime its graphs run; the best there is unless given. */
+  readonly runtime?: RuntimeKind
   /** Of its process, 0 to 19: the higher, the later its turn. */
   readonly niceness?: number
 }

@@ -1,5 +1,6 @@
 /** Models that stay open between jobs, within a limit on memory: those used longest ago make room for others. */
 import { UserError } from '../../errors.js'
+import type { RuntimeKind } from '../../ml/session/index.js'
 import type { ModelCard } from '../catalogue/card.js'
 import type { EmbeddingOptions } from './embedding-service.js'
 import { LocalModel } from './local-model.js'
@@ -9,6 +10,8 @@ export interface ModelPoolOptions {
   readonly memoryBytes: number
   readonly threads: number
   readonly niceness: number
+  /** For an auditor's second, independent execution. */
+  readonly runtime?: RuntimeKind
 }
 
 /** What stays the same while a model is open. */
@@ -86,9 +89,10 @@ export class ModelPool {
       return again
     }
     if (this.#isClosed) throw new UserError('the models of this machine are closed', { code: 'UNAVAILABLE' })
-    const { threads, niceness } = this.#options
+    const { threads, niceness, runtime } = this.#options
+    const which = runtime === undefined ? {} : { runtime }
     const memoryBytes = card.memoryBytes
-    const model = LocalModel.open(card, { threads, niceness, memoryBytes, ...opening })
+    const model = LocalModel.open(card, { threads, niceness, memoryBytes, ...which, ...opening })
     const entry: Entry = { card, model, users: 1 }
     this.#entries.set(key, entry)
     model.then(

@@ -1,5 +1,6 @@
 /** One speech model in a process of its own (ml/session/service.ts): what the far side runs. */
 import { resample } from '../../ml/audio/resample.js'
+import { preferRuntime, type RuntimeKind } from '../../ml/session/runtime.js'
 import type { Service } from '../../ml/session/service.js'
 import { bestPath, logSoftmaxRows } from '../../models/ctc/index.js'
 import { frameGeometry, scoreLongSound, servingWindows } from '../../models/speech/chunks.js'
@@ -22,6 +23,8 @@ export interface SpeechServiceOptions {
   readonly language?: string
   /** For the task `embed`. */
   readonly embedding?: EmbeddingOptions
+  /** The best there is unless given. */
+  readonly runtime?: RuntimeKind
 }
 
 /** Mono samples in [-1, 1]. */
@@ -62,7 +65,9 @@ const SHOWN_LABELS = 5
 
 /** The factory that the host names. */
 export async function openSpeechService(options: unknown): Promise<Service> {
-  const { directory, family, task, threads, int8, language } = options as SpeechServiceOptions
+  const { directory, family, task, threads, int8, language, runtime } = options as SpeechServiceOptions
+  // This process serves nothing else.
+  if (runtime !== undefined) preferRuntime(runtime)
   const settings = {
     ...(threads === undefined ? {} : { threads }),
     ...(int8 === undefined ? {} : { int8 }),

@@ -168,6 +168,25 @@ export const SYNC_MESSAGE: Exchange<Infer<typeof syncRequest>, Infer<typeof sync
   ...rates,
 }
 
+const receiptsRequest = object({
+  channelId: hash,
+  from: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+})
+
+/** For auditors, whoever they are: receipts hold hashes and prices alone. */
+export const RECEIPTS_MESSAGE: Exchange<
+  Infer<typeof receiptsRequest>,
+  { readonly receipts: readonly CborValue[] }
+> = {
+  name: 'receipts',
+  request: receiptsRequest,
+  response: object({ receipts }),
+  maxRequestBytes: 256,
+  maxResponseBytes: 2 ** 17,
+  deadlineMs: QUICK_MS,
+  ratePerPeer: { perSecond: 2, burst: 20 },
+}
+
 const CODES: ReadonlySet<ErrorCode> = new Set([
   'BAD_ARGUMENT',
   'BUSY',

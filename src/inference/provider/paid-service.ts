@@ -148,6 +148,12 @@ export class PaidService {
     return { receipts, unknown, owed: owed.map(({ jobId }) => jobId) }
   }
 
+  /** Of any channel, for auditors. @throws UserError NOT_FOUND */
+  receipts(channelId: Uint8Array, from: number): Promise<readonly SignedReceipt[]> {
+    this.#modules.payee.account(channelId)
+    return this.#modules.payee.receipts(channelId, from, RECEIPTS_AT_ONCE)
+  }
+
   /** Whether the chain was asked. @throws UserError as `ChannelKeeper.adopt` */
   async #adopt(payer: Address): Promise<boolean> {
     const now = performance.now()

@@ -29,6 +29,7 @@ import {
   type JobRequest,
   OFFER_MESSAGE,
   PAY_MESSAGE,
+  RECEIPTS_MESSAGE,
   refusalOf,
   SYNC_MESSAGE,
 } from '../network/messages.js'
@@ -119,6 +120,11 @@ export class Provider {
       this.#paid().service.have(remote, channelId, jobIds)
       return null
     })
+    await host.handle(RECEIPTS_MESSAGE, async ({ channelId, from }) => {
+      const receipts = await this.#paid().service.receipts(channelId, from)
+      const produced = receipts.filter(({ index }) => this.#behaviour.producesReceipt(index))
+      return { receipts: produced.map(receiptToCbor) }
+    })
     await host.handle(SYNC_MESSAGE, async ({ channelId, voucher, from, asked }, remote) => {
       const given = voucher === undefined ? undefined : readVoucher(voucher)
       const stand = await this.#paid().service.sync(remote, { channelId, voucher: given, from, asked })
@@ -128,7 +134,14 @@ export class Provider {
 
   async stop(): Promise<void> {
     const { host } = this.#modules
-    for (const message of [OFFER_MESSAGE, JOB_MESSAGE, PAY_MESSAGE, HAVE_MESSAGE, SYNC_MESSAGE])
+    for (const message of [
+      OFFER_MESSAGE,
+      JOB_MESSAGE,
+      PAY_MESSAGE,
+      HAVE_MESSAGE,
+      RECEIPTS_MESSAGE,
+      SYNC_MESSAGE,
+    ])
       await host.unhandle(message)
   }
 

@@ -50,12 +50,20 @@ function load(kind: RuntimeKind): Promise<Runtime> {
   return loading
 }
 
+let preferred: RuntimeKind | undefined
+
+/** What `auto` means in this process from now on: for a process that serves one model on a runtime that was named. */
+export function preferRuntime(kind: RuntimeKind): void {
+  preferred = kind
+}
+
 /**
  * @param wanted one of the two, or `auto`: native, and web where native does not load.
  * @throws Error with both reasons where neither loads.
  */
 export async function loadRuntime(wanted: RuntimeKind | 'auto' = 'auto'): Promise<Runtime> {
   if (wanted !== 'auto') return load(wanted)
+  if (preferred !== undefined) return load(preferred)
   try {
     return await load('native')
   } catch (native) {

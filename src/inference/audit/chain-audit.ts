@@ -1,0 +1,52 @@
+/**
+ * A channel's receipts under audit: a voucher commits to how many there are and to the last one's digest, which holds the
+ * digest of the one before, and so on. What is drawn and cannot be produced, or does not fit into the chain, has failed. Pure.
+ */
+import type { Address } from '../../crypto/address.js'
+import type { TypedDomain } from '../../crypto/eip712.js'
+import { isReceiptOf, receiptDigest, type SignedReceipt } from '../payment/receipt.js'
+import type { Voucher } from '../payment/voucher.js'
+import { isPlaceSampled } from './sampling.js'
+
+export interface ChainAudit {
+  /** Numbers that were drawn. */
+  readonly drawn: readonly number[]
+  /** Of these: the provider did not produce them, or not those that it committed to. */
+  readonly missing: readonly number[]
+}
+
+/**
+ * @param commitment of a redeemed voucher: the contract logs it
+ * @param produced what the provider gave of the channel's receipts, in any order
+ */
+export function auditChain(
+  { domain, payee }: { readonly domain: TypedDomain; readonly payee: Address },
+  commitment: Pick<Voucher, 'channelId' | 'receipts' | 'receiptsHead'>,
+  produced: readonly SignedReceipt[],
+  randomness: Uint8Array,
+  permille?: number,
+): ChainAudit {
+  const { channelId, receipts, receiptsHead } = commitment
+  const byIndex = new Map(produced.map((receipt) => [receipt.index, receipt]))
+  const drawn: number[] = []
+  const missing: number[] = []
+  // From the committed head backwards: each receipt that fits tells the digest of the one before.
+  let expected: Uint8Array | undefined = receiptsHead
+  for (let index = receipts; index >= 1; index--) {
+    const receipt = byIndex.get(index)
+    const link: SignedReceipt | undefined =
+      receipt !== undefined && isLink(receipt, expected) ? receipt : undefined
+    const isDrawn = isPlaceSampled(randomness, channelId, index, permille)
+    if (isDrawn) drawn.unshift(index)
+    if (isDrawn && link === undefined) missing.unshift(index)
+    // Behind a gap the chain cannot be followed, but each signature still stands for itself.
+    expected = link?.previous
+  }
+  return { drawn, missing }
+
+  function isLink(receipt: SignedReceipt, digest: Uint8Array | undefined): boolean {
+    if (Buffer.compare(receipt.channelId, channelId) !== 0) return false
+    if (digest !== undefined) return Buffer.compare(receiptDigest(domain, receipt), digest) === 0
+    return isReceiptOf(domain, receipt, payee)
+  }
+}

@@ -1,0 +1,95 @@
+/** Findings: what an auditor signs of one receipt, and what many of them make of a provider's public record. */
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
+import { decode, encode } from '../../crypto/cbor.js'
+import { bytes, enumeration, type Infer, integer, object, text } from '../../crypto/cbor-schema.js'
+import {
+  PUBLIC_KEY_BYTES,
+  peerIdOfPublicKey,
+  SIGNATURE_BYTES,
+  type Signer,
+  verifySignature,
+} from '../../crypto/identity.js'
+import { UserError } from '../../errors.js'
+
+const TAG = utf8ToBytes('plumbline/finding/1')
+const MAX_FINDING_BYTES = 2048
+
+const bodySchema = object({
+  version: enumeration(1),
+  auditor: bytes({ length: PUBLIC_KEY_BYTES }),
+  provider: bytes({ length: PUBLIC_KEY_BYTES }),
+  channelId: bytes({ length: 32 }),
+  index: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  /** Of the receipt; 32 zero bytes for one that was not produced. */
+  receipt: bytes({ length: 32 }),
+  /** The beacon's round that drew it. */
+  round: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  verdict: enumeration('good', 'bad', 'missing', 'undecided'),
+  reason: text({ max: 300 }),
+  /** Unix seconds. */
+  at: integer({ max: Number.MAX_SAFE_INTEGER }),
+})
+const signedSchema = object({
+  body: bytes({ max: MAX_FINDING_BYTES }),
+  signature: bytes({ length: SIGNATURE_BYTES }),
+})
+
+export type Finding = Infer<typeof bodySchema>
+const digestOf = (body: Uint8Array): Uint8Array => sha256(concatBytes(TAG, body))
+
+export function signFinding(signer: Signer, finding: Omit<Finding, 'version' | 'auditor'>): Uint8Array {
+  const body = encode({ version: 1, auditor: signer.publicKey, ...finding })
+  return encode({ body, signature: signer.sign(digestOf(body)) })
+}
+
+/** @throws UserError BAD_MESSAGE; VERIFICATION_FAILED for one that its auditor did not sign */
+export function readFinding(message: Uint8Array): Finding {
+  const { body, signature } = signedSchema.read(decode(message, { maxBytes: MAX_FINDING_BYTES }), 'finding')
+  const finding = bodySchema.read(decode(body), 'finding')
+  if (!verifySignature(finding.auditor, digestOf(body), signature))
+    throw new UserError('the finding is not signed by its auditor', { code: 'VERIFICATION_FAILED' })
+  return finding
+}
+
+/** What is known of a provider by the findings of auditors whom one trusts. */
+export interface ProviderRecord {
+  readonly provider: string
+  /** Receipts with a verdict, undecided ones left out; each counts once. */
+  readonly audited: number
+  readonly failed: number
+  /** Unix seconds; null where there is none. */
+  readonly lastFailure: number | null
+}
+
+/**
+ * One receipt counts once, and as failed where more of its auditors say so than say otherwise: a single one convicts
+ * nobody whom another acquits.
+ * @param trusted auditors' peer ids; all unless given
+ */
+export function providerRecord(
+  provider: Uint8Array,
+  findings: readonly Finding[],
+  trusted?: ReadonlySet<string>,
+): ProviderRecord {
+  const verdicts = new Map<string, Map<string, Finding>>()
+  for (const finding of findings) {
+    if (Buffer.compare(finding.provider, provider) !== 0 || finding.verdict === 'undecided') continue
+    const auditor = peerIdOfPublicKey(finding.auditor)
+    if (trusted !== undefined && !trusted.has(auditor)) continue
+    const place = `${bytesToHex(finding.channelId)}/${finding.index}`
+    const known = verdicts.get(place) ?? new Map<string, Finding>()
+    known.set(auditor, finding)
+    verdicts.set(place, known)
+  }
+  let failed = 0
+  let lastFailure: number | null = null
+  for (const auditors of verdicts.values()) {
+    const all = [...auditors.values()]
+    const against = all.filter(({ verdict }) => verdict !== 'good')
+    if (2 * against.length <= all.length) continue
+    failed++
+    lastFailure = Math.max(lastFailure ?? 0, ...against.map(({ at }) => at))
+  }
+  return { provider: peerIdOfPublicKey(provider), audited: verdicts.size, failed, lastFailure }
+}

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import { Identity } from '../../../../src/crypto/identity.js'
+import { disagreement } from '../../../../src/inference/audit/agreement.js'
+import { providerRecord, readFinding, signFinding } from '../../../../src/inference/audit/finding.js'
+import type { JobOutput } from '../../../../src/inference/job.js'
+
+const provider = Identity.generate()
+const [a, b, c] = [Identity.generate(), Identity.generate(), Identity.generate()]
+
+const findingOf = (
+  auditor: Identity,
+  index: number,
+  verdict: 'good' | 'bad' | 'missing' | 'undecided',
+  at = 100,
+) =>
+  signFinding(auditor, {
+    provider: provider.publicKey,
+    channelId: new Uint8Array(32).fill(1),
+    index,
+    receipt: new Uint8Array(32).fill(index),
+    round: 5,
+    verdict,
+    reason: '',
+    at,
+  })
+
+describe('findings', () => {
+  it('are signed by their auditor, and say so', () => {
+    const message = findingOf(a, 1, 'bad')
+    expect(readFinding(message)).toMatchObject({ verdict: 'bad', index: 1, auditor: a.publicKey })
+    const altered = message.slice()
+    altered[altered.length - 80] = (altered[altered.length - 80] ?? 0) ^ 1
+    expect(() => readFinding(altered)).toThrow()
+  })
+
+  it('make a record in which each receipt counts once, and one auditor does not overrule two', () => {
+    const all = [
+      findingOf(a, 1, 'good'),
+      findingOf(a, 1, 'good'),
+      findingOf(a, 2, 'bad', 200),
+      findingOf(b, 2, 'good'),
+      findingOf(c, 2, 'good'),
+      findingOf(a, 3, 'missing', 300),
+      findingOf(b, 3, 'bad', 310),
+      findingOf(c, 4, 'undecided'),
+    ].map(readFinding)
+    expect(providerRecord(provider.publicKey, all)).toEqual({
+      provider: provider.peerId,
+      audited: 3,
+      failed: 1,
+      lastFailure: 310,
+    })
+    expect(providerRecord(provider.publicKey, all, new Set([b.peerId]))).toMatchObject({
+      audited: 2,
+      failed: 1,
+    })
+    expect(providerRecord(a.publicKey, all)).toMatchObject({ audited: 0, failed: 0, lastFailure: null })
+  })
+})
+
+describe('two outputs', () => {
+  const heard = (text: string, end = 1): JobOutput => ({
+    kind: 'transcription',
+    text,
+    language: 'en',
+    words: text.split(' ').map((word) => ({ text: word, startSeconds: 0, endSeconds: end, confidence: 0.5 })),
+  })
+  const vector = (...values: number[]): JobOutput => ({ kind: 'vector', values: Float32Array.from(values) })
+  const labels = (...all: readonly (readonly [string, number])[]): JobOutput => ({
+    kind: 'labels',
+    labels: all.map(([label, probability]) => ({ label, probability })),
+  })
+
+  it.each([
+    ['the same words a frame apart', heard('a b', 1), heard('a b', 1.04), true],
+    ['another word', heard('a b'), heard('a c'), false],
+    ['words elsewhere', heard('a b', 1), heard('a b', 2), false],
+    ['vectors up to rounding', vector(1, 2, 3), vector(1.00001, 2, 3), true],
+    ['another vector', vector(1, 2, 3), vector(1, 2, -3), false],
+    ['a shorter vector', vector(1, 2, 3), vector(1, 2), false],
+    ['labels as close as can be', labels(['x', 0.5], ['y', 0.495]), labels(['y', 0.5], ['x', 0.496]), true],
+    ['another label', labels(['x', 0.9], ['y', 0.1]), labels(['y', 0.9], ['x', 0.1]), false],
+    ['another kind', heard('a'), vector(1), false],
+  ] as const)('%s', (_, one, other, agree) => {
+    expect(disagreement(one, other) === undefined).toBe(agree)
+    expect(disagreement(other, one) === undefined).toBe(agree)
+    expect(disagreement(one, one)).toBeUndefined()
+  })
+})
