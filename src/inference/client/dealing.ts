@@ -54,6 +54,7 @@ export interface Delivery {
 
 /** A receipt that waits for an earlier one asks for it after so long. */
 const MISSING_AFTER_MS = 1000
+const LAST_WORDS_MS = 5000
 /** Rounds of receipts in one settling: ten thousand receipts. */
 const MOST_ROUNDS = 100
 
@@ -63,6 +64,8 @@ export class Dealing {
   readonly #active = new Set<string>()
   readonly #settling = new Map<string, Promise<void>>()
   readonly #settled = new Set<string>()
+  /** Words to the provider that are on their way. */
+  readonly #telling = new Set<Promise<void>>()
 
   constructor(modules: DealingModules) {
     this.#modules = modules
@@ -185,11 +188,22 @@ export class Dealing {
       return undefined
     }
     await payer.deliver(channelId, jobId, hashOf(answer.output))
-    // Not waited for: what gets lost is told by the next settling.
-    host
+    // The job does not wait for it; what gets lost is told by the next settling.
+    const telling = host
       .request(target, HAVE_MESSAGE, { channelId, jobIds: [jobId] })
-      .catch(() => this.#settled.delete(bytesToHex(channelId)))
+      .then(
+        () => undefined,
+        () => void this.#settled.delete(bytesToHex(channelId)),
+      )
+      .finally(() => this.#telling.delete(telling))
+    this.#telling.add(telling)
     return answer.output
+  }
+
+  /** What was delivered is told to the provider, if that takes no longer than a moment. */
+  async close(): Promise<void> {
+    const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_WORDS_MS).unref())
+    await Promise.race([Promise.all(this.#telling), late])
   }
 
   /**

@@ -121,6 +121,7 @@ export class NetworkJobs implements JobSource {
 
   async close(): Promise<void> {
     this.#offers.stop()
+    await Promise.all([...this.#dealings.values()].map((dealing) => dealing.close()))
   }
 
   /** The cheapest first. */

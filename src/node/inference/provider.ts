@@ -200,6 +200,8 @@ async function openPayments(
     },
     stop: async () => {
       clearInterval(timer)
+      // What clients said that they have is kept with the next step of an account: this is one.
+      for (const account of payee.accounts()) await payee.setChannel(account.payer, account)
       const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_ROUND_MS).unref())
       // One that is under way redeems only what was due.
       await Promise.race([round().then(() => round(true)), late])
