@@ -14,7 +14,7 @@ import {
   readHeader,
 } from '../../src/pob/datagram.js'
 
-const NUM_RUNS = 2500
+const NUM_RUNS = Number(process.env.FUZZ_RUNS ?? 2500)
 const { crypto } = fastCrypto()
 const sessionId = Uint8Array.of(9, 8, 7, 6, 5, 4, 3, 2)
 const key = new Uint8Array(16).fill(5)
