@@ -5,8 +5,9 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
 import { offeredKbps, RHO_DENOMINATOR, RHO_NUMERATOR } from './constants.js'
+import { inDrawOrder, indexOfKey } from './draw-order.js'
 import { cleanTeams, faultyMembers, millionths } from './parameters.js'
-import { addressBytesOf, sameBytes } from './party.js'
+import { addressBytesOf } from './party.js'
 import { prefixOf } from './prefix.js'
 import type { RegistryEntry } from './registry.js'
 import { Profile, type Request } from './request.js'
@@ -49,35 +50,30 @@ export function drawSeed(
   proverKey: Uint8Array,
   registry: { readonly hash: Uint8Array; readonly entries: readonly Pick<RegistryEntry, 'publicKey'>[] },
 ): Uint8Array {
-  const listed = registry.entries.some((entry) => sameBytes(entry.publicKey, proverKey))
+  const listed = indexOfKey(registry.entries, proverKey) >= 0
   const prover = listed ? addressBytesOf(proverKey) : UNLISTED
   return sha256(concatBytes(utf8ToBytes('plumbline/1/committee'), randomness, prover, registry.hash))
 }
 
-/** All entries in the draw's order. */
-function drawOrder(entries: readonly RegistryEntry[], seed: Uint8Array): RegistryEntry[] {
-  return entries
-    .map((entry) => ({ entry, rank: bytesToHex(sha256(concatBytes(seed, entry.publicKey))) }))
-    .sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : 0))
-    .map(({ entry }) => entry)
-}
-
 /** The first `limit` candidates of the order that share nothing with one taken before. What they declare does not count. */
-function take(order: readonly RegistryEntry[], request: Request, limit: number): RegistryEntry[] {
-  const parties = [request.prover, request.payer, request.coordinator].map(bytesToHex)
+function take(
+  order: Iterable<RegistryEntry>,
+  request: Request,
+  limit: number,
+  prover: RegistryEntry | undefined,
+): RegistryEntry[] {
+  const parties = new Set([request.prover, request.payer, request.coordinator].map(bytesToHex))
   const operators = new Set<string>()
-  const prefixes = new Set<string>()
-  for (const entry of order)
-    if (bytesToHex(entry.publicKey) === bytesToHex(request.prover)) prefixes.add(prefixOf(entry.host))
+  const prefixes = new Set(prover === undefined ? [] : [prefixOf(prover.host)])
   const taken: RegistryEntry[] = []
   for (const entry of order) {
-    if (taken.length === limit) break
     const prefix = prefixOf(entry.host)
-    if (parties.includes(bytesToHex(entry.publicKey))) continue
+    if (parties.has(bytesToHex(entry.publicKey))) continue
     if (operators.has(entry.operator) || prefixes.has(prefix)) continue
     operators.add(entry.operator)
     prefixes.add(prefix)
     taken.push(entry)
+    if (taken.length === limit) break
   }
   return taken
 }
@@ -85,9 +81,9 @@ function take(order: readonly RegistryEntry[], request: Request, limit: number):
 /** Draws the committee, or says why there is none. */
 export function drawCommittee(input: CommitteeInput): Committee | CommitteeRefusal {
   const { request, registryHash: hash, entries, randomness } = input
-  const order = drawOrder(entries, drawSeed(randomness, request.prover, { hash, entries }))
+  const order = inDrawOrder(entries, drawSeed(randomness, request.prover, { hash, entries }))
   // Drawn first, asked what they can carry afterwards: a false declaration wins nobody a place.
-  const drawn = take(order, request, request.committeeSize)
+  const drawn = take(order, request, request.committeeSize, entries[indexOfKey(entries, request.prover)])
   if (drawn.length <= request.faulty) return 'too_few_members'
   if (request.profile === Profile.strict) return strictCommittee(request, drawn)
   if (request.profile === Profile.standard)

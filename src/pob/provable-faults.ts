@@ -24,7 +24,7 @@ import {
   testimonyDigest,
 } from './slot.js'
 import type { ChallengeDigests } from './structures.js'
-import { decodeTranscript } from './transcript.js'
+import { decodeTranscript, type Transcript } from './transcript.js'
 
 export interface SignedValue<T> {
   readonly value: T
@@ -86,39 +86,54 @@ export function findProvableFaults(transcripts: readonly Uint8Array[]): FaultSea
       remedy: `give 1 to ${MAX_TRANSCRIPTS} of one challenge`,
       exitStatus: 2,
     })
-  const read = transcripts.map((bytes) => {
-    const transcript = decodeTranscript(bytes)
-    return { transcript, evidence: decodeEvidence(transcript.evidence) }
-  })
-  const [first] = read
-  if (first === undefined) throw new Error('no transcript')
+  return findFaults(
+    transcripts.map((bytes) => {
+      const transcript = decodeTranscript(bytes)
+      return { transcript, evidence: decodeEvidence(transcript.evidence) }
+    }),
+  )
+}
+
+/** Evidence, with the transcript that it stands in where there is one. */
+export interface FaultSource {
+  readonly evidence: Evidence
+  readonly transcript?: Transcript
+}
+
+/** @throws UserError BAD_ARGUMENT where they are of several challenges */
+export function findFaults(sources: readonly FaultSource[]): FaultSearch {
+  const [first] = sources
+  if (first === undefined) throw new RangeError('nothing to look into')
   const { request } = first.evidence
   const digests = digestsOf(request)
-  if (read.some(({ evidence }) => !sameBytes(challengeIdOf(evidence.request), digests.challengeId)))
+  if (sources.some(({ evidence }) => !sameBytes(challengeIdOf(evidence.request), digests.challengeId)))
     throw new UserError('the transcripts are of several challenges', {
       code: 'BAD_ARGUMENT',
       remedy: 'give those of one challenge',
       exitStatus: 2,
     })
   const found = new FaultBook()
-  for (const { evidence } of read) {
+  for (const { evidence } of sources) {
     for (const fault of findSeedFaults(evidence)) found.add(fault)
     seeTestimonies(evidence, digests, found)
     seePlan(evidence, digests, found)
   }
-  for (const { evidence } of read) seeProver(evidence, digests, found)
-  for (const { transcript, evidence } of read) {
-    const { guaranteedKbps, estimateKbps, owed } = transcript
-    const value = { evidenceHash: evidenceHashOf(transcript.evidence), guaranteedKbps, estimateKbps, owed }
-    const digest = resultDigest(digests, value)
-    evidence.plan.committee.forEach((key, member) => {
-      const signature = transcript.signatures[member] ?? null
-      if (signature === null || !verifySignature(key, digest, signature)) return
-      found.see(key, 'result', digest, { value, signature }, (results) => ({ kind: 'results', results }))
-    })
-  }
+  for (const { evidence } of sources) seeProver(evidence, digests, found)
+  for (const { transcript, evidence } of sources)
+    if (transcript !== undefined) seeResults(transcript, evidence, digests, found)
   const { chainId, verifyingContract } = request
   return { challengeId: digests.challengeId, chainId, verifyingContract, faults: found.faults() }
+}
+
+function seeResults(transcript: Transcript, { plan }: Evidence, digests: ChallengeDigests, found: FaultBook) {
+  const { guaranteedKbps, estimateKbps, owed } = transcript
+  const value = { evidenceHash: evidenceHashOf(transcript.evidence), guaranteedKbps, estimateKbps, owed }
+  const digest = resultDigest(digests, value)
+  plan.committee.forEach((key, member) => {
+    const signature = transcript.signatures[member] ?? null
+    if (signature === null || !verifySignature(key, digest, signature)) return
+    found.see(key, 'result', digest, { value, signature }, (results) => ({ kind: 'results', results }))
+  })
 }
 
 /** What was signed by whom, and the first contradiction of each kind. */

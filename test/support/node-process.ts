@@ -17,7 +17,7 @@ export interface StartOptions {
 }
 
 /** Machines that run tests are slow at times; nothing here is measured. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = Number(process.env.TEST_PATIENCE_MS ?? 60_000)
 
 const running = new Set<NodeProcess>()
 process.once('exit', () => {
