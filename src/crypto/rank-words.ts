@@ -39,9 +39,7 @@ const INITIAL = Int32Array.of(
   0x5be0cd19,
 )
 
-const word = (words: Int32Array, i: number): number => words[i] ?? 0
-const sigma0 = (x: number) => ((x >>> 2) | (x << 30)) ^ ((x >>> 13) | (x << 19)) ^ ((x >>> 22) | (x << 10))
-const sigma1 = (x: number) => ((x >>> 6) | (x << 26)) ^ ((x >>> 11) | (x << 21)) ^ ((x >>> 25) | (x << 7))
+const word = (words: Int32Array, i: number): number => words[i] as number
 const gamma0 = (x: number) => ((x >>> 7) | (x << 25)) ^ ((x >>> 18) | (x << 14)) ^ (x >>> 3)
 const gamma1 = (x: number) => ((x >>> 17) | (x << 15)) ^ ((x >>> 19) | (x << 13)) ^ (x >>> 10)
 
@@ -50,37 +48,120 @@ function schedule(words: Int32Array, keyed: Int32Array, offset: number, from: nu
   for (let i = 16; i < ROUNDS; i++)
     words[i] =
       word(words, i - 16) + gamma0(word(words, i - 15)) + word(words, i - 7) + gamma1(word(words, i - 2))
-  for (let i = from; i < ROUNDS; i++) keyed[offset + i] = word(words, i) + word(K, i)
+  for (let i = from; i < ROUNDS; i++) keyed[offset + i] = (words[i] as number) + word(K, i)
 }
 
-/** Rounds `from` to `to` (multiples of 8) on `state`; eight a turn, so that no register moves. */
+/**
+ * Rounds `from` to `to` (multiples of 8) on `state`; eight a turn, so that no register moves, and written out: calls to small
+ * functions are no longer inlined in a body of this size, which costs a third.
+ */
 function rounds(state: Int32Array, words: Int32Array, offset: number, from: number, to: number): void {
-  let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state
+  // Not destructured: that would walk an iterator, at twice the price of all the rounds.
+  let a = word(state, 0)
+  let b = word(state, 1)
+  let c = word(state, 2)
+  let d = word(state, 3)
+  let e = word(state, 4)
+  let f = word(state, 5)
+  let g = word(state, 6)
+  let h = word(state, 7)
   for (let i = offset + from; i < offset + to; i += 8) {
-    h = (h + sigma1(e) + (g ^ (e & (f ^ g))) + word(words, i)) | 0
+    h =
+      (h +
+        (((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7))) +
+        (g ^ (e & (f ^ g))) +
+        (words[i] as number)) |
+      0
     d = (d + h) | 0
-    h = (h + sigma0(a) + ((a & b) | (c & (a | b)))) | 0
-    g = (g + sigma1(d) + (f ^ (d & (e ^ f))) + word(words, i + 1)) | 0
+    h =
+      (h +
+        (((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10))) +
+        ((a & b) | (c & (a | b)))) |
+      0
+    g =
+      (g +
+        (((d >>> 6) | (d << 26)) ^ ((d >>> 11) | (d << 21)) ^ ((d >>> 25) | (d << 7))) +
+        (f ^ (d & (e ^ f))) +
+        (words[i + 1] as number)) |
+      0
     c = (c + g) | 0
-    g = (g + sigma0(h) + ((h & a) | (b & (h | a)))) | 0
-    f = (f + sigma1(c) + (e ^ (c & (d ^ e))) + word(words, i + 2)) | 0
+    g =
+      (g +
+        (((h >>> 2) | (h << 30)) ^ ((h >>> 13) | (h << 19)) ^ ((h >>> 22) | (h << 10))) +
+        ((h & a) | (b & (h | a)))) |
+      0
+    f =
+      (f +
+        (((c >>> 6) | (c << 26)) ^ ((c >>> 11) | (c << 21)) ^ ((c >>> 25) | (c << 7))) +
+        (e ^ (c & (d ^ e))) +
+        (words[i + 2] as number)) |
+      0
     b = (b + f) | 0
-    f = (f + sigma0(g) + ((g & h) | (a & (g | h)))) | 0
-    e = (e + sigma1(b) + (d ^ (b & (c ^ d))) + word(words, i + 3)) | 0
+    f =
+      (f +
+        (((g >>> 2) | (g << 30)) ^ ((g >>> 13) | (g << 19)) ^ ((g >>> 22) | (g << 10))) +
+        ((g & h) | (a & (g | h)))) |
+      0
+    e =
+      (e +
+        (((b >>> 6) | (b << 26)) ^ ((b >>> 11) | (b << 21)) ^ ((b >>> 25) | (b << 7))) +
+        (d ^ (b & (c ^ d))) +
+        (words[i + 3] as number)) |
+      0
     a = (a + e) | 0
-    e = (e + sigma0(f) + ((f & g) | (h & (f | g)))) | 0
-    d = (d + sigma1(a) + (c ^ (a & (b ^ c))) + word(words, i + 4)) | 0
+    e =
+      (e +
+        (((f >>> 2) | (f << 30)) ^ ((f >>> 13) | (f << 19)) ^ ((f >>> 22) | (f << 10))) +
+        ((f & g) | (h & (f | g)))) |
+      0
+    d =
+      (d +
+        (((a >>> 6) | (a << 26)) ^ ((a >>> 11) | (a << 21)) ^ ((a >>> 25) | (a << 7))) +
+        (c ^ (a & (b ^ c))) +
+        (words[i + 4] as number)) |
+      0
     h = (h + d) | 0
-    d = (d + sigma0(e) + ((e & f) | (g & (e | f)))) | 0
-    c = (c + sigma1(h) + (b ^ (h & (a ^ b))) + word(words, i + 5)) | 0
+    d =
+      (d +
+        (((e >>> 2) | (e << 30)) ^ ((e >>> 13) | (e << 19)) ^ ((e >>> 22) | (e << 10))) +
+        ((e & f) | (g & (e | f)))) |
+      0
+    c =
+      (c +
+        (((h >>> 6) | (h << 26)) ^ ((h >>> 11) | (h << 21)) ^ ((h >>> 25) | (h << 7))) +
+        (b ^ (h & (a ^ b))) +
+        (words[i + 5] as number)) |
+      0
     g = (g + c) | 0
-    c = (c + sigma0(d) + ((d & e) | (f & (d | e)))) | 0
-    b = (b + sigma1(g) + (a ^ (g & (h ^ a))) + word(words, i + 6)) | 0
+    c =
+      (c +
+        (((d >>> 2) | (d << 30)) ^ ((d >>> 13) | (d << 19)) ^ ((d >>> 22) | (d << 10))) +
+        ((d & e) | (f & (d | e)))) |
+      0
+    b =
+      (b +
+        (((g >>> 6) | (g << 26)) ^ ((g >>> 11) | (g << 21)) ^ ((g >>> 25) | (g << 7))) +
+        (a ^ (g & (h ^ a))) +
+        (words[i + 6] as number)) |
+      0
     f = (f + b) | 0
-    b = (b + sigma0(c) + ((c & d) | (e & (c | d)))) | 0
-    a = (a + sigma1(f) + (h ^ (f & (g ^ h))) + word(words, i + 7)) | 0
+    b =
+      (b +
+        (((c >>> 2) | (c << 30)) ^ ((c >>> 13) | (c << 19)) ^ ((c >>> 22) | (c << 10))) +
+        ((c & d) | (e & (c | d)))) |
+      0
+    a =
+      (a +
+        (((f >>> 6) | (f << 26)) ^ ((f >>> 11) | (f << 21)) ^ ((f >>> 25) | (f << 7))) +
+        (h ^ (f & (g ^ h))) +
+        (words[i + 7] as number)) |
+      0
     e = (e + a) | 0
-    a = (a + sigma0(b) + ((b & c) | (d & (b | c)))) | 0
+    a =
+      (a +
+        (((b >>> 2) | (b << 30)) ^ ((b >>> 13) | (b << 19)) ^ ((b >>> 22) | (b << 10))) +
+        ((b & c) | (d & (b | c)))) |
+      0
   }
   state[0] = a
   state[1] = b
@@ -124,7 +205,7 @@ export function rankWords(seed: Uint8Array, keys: Uint8Array): Uint32Array {
   const keyed = new Int32Array(ROUNDS)
   for (let i = 0; i < SEED_WORDS; i++) {
     words[i] = seedView.getInt32(4 * i)
-    keyed[i] = word(words, i) + word(K, i)
+    keyed[i] = (words[i] as number) + word(K, i)
   }
   const state = INITIAL.slice()
   rounds(state, keyed, 0, 0, SEED_WORDS)

@@ -56,7 +56,8 @@ export function buildRegistry(entries: readonly RegistryEntry[], publisher?: Uin
       throw badRegistry(`holds the key ${bytesToHex(entry.publicKey)} twice`)
     if (!isPublicKey(entry.publicKey))
       throw badRegistry(`has the key ${bytesToHex(entry.publicKey)}, which is no point of the curve`)
-    if (!isHostLiteral(entry.host)) throw badRegistry(`has the host "${entry.host}", which is no IP address`)
+    if (!isHostLiteral(entry.host))
+      throw badRegistry(`has the host ${JSON.stringify(entry.host)}, which is no IP address`)
     // JSON can hold lone surrogates; CBOR text cannot.
     if ([entry.operator, ...entry.addresses].some((text) => /\p{Surrogate}/u.test(text)))
       throw badRegistry(`has text that is not well-formed at key ${bytesToHex(entry.publicKey)}`)

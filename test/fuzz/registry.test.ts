@@ -16,6 +16,12 @@ function survives(json: string): void {
 }
 
 describe('registry files', () => {
+  it('are refused in one line for a host of several', () => {
+    const file = JSON.parse(genuine) as { entries: Record<string, unknown>[] }
+    const entries = file.entries.map((entry) => ({ ...entry, host: '\n\u0000' }))
+    expect(readOrRefuse(() => parseRegistry(JSON.stringify({ ...file, entries })))).toBe('refused')
+  })
+
   it('survive any text and any JSON', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), fc.json({ maxDepth: 4 }), (text, json) => {

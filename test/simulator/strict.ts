@@ -19,14 +19,16 @@ export interface StrictSetting {
   readonly trueBeta?: number
 }
 
-const THETA_BPS = 100e6
-const TAU_SECONDS = 0.2
+export const THETA_BPS = 100e6
+export const TAU_SECONDS = 0.2
+/** The claim is ten times the truth. */
+export const CAP_BPS = RHO * THETA_BPS * 10
 
 /** A team in which honest members get all that the link carries, and corrupt ones are credited whatever they like. */
-function bestForTheCorrupt(corrupt: readonly boolean[]): TeamMeasurement {
+export function bestForTheCorrupt(corrupt: readonly boolean[]): TeamMeasurement {
   const size = corrupt.length
   const honest = corrupt.filter((each) => !each).length
-  const credited = (RHO * THETA_BPS * 10 * TAU_SECONDS) / size
+  const credited = (CAP_BPS * TAU_SECONDS) / size
   const shared = honest === 0 ? 0 : (THETA_BPS * TAU_SECONDS) / honest
   return {
     memberCount: size,
@@ -68,7 +70,7 @@ export function sampleStrict(setting: StrictSetting, samples: number, random: Ra
     )
     const { bps } = guaranteed(teams, {
       tauSeconds: TAU_SECONDS,
-      capBps: RHO * THETA_BPS * 10,
+      capBps: CAP_BPS,
       faulty,
       cleanTeams: clean,
     })
