@@ -93,6 +93,19 @@ export function publishedUnderAttack(scene: Scene, random: Random): number {
   return simulatePublished(scene, { strategy, pingDelaySeconds }, random) / scene.link.thetaBps
 }
 
+/**
+ * The published rule with a committee drawn from a registry of which a fraction beta is corrupt, f = floor(beta n) as it has it:
+ * whether "guaranteed" exceeds the truth. No ping is delayed here: the sample alone does it.
+ */
+export function samplePublishedOnce(seed: number, beta: number): boolean {
+  const random = seededRandom(seed)
+  const scene = drawScene(publishedRange(Math.floor(beta * MEMBERS + 1e-9)), random)
+  const corrupt = scene.paths.filter(() => random.chance(beta)).length
+  const strategy = drawColluders(scene, corrupt, random)
+  const bps = simulatePublished(scene, { strategy }, random)
+  return bps / (scene.link.thetaBps + scene.link.burstBits / scene.tauSeconds) > 1 + TOLERANCE
+}
+
 export const MEMBERS = 10
 const EVALUATED_RTT_SECONDS = [0.005, 0.03] as const
 const COMMON = {

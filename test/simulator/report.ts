@@ -9,10 +9,11 @@ import {
   evaluateOnce,
   evaluatePublishedOnce,
   MEMBERS,
+  samplePublishedOnce,
   teamsRange,
 } from './campaign.js'
 import { seededRandom } from './random.js'
-import { sampleStrict } from './strict.js'
+import { leastTeams, sampleStrict } from './strict.js'
 
 export interface ReportOptions {
   /** Random strategies with at most f corrupt. */
@@ -52,7 +53,14 @@ export interface Report {
     readonly delta: number
     readonly teams: number
     readonly teamSize: number
+    readonly registry: number
+    readonly attempts: number
+    readonly cleanTeams: number
+    readonly faulty: number
+    readonly samples: number
     readonly violationShare: number
+    /** Of the published rule with ten members drawn from the same registry. */
+    readonly publishedShare: number
   }[]
 }
 
@@ -62,6 +70,23 @@ const FRACTIONS = [
   ['0.3', 0.3],
   ['1/3', 1 / 3],
 ] as const
+
+/** The fewest teams that griefing cannot lower, at each beta, from a large and a small registry, for one challenge and for the best of three. */
+function strictSettings() {
+  return [0.1, 0.2, 0.3].flatMap((beta) =>
+    [0.01, 0.05].flatMap((delta) =>
+      [
+        { registry: 1000, attempts: 1, teamSize: 1 },
+        { registry: 1000, attempts: 1, teamSize: 2 },
+        { registry: 100, attempts: 1, teamSize: 1 },
+        { registry: 1000, attempts: 3, teamSize: 1 },
+      ].flatMap((rest) => {
+        const teams = leastTeams(beta, delta, rest.teamSize, rest.attempts)
+        return teams === undefined ? [] : [{ beta, delta, teams, ...rest }]
+      }),
+    ),
+  )
+}
 
 type Conduct = 'honest' | 'grief' | 'collude'
 
@@ -107,12 +132,6 @@ export function simulatorReport(options: ReportOptions): Report {
   const beyond = attack(options.seed, beyondRuns, 1)
   const published = seeds.map((seed) => attackPublishedOnce(seed, 2))
   const random = seededRandom(options.seed)
-  const strictSettings = [
-    { beta: 0.1, delta: 0.05, teams: 10, teamSize: 1, registry: 1000 },
-    { beta: 0.2, delta: 0.05, teams: 16, teamSize: 1, registry: 1000 },
-    { beta: 0.1, delta: 0.05, teams: 12, teamSize: 2, registry: 1000 },
-    { beta: 0.3, delta: 0.1, teams: 20, teamSize: 1, registry: 1000 },
-  ]
   return {
     rows,
     soundness: {
@@ -125,10 +144,18 @@ export function simulatorReport(options: ReportOptions): Report {
       publishedRuns: published.length,
       publishedViolations: published.filter((ratio) => ratio > 1.05).length,
     },
-    strict: strictSettings.map((setting) => {
-      const { violations, samples } = sampleStrict(setting, options.strategies, random)
-      const { beta, delta, teams, teamSize } = setting
-      return { beta, delta, teams, teamSize, violationShare: violations / samples }
+    strict: strictSettings().map((setting) => {
+      const samples = Math.ceil(options.strategies / setting.attempts)
+      const { violations, cleanTeams, faulty } = sampleStrict(setting, samples, random)
+      const published = seeds.filter((seed) => samplePublishedOnce(seed, setting.beta))
+      return {
+        ...setting,
+        cleanTeams,
+        faulty,
+        samples,
+        violationShare: violations / samples,
+        publishedShare: published.length / seeds.length,
+      }
     }),
   }
 }
@@ -150,9 +177,21 @@ export function formatReport({ rows, soundness, strict }: Report): string {
     `${soundness.strategies} random strategies, at most f corrupt: ${soundness.violations} violations, worst ${soundness.worstRatio.toFixed(4)} of theta + b / (0.8 tau)`,
     `f + 1 corrupt: ${soundness.beyondViolations} of ${soundness.beyondRuns} violate`,
     `published rule, f corrupt: ${soundness.publishedViolations} of ${soundness.publishedRuns} exceed theta by more than 5 %`,
-    ...strict.map(
-      ({ beta, delta, teams, teamSize, violationShare }) =>
-        `strict, beta ${beta}, delta ${delta}, ${teams} teams of ${teamSize}: ${violationShare.toFixed(4)} of the committees violate`,
+    '',
+    'strict: share of the sampled committees (or best-of attempts) whose guarantee exceeds the truth',
+    'beta  delta  registry  attempts  G x m    j   f   strict  published, n = 10',
+    ...strict.map((each) =>
+      [
+        String(each.beta).padEnd(6),
+        String(each.delta).padEnd(7),
+        String(each.registry).padStart(8),
+        String(each.attempts).padStart(10),
+        `${each.teams} x ${each.teamSize}`.padStart(8),
+        String(each.cleanTeams).padStart(4),
+        String(each.faulty).padStart(4),
+        `${(100 * each.violationShare).toFixed(2)} %`.padStart(9),
+        `${(100 * each.publishedShare).toFixed(1)} %`.padStart(12),
+      ].join(''),
     ),
   ]
   if (soundness.violatingSeeds.length > 0)

@@ -1,7 +1,7 @@
 /** The strict profile's delta, by sampling committees: the corrupt ones play their best in every draw. */
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from './random.js'
-import { sampleStrict } from './strict.js'
+import { leastTeams, sampleStrict } from './strict.js'
 
 const samples = Number(process.env.SIMULATOR_RUNS ?? 1000) * 4
 
@@ -19,6 +19,17 @@ describe('strict', () => {
     // Three standard errors of the sample.
     const slack = 3 * Math.sqrt((setting.delta * (1 - setting.delta)) / samples)
     expect(outcome.violations / samples).toBeLessThanOrEqual(setting.delta + slack)
+  })
+
+  it.each([0.1, 0.2, 0.3])('splits delta over attempts: the best of three keeps it at beta %s', (beta) => {
+    const [delta, attempts] = [0.05, 3]
+    const teams = leastTeams(beta, delta, 1, attempts)
+    expect(teams).toBeDefined()
+    const setting = { beta, delta, attempts, teams: teams ?? 0, teamSize: 1, registry: 1000 }
+    const outcome = sampleStrict(setting, samples / attempts, seededRandom(7))
+    expect(2 * outcome.cleanTeams).toBeGreaterThan(teams ?? 0)
+    const slack = 3 * Math.sqrt((delta * (1 - delta) * attempts) / samples)
+    expect(outcome.violations / outcome.samples).toBeLessThanOrEqual(delta + slack)
   })
 
   it('violates more often where more of the registry is corrupt than was reckoned with', () => {
