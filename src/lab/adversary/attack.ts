@@ -47,9 +47,9 @@ export const PROVER_ATTACKS = {
 export type ProverAttack = keyof typeof PROVER_ATTACKS
 
 export const COORDINATOR_ATTACKS = {
-  'two-plans': 'signs two plans, tells f members the second one first, and then everybody both',
+  'two-plans': 'signs two plans, tells f - 1 members the second one first, and then everybody both',
   'two-evidence':
-    'makes two sets of evidence, has f members vote for the second one first, and then asks everybody for both',
+    'makes two sets of evidence, has f - 1 members vote for the second one first, and then asks everybody for both',
 } as const
 export type CoordinatorAttack = keyof typeof COORDINATOR_ATTACKS
 
