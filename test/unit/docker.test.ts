@@ -7,6 +7,7 @@ import { COMMANDS } from '../../src/cli/commands.js'
 import { DEFAULT_TCP_PORT, DEFAULT_UDP_PORT } from '../../src/config/defaults.js'
 import { environmentValues } from '../../src/config/environment.js'
 import { CONFIG_LEAVES, environmentName } from '../../src/config/schema.js'
+import { GATEWAY_METRICS } from '../../src/inference/gateway/metrics.js'
 import { METRICS } from '../../src/node/metrics-server.js'
 
 const read = (name: string): string => readFileSync(join('docker', name), 'utf8')
@@ -25,7 +26,7 @@ describe('docker/', () => {
     const queried = metricsIn(
       dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)).join(' '),
     )
-    expect([...queried].sort()).toEqual(METRICS.map(({ name }) => name).sort())
+    expect([...queried].sort()).toEqual([...METRICS.map(({ name }) => name), ...Object.keys(GATEWAY_METRICS)].sort())
   })
 
   it('sets variables that the program reads, to values that it takes', () => {
