@@ -3,10 +3,10 @@
  * `npm run bench -- gateway [--runs 200] [--seconds 10] [--json]`: what HTTP adds to a job. The same recording goes to
  * asr-small directly and through a gateway over loopback, turn about, all warm, in one process: upload, multipart,
  * decoding, the job and the answer. Beside the whole time it tells the overhead, which is the whole less the model's own
- * run: on a machine that does other things, the model's run is what varies. Exit status 1 where the gateway adds more
- * than 25 ms at the median or 60 ms at p99.
+ * run, and the processor time of this process and the decoder's: on a machine that does other things, the clock says little.
+ * Exit status 1 where the gateway adds more than 25 ms at the median or 60 ms at p99.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -45,9 +45,27 @@ function quantiles(times) {
   return { p50Ms: round(at(sorted, 0.5)), p99Ms: round(at(sorted, 0.99)) }
 }
 
+/** Processor milliseconds of a process so far, its threads included; undefined where nobody says. */
+function processorMs(pid) {
+  try {
+    const tasks = readdirSync(`/proc/${pid}/task`)
+    return tasks.reduce((sum, task) => {
+      const [nanoseconds] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')
+      return sum + Number(nanoseconds) / 1e6
+    }, 0)
+  } catch {
+    return undefined
+  }
+}
+const children = () =>
+  readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ').filter(Boolean)
+
 const directory = mkdtempSync(join(tmpdir(), 'plumbline-bench-'))
 const source = await LocalJobs.open({ dataDir: directory, names: ['asr-small'] })
 const gateway = await Gateway.start({ host: '127.0.0.1', port: 0 }, { source })
+// No model runs yet: the only child is the one that decodes.
+const watched = process.platform === 'linux' ? [process.pid, ...children()] : []
+const worked = () => watched.reduce((sum, pid) => sum + (processorMs(pid) ?? 0), 0)
 try {
   const { sampleRate, samples } = clip()
   const wav = new Blob([writeWav({ sampleRate, channels: [samples] })])
@@ -73,9 +91,11 @@ try {
   const ways = { direct, gateway: overHttp }
   const times = { direct: [], gateway: [] }
   const overheads = { direct: [], gateway: [] }
+  const processor = { direct: [], gateway: [] }
   for (let run = -WARM_UP; run < runs; run++) {
     const texts = []
     for (const name of run % 2 === 0 ? ['direct', 'gateway'] : ['gateway', 'direct']) {
+      const before = worked()
       const started = performance.now()
       const { text, runSeconds } = await ways[name]()
       const elapsed = performance.now() - started
@@ -83,6 +103,7 @@ try {
       if (run < 0) continue
       times[name].push(elapsed)
       overheads[name].push(elapsed - 1000 * runSeconds)
+      processor[name].push(worked() - before)
     }
     if (texts[0] !== texts[1]) throw new Error('the two ways heard different things')
   }
@@ -93,6 +114,9 @@ try {
     direct: quantiles(times.direct),
     gateway: quantiles(times.gateway),
     overhead: { direct: quantiles(overheads.direct), gateway: quantiles(overheads.gateway) },
+    ...(watched.length === 0
+      ? {}
+      : { processor: { direct: quantiles(processor.direct), gateway: quantiles(processor.gateway) } }),
   }
   const added = {
     p50Ms: report.overhead.gateway.p50Ms - report.overhead.direct.p50Ms,
@@ -109,6 +133,11 @@ try {
             `  ${name.padEnd(8)} p50 ${report[name].p50Ms} ms, p99 ${report[name].p99Ms} ms; ` +
             `without the model's run p50 ${report.overhead[name].p50Ms} ms, p99 ${report.overhead[name].p99Ms} ms`,
         ),
+        ...(report.processor === undefined
+          ? []
+          : [
+              `  processor time of a request: direct p50 ${report.processor.direct.p50Ms} ms, gateway p50 ${report.processor.gateway.p50Ms} ms (client, gateway, decoder)`,
+            ]),
         `  added    p50 ${added.p50Ms.toFixed(2)} ms (target ${TARGET_MS.p50}), p99 ${added.p99Ms.toFixed(2)} ms (target ${TARGET_MS.p99})`,
       ].join('\n'),
     )

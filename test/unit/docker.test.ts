@@ -26,7 +26,9 @@ describe('docker/', () => {
     const queried = metricsIn(
       dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)).join(' '),
     )
-    expect([...queried].sort()).toEqual([...METRICS.map(({ name }) => name), ...Object.keys(GATEWAY_METRICS)].sort())
+    expect([...queried].sort()).toEqual(
+      [...METRICS.map(({ name }) => name), ...Object.keys(GATEWAY_METRICS)].sort(),
+    )
   })
 
   it('sets variables that the program reads, to values that it takes', () => {

@@ -3,6 +3,8 @@ import { UserError } from '../../errors.js'
 import { compiledUrl, ServiceHost } from '../../ml/session/index.js'
 import type { SoundInput } from '../job.js'
 import { ApiError } from './api-error.js'
+import { plainWav } from './plain-wav.js'
+import { checkDuration } from './sound-limits.js'
 import type { DecodeCall, DecodedSound, ResampleCall } from './sound-service.js'
 
 /** An hour of 48 kHz stereo is 1.4 GB as decoded; what needs more is refused instead of swapped. */
@@ -36,7 +38,14 @@ export class SoundDecoder {
 
   /** Of a file in any format that is read here; one channel, at 16 kHz or below. @throws ApiError */
   async decode(file: Uint8Array, signal: AbortSignal): Promise<SoundInput> {
-    const call: DecodeCall = { file, mostSeconds: this.#mostSeconds }
+    const mostSeconds = this.#mostSeconds
+    const plain = plainWav(file)
+    if (plain !== undefined) {
+      const seconds = secondsOf(plain)
+      await this.#told(async () => checkDuration(seconds, mostSeconds))
+      return plain
+    }
+    const call: DecodeCall = { file, mostSeconds }
     const sound = (await this.#call('decode', call, signal)) as DecodedSound
     return { kind: 'sound', ...sound }
   }
@@ -53,10 +62,21 @@ export class SoundDecoder {
   async #call(method: string, argument: unknown, signal: AbortSignal): Promise<unknown> {
     const timeout = AbortSignal.timeout(MOST_MS)
     try {
-      return await this.#host.call(method, argument, { signal: AbortSignal.any([signal, timeout]) })
+      return await this.#told(() =>
+        this.#host.call(method, argument, { signal: AbortSignal.any([signal, timeout]) }),
+      )
     } catch (error) {
       if (timeout.aborted && !signal.aborted)
         throw fileError(`it was not decoded within ${MOST_MS / 1000} s`, error)
+      throw error
+    }
+  }
+
+  /** What is wrong with a recording is said of the field that held it. */
+  async #told<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
       if (error instanceof UserError && error.code === 'BAD_ARGUMENT') throw fileError(error.line, error)
       throw error
     }

@@ -1,15 +1,10 @@
 /** What turns uploads into sound, in a process of its own: a decoder that a file breaks, breaks there. */
-import { UserError } from '../../errors.js'
 import { toMono } from '../../ml/audio/audio.js'
 import { decodeAudio } from '../../ml/audio/decode.js'
 import { pcm16Of, samplesOfPcm16 } from '../../ml/audio/pcm16.js'
 import { resample } from '../../ml/audio/resample.js'
 import type { Service } from '../../ml/session/service.js'
-
-/** What all speech models here listen at; more would be sent and paid for, and thrown away. */
-export const MOST_SAMPLE_RATE_HZ = 16_000
-/** Below it there is no word. */
-const LEAST_SECONDS = 0.1
+import { checkDuration, MOST_SAMPLE_RATE_HZ } from './sound-limits.js'
 
 export interface DecodeCall {
   readonly file: Uint8Array
@@ -43,20 +38,7 @@ export async function openSoundService(): Promise<Service> {
 async function decode({ file, mostSeconds }: DecodeCall): Promise<DecodedSound> {
   const audio = await decodeAudio(file)
   const mono = toMono(audio)
-  const seconds = mono.length / audio.sampleRate
-  if (seconds < LEAST_SECONDS)
-    throw new UserError(
-      `the recording lasts ${seconds.toFixed(3)} s, at least ${LEAST_SECONDS} s are needed`,
-      {
-        code: 'BAD_ARGUMENT',
-        remedy: 'record more',
-      },
-    )
-  if (seconds > mostSeconds)
-    throw new UserError(`the recording lasts ${Math.ceil(seconds)} s, at most ${mostSeconds} s are taken`, {
-      code: 'BAD_ARGUMENT',
-      remedy: 'cut it',
-    })
+  checkDuration(mono.length / audio.sampleRate, mostSeconds)
   const sampleRate = Math.min(audio.sampleRate, MOST_SAMPLE_RATE_HZ)
   return { sampleRate, pcm16: pcm16Of(resample(mono, audio.sampleRate, sampleRate)) }
 }

@@ -403,16 +403,23 @@ describe('jobs', () => {
   it('sound leaves as one channel of whole samples, at 16 kHz or below', async () => {
     await transcribe(recording(tone(1, 8000)))
     await transcribe(recording(tone(1, 48_000)))
+    // The same sound behind a chunk of words, which is for the decoder.
+    const plain = Buffer.from(tone(1, 8000))
+    const words = Buffer.from('LIST\x04\0\0\0INFO', 'latin1')
+    const tagged = Buffer.concat([plain.subarray(0, 36), words, plain.subarray(36)])
+    tagged.writeUInt32LE(tagged.length - 8, 4)
+    await transcribe(recording(tagged))
     const inputs = source.jobs.map(({ input }) => input)
     expect(inputs).toMatchObject([
       { kind: 'sound', sampleRate: 8000 },
       { kind: 'sound', sampleRate: 16_000 },
+      { kind: 'sound', sampleRate: 8000 },
     ])
     const lengths = inputs.map((input) => (input.kind === 'sound' ? input.pcm16.length : 0))
-    expect(lengths).toEqual([16_000, 32_000])
+    expect(lengths).toEqual([16_000, 32_000, 16_000])
     // Nothing was done to what needed nothing: the samples of the file are those of the job.
-    const [first] = inputs
-    if (first?.kind === 'sound') expect(Buffer.compare(first.pcm16, tone(1, 8000).subarray(44))).toBe(0)
+    for (const input of [inputs[0], inputs[2]])
+      if (input?.kind === 'sound') expect(Buffer.compare(input.pcm16, plain.subarray(44))).toBe(0)
   })
 })
 
