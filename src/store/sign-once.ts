@@ -52,11 +52,15 @@ export class SignOnceLocks {
     return (await read(this.#locks, key))?.slice(0, DIGEST_BYTES)
   }
 
+  /** Age is counted from the newest lock where the clock is ahead of it: a clock that is years wrong at a start forgets nothing. */
   async #prune(): Promise<void> {
-    const before = BigInt(Math.max(0, Math.trunc(this.#now() - LOCK_RETENTION_MS)))
-    for await (const [key, value] of this.#locks.iterator()) {
-      const time = new DataView(value.buffer, value.byteOffset, value.byteLength).getBigUint64(DIGEST_BYTES)
-      if (time < before) await this.#locks.del(key)
-    }
+    const timeOf = (value: Uint8Array) =>
+      new DataView(value.buffer, value.byteOffset, value.byteLength).getBigUint64(DIGEST_BYTES)
+    let newest = 0n
+    for await (const value of this.#locks.values()) if (timeOf(value) > newest) newest = timeOf(value)
+    const now = BigInt(Math.max(0, Math.trunc(this.#now())))
+    const before = (now < newest ? now : newest) - BigInt(LOCK_RETENTION_MS)
+    for await (const [key, value] of this.#locks.iterator())
+      if (timeOf(value) < before) await this.#locks.del(key)
   }
 }

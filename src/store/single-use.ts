@@ -1,7 +1,7 @@
 /**
  * Ids that may be used once: request nonces, challenge ids. Each is on the disk before `useOnce` says yes, so neither a
  * crash nor a power cut makes it usable again. Ids are forgotten after they expire; an expired id is never usable, so
- * forgetting opens no way back.
+ * forgetting opens no way back, nor does a clock that jumps ahead and is set back: what could have been forgotten is refused.
  */
 import { UserError } from '../errors.js'
 import { type Database, read, type Sublevel, sublevel, writeSynced } from './database.js'
@@ -16,26 +16,33 @@ const MAX_LIVE_IDS = 1_000_000
 const PRUNE_EVERY = 256
 const PRUNE_BATCH = 1024
 const EXPIRY_DIGITS = 15
+const FORGOTTEN = 'forgotten-ms'
 
 export class SingleUseIds {
   readonly #database: Database
   readonly #ids: Sublevel
   readonly #byExpiry: Sublevel
+  readonly #memory: Sublevel
   readonly #now: () => number
   readonly #lock = new KeyedLock()
   #live = 0
   #uses = 0
+  /** The latest expiry that was forgotten: ids up to it may have been used. */
+  #forgottenMs = 0
 
   private constructor(database: Database, now: () => number) {
     this.#database = database
     this.#ids = sublevel(database, 'single-use-ids')
     this.#byExpiry = sublevel(database, 'single-use-expiry')
+    this.#memory = sublevel(database, 'single-use-memory')
     this.#now = now
   }
 
   static async open(database: Database, now: () => number): Promise<SingleUseIds> {
     const ids = new SingleUseIds(database, now)
     for await (const _ of ids.#byExpiry.keys()) ids.#live++
+    const forgotten = await read(ids.#memory, FORGOTTEN)
+    if (forgotten !== undefined) ids.#forgottenMs = Number(new TextDecoder().decode(forgotten))
     await ids.prune()
     return ids
   }
@@ -54,7 +61,7 @@ export class SingleUseIds {
     const now = this.#now()
     if (!Number.isSafeInteger(expiresAtMs) || expiresAtMs > now + MAX_LIFETIME_MS)
       throw new RangeError(`single-use id: expiry ${expiresAtMs} lies too far ahead`)
-    if (expiresAtMs <= now) return false
+    if (expiresAtMs <= now || expiresAtMs <= this.#forgottenMs) return false
     if (++this.#uses % PRUNE_EVERY === 0) await this.prune()
     return this.#lock.run(id, async () => {
       if ((await read(this.#ids, id)) !== undefined) return false
@@ -79,14 +86,18 @@ export class SingleUseIds {
     // The empty string is no id, so this lock is the sweep's own.
     return this.#lock.run('', async () => {
       const keys = await this.#byExpiry.keys({ lt: expiryKey(this.#now(), ''), limit: PRUNE_BATCH }).all()
-      if (keys.length === 0) return
-      await writeSynced(
-        this.#database,
-        keys.flatMap((key) => [
-          { type: 'del', sublevel: this.#ids, key: key.slice(EXPIRY_DIGITS + 1) },
-          { type: 'del', sublevel: this.#byExpiry, key },
+      const last = keys.at(-1)
+      if (last === undefined) return
+      const forgottenMs = Math.max(this.#forgottenMs, Number(last.slice(0, EXPIRY_DIGITS)))
+      const value = new TextEncoder().encode(String(forgottenMs))
+      await writeSynced(this.#database, [
+        { type: 'put', sublevel: this.#memory, key: FORGOTTEN, value },
+        ...keys.flatMap((key) => [
+          { type: 'del', sublevel: this.#ids, key: key.slice(EXPIRY_DIGITS + 1) } as const,
+          { type: 'del', sublevel: this.#byExpiry, key } as const,
         ]),
-      )
+      ])
+      this.#forgottenMs = forgottenMs
       this.#live -= keys.length
     })
   }
