@@ -10,6 +10,21 @@ export interface CommitteeArguments {
   readonly delta: number | undefined
 }
 
+/** @throws UserError BAD_ARGUMENT where an uplink cannot be measured so */
+export function checkDirection(direction: string, profile: string): void {
+  if (direction !== 'down' && profile !== 'standard' && profile !== 'strict')
+    throw badArgument(
+      `an uplink cannot be measured with the profile ${profile}`,
+      'use standard or strict: they have teams of one',
+    )
+}
+
+/** @throws UserError BAD_ARGUMENT where the data that a challenge may move leaves no room for the search */
+export function checkAvailable(available: boolean, direction: string, profile: string): void {
+  if (available && (direction === 'up' || profile !== 'standard'))
+    throw badArgument('--available belongs to a downlink and the standard profile', 'leave it out')
+}
+
 /** @throws UserError BAD_ARGUMENT */
 export function checkCommittee(args: CommitteeArguments): void {
   if (args.profile === 'strict') return

@@ -7,7 +7,7 @@ import {
 } from '../lab/adversary/attack.js'
 import type { LabEvent, LabOptions, LabResult, LabRun } from '../lab/run.js'
 import { defineCommand } from './command.js'
-import { checkCommittee } from './committee-limits.js'
+import { checkAvailable, checkCommittee, checkDirection } from './committee-limits.js'
 import { formatBytes, formatFigures, formatMbps, labelled, plural, table, wrap } from './format.js'
 import type { CommandIo } from './io.js'
 import { badArgument, choice, flag, number, text } from './option.js'
@@ -49,6 +49,17 @@ export const lab = defineCommand({
       above: 0,
       max: 10,
       default: 1,
+    }),
+    direction: choice(['down', 'up', 'both'], {
+      summary: 'What to measure; up is measured by echo, so that its truth is the lesser of both directions',
+      default: 'down',
+    }),
+    'prover-uplink': number({
+      summary: 'True rate of the other direction',
+      placeholder: 'Mbit/s',
+      above: 0,
+      max: 10_000,
+      defaultText: 'not shaped',
     }),
     profile: choice(['quick', 'standard', 'strict', 'published'], {
       summary: 'Rule to measure by',
@@ -93,6 +104,7 @@ export const lab = defineCommand({
       min: 0,
       max: 10_000,
     }),
+    available: flag('Look for what the cross traffic leaves, too'),
     attack: text({
       summary:
         'Who misbehaves how, e.g. withhold:2 or rush:2,hold-acks:prover; several in turn with ";" between',
@@ -134,6 +146,7 @@ export const lab = defineCommand({
   examples: [
     ['lab --rate 250 --runs 5', 'five measurements of a 250 Mbit/s link'],
     ['lab --rate random --json', 'a link whose rate nobody knows beforehand'],
+    ['lab --rate 100 --prover-uplink 40 --direction up', 'the slower way back, by echo'],
     ['lab --rate 250 --attack withhold:2 --runs 5', 'two challengers send only a part'],
     ['lab --rate 250 --profile published --attack rtt-inflate:prover', "the paper's own rule, broken"],
   ],
@@ -143,6 +156,8 @@ export const lab = defineCommand({
       import('../lab/run.js'),
       import('../lab/link-math.js'),
     ])
+    checkDirection(args.direction, args.profile)
+    checkAvailable(args.available, args.direction, args.profile)
     const rateMbps = args.rate === 'random' ? drawRate(args.seed) : Number(args.rate)
     if (!(rateMbps > 0 && rateMbps <= 10_000))
       throw badArgument(`--rate: expected a rate of up to 10000 Mbit/s or "random", got "${args.rate}"`)
@@ -158,10 +173,12 @@ export const lab = defineCommand({
       bufferMs: args.buffer,
       backend: args.backend,
       keep: args.keep,
+      available: args.available,
       ...defined({
         rtt: args.rtt === undefined ? undefined : parseRtt(args.rtt),
         lossPct: args.loss,
         crossTrafficMbps: args.crossTraffic,
+        proverUplinkMbps: args.proverUplink,
         attack: args.attack,
         uplinkMbps: args.uplink,
         teams: args.teams,
@@ -172,7 +189,14 @@ export const lab = defineCommand({
     }
     const reporter = labReporter(io)
     try {
-      const result = await runLab(options, (event) => reporter.event(event), io.signal)
+      const measure = (direction: 'down' | 'up') =>
+        runLab({ ...options, direction }, (event) => reporter.event(event), io.signal)
+      if (args.direction === 'both') {
+        const [down, up] = [await measure('down'), await measure('up')]
+        io.output.result({ down, up }, () => `Downlink\n${labText(down)}\n\nUplink\n${labText(up)}`)
+        return Math.max(labStatus(down, args.profile), labStatus(up, args.profile))
+      }
+      const result = await measure(args.direction)
       io.output.result(result, () => labText(result))
       return labStatus(result, args.profile)
     } finally {
@@ -273,6 +297,14 @@ export function labText({ truth, attack, runs, failures, summary }: LabResult): 
       'Runs',
       `${summary.runs} done, ${summary.failed} failed, ${plural(summary.repeats, 'slot')} repeated`,
     ),
+    ...(summary.medianAvailableErrorPct === null
+      ? []
+      : [
+          line(
+            'Available',
+            `error of what the cross traffic leaves: median ${percent(summary.medianAvailableErrorPct)}`,
+          ),
+        ]),
     line('Above bound', `${summary.violations} of ${summary.runs}`),
     line(
       'Bytes a run',

@@ -43,6 +43,15 @@ export function resultAtLayer(
     estimateMbps: convert(result.estimateMbps),
     guaranteedMbps: convert(result.guaranteedMbps),
     interval: { lowMbps: convert(result.interval.lowMbps), highMbps: convert(result.interval.highMbps) },
+    ...(result.available === undefined
+      ? {}
+      : {
+          available: {
+            ...result.available,
+            rateMbps: convert(result.available.rateMbps),
+            steps: result.available.steps.map((step) => ({ ...step, rateMbps: convert(step.rateMbps) })),
+          },
+        }),
     slots: result.slots.map((slot) => ({ ...slot, valueMbps: convert(slot.valueMbps) })),
   }
 }

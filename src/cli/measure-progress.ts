@@ -61,6 +61,14 @@ export class MeasureProgress {
       case 'slot_ended':
         this.#slotEnded(event)
         break
+      case 'step':
+        this.#progress.live(() =>
+          row(
+            'available',
+            `${formatMbps(atLayer(event.rateMbps, this.#context.layer))} delivered to ${(100 * event.deliveredShare).toFixed(1)} %`,
+          ),
+        )
+        break
       case 'quoted':
         this.#line(
           'price',

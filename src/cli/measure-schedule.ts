@@ -13,6 +13,8 @@ export interface ScheduledRun {
   readonly estimateMbps?: number
   readonly guaranteedMbps?: number
   readonly bytes?: number
+  /** Where the uplink was measured. */
+  readonly uplinkMbps?: number
   /** Why there is no result. */
   readonly error?: string
 }

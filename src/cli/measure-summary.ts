@@ -40,11 +40,13 @@ export function measureSummary(
   const troubled = result.challengers.filter((challenger) =>
     challenger.flags.some((name) => name !== 'not_needed'),
   )
+  const what =
+    result.direction === 'up' ? 'what comes back through both directions' : 'what the link delivers'
   return [
     headline(
       'Estimate',
       formatMbps(result.estimateMbps),
-      `what the link delivers, the likely value; ${claimPct.toFixed(0)} % of the claim of ${formatMbps(result.claimMbps)}`,
+      `${what}, the likely value; ${claimPct.toFixed(0)} % of the claim of ${formatMbps(result.claimMbps)}`,
       style,
     ),
     headline('Guaranteed', formatMbps(result.guaranteedMbps), faultTolerance.assumptions, style),
@@ -67,6 +69,7 @@ export function measureSummary(
         `jitter ${formatMs(result.jitterMs)}, loss ${result.lossPct} % (20 % more than the claim is offered)`,
     ),
     ...telemetryRows(result.telemetry),
+    ...(result.available === undefined ? [] : [row('Available', availableText(result.available))]),
     row('Challengers', `${accepted} of ${faultTolerance.n} sent and proved their traffic`),
     ...troubled.map((challenger) => row('', `${challenger.peerId}: ${challenger.flags.join(', ')}`)),
     row('Profile', `${result.profile}; rates of ${layerName(result.layer)}`),
@@ -82,6 +85,14 @@ export function measureSummary(
     `  Transcript    ${printable(transcript.path)}`,
     `  Check it      ${verifyCommand}`,
   ].join('\n')
+}
+
+function availableText({ rateMbps, isLimited, steps }: NonNullable<MeasureResult['available']>): string {
+  const found = isLimited ? `at least ${formatMbps(rateMbps)}` : formatMbps(rateMbps)
+  return (
+    `${found} beside other traffic (${plural(steps.length, 'train')}; at least 98 % delivered, no queue grown ` +
+    'by 5 ms; as the prover tells it, not guaranteed)'
+  )
 }
 
 /** Beside the proof, and marked so. */

@@ -5,7 +5,7 @@ import type { PriceQuote } from '../node/measure.js'
 import { MILLION } from '../pob/constants.js'
 import { chainOptions, chainSettings } from './chain-options.js'
 import { defineCommand, joinOptions, keyOptions } from './command.js'
-import { checkCommittee } from './committee-limits.js'
+import { checkAvailable, checkCommittee, checkDirection } from './committee-limits.js'
 import { configValues } from './daemon.js'
 import { formatBytes, formatFigures, printable } from './format.js'
 import { formatMoment } from './history-chart.js'
@@ -51,6 +51,17 @@ export const measureCommand = defineCommand({
       above: 0,
       max: MAX_MBPS,
     }),
+    direction: choice(['down', 'up', 'both'], {
+      summary: "What to measure; up is measured by echo: the lesser of both directions, by the members' word",
+      default: 'down',
+    }),
+    'uplink-claim': number({
+      summary: 'The rate to test the uplink for',
+      placeholder: 'Mbit/s',
+      above: 0,
+      max: MAX_MBPS,
+      defaultText: '--claim',
+    }),
     profile: choice(PROFILES, { summary: 'How to measure', default: 'standard' }),
     challengers: number({
       summary: 'Challengers to draw',
@@ -90,6 +101,9 @@ export const measureCommand = defineCommand({
       max: 1,
       defaultText: '0.01',
     }),
+    available: flag(
+      'Look for the bandwidth that other traffic leaves, too: about 20 trains of half a second',
+    ),
     layer: layerOption,
     out: text({
       summary: 'Where to put the transcript',
@@ -145,6 +159,8 @@ export const measureCommand = defineCommand({
   ],
   run: async (args, io) => {
     checkCommittee(args)
+    checkDirection(args.direction, args.profile)
+    checkAvailable(args.available, args.direction, args.profile)
     const target = await checkTarget(args.peer)
     const onChain = args.onChain || args.rpc !== undefined
     // A limit is an answer, too.
@@ -170,11 +186,9 @@ export const measureCommand = defineCommand({
     const { MeasureProgress } = await import('./measure-progress.js')
     const { measureSummary } = await import('./measure-summary.js')
     const { measure, mostBytesOf } = await import('../node/measure.js')
-    const view = new MeasureProgress(progress, { claimMbps: args.claim, layer })
     const order = {
       target,
       profile: args.profile,
-      claimMbps: args.claim,
       challengers: args.challengers,
       faulty: args.faulty,
       ...(args.teams === undefined ? {} : { teams: args.teams }),
@@ -183,13 +197,19 @@ export const measureCommand = defineCommand({
       ...(args.out === undefined ? {} : { outDir: args.out }),
       ...payment,
     }
-    const measureOnce = async () => {
+    const claims = { down: args.claim, up: args.uplinkClaim ?? args.claim }
+    const directions = args.direction === 'both' ? (['down', 'up'] as const) : ([args.direction] as const)
+    const measureOne = async (direction: 'down' | 'up') => {
+      const view = new MeasureProgress(progress, { claimMbps: claims[direction], layer })
       view.start()
       const measured = await measure({
         config,
         identity,
         log,
         ...order,
+        direction,
+        ...(args.available && direction === 'down' ? { available: true } : {}),
+        claimMbps: claims[direction],
         onChain,
         ...(asks ? { confirm: (price) => askPrice(price, progress, io) } : {}),
         onProgress: (event) => {
@@ -202,10 +222,18 @@ export const measureCommand = defineCommand({
       progress.stop()
       return resultAtLayer(measured, layer)
     }
+    const measureAll = async () => {
+      const [first, second] = directions
+      const results = [await measureOne(first)] as [Measured, ...Measured[]]
+      if (second !== undefined) results.push(await measureOne(second))
+      return results
+    }
     try {
       const { usedThisMonth } = await import('../node/history.js')
       const budget = {
-        mostBytes: mostBytesOf(order),
+        mostBytes: directions
+          .map((direction) => mostBytesOf({ ...order, direction, claimMbps: claims[direction] }))
+          .reduce((sum, bytes) => sum + bytes),
         usedBytes: () => usedThisMonth(config.dataDir, new Date()),
       }
       if (schedule.everyMs !== undefined) {
@@ -214,7 +242,20 @@ export const measureCommand = defineCommand({
           { ...schedule, everyMs: schedule.everyMs },
           {
             ...budget,
-            measure: measureOnce,
+            measure: async () => {
+              const results = await measureAll()
+              const [first] = results
+              const bytes = results.reduce((sum, result) => sum + result.bytes, 0)
+              const { challengeId, estimateMbps, guaranteedMbps } = first
+              const up = first.direction === 'up' ? first : results[1]
+              return {
+                challengeId,
+                estimateMbps,
+                guaranteedMbps,
+                bytes,
+                ...(up === undefined ? {} : { uplinkMbps: up.estimateMbps }),
+              }
+            },
             onRun: (run) => {
               progress.stop()
               io.output.event('scheduled', run)
@@ -239,10 +280,17 @@ export const measureCommand = defineCommand({
             remedy: 'raise --data-cap, or wait for next month',
           })
       }
-      const result = await measureOnce()
+      const results = await measureAll()
       if (!io.output.isJson) io.stderr.write('\n')
-      io.output.result(result, () =>
-        measureSummary(result, verifyCommandFor(result.transcript.path, args), io.style),
+      const summaries = results.map(
+        (result) => () => measureSummary(result, verifyCommandFor(result.transcript.path, args), io.style),
+      )
+      const [result] = results
+      io.output.result(
+        args.direction === 'both'
+          ? Object.fromEntries(results.map((each) => [each.direction, each]))
+          : result,
+        () => summaries.map((text) => text()).join('\n\n'),
       )
       return 0
     } finally {
@@ -285,6 +333,8 @@ async function askPrice(price: PriceQuote, progress: Progress, io: CommandIo): P
   io.stderr.write(`The members get ${fee}, gas may come to ${gas}; you have ${have}.\n`)
   return confirm(io, 'Pay it?')
 }
+
+type Measured = ReturnType<typeof resultAtLayer>
 
 /** Money and addresses as typed, read before anything is asked of anybody. */
 async function paymentOf(args: {

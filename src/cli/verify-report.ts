@@ -3,7 +3,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { addressOfPublicKey } from '../crypto/address.js'
 import { peerIdOfPublicKey } from '../crypto/peer-id.js'
 import { QUALITY_FLAGS } from '../pob/flags.js'
-import { challengeIdOf, type ProfileName, profileName } from '../pob/request.js'
+import { challengeIdOf, directionName, type ProfileName, profileName } from '../pob/request.js'
 import type { Verdict, VerdictLevel } from '../pob/verify.js'
 import { formatMbps, labelled, plural, printable, wrap } from './format.js'
 import { atLayer, type Layer, layerName } from './layer.js'
@@ -31,6 +31,7 @@ function measured({ evidence, assessment, evidenceHash }: Verdict, layer: Layer)
   return {
     challengeId: `0x${bytesToHex(challengeIdOf(request))}`,
     prover: peerIdOfPublicKey(request.prover),
+    direction: directionName(request.direction) ?? null,
     profile: profileName(request.profile) ?? null,
     acceptedAt: new Date(acceptedAt * 1000).toISOString(),
     claimMbps: mbps(request.claimKbps),
@@ -135,7 +136,10 @@ export function verdictText(
       : [
           row('Challenge', found.challengeId),
           row('Prover', found.prover),
-          row('Accepted', `${found.acceptedAt}, profile ${found.profile ?? 'unknown'}`),
+          row(
+            'Accepted',
+            `${found.acceptedAt}, ${found.direction === 'up' ? 'uplink' : 'downlink'}, profile ${found.profile ?? 'unknown'}`,
+          ),
           row('Estimate', `${formatMbps(found.estimateMbps)} of ${layerName(context.layer)}`),
           row(
             'Guaranteed',

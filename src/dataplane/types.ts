@@ -50,6 +50,8 @@ export interface TrainOrder {
   readonly rateKbps: number
   /** Give up waiting for go after this long. */
   readonly armedForMs: number
+  /** The prover sends the packets back: they are compared with what was sent, and timed. */
+  readonly echo?: boolean
   /** Laboratory behaviours; absent in an honest node. */
   readonly behaviour?: TrainBehaviour
 }
@@ -84,6 +86,8 @@ export interface TrainReport {
   readonly acks: readonly ReceivedAck[]
   /** Acks with the same k and another root: equivocation by the prover. */
   readonly conflictingAcks: number
+  /** Where the order asked for echoes: the marks of pob/echo.ts. */
+  readonly echoes?: { readonly counts: readonly number[]; readonly ownMicros: readonly number[] }
   readonly stoppedBy: 'done' | 'stop' | 'silence' | 'cap' | 'never_started'
 }
 
@@ -165,6 +169,8 @@ export interface SlotOrder {
   readonly members: readonly SlotMember[]
   /** Give up this long after the train should have ended. */
   readonly drainMicros: number
+  /** Send every packet back instead of acknowledging. */
+  readonly echo?: boolean
   readonly behaviour?: CaptureBehaviour
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BeaconInfo } from '../crypto/beacon.js'
 import type { MeasureOrder } from '../node/measure.js'
-import type { ProfileName } from '../pob/request.js'
+import type { DirectionName, ProfileName } from '../pob/request.js'
 import type { ProgressEvent } from '../roles/coordinator.js'
 import type { MeasureResult } from '../roles/measure-result.js'
 import {
@@ -23,7 +23,7 @@ import type { LabChain } from './chain.js'
 import { startCrossTraffic } from './cross-traffic.js'
 import { type LabFiles, writeLabFiles } from './daemon-files.js'
 import { LabDaemons } from './daemons.js'
-import type { RttRange } from './link-math.js'
+import { burstBound, burstBytesFor, type RttRange } from './link-math.js'
 import type { PayerMessage } from './measure-child.js'
 import type { LabNetwork } from './network.js'
 import { type LabSummary, summarise } from './summary.js'
@@ -32,6 +32,10 @@ import { buildLabNetwork } from './topology.js'
 export interface LabOptions {
   /** The truth, Mbit/s of layer-3 bytes; the daemons are not told. */
   readonly rateMbps: number
+  /** The truth of the other direction; unshaped by default. */
+  readonly proverUplinkMbps?: number
+  /** What is measured: down by default; up by echo, whose truth is the lesser of both. */
+  readonly direction?: DirectionName
   /** Claim over truth. */
   readonly claimRatio: number
   readonly profile: ProfileName
@@ -42,6 +46,8 @@ export interface LabOptions {
   readonly bufferMs?: number
   readonly lossPct?: number
   readonly crossTrafficMbps?: number
+  /** Look for what the cross traffic leaves. */
+  readonly available?: boolean
   /** As `parseAttack` takes it; several attacks in turn are divided by semicolons, each with all its `runs`. */
   readonly attack?: string
   readonly seed?: number
@@ -71,6 +77,8 @@ export interface FinishedRun {
 export type LabRun = MeasureResult & {
   readonly errorPct: number
   readonly guaranteedPct: number
+  /** Of the available bandwidth, where it was asked for. */
+  readonly availableErrorPct?: number
   /** Bytes at the prover's interface while it ran, both directions, control included. */
   readonly interfaceBytes: number
   /** Truth + b / (0.8 tau). */
@@ -135,6 +143,7 @@ export async function runLab(
   const network = await buildLabNetwork({
     challengers: options.challengers,
     rateMbps: options.rateMbps,
+    ...(options.proverUplinkMbps === undefined ? {} : { uplinkMbps: options.proverUplinkMbps }),
     crossTraffic: (options.crossTrafficMbps ?? 0) > 0,
     ...(options.rtt === undefined ? {} : { rtt: options.rtt }),
     ...(options.bufferMs === undefined ? {} : { bufferMs: options.bufferMs }),
@@ -173,16 +182,33 @@ class Laboratory {
   ) {}
 
   get claimMbps(): number {
-    return this.options.rateMbps * this.options.claimRatio
+    return this.truthMbps * this.options.claimRatio
+  }
+
+  /** What a perfect measurement would say. */
+  get truthMbps(): number {
+    const { rateMbps, direction, proverUplinkMbps = rateMbps } = this.options
+    return direction === 'up' ? Math.min(rateMbps, proverUplinkMbps) : rateMbps
   }
 
   get uplinkMbps(): number {
     const offered = RHO * this.claimMbps
-    const { uplinkMbps, rateMbps, challengers, faulty } = this.options
+    const { uplinkMbps, rateMbps, challengers, faulty, direction } = this.options
     if (uplinkMbps !== undefined) return uplinkMbps
-    const two = rateMbps >= TEAM_OF_TWO_FROM_MBPS && challengers >= 2 * (2 * faulty + 1)
+    // An uplink is measured by teams of one.
+    const two = direction !== 'up' && rateMbps >= TEAM_OF_TWO_FROM_MBPS && challengers >= 2 * (2 * faulty + 1)
     // A little spare: the team's rate is rounded up to whole kbit/s.
     return (offered / (two ? 2 : 1)) * 1.01
+  }
+
+  /** Of the link that limits. */
+  get #burstBytes(): number {
+    const isUplink = this.truthMbps < this.options.rateMbps
+    return isUplink ? burstBytesFor(this.truthMbps) : this.network.burstBytes
+  }
+
+  #burstBoundMbps(tauSeconds: number): number {
+    return burstBound(this.#burstBytes, tauSeconds)
   }
 
   async run(signal: AbortSignal | undefined): Promise<LabResult> {
@@ -228,12 +254,12 @@ class Laboratory {
     const tauSeconds = (runs[0]?.tauMs ?? 200) / 1000
     return {
       truth: {
-        rateMbps: this.options.rateMbps,
+        rateMbps: this.truthMbps,
         rttMs: { min: Math.min(...rtts), max: Math.max(...rtts) },
         bufferMs: this.network.bufferMs,
         crossTrafficMbps,
-        burstBoundMbps: this.network.burstBoundMbps(tauSeconds),
-        burstBytes: this.network.burstBytes,
+        burstBoundMbps: this.#burstBoundMbps(tauSeconds),
+        burstBytes: this.#burstBytes,
         notes: this.network.notes,
       },
       attack: this.options.attack ?? 'none',
@@ -283,6 +309,8 @@ class Laboratory {
   #order(): Omit<MeasureOrder, 'target'> {
     const { options } = this
     return {
+      ...(options.available === true ? { available: true } : {}),
+      ...(options.direction === undefined ? {} : { direction: options.direction }),
       profile: options.profile,
       claimMbps: this.claimMbps,
       challengers: options.challengers,
@@ -291,6 +319,11 @@ class Laboratory {
       ...(options.betaMillionths === undefined ? {} : { betaMillionths: options.betaMillionths }),
       ...(options.deltaMillionths === undefined ? {} : { deltaMillionths: options.deltaMillionths }),
     }
+  }
+
+  #availableErrorPct({ rateMbps }: { readonly rateMbps: number }): number {
+    const left = Math.max(0.001, this.truthMbps - (this.options.crossTrafficMbps ?? 0))
+    return (100 * Math.abs(rateMbps - left)) / left
   }
 
   async #measure(run: number, attack: AttackPlan, files: LabFiles, { payer }: LabDaemons): Promise<LabRun> {
@@ -316,12 +349,15 @@ class Laboratory {
     await sleep(SETTLE_MS)
     const after = await this.network.counters()
     const victimBytes = needsVictim(attack) ? await this.network.victimBytes() : 0
-    const { rateMbps } = this.options
-    const bound = rateMbps + this.network.burstBoundMbps(result.tauMs / 1000)
+    const rateMbps = this.truthMbps
+    const bound = rateMbps + this.#burstBoundMbps(result.tauMs / 1000)
     return {
       ...result,
       errorPct: (100 * Math.abs(result.estimateMbps - rateMbps)) / rateMbps,
       guaranteedPct: (100 * result.guaranteedMbps) / rateMbps,
+      ...(result.available === undefined
+        ? {}
+        : { availableErrorPct: this.#availableErrorPct(result.available) }),
       interfaceBytes: after.rxBytes - before.rxBytes + after.txBytes - before.txBytes,
       boundMbps: bound,
       withinBound: result.guaranteedMbps <= bound,

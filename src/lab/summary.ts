@@ -10,6 +10,8 @@ export interface LabSummary {
   readonly minGuaranteedPct: number | null
   readonly medianGuaranteedPct: number | null
   readonly maxGuaranteedPct: number | null
+  /** Of runs that looked for the available bandwidth. */
+  readonly medianAvailableErrorPct: number | null
   /** Guarantees above truth + b / (0.8 tau). */
   readonly violations: number
   /** Mean layer-3 bytes of challenge traffic. */
@@ -44,6 +46,10 @@ export function summarise(runs: readonly LabRun[], failed: number): LabSummary {
     minGuaranteedPct: percentile(guarantees, 0),
     medianGuaranteedPct: percentile(guarantees, 0.5),
     maxGuaranteedPct: percentile(guarantees, 1),
+    medianAvailableErrorPct: percentile(
+      runs.flatMap(({ availableErrorPct }) => (availableErrorPct === undefined ? [] : [availableErrorPct])),
+      0.5,
+    ),
     violations: runs.filter((run) => !run.withinBound).length,
     bytesPerRun: mean(runs.map((run) => run.bytes)),
     interfaceBytesPerRun: mean(runs.map((run) => run.interfaceBytes)),

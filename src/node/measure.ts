@@ -10,7 +10,7 @@ import type { BeaconInfo } from '../crypto/beacon.js'
 import { type Identity, publicKeyOfPeerId } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import { BeaconClient } from '../p2p/beacon-client.js'
-import { Profile, type ProfileName } from '../pob/request.js'
+import { Direction, type DirectionName, Profile, type ProfileName } from '../pob/request.js'
 import type { CoordinatorBehaviour } from '../roles/behaviour.js'
 import { teamsOf } from '../roles/coordinator/request.js'
 import {
@@ -34,6 +34,10 @@ import { RegistryFile, registryPath } from './registry-file.js'
 export interface MeasureOrder {
   /** Peer id, or a multiaddr that ends with /p2p/<id>. */
   readonly target: string
+  /** Look for the bandwidth that other traffic leaves, too. */
+  readonly available?: boolean
+  /** down by default; up is measured by echo. */
+  readonly direction?: DirectionName
   readonly profile: ProfileName
   readonly claimMbps: number
   /** n, challengers to draw. */
@@ -108,7 +112,9 @@ function orderOf(call: MeasureOrder): ChallengeOrder {
     })
   return {
     prover: targetOf(call.target),
+    ...(call.direction === undefined ? {} : { direction: call.direction }),
     profile,
+    ...(call.available === undefined ? {} : { available: call.available }),
     claimKbps,
     committeeSize: challengers,
     faulty,
@@ -121,7 +127,12 @@ function orderOf(call: MeasureOrder): ChallengeOrder {
 /** Most layer-3 bytes that such a challenge moves, known before anybody is asked. @throws UserError */
 export function mostBytesOf(call: MeasureOrder): number {
   const order = orderOf(call)
-  return maxBytesOf({ claimKbps: order.claimKbps, teams: teamsOf(order), profile: Profile[order.profile] })
+  return maxBytesOf({
+    claimKbps: order.claimKbps,
+    teams: teamsOf(order),
+    profile: Profile[order.profile],
+    direction: Direction[order.direction ?? 'down'],
+  })
 }
 
 /** Written whole or not at all. */

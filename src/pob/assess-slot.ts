@@ -15,6 +15,7 @@ import { addressBytesOf, sameBytes } from './party.js'
 import { Profile } from './request.js'
 import {
   ackListDigest,
+  brought,
   type Capture,
   capturedRoots,
   captureFault,
@@ -59,7 +60,7 @@ export const placeOf = (record: { readonly slot: number; readonly attempt: numbe
 
 /** A slot may be repeated when it has no capture or one of its senders was late. */
 export function isDirty(record: SlotRecord, tauMicros: number): boolean {
-  if (record.capture === null) return true
+  if (!brought(record)) return true
   const limit = dirtyLimitMicros(tauMicros)
   return record.testimonies.some((testimony) => (testimony?.latenessMicros ?? 0) > limit)
 }
@@ -72,7 +73,7 @@ export function mostAttempts(profile: number): number {
 /** Whether a profile runs a slot again after such an attempt. Quick is to stay cheap: only what brought nothing. */
 export function mayRepeat(profile: number, record: SlotRecord, tauMicros: number): boolean {
   if (profile === Profile.strict) return false
-  return profile === Profile.quick ? record.capture === null : isDirty(record, tauMicros)
+  return profile === Profile.quick ? !brought(record) : isDirty(record, tauMicros)
 }
 
 function checkCapture(capture: Capture, members: number, out: FaultList, where: string): boolean {
@@ -172,6 +173,8 @@ export function assessSlot(
   function checkTestimony(testimony: Testimony, member: number, key: Uint8Array): void {
     if (!verifySignature(key, testimonyDigest(digests, record, testimony), testimony.signature))
       out.add('testimony_signature', `${where}: the testimony of member ${member} is not signed by it`)
+    if (testimony.echoCounts !== undefined)
+      out.add('testimony_shape', `${where}: the testimony of member ${member} is that of an uplink`)
     if (testimony.ownMicros.length > ackCount)
       out.add('testimony_shape', `${where}: member ${member} times more acks than there are`)
   }
@@ -192,7 +195,7 @@ export function assessSlot(
     slot: record.slot,
     attempt: record.attempt,
     dirty: isDirty(record, plan.tauMicros),
-    failed: record.capture === null,
+    failed: !brought(record),
     team: {
       memberCount: plan.teamSize,
       acks: bits.map((ackBits, k) => ({ bits: ackBits, ownSeconds: own[k] ?? [] })),

@@ -8,6 +8,7 @@ import { estimate } from './aggregate/estimate.js'
 import { guaranteed } from './aggregate/guaranteed.js'
 import { publishedRule } from './aggregate/published.js'
 import { upperMedian } from './aggregate/statistics.js'
+import { assessEchoSlot } from './assess-echo.js'
 import {
   assessSlot,
   isDirty,
@@ -23,7 +24,7 @@ import type { Evidence } from './evidence.js'
 import { type Fault, FaultList } from './fault.js'
 import { type QualityFlag, qualityFlags } from './flags.js'
 import { isAllOn, planDigest, planFault } from './plan.js'
-import { acceptanceDigest, digestsOf, Profile, requestFault } from './request.js'
+import { acceptanceDigest, Direction, digestsOf, Profile, requestFault } from './request.js'
 import { attemptsToAssess, type SlotRecord } from './slot.js'
 import type { ChallengeDigests } from './structures.js'
 
@@ -116,11 +117,14 @@ export function assess(evidence: Evidence, options: AssessOptions = {}): Assessm
   // Numbers that contradict each other would send the rest astray, or to hours of work.
   const records = meaningful ? attemptsToAssess(evidence.slots, plan.teams) : []
   const recompute = options.signaturesOnly !== true
+  const isUplink = request.direction === Direction.up
   const attempts = records.map((record) => {
     const known = options.outcomes?.get(record)
     if (known !== undefined) return known
     const faultsBefore = out.faults.length
-    const outcome = assessSlot(evidence, record, digests, out, recompute)
+    const outcome = isUplink
+      ? assessEchoSlot(evidence, record, digests, out)
+      : assessSlot(evidence, record, digests, out, recompute)
     if (out.faults.length === faultsBefore) options.outcomes?.set(record, outcome)
     return outcome
   })
@@ -184,6 +188,7 @@ export function assess(evidence: Evidence, options: AssessOptions = {}): Assessm
       slots: counted,
       values: rule.values.map((values) => values[0] ?? 0),
       allOn,
+      isUplink,
       bounded: rule.bounded,
       roundTripMicros,
       packetCount: packetCountOf(plan.memberRateKbps, plan.tauMicros),

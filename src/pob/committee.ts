@@ -10,7 +10,7 @@ import { cleanTeams, faultyMembers, millionths } from './parameters.js'
 import { addressBytesOf } from './party.js'
 import { prefixOf } from './prefix.js'
 import type { RegistryEntry } from './registry.js'
-import { Profile, type Request } from './request.js'
+import { Direction, Profile, type Request } from './request.js'
 
 export interface Committee {
   /** Entries in draw order; position = member index. */
@@ -91,7 +91,7 @@ export function drawCommittee(input: CommitteeInput): Committee | CommitteeRefus
       const committee = teamsOf(request, drawn, teams)
       if (committee !== undefined) return committee
     }
-  return allOnCommittee(request, drawn)
+  return request.direction === Direction.up ? 'too_few_members' : allOnCommittee(request, drawn)
 }
 
 const rateKbps = (request: Request, teamSize: number) => Math.ceil(offeredKbps(request.claimKbps) / teamSize)
@@ -103,9 +103,13 @@ function ableFirst(request: Request, drawn: readonly RegistryEntry[], teamSize: 
   return { able, members: [...able, ...drawn.filter((entry) => !isAble(entry))] }
 }
 
+/** An uplink wants one clock in a team (echo.ts). */
+const largestTeam = (request: Request, teams: number, drawn: number) =>
+  request.direction === Direction.up ? Math.min(1, Math.floor(drawn / teams)) : Math.floor(drawn / teams)
+
 /** The smallest teams of which `teams` can be filled. */
 function teamsOf(request: Request, drawn: readonly RegistryEntry[], teams: number): Committee | undefined {
-  for (let teamSize = 1; teamSize * teams <= drawn.length; teamSize++) {
+  for (let teamSize = 1; teamSize <= largestTeam(request, teams, drawn.length); teamSize++) {
     const { able, members } = ableFirst(request, drawn, teamSize)
     if (able.length < teamSize * teams) continue
     const run = Math.min(Math.floor(able.length / teamSize), request.teams)
@@ -125,7 +129,7 @@ function teamsOf(request: Request, drawn: readonly RegistryEntry[], teams: numbe
 /** The first m G drawn, all of them able: choosing among the drawn by what they declare would favour liars. */
 function strictCommittee(request: Request, drawn: readonly RegistryEntry[]): Committee | CommitteeRefusal {
   const { teams } = request
-  for (let teamSize = 1; teamSize * teams <= drawn.length; teamSize++) {
+  for (let teamSize = 1; teamSize <= largestTeam(request, teams, drawn.length); teamSize++) {
     const senders = drawn.slice(0, teamSize * teams)
     if (senders.some((entry) => entry.uplinkKbps < rateKbps(request, teamSize))) continue
     const derived = strictParameters(request, teamSize)

@@ -47,6 +47,7 @@ export const DatagramType = {
   go: 10,
   stop: 11,
   keepalive: 12,
+  echo: 13,
 } as const
 export type DatagramTypeNumber = (typeof DatagramType)[keyof typeof DatagramType]
 
@@ -55,7 +56,17 @@ export const Direction = { fromProver: 0, fromMember: 1 } as const
 export type DirectionNumber = (typeof Direction)[keyof typeof Direction]
 
 /** Exact length by type number; 0 for numbers that are no type. */
-export const DATAGRAM_LENGTHS: readonly number[] = [0, 1408, 64, 128, 64, 145, 32, 40, 40, 40, 36, 32, 32]
+export const DATAGRAM_LENGTHS: readonly number[] = [
+  0, 1408, 64, 128, 64, 145, 32, 40, 40, 40, 36, 32, 32, 1408,
+]
+
+/** Data, ack and go, and the echo of data. */
+const OF_SLOTS: ReadonlySet<number> = new Set([
+  DatagramType.data,
+  DatagramType.ack,
+  DatagramType.go,
+  DatagramType.echo,
+])
 
 const FROM_MEMBER: ReadonlySet<number> = new Set([
   DatagramType.data,
@@ -71,7 +82,7 @@ export function directionOf(type: number): DirectionNumber {
 
 /** Types that belong to a slot; every other one carries slot 0 and attempt 0. */
 export function belongsToSlot(type: number): boolean {
-  return type === DatagramType.data || type === DatagramType.ack || type === DatagramType.go
+  return OF_SLOTS.has(type)
 }
 
 export interface DatagramHeader {

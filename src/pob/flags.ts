@@ -17,6 +17,7 @@ export const QUALITY_FLAGS = {
   dirty_sender: 'a sender was late, even when it was asked again',
   all_on: 'too few members for teams: all sent at once',
   subset_bound: 'too many subsets to try: a lower, still sound bound stands',
+  echo_testimony: 'an uplink: what came back is the word of the members; none of it can be recomputed',
   user_timestamps: 'arrival times were taken in user space',
   cpu_limited: 'your box was busy throughout: it may limit the rate, not the link',
 } as const
@@ -38,6 +39,7 @@ export interface FlagInput {
   /** V_g(0), bit/s. */
   readonly values: readonly number[]
   readonly allOn: boolean
+  readonly isUplink: boolean
   readonly bounded: boolean
   readonly roundTripMicros: readonly number[]
   readonly packetCount: number
@@ -92,5 +94,6 @@ export function qualityFlags(input: FlagInput): QualityFlag[] {
   )
   flag('all_on', input.allOn)
   flag('subset_bound', input.bounded)
+  flag('echo_testimony', input.isUplink)
   return flags
 }

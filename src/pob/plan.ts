@@ -17,7 +17,7 @@ import {
 } from './constants.js'
 import { cleanTeams, faultyMembers, millionths } from './parameters.js'
 import { sameBytes } from './party.js'
-import { hash, Profile, publicKey, type Request } from './request.js'
+import { Direction, hash, Profile, publicKey, type Request } from './request.js'
 import { type ChallengeDigests, PLAN } from './structures.js'
 
 export const planSchema = object({
@@ -107,6 +107,8 @@ export function planFault(request: Request, challengeId: Uint8Array, plan: Plan)
   if (keys.size !== plan.committee.length) return 'the committee names a member twice'
   if (plan.committee.length > request.committeeSize) return 'the committee is larger than asked for'
   if (plan.teamSize * plan.teams > plan.committee.length) return 'the teams need more members than were drawn'
+  if (request.direction === Direction.up && (plan.teamSize !== 1 || isAllOn(request, plan)))
+    return 'an uplink is measured by teams of one'
   if (plan.teams > request.teams) return 'the plan runs more teams than asked for'
   if (plan.committee.length <= plan.faulty)
     return 'the committee is not larger than the faults it must tolerate'

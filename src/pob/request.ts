@@ -85,7 +85,11 @@ export function acceptanceDigest(digests: ChallengeDigests, acceptedAt: number):
 /** What is wrong with a request's own numbers, or undefined. */
 export function requestFault(request: Request): string | undefined {
   const strict = request.profile === Profile.strict
-  if (request.direction !== Direction.down) return 'only downlinks are measured by this version'
+  if (request.direction === Direction.up) {
+    if (request.chainId !== 0) return 'an uplink is never settled: what came back is the word of the members'
+    if (request.profile !== Profile.standard && !strict)
+      return 'an uplink is measured by teams of one: the standard or the strict profile'
+  }
   if (request.chainId === 0 && request.verifyingContract.some((byte) => byte !== 0))
     return 'verifyingContract must be zero without a chain'
   if (strict && request.faulty !== 0) return 'the strict profile derives faulty: it must be 0 in the request'

@@ -1,11 +1,11 @@
 /** What one attempt at one slot leaves behind (docs/protocol.md section 7): commitments, capture, testimonies. */
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
-import { array, bytes, type Infer, integer, object, type Schema } from '../crypto/cbor-schema.js'
+import { array, bytes, type Infer, integer, object, optional, type Schema } from '../crypto/cbor-schema.js'
 import { ackRoot } from './ack-tree.js'
 import { MAX_ACKS, MAX_ATTEMPTS, MAX_COMMITTEE } from './constants.js'
 import { hash, signature } from './request.js'
-import { ACK_LIST, type ChallengeDigests, COMMITMENT, TESTIMONY } from './structures.js'
+import { ACK_LIST, type ChallengeDigests, COMMITMENT, ECHO_TESTIMONY, TESTIMONY } from './structures.js'
 
 /** 100 Gbit/s for a second, in packets. */
 const MAX_PACKETS = 12_000_000
@@ -43,6 +43,8 @@ export const testimonySchema = object({
   rttMicros: integer({ max: UINT32_MAX }),
   latenessMicros: integer({ max: UINT32_MAX }),
   sentPackets: integer({ max: UINT32_MAX }),
+  /** Of an uplink only: packets back at each own time. */
+  echoCounts: optional(array(integer({ max: MAX_PACKETS }), { max: MAX_ACKS })),
   signature,
 })
 export type Testimony = Infer<typeof testimonySchema>
@@ -55,6 +57,14 @@ export const slotRecordSchema = object({
   testimonies: array(nullable(testimonySchema), { min: 1, max: MAX_COMMITTEE }),
 })
 export type SlotRecord = Infer<typeof slotRecordSchema>
+
+/** In place of the hash of acks, where there are none: an uplink. */
+export const NO_ACK_LIST: Uint8Array = new Uint8Array(32)
+
+/** Whether an attempt brought anything: a capture, or the echoes of an uplink. */
+export function brought({ capture, testimonies }: SlotRecord): boolean {
+  return capture !== null || testimonies.some((testimony) => (testimony?.echoCounts?.length ?? 0) > 0)
+}
 
 export interface SlotId {
   readonly slot: number
@@ -122,7 +132,18 @@ export function testimonyDigest(
   id: SlotId,
   testimony: Omit<Testimony, 'signature'>,
 ): Uint8Array {
-  const { seed, ackListHash, ownMicros, rttMicros, latenessMicros, sentPackets } = testimony
+  const { seed, ackListHash, ownMicros, rttMicros, latenessMicros, sentPackets, echoCounts } = testimony
+  if (echoCounts !== undefined)
+    return digests.digest(ECHO_TESTIMONY, {
+      slot: id.slot,
+      attempt: id.attempt,
+      seed,
+      echoCounts,
+      ownMicros,
+      rttMicros,
+      latenessMicros,
+      sentPackets,
+    })
   return digests.digest(TESTIMONY, {
     slot: id.slot,
     attempt: id.attempt,

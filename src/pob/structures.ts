@@ -80,6 +80,21 @@ export const TESTIMONY: TypedStructure = {
     ['uint32', 'sentPackets'],
   ],
 }
+/** Of an uplink: counts instead of acks. */
+export const ECHO_TESTIMONY: TypedStructure = {
+  name: 'EchoTestimony',
+  fields: [
+    ['bytes32', 'challengeId'],
+    ['uint16', 'slot'],
+    ['uint8', 'attempt'],
+    ['bytes32', 'seed'],
+    ['uint64[]', 'echoCounts'],
+    ['uint64[]', 'ownMicros'],
+    ['uint32', 'rttMicros'],
+    ['uint32', 'latenessMicros'],
+    ['uint32', 'sentPackets'],
+  ],
+}
 export const VOTE: TypedStructure = {
   name: 'Vote',
   fields: [

@@ -4,15 +4,18 @@
  */
 import type { MemberPlane } from '../dataplane/index.js'
 import { type ChallengerBehaviour, honestChallenger } from './behaviour.js'
+import { tellEchoes } from './challenger/echo.js'
 import { sign, vote } from './challenger/evidence.js'
 import type { ChallengerOptions } from './challenger/modules.js'
 import { gatherNoResult, type NoResult, signNoResult, tellServed } from './challenger/no-result.js'
 import { acceptPlan, finish } from './challenger/plan.js'
 import { checkConsent, openSession } from './challenger/session.js'
 import { arm, reveal } from './challenger/slot.js'
+import { armStep } from './challenger/step.js'
 import { ChallengeTable } from './challenger/table.js'
 import {
   ARM_MESSAGE,
+  ECHOED_MESSAGE,
   EVIDENCE_MESSAGE,
   NO_RESULT_MESSAGE,
   type PlanBody,
@@ -20,6 +23,7 @@ import {
   SERVED_MESSAGE,
   SESSION_MESSAGE,
   SIGN_MESSAGE,
+  STEP_ARM_MESSAGE,
 } from './control-messages.js'
 import type { Remote, RoleModules } from './modules.js'
 
@@ -42,6 +46,8 @@ export class Challenger {
     await control.handle(SESSION_MESSAGE, (body, remote) => openSession(table, body, remote))
     await control.handle(ARM_MESSAGE, (body, remote) => arm(table, this.options, body, remote))
     await control.handle(REVEAL_MESSAGE, (body, remote) => reveal(table, body, remote))
+    await control.handle(ECHOED_MESSAGE, (body, remote) => tellEchoes(table, body, remote))
+    await control.handle(STEP_ARM_MESSAGE, (body, remote) => armStep(table, this.options, body, remote))
     await control.handle(EVIDENCE_MESSAGE, (body, remote) => vote(table, body.evidence, remote), {
       admit: ({ publicKey }) => this.coordinates(publicKey),
     })

@@ -38,6 +38,9 @@ const SMALL_BYTES = 64 * 1024
 /** Orders of a lossy 10 Gbit/s train still fit. */
 const CAPTURE_BYTES = 8 * 1024 * 1024
 
+/** Steps have slot numbers of their own, up to 255. */
+const MAX_STEP = 127
+
 /** A member that does not answer by then counts as silent for this step. */
 const MEMBER_DEADLINE_MS = 6_000
 /** A transcript of a fast link is megabytes, for every member, perhaps from a home line. */
@@ -142,6 +145,29 @@ export const REVEAL_MESSAGE = message(
   object({ ...slotId, roots: array(hash, { max: MAX_ACKS }), signature }),
   testimonySchema,
   MEMBER_DEADLINE_MS,
+)
+export const ECHO_MESSAGE = message(
+  'echo',
+  object({ ...slotId, commitments: array(nullable(commitmentSchema), { min: 1, max: MAX_COMMITTEE }) }),
+  object({ statistics: slotStatisticsSchema }),
+  SLOT_DEADLINE_MS,
+)
+export const ECHOED_MESSAGE = message('echoed', object(slotId), testimonySchema, MEMBER_DEADLINE_MS)
+const step = {
+  challengeId: hash,
+  step: integer({ max: MAX_STEP }),
+  rateKbps: integer({ min: 1, max: 120_000_000 }),
+}
+export const STEP_ARM_MESSAGE = message('step-arm', object(step), nothing, MEMBER_DEADLINE_MS)
+export const STEP_MESSAGE = message(
+  'step',
+  object({
+    ...step,
+    slot: slotNumber,
+    armed: array(integer({ max: MAX_COMMITTEE - 1 }), { max: MAX_COMMITTEE }),
+  }),
+  object({ packets: integer({ max: 1e9 }), growthMicros: roundTripMicros }),
+  SLOT_DEADLINE_MS,
 )
 export const EVIDENCE_MESSAGE = message(
   'evidence',

@@ -7,6 +7,7 @@ import type { Evidence } from '../pob/evidence.js'
 import { advisedTauMicros, makePlan, type Plan } from '../pob/plan.js'
 import type { Admission } from './control-messages.js'
 import { agree } from './coordinator/agree.js'
+import { findAvailable } from './coordinator/available.js'
 import { finish } from './coordinator/finish.js'
 import { announce, prepare } from './coordinator/plan.js'
 import { accept, drawCommittee, makeRequest } from './coordinator/request.js'
@@ -47,6 +48,7 @@ export async function runChallenge(
     requireCapture(run)
     const evidence: Evidence = { ...evidenceHead, slots: run.slots }
     const { transcript, assessment, evidenceHash, signatures } = await agree(run, evidence)
+    const available = order.available ? await findAvailable(run, plan, assessment.estimateKbps) : undefined
     await finish(run, plan, transcript)
     return {
       challengeId,
@@ -59,6 +61,7 @@ export async function runChallenge(
       transcript,
       paths,
       statistics: run.statistics,
+      ...(available === undefined ? {} : { available }),
       signatures,
       durationMs: run.modules.now() - startedMs,
       unresponsive: [...run.unresponsive].sort((a, b) => a - b),

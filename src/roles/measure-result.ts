@@ -7,7 +7,8 @@ import { peerIdOfPublicKey } from '../crypto/peer-id.js'
 import { type MemberOutcome, medianRoundTripMicros } from '../pob/assess.js'
 import { PACKET_BYTES } from '../pob/constants.js'
 import type { QualityFlag } from '../pob/flags.js'
-import type { ProfileName } from '../pob/request.js'
+import { Direction, type DirectionName, directionName, type ProfileName } from '../pob/request.js'
+import type { AvailableBandwidth } from '../pob/telemetry/available.js'
 import type { ChallengeOutcome } from './coordinator.js'
 import { type Telemetry, telemetryOf } from './telemetry.js'
 
@@ -32,14 +33,15 @@ export interface ChallengerReport {
 export interface MeasureResult {
   readonly challengeId: string
   readonly prover: string
-  readonly direction: 'down'
+  /** up: by echo, so that it is the lesser of both directions. */
+  readonly direction: DirectionName
   readonly profile: ProfileName
   readonly claimMbps: number
   readonly estimateMbps: number
   readonly guaranteedMbps: number
   readonly interval: { readonly lowMbps: number; readonly highMbps: number }
   readonly durationMs: number
-  /** Layer-3 bytes that the challengers sent. */
+  /** Layer-3 bytes that the challengers sent; of an uplink twice as many, since all of it goes back. */
   readonly bytes: number
   readonly packets: number
   readonly slots: readonly { readonly team: number; readonly valueMbps: number; readonly attempt: number }[]
@@ -54,6 +56,19 @@ export interface MeasureResult {
     readonly teams: number
     readonly members: number
     readonly assumptions: string
+  }
+  /** Beside other traffic, as the prover saw it; where it was asked for. */
+  readonly available?: {
+    readonly guaranteed: false
+    readonly rateMbps: number
+    /** The highest rate tried passed. */
+    readonly isLimited: boolean
+    readonly steps: readonly {
+      readonly rateMbps: number
+      readonly deliveredPct: number
+      readonly queueGrowthMs: number
+      readonly passed: boolean
+    }[]
   }
   readonly quality: readonly QualityFlag[]
   readonly tauMs: number
@@ -125,7 +140,8 @@ export function assumptionOf(outcome: ChallengeOutcome): string {
         ? 'if this challenger is honest'
         : `if all of these ${n} challengers are honest`
       : `if at most ${plan.faulty} of these ${n} challengers ${plan.faulty === 1 ? 'is' : 'are'} corrupt`
-  return `holds ${assumption}, whatever the prover does (${rule})`
+  const word = request.direction === Direction.up ? '; what came back is their word' : ''
+  return `holds ${assumption}, whatever the prover does (${rule}${word})`
 }
 
 function assessedTeams({ assessment }: ChallengeOutcome): number {
@@ -159,14 +175,14 @@ export function measureResult(outcome: ChallengeOutcome, context: ResultContext)
   return {
     challengeId: `0x${bytesToHex(outcome.challengeId)}`,
     prover: peerIdOfPublicKey(request.prover),
-    direction: 'down',
+    direction: directionName(request.direction) ?? 'down',
     profile: context.profile,
     claimMbps: mbps(request.claimKbps),
     estimateMbps: mbps(assessment.estimateKbps),
     guaranteedMbps: mbps(assessment.guaranteedKbps),
     interval: { lowMbps: mbps(assessment.interval.lowKbps), highMbps: mbps(assessment.interval.highKbps) },
     durationMs: Math.round(outcome.durationMs),
-    bytes: everySent * PACKET_BYTES,
+    bytes: everySent * PACKET_BYTES * (request.direction === Direction.up ? 2 : 1),
     packets: everySent,
     slots: assessment.slots.map((slot) => ({
       team: slot.slot,
@@ -188,6 +204,7 @@ export function measureResult(outcome: ChallengeOutcome, context: ResultContext)
       members: plan.teamSize,
       assumptions: assumptionOf(outcome),
     },
+    ...(outcome.available === undefined ? {} : { available: availableOf(outcome.available) }),
     quality,
     tauMs: plan.tauMicros / 1000,
     transcript: { path: context.transcriptPath, sha256: bytesToHex(sha256(outcome.transcript)) },
@@ -200,6 +217,24 @@ export function measureResult(outcome: ChallengeOutcome, context: ResultContext)
       beacon: bytesToHex(request.beaconChain),
       level: context.settlement?.txHash ? 'settled' : 'anchored',
     },
+  }
+}
+
+function availableOf({
+  rateKbps,
+  isLimited,
+  steps,
+}: AvailableBandwidth): NonNullable<MeasureResult['available']> {
+  return {
+    guaranteed: false,
+    rateMbps: mbps(rateKbps),
+    isLimited,
+    steps: steps.map((step) => ({
+      rateMbps: mbps(step.rateKbps),
+      deliveredPct: round(100 * step.deliveredShare, 2),
+      queueGrowthMs: round(step.growthMicros / 1000, 3),
+      passed: step.passed,
+    })),
   }
 }
 

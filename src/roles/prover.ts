@@ -4,13 +4,21 @@
  */
 import type { Plan } from '../pob/plan.js'
 import { honestProver } from './behaviour.js'
-import { PREPARE_MESSAGE, REQUEST_MESSAGE, SLOT_MESSAGE } from './control-messages.js'
+import {
+  ECHO_MESSAGE,
+  PREPARE_MESSAGE,
+  REQUEST_MESSAGE,
+  SLOT_MESSAGE,
+  STEP_MESSAGE,
+} from './control-messages.js'
 import type { Remote } from './modules.js'
+import { serveEcho } from './prover/echo.js'
 import type { ProverModules } from './prover/modules.js'
 import { openPaths } from './prover/paths.js'
 import { acceptPlan, finish } from './prover/plan.js'
 import { acceptRequest } from './prover/request.js'
 import { serveSlot } from './prover/slot.js'
+import { serveStep } from './prover/step.js'
 import { ProverTurn } from './prover/turn.js'
 
 export { maxBytesOf } from './prover/challenge.js'
@@ -29,6 +37,8 @@ export class Prover {
     await control.handle(REQUEST_MESSAGE, (body, remote) => acceptRequest(turn, body, remote))
     await control.handle(PREPARE_MESSAGE, (body, remote) => openPaths(turn, body, remote))
     await control.handle(SLOT_MESSAGE, (body, remote) => serveSlot(turn, body, remote))
+    await control.handle(STEP_MESSAGE, (body, remote) => serveStep(turn, body, remote))
+    await control.handle(ECHO_MESSAGE, (body, remote) => serveEcho(turn, body, remote))
   }
 
   async stop(): Promise<void> {

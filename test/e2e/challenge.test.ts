@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { decodeTranscript } from '../../src/pob/transcript.js'
+import type { MeasureResult } from '../../src/roles/measure-result.js'
 import { CLAIM_MBPS, LocalNetwork, whyNoLoopback } from '../support/local-network.js'
 import type { NodeProcess } from '../support/node-process.js'
 
@@ -61,6 +62,30 @@ describe.skipIf(reason !== undefined)('a challenge on loopback', { timeout: 120_
     expect(result.slots).toHaveLength(1)
     expect(result.guaranteedMbps).toBeLessThanOrEqual(CAP_MBPS)
     expect(await verify(result.transcript.path)).toMatchObject({ code: 0, verdict: { level: 'anchored' } })
+  })
+
+  it('of both directions: the uplink by echo, in teams of one, and verify says whose word it is', async () => {
+    const both = (await network.measure([
+      '--direction',
+      'both',
+      '--uplink-claim',
+      '2',
+    ])) as unknown as Readonly<Record<'down' | 'up', MeasureResult>>
+    expect(both.down.direction).toBe('down')
+    expect(both.up).toMatchObject({ direction: 'up', claimMbps: 2, faultTolerance: { teams: 3, members: 1 } })
+    expect(both.up.guaranteedMbps).toBeGreaterThan(0)
+    expect(both.up.guaranteedMbps).toBeLessThanOrEqual(2.4)
+    expect(await verify(both.up.transcript.path)).toMatchObject({
+      code: 0,
+      verdict: {
+        level: 'anchored',
+        measurement: { direction: 'up', quality: expect.arrayContaining(['echo_testimony']) },
+      },
+    })
+    const { stdout } = await network.run(['history', '--data-dir', network.payer.dataDir, '--json'])
+    const { challenges } = JSON.parse(stdout) as { challenges: { challengeId: string }[] }
+    const ids = challenges.map(({ challengeId }) => challengeId)
+    expect(ids).toEqual(expect.arrayContaining([both.down.challengeId, both.up.challengeId]))
   })
 
   it('reaches a prover that listens nowhere, through a relay', async () => {

@@ -43,6 +43,23 @@ describe.skipIf(!namespaces)('laboratory', { timeout: TIMEOUT_MS, retry: 1 }, ()
     }
   })
 
+  it('measures the slower way back by echo', async () => {
+    const { summary, truth, runs } = await lab(
+      '--rate',
+      '60',
+      '--prover-uplink',
+      '20',
+      '--direction',
+      'up',
+      '--claim',
+      '1.2',
+    )
+    expect(truth.rateMbps).toBe(20)
+    expect(summary.violations).toBe(0)
+    expect(summary.medianErrorPct).toBeLessThan(3)
+    expect(runs[0]).toMatchObject({ direction: 'up', faultTolerance: { teams: 5, members: 1 } })
+  })
+
   it('flags a link that is faster than claimed, and never exceeds the offer', async () => {
     const { runs, summary } = await lab('--rate', '100', '--claim', '0.7')
     expect(summary.violations).toBe(0)

@@ -50,7 +50,7 @@ const GENUINE: Readonly<Record<string, readonly [request: unknown, response: unk
     { challengeId, beaconSignature },
     {
       paths: [
-        { ready: 1, rttMicros: 2000, jitterMicros: 10 },
+        { ready: 1, rttMicros: 2000, jitterMicros: 10, idleMicros: [2000, 0] },
         { ready: 0, rttMicros: 0, jitterMicros: 0, reason: 'no answer' },
       ],
     },
@@ -66,6 +66,13 @@ const GENUINE: Readonly<Record<string, readonly [request: unknown, response: unk
     { capture, statistics },
   ],
   reveal: [{ ...slot, roots: capturedRoots(capture), signature: capture.signature }, testimonies[0]],
+  echo: [{ ...slot, commitments }, { statistics: { ...statistics, loadedMicros: [[41_000, 0]] } }],
+  echoed: [slot, { ...testimonies[0], echoCounts: [10, 14], ownMicros: [165_000, 231_000] }],
+  'step-arm': [{ challengeId, step: 3, rateKbps: 90_000 }, null],
+  step: [
+    { challengeId, step: 3, rateKbps: 90_000, slot: 1, armed: [0, 1] },
+    { packets: 3900, growthMicros: 410 },
+  ],
   evidence: [{ evidence: encodeEvidence(evidence) }, { signature: transcript.votes[0] }],
   sign: [
     { challengeId, evidenceHash: new Uint8Array(32), votes: transcript.votes },
@@ -107,7 +114,7 @@ const sides = all.flatMap((message): Side[] => {
 })
 
 describe('control messages', () => {
-  it('are the twelve of docs/protocol.md section 11', () => {
+  it('are those of docs/protocol.md section 11', () => {
     expect(all.map(({ name }) => name).sort()).toEqual(Object.keys(GENUINE).sort())
   })
 

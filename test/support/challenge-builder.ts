@@ -10,7 +10,8 @@ import { arrivalDigests } from '../../src/crypto/keystream.js'
 import { encodeOrder } from '../../src/pob/arrival-order.js'
 import { assess } from '../../src/pob/assess.js'
 import { drawCommittee, teamMembers } from '../../src/pob/committee.js'
-import { offeredKbps, PROTOCOL_VERSION, packetCountOf } from '../../src/pob/constants.js'
+import { offeredKbps, PACKET_BITS, PROTOCOL_VERSION, packetCountOf } from '../../src/pob/constants.js'
+import { type EchoMarks, echoMarks } from '../../src/pob/echo.js'
 import { type Evidence, encodeEvidence, evidenceHashOf } from '../../src/pob/evidence.js'
 import { addressBytesOf } from '../../src/pob/party.js'
 import { advisedTauMicros, makePlan, type Plan, planDigest } from '../../src/pob/plan.js'
@@ -18,6 +19,7 @@ import { buildRegistry, type Registry } from '../../src/pob/registry.js'
 import {
   acceptanceDigest,
   Direction,
+  type DirectionName,
   digestsOf,
   Profile,
   type ProfileName,
@@ -30,6 +32,7 @@ import {
   type Commitment,
   capturedRoots,
   commitmentDigest,
+  NO_ACK_LIST,
   type SlotId,
   type SlotRecord,
   seedHashOf,
@@ -61,6 +64,9 @@ export interface ChallengeOptions {
   /** Slots to run; all by default. */
   readonly slotsRun?: number
   readonly bufferSeconds?: number
+  readonly direction?: DirectionName
+  /** What each member of an uplink says came back. */
+  readonly echo?: (slot: number) => EchoMarks
   /** What the prover recorded, in place of the simulated link. */
   readonly record?: (slot: number) => Recording
 }
@@ -137,7 +143,7 @@ export function buildChallenge(options: ChallengeOptions = {}): BuiltChallenge {
     prover: prover.publicKey,
     payer: payer.publicKey,
     coordinator: payer.publicKey,
-    direction: Direction.down,
+    direction: Direction[options.direction ?? 'down'],
     profile: Profile[profile],
     claimKbps,
     committeeSize,
@@ -176,7 +182,17 @@ export function buildChallenge(options: ChallengeOptions = {}): BuiltChallenge {
   const signers: Signers = { prover, payer, coordinator: payer, members }
   const thetaBps = (options.thetaKbps ?? claimKbps) * 1000
   const random = seededRandom(1)
+  /** A link that passes theta from a round trip after the start on. */
+  const echoOf = (slot: number): EchoMarks => {
+    if (options.echo !== undefined) return options.echo(slot)
+    const packetCount = packetCountOf(plan.memberRateKbps, tauMicros)
+    const packetMicros = (PACKET_BITS * 1e6) / thetaBps
+    const arrivals = Array.from({ length: packetCount }, (_, i) => rttMicros(slot) + (i + 1) * packetMicros)
+    return echoMarks(arrivals, tauMicros)
+  }
   const slots = Array.from({ length: options.slotsRun ?? plan.teams }, (_, slot) => {
+    if (options.direction === 'up')
+      return makeEchoSlot({ request, plan, signers, rttMicros }, { slot, attempt: 0 }, echoOf(slot))
     const recording =
       options.record?.(slot) ??
       recordSlot(
@@ -250,6 +266,31 @@ export function makeSlot(context: SlotContext, id: SlotId, recording: Recording)
     }),
   )
   return { ...id, commitments, capture, testimonies }
+}
+
+/** An attempt at a slot of an uplink, everything signed. */
+export function makeEchoSlot(context: SlotContext, id: SlotId, marks: EchoMarks): SlotRecord {
+  const { request, plan, signers } = context
+  const digests = digestsOf(request)
+  const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
+  const team = teamMembers(plan, id.slot).flatMap((member) => signers.members[member] ?? [])
+  const commitments = team.map((member): Commitment => {
+    const seedHash = seedHashOf(seedOf(member, id), digests.challengeId, addressBytesOf(member.publicKey), id)
+    const terms = { seedHash, rateKbps: plan.memberRateKbps, packetCount }
+    return { ...terms, signature: member.sign(commitmentDigest(digests, id, terms)) }
+  })
+  const testimonies = team.map((member, i) =>
+    signTestimony(context, id, member, {
+      seed: seedOf(member, id),
+      ackListHash: NO_ACK_LIST,
+      ownMicros: marks.ownMicros,
+      rttMicros: context.rttMicros?.(id.slot * plan.teamSize + i) ?? 1000,
+      latenessMicros: context.latenessMicros ?? 200,
+      sentPackets: packetCount,
+      echoCounts: marks.counts,
+    }),
+  )
+  return { ...id, commitments, capture: null, testimonies }
 }
 
 function* runsOf(order: readonly number[]) {

@@ -31,6 +31,7 @@ import {
   gmacNonce,
   TAG_OFFSET,
 } from '../../src/pob/datagram.js'
+import { type EchoMarks, echoMarks } from '../../src/pob/echo.js'
 import { encodeEvidence, evidenceHashOf } from '../../src/pob/evidence.js'
 import { addressBytesOf } from '../../src/pob/party.js'
 import { buildRegistry } from '../../src/pob/registry.js'
@@ -126,6 +127,20 @@ function typedVectors(): JsonValue {
         attempt: 0,
         seed: filler('seed'),
         ackListHash: filler('ack list'),
+        ownMicros: own,
+        rttMicros: 5000,
+        latenessMicros: 250,
+        sentPackets: 10_446,
+      },
+    ],
+    [
+      structures.ECHO_TESTIMONY,
+      {
+        challengeId,
+        slot: 1,
+        attempt: 0,
+        seed: filler('seed'),
+        echoCounts: [0, 1, 9000, 10_446],
         ownMicros: own,
         rttMicros: 5000,
         latenessMicros: 250,
@@ -290,6 +305,7 @@ function datagramVectors(): JsonValue {
     [DatagramType.go, 3, 1, 2, delay],
     [DatagramType.stop, 0, 0, 0, new Uint8Array(0)],
     [DatagramType.keepalive, 0, 0, 0xffff_ffff, new Uint8Array(0)],
+    [DatagramType.echo, 3, 1, 12, keystreamPackets(seed, 12, 1)],
   ]
   const crypto = loadFastCrypto('node')
   const gmac = crypto.createGmac(key)
@@ -364,6 +380,34 @@ function challengeVector(): JsonValue {
   }
 }
 
+/** An uplink: teams of one, marks in place of acks. */
+function uplinkVector(): JsonValue {
+  const challenge = buildChallenge({
+    label: 'vectors',
+    direction: 'up',
+    claimKbps: 700,
+    committeeSize: 3,
+    faulty: 1,
+    teamSize: 1,
+    echo: (slot) => ({ counts: [10, 12, 14], ownMicros: [165_000 + slot, 198_000 + slot, 231_000 + slot] }),
+  })
+  const { evidence } = challenge
+  const { guaranteedKbps, estimateKbps, owed } = assess(evidence)
+  const arrivalMicros = [500, 149_999.5, 150_000.25, 155_000, 171_000.75]
+  return {
+    request: hex(encode(evidence.request)),
+    challengeId: hex(challengeIdOf(evidence.request)),
+    evidence: hex(encodeEvidence(evidence)),
+    evidenceHash: hex(evidenceHashOf(encodeEvidence(evidence))),
+    guaranteedKbps,
+    estimateKbps,
+    owed: hex(owed),
+    marks: { tauMicros: 200_000, arrivalMicros, ...marksJson(echoMarks(arrivalMicros, 200_000)) },
+  }
+}
+
+const marksJson = ({ counts, ownMicros }: EchoMarks) => ({ counts: [...counts], ownMicros: [...ownMicros] })
+
 function keyVectors(): JsonValue {
   return ['vector signer', 'prover', 'payer', 'coordinator', 'vectors member 0'].map((name) => {
     const identity: Identity = identityOf(name)
@@ -390,5 +434,6 @@ export function makeProtocolVectors(): { readonly [key: string]: JsonValue } {
     acks: ackVectors(),
     datagrams: datagramVectors(),
     challenge: challengeVector(),
+    uplink: uplinkVector(),
   }
 }

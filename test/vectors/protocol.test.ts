@@ -14,6 +14,7 @@ import { openInPlace } from '../../src/dataplane/seal.js'
 import { decodeOrder } from '../../src/pob/arrival-order.js'
 import { assess } from '../../src/pob/assess.js'
 import { datagramFault } from '../../src/pob/datagram.js'
+import { echoMarks } from '../../src/pob/echo.js'
 import { decodeEvidence, encodeEvidence } from '../../src/pob/evidence.js'
 import { buildRegistry, type RegistryEntry } from '../../src/pob/registry.js'
 import { decodeTranscript, encodeTranscript } from '../../src/pob/transcript.js'
@@ -72,6 +73,12 @@ interface Vectors {
     tag: string
     datagram: string
   }[]
+  uplink: {
+    evidence: string
+    guaranteedKbps: number
+    estimateKbps: number
+    marks: { tauMicros: number; arrivalMicros: number[]; counts: number[]; ownMicros: number[] }
+  }
   challenge: {
     beacon: {
       publicKey: string
@@ -121,10 +128,10 @@ describe('the vectors', () => {
     const documented = [...document.matchAll(/^ {4}([A-Z]\w+\(.*\))$/gm)]
       .map(([, type]) => type ?? '')
       .filter((type) => !type.startsWith('EIP712Domain'))
-    expect(documented.length).toBe(10)
+    expect(documented.length).toBe(11)
     for (const type of documented) expect(types).toContain(type)
     expect(types).toContain('Registry(bytes32 registryHash)')
-    expect(vectors.datagrams.map(({ type }) => type)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
+    expect(vectors.datagrams.map(({ type }) => type)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13])
   })
 })
 
@@ -401,5 +408,21 @@ describe('a whole challenge', () => {
       },
     })
     expect(verdict).toMatchObject({ level: 'anchored', faults: [] })
+  })
+})
+
+describe('an uplink', () => {
+  it('gives its numbers from the marks alone, by hand', () => {
+    const { uplink } = vectors
+    const assessment = assess(decodeEvidence(bytes(uplink.evidence)))
+    expect(assessment.faults).toEqual([])
+    expect(assessment.guaranteedKbps).toBe(uplink.guaranteedKbps)
+    expect(assessment.estimateKbps).toBe(uplink.estimateKbps)
+    // 14 packets of 11488 bits in at most 231001 us; f = 1 of three teams, so one may lie.
+    expect(uplink.guaranteedKbps).toBe(Math.floor((14 * 11_488) / 0.231_001 / 1000))
+    const { tauMicros, arrivalMicros, counts, ownMicros } = uplink.marks
+    // Marks at 150, 155 ms ...: two by the first, two more by the second, the last at the end.
+    expect({ counts, ownMicros }).toEqual({ counts: [2, 4, 5], ownMicros: [150_000, 155_000, 171_001] })
+    expect(echoMarks(arrivalMicros, tauMicros)).toEqual({ counts, ownMicros })
   })
 })

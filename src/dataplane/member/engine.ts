@@ -183,6 +183,12 @@ export class MemberEngine implements Engine {
           session.heard('slot', sequence, nowMicros())
         return
       }
+      case DatagramType.echo: {
+        const train = slotTrain(session, bytes, offset)
+        if (train?.onEcho(sequence, bytes, offset + HEADER_BYTES, arrivalMicros) === true)
+          session.heard('slot', sequence, nowMicros())
+        return
+      }
       case DatagramType.hello: {
         const { nonce, nonceSequence } = session.credit(source, length)
         this.#answer(session, DatagramType.nonce, nonceSequence, nonce)

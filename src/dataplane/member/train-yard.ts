@@ -21,6 +21,9 @@ const PREPARE_SLICE_BESIDE_MICROS = 100
 /** An ended train is collected after this long without another ack. */
 const LINGER_MICROS = 50_000
 
+/** The buffer of a slow uplink, the drain of the slot, and the coordinator's way. */
+const ECHO_PATIENCE_MICROS = 5_000_000
+
 interface Job {
   /** Of the request that waits. */
   readonly id: number
@@ -94,7 +97,10 @@ export class TrainYard {
         running = true
         this.#pump(train, session, now)
       } else if (train.state === 'armed' && now >= train.armedUntil) train.stop('never_started', now)
-      if (train.state === 'ended') this.#active.delete(train)
+      if (train.state !== 'ended') continue
+      // Whoever does not ask for its echoes within a while does not keep the memory.
+      if (now >= train.lastEventMicros + ECHO_PATIENCE_MICROS) train.release(now)
+      if (train.isReleased) this.#active.delete(train)
     }
     if (this.#preparations.length > 0) this.#prepareSome(now, running)
     if (this.#collectors.length > 0) this.#report(now)
@@ -137,6 +143,7 @@ export class TrainYard {
     this.#collectors = this.#collectors.filter(({ id, train }) => {
       if (train.state !== 'ended' || now < train.lastEventMicros + LINGER_MICROS) return true
       this.#modules.outbox.reply(id, train.report())
+      train.release(now)
       return false
     })
   }
@@ -147,6 +154,7 @@ export class TrainYard {
     for (const train of this.#active.keys()) {
       if (train.state === 'running') due = Math.min(due, train.nextPumpMicros)
       else if (train.state === 'armed') due = Math.min(due, train.armedUntil)
+      else if (train.state === 'ended') due = Math.min(due, train.lastEventMicros + ECHO_PATIENCE_MICROS)
     }
     for (const { train } of this.#collectors)
       if (train.state === 'ended') due = Math.min(due, train.lastEventMicros + LINGER_MICROS)
@@ -165,7 +173,10 @@ export class TrainYard {
 
   /** The session ends, its trains with it; who waits for their reports still gets them. */
   drop(session: Session, now: number): void {
-    for (const train of session.trains.values()) train.stop('stop', now)
+    for (const train of session.trains.values()) {
+      train.stop('stop', now)
+      train.release(now)
+    }
     for (const [train, owner] of this.#active) if (owner === session) this.#active.delete(train)
   }
 

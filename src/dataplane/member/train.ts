@@ -20,6 +20,7 @@ import { nowMicros } from '../clock.js'
 import { sealInPlace } from '../seal.js'
 import type { Remote, Transport } from '../transport.js'
 import type { ReceivedAck, TrainOrder, TrainReport } from '../types.js'
+import { EchoLog, samePayload } from './echo-log.js'
 import type { RegionPool } from './region-pool.js'
 
 /**
@@ -69,6 +70,7 @@ export class Train {
   readonly #ackMicros = new Float64Array(MAX_ACKS)
   #conflicts = 0
 
+  readonly #echoes: EchoLog | undefined
   readonly #pool: RegionPool
 
   constructor(order: TrainOrder, crypto: FastCrypto, pool: RegionPool) {
@@ -78,6 +80,7 @@ export class Train {
     this.#segments = Math.min(MAX_SEGMENTS, Math.max(1, Math.floor(SUPER_PACKET_MICROS / step)))
     this.#pool = pool
     this.#region = pool.take(this.bytes)
+    if (order.echo === true) this.#echoes = new EchoLog(order.packetCount)
     this.#keystream = crypto.createKeystream(keystreamKey(order.seed))
   }
 
@@ -177,10 +180,32 @@ export class Train {
     this.state = 'ended'
     this.nextPumpMicros = Number.POSITIVE_INFINITY
     this.lastEventMicros = now
-    if (this.#region !== undefined) this.#pool.give(this.#region, now)
-    this.#region = undefined
+    // Echoes are still compared with what was sent.
+    if (reason !== 'done' || this.#echoes === undefined) this.release(now)
     this.#keystream?.free()
     this.#keystream = undefined
+  }
+
+  /** Gives its memory back; later echoes count no more. */
+  release(now: number): void {
+    if (this.#region !== undefined) this.#pool.give(this.#region, now)
+    this.#region = undefined
+  }
+
+  get isReleased(): boolean {
+    return this.#region === undefined
+  }
+
+  /** An echo with a right tag, its keystream at `offset`. True where it is what was sent, and new. */
+  onEcho(sequence: number, bytes: Uint8Array, offset: number, arrivalMicros: number): boolean {
+    const region = this.#region
+    if (this.#echoes === undefined || region === undefined || sequence >= this.#next) return false
+    const sentAt = sequence * MAX_DATAGRAM_BYTES + HEADER_BYTES
+    // All of it: whoever has seen less than the whole packet cannot send it back.
+    if (!samePayload(region.bytes, sentAt, bytes, offset)) return false
+    if (!this.#echoes.note(sequence, arrivalMicros - this.#firstSend)) return false
+    this.lastEventMicros = arrivalMicros
+    return true
   }
 
   /** An ack with a right tag, its root of 32 bytes at `offset`. True where it is the first with this k. */
@@ -202,6 +227,7 @@ export class Train {
   }
 
   report(): TrainReport {
+    const tauMicros = this.#shape.items * this.#shape.stepMicros
     const acks: ReceivedAck[] = []
     this.#ackRoots.forEach((root, k) => {
       if (root !== undefined) acks.push({ k, root, ownMicros: this.#ackMicros[k] ?? 1 })
@@ -212,6 +238,7 @@ export class Train {
       latenessMicros: Math.max(0, Math.ceil(this.#lateness)),
       acks,
       conflictingAcks: this.#conflicts,
+      ...(this.#echoes === undefined ? {} : { echoes: this.#echoes.marks(tauMicros) }),
       stoppedBy: this.#stoppedBy,
     }
   }

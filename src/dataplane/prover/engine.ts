@@ -10,6 +10,7 @@ import { openInPlace } from '../seal.js'
 import { SessionTable } from '../session-table.js'
 import type { Engine, EngineModules, LoopMeter, Outbox, Source, Transport } from '../transport.js'
 import type { SlotOrder } from '../types.js'
+import { Echoer } from './echoer.js'
 import { Path, type PathModules } from './path.js'
 import { SlotRun } from './slot-run.js'
 
@@ -101,6 +102,7 @@ export class ProverEngine implements Engine {
       crypto: this.#crypto,
       waitedMicros: () => this.#meter.waitedMicros(),
       overflow: () => this.#transport.overflow,
+      echoer: () => new Echoer(this.#transport, this.#counters),
       coalesces: this.#transport.info.name === 'native',
     }
     this.#collector.full()

@@ -9,6 +9,7 @@ import { DatagramType, MAX_ACKS, writeU32 } from '../../pob/datagram.js'
 import { decoyAcks, dropsPacket, mirrorsOf, rootFor } from '../behaviour.js'
 import { nowMicros } from '../clock.js'
 import type { CapturedAck, SlotCapture, SlotOrder } from '../types.js'
+import type { Echoer } from './echoer.js'
 import type { Path } from './path.js'
 import { Phantoms } from './phantoms.js'
 import type { ProbeRun } from './probe-run.js'
@@ -59,6 +60,7 @@ export interface SlotModules {
   /** Microseconds the loop has waited so far. */
   readonly waitedMicros: () => number
   readonly overflow: () => number
+  readonly echoer: () => Echoer
   /** Arrivals may be left in the kernel for a while. */
   readonly coalesces: boolean
 }
@@ -74,6 +76,9 @@ export class SlotRun {
   readonly #hardEnd: number
   readonly #step: number
   readonly #silence: number
+  readonly #echoer: Echoer | undefined
+  /** Echoes leave as soon as their packets come: waiting for many would make lumps of them. */
+  readonly #coalesces: boolean
   readonly #acks: CapturedAck[] = []
   readonly #phantoms: Phantoms | undefined
   #held: Outgoing[] = []
@@ -115,6 +120,8 @@ export class SlotRun {
     this.#step = Math.max(MIN_ACK_STEP_MICROS, order.tauMicros / ACK_STEPS_PER_TAU)
     this.#silence = Math.max(LEAST_SILENCE_MICROS, SILENT_ACK_STEPS * this.#step)
     this.#overflowAtStart = modules.overflow()
+    this.#echoer = order.echo === true ? modules.echoer() : undefined
+    this.#coalesces = modules.coalesces && order.echo !== true
     const longest = Math.max(...order.members.map(({ rttMicros }) => rttMicros ?? 0))
     const earliest = Math.max(...GO_COPIES_BEFORE_MICROS)
     const meeting = now + GO_LEAD_MICROS + earliest + longest
@@ -156,6 +163,8 @@ export class SlotRun {
     if (Number.isNaN(this.#first)) this.#begin(arrivalMicros)
     if (this.#order.behaviour?.mirrors !== undefined && this.#mirror(member, sequence, region, offset)) return
     if (!member.accept(sequence, region, offset, arrivalMicros - this.#first)) return
+    const path = this.#echoer === undefined ? undefined : this.#paths[this.#members.indexOf(member)]
+    if (path !== undefined) this.#echoer?.add(path, this.#order, sequence, region, offset)
     this.#total++
     if (!(arrivalMicros <= this.#last)) this.#last = arrivalMicros
   }
@@ -203,12 +212,13 @@ export class SlotRun {
    */
   afterReceive(drained: boolean, now: number): void {
     if (this.#state !== 'running') return
+    this.#echoer?.flush()
     const over = now >= this.#endDue() || (this.#total > 0 && this.#total >= this.#expectedTotal)
     if (over && (drained || now >= this.#hardEnd)) {
       this.#finish(now)
       return
     }
-    if (Number.isNaN(this.#first)) return
+    if (Number.isNaN(this.#first) || this.#echoer !== undefined) return
     if (drained && now >= this.#tailDue()) {
       this.#sendAck(now)
       return
@@ -220,7 +230,7 @@ export class SlotRun {
   }
 
   wantsArrivals(now: number): boolean {
-    if (!this.#modules.coalesces || this.#state !== 'running' || Number.isNaN(this.#first)) return true
+    if (!this.#coalesces || this.#state !== 'running' || Number.isNaN(this.#first)) return true
     return now >= this.#coalesceUntil
   }
 
@@ -232,7 +242,7 @@ export class SlotRun {
     if (Number.isNaN(this.#first)) return due
     due = Math.min(due, this.#tailDue(), this.#probesAt)
     if (this.#phantoms !== undefined) due = Math.min(due, this.#first + this.#phantoms.nextAfterMicros)
-    return this.#modules.coalesces ? Math.min(due, this.#coalesceUntil) : due
+    return this.#coalesces ? Math.min(due, this.#coalesceUntil) : due
   }
 
   /** When the slot ends unless something arrives. */
@@ -244,7 +254,8 @@ export class SlotRun {
 
   /** When the arrivals so far are acknowledged although none follows. */
   #tailDue(): number {
-    if (this.#ackedTotal === this.#total || this.#acks.length >= MAX_ACKS - 1) return Number.POSITIVE_INFINITY
+    if (this.#echoer !== undefined || this.#ackedTotal === this.#total || this.#acks.length >= MAX_ACKS - 1)
+      return Number.POSITIVE_INFINITY
     return Math.max(this.#first + this.#order.tauMicros, this.#last + this.#step)
   }
 
@@ -308,7 +319,8 @@ export class SlotRun {
     if (!Number.isNaN(this.#first)) {
       const waited = this.#modules.waitedMicros() - this.#waitedAtFirst
       this.#busyShare = 1 - waited / Math.max(1, now - this.#first)
-      if (this.#acks.length === 0 || this.#ackedTotal < this.#total) this.#sendAck(now, true)
+      const isUnacked = this.#acks.length === 0 || this.#ackedTotal < this.#total
+      if (isUnacked && this.#echoer === undefined) this.#sendAck(now, true)
     }
     if (this.#acks.length > 0) this.#repeats = LAST_ACK_REPEATS_MICROS.map((after) => now + after)
   }

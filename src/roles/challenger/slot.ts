@@ -4,6 +4,7 @@ import { addressOfPublicKey, verifySignature } from '../../crypto/identity.js'
 import type { TrainReport } from '../../dataplane/index.js'
 import { packetCountOf } from '../../pob/constants.js'
 import { addressBytesOf, sameBytes } from '../../pob/party.js'
+import { Direction } from '../../pob/request.js'
 import {
   ackListDigest,
   commitmentDigest,
@@ -19,7 +20,12 @@ import type { ChallengerOptions } from './modules.js'
 import type { ChallengeTable } from './table.js'
 
 /** How long an armed train waits for the prover's go. */
-const ARMED_MS = 10_000
+export const ARMED_MS = 10_000
+
+/** @throws Refusal */
+export function requireCoordinator({ request }: Challenge, { publicKey }: Remote): void {
+  ensure(sameBytes(publicKey, request.coordinator), 'denied', 'only the coordinator asks')
+}
 
 export async function arm(
   table: ChallengeTable,
@@ -28,7 +34,7 @@ export async function arm(
   remote: Remote,
 ) {
   const challenge = table.known(challengeId)
-  ensure(sameBytes(remote.publicKey, challenge.request.coordinator), 'denied', 'only the coordinator arms')
+  requireCoordinator(challenge, remote)
   await table.modules.behaviour.before('arm', { challengeId, slot, attempt })
   const { plan, memberIndex } = challenge
   ensure(plan !== undefined && challenge.sessionOpen, 'conflict', 'there is no plan or no session yet')
@@ -68,6 +74,7 @@ export async function arm(
     packetCount: terms.packetCount,
     rateKbps: terms.rateKbps,
     armedForMs: ARMED_MS,
+    ...(challenge.request.direction === Direction.up ? { echo: true } : {}),
     ...(behaviour === undefined ? {} : { behaviour }),
   })
   const commitment = { ...terms, signature: table.modules.identity.sign(digest) }
@@ -76,7 +83,7 @@ export async function arm(
 }
 
 /** Within a challenge slots and attempts follow one another: a failed one does not stand in the way of its repeat. */
-function slotsArmedBeside(table: ChallengeTable, own: Challenge): number {
+export function slotsArmedBeside(table: ChallengeTable, own: Challenge): number {
   const nowMs = table.modules.now()
   const others = table.all().filter((challenge) => challenge !== own)
   const attempts = others.flatMap((challenge) => [...challenge.attempts.values()])
@@ -90,7 +97,8 @@ export async function reveal(
 ): Promise<Testimony> {
   const { challengeId, slot, attempt, roots, signature } = body
   const challenge = table.known(challengeId)
-  ensure(sameBytes(remote.publicKey, challenge.request.coordinator), 'denied', 'only the coordinator asks')
+  requireCoordinator(challenge, remote)
+  ensure(challenge.request.direction === Direction.down, 'bad_request', 'this challenge is of an uplink')
   await table.modules.behaviour.before('reveal', body)
   const name = `${slot}/${attempt}`
   const made = challenge.attempts.get(name)

@@ -37,7 +37,7 @@ export function makeRequest(order: ChallengeOrder, modules: CoordinatorModules, 
     prover: order.prover.publicKey,
     payer: publicKey,
     coordinator: publicKey,
-    direction: Direction.down,
+    direction: Direction[order.direction ?? 'down'],
     profile: Profile[order.profile],
     claimKbps: order.claimKbps,
     committeeSize: order.committeeSize,
@@ -83,7 +83,7 @@ export async function accept(run: CoordinatorRun): Promise<Omit<Admission, 'beac
 }
 
 /** What the slots of a request move with short round trips and punctual senders; standard stops after f + 1 of them. */
-function leastBytesOf({ profile, claimKbps, faulty, teams }: Request): number {
+function leastBytesOf({ profile, claimKbps, faulty, teams, direction }: Request): number {
   const tauMicros =
     profile === Profile.quick
       ? QUICK_TAU_MICROS
@@ -91,7 +91,8 @@ function leastBytesOf({ profile, claimKbps, faulty, teams }: Request): number {
         ? PUBLISHED_TAU_MICROS
         : MIN_TAU_MICROS
   const slots = profile === Profile.standard ? faulty + 1 : teams
-  return slots * packetCountOf(offeredKbps(claimKbps), tauMicros) * PACKET_BYTES
+  const ways = direction === Direction.up ? 2 : 1
+  return ways * slots * packetCountOf(offeredKbps(claimKbps), tauMicros) * PACKET_BYTES
 }
 
 /** The committee that the named round draws. */

@@ -3,6 +3,7 @@ import { verifySignature } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
 import { packetCountOf } from '../../pob/constants.js'
 import type { Plan } from '../../pob/plan.js'
+import { Direction } from '../../pob/request.js'
 import {
   ackListDigest,
   type Capture,
@@ -16,6 +17,7 @@ import {
   testimonyDigest,
 } from '../../pob/slot.js'
 import { ARM_MESSAGE, REVEAL_MESSAGE, SLOT_MESSAGE } from '../control-messages.js'
+import { runEcho } from './echo.js'
 import { tell } from './plan.js'
 import type { CoordinatorRun } from './run.js'
 
@@ -47,6 +49,20 @@ export async function runSlot(
   const commitments = team.map((member): Commitment | null => armed.get(member) ?? null)
   const nobody = { ...id, commitments, capture: null, testimonies: team.map(() => null) }
   if (armed.size === 0) return nobody
+  const failed = (error: unknown): SlotRecord => {
+    if (run.signal?.aborted) throw error
+    noteFailure(run, error)
+    log.warn({ slot, attempt, reason: String(error) }, 'the slot failed')
+    return nobody
+  }
+  if (run.request.direction === Direction.up)
+    try {
+      const testimonies = await runEcho(run, plan, id, team, commitments)
+      run.unreached = 0
+      return { ...nobody, testimonies }
+    } catch (error) {
+      return failed(error)
+    }
   let capture: Capture
   try {
     const body = { challengeId, ...id, commitments }
@@ -54,10 +70,7 @@ export async function runSlot(
     capture = answer.capture
     run.statistics.push({ ...answer.statistics, slot })
   } catch (error) {
-    if (run.signal?.aborted) throw error
-    noteFailure(run, error)
-    log.warn({ slot, attempt, reason: String(error) }, 'the slot failed')
-    return nobody
+    return failed(error)
   }
   run.unreached = 0
   const fault = captureFault(capture, plan.teamSize)

@@ -7,6 +7,7 @@ import type { Evidence } from '../../pob/evidence.js'
 import type { Plan } from '../../pob/plan.js'
 import { findSeedFaults } from '../../pob/provable-faults.js'
 import { Profile } from '../../pob/request.js'
+import { brought } from '../../pob/slot.js'
 import type { CoordinatorRun } from './run.js'
 import { runSlot } from './slot.js'
 
@@ -32,8 +33,8 @@ export async function runSlots(
         slot,
         attempt,
         valueMbps: (assessment.slots[0]?.valueKbps ?? 0) / 1000,
-        dirty: dirty && record.capture !== null,
-        failed: record.capture === null,
+        dirty: dirty && brought(record),
+        failed: !brought(record),
       })
       await sleep(SLOT_GAP_MS)
       if (!mayRepeat(run.request.profile, record, plan.tauMicros)) break
@@ -50,7 +51,7 @@ export async function runSlots(
 
 /** Nothing that arrived is no measurement: it says nothing about the line. */
 export function requireCapture(run: CoordinatorRun): void {
-  if (run.slots.some(({ capture }) => capture !== null)) return
+  if (run.slots.some(brought)) return
   throw new UserError(`no slot brought a result: ${run.slotFailure}`, {
     code: 'UNAVAILABLE',
     remedy: 'run `plumbline doctor` on the prover, and measure again',

@@ -4,7 +4,8 @@ import type { Committee } from '../../pob/committee.js'
 import type { Evidence } from '../../pob/evidence.js'
 import type { Plan } from '../../pob/plan.js'
 import type { FaultScope, ProvableFault } from '../../pob/provable-faults.js'
-import type { ProfileName, Request } from '../../pob/request.js'
+import type { DirectionName, ProfileName, Request } from '../../pob/request.js'
+import type { AvailableBandwidth } from '../../pob/telemetry/available.js'
 import type { CoordinatorBehaviour } from '../behaviour.js'
 import type { PathReport, ReportedStatistics } from '../control-messages.js'
 import type { PeerTarget, RoleModules } from '../modules.js'
@@ -12,7 +13,11 @@ import type { Venue } from '../venue.js'
 
 export interface ChallengeOrder {
   readonly prover: PeerTarget
+  /** down by default. */
+  readonly direction?: DirectionName
   readonly profile: ProfileName
+  /** Look for the available bandwidth too. */
+  readonly available?: boolean
   readonly claimKbps: number
   readonly committeeSize: number
   readonly faulty: number
@@ -50,6 +55,13 @@ export type ProgressEvent =
       readonly valueMbps: number
       readonly dirty: boolean
       readonly failed: boolean
+    }
+  | {
+      /** A train at a stepped rate, in search of the available bandwidth. */
+      readonly event: 'step'
+      readonly rateMbps: number
+      readonly deliveredShare: number
+      readonly growthMicros: number
     }
   | {
       /** What a challenge on a chain costs its payer, before anything is sent. */
@@ -90,6 +102,7 @@ export interface ChallengeOutcome {
   readonly transcript: Uint8Array
   readonly paths: readonly PathReport[]
   readonly statistics: readonly SlotReport[]
+  readonly available?: AvailableBandwidth
   /** Over the result, by member; null for who did not sign. */
   readonly signatures: readonly (Uint8Array | null)[]
   readonly durationMs: number

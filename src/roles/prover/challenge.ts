@@ -4,7 +4,7 @@ import { mostAttempts } from '../../pob/assess.js'
 import type { Committee } from '../../pob/committee.js'
 import { offeredKbps, PACKET_BYTES, packetCountOf } from '../../pob/constants.js'
 import { longestTauMicros, type Plan } from '../../pob/plan.js'
-import type { Request } from '../../pob/request.js'
+import { Direction, type Request } from '../../pob/request.js'
 import type { ChallengeDigests } from '../../pob/structures.js'
 import type { ReportedStatistics } from '../control-messages.js'
 
@@ -22,6 +22,8 @@ export interface Challenge {
   readonly acceptanceSignature: Uint8Array
   readonly paths: Map<number, Path>
   readonly captures: Map<string, SlotAnswer>
+  /** Of an uplink, in place of captures. */
+  readonly echoes: Map<string, ReportedStatistics>
   committee?: Committee
   plane?: ProverPlane
   plan?: Plan
@@ -43,12 +45,14 @@ export interface SlotAnswer {
 /** Probes, keep-alives and acks' answers beside the trains. */
 const CONTROL_BYTES = 64 * 1024
 
-/** Most bytes a request can bring: every slot as often and as long as its profile allows. */
+/** Most bytes a request can bring: every slot as often and as long as its profile allows; an uplink sends all of it back. */
 export function maxBytesOf({
   claimKbps,
   teams,
   profile,
-}: Pick<Request, 'claimKbps' | 'teams' | 'profile'>): number {
+  direction,
+}: Pick<Request, 'claimKbps' | 'teams' | 'profile' | 'direction'>): number {
   const packets = packetCountOf(offeredKbps(claimKbps), longestTauMicros(profile))
-  return teams * mostAttempts(profile) * packets * PACKET_BYTES + CONTROL_BYTES
+  const ways = direction === Direction.up ? 2 : 1
+  return ways * teams * mostAttempts(profile) * packets * PACKET_BYTES + CONTROL_BYTES
 }

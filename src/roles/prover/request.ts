@@ -42,6 +42,7 @@ export async function acceptRequest(
     acceptanceSignature,
     paths: new Map(),
     captures: new Map(),
+    echoes: new Map(),
     running: false,
   }
   turn.current = challenge

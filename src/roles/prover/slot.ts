@@ -1,8 +1,9 @@
 /** One slot: what arrived, and the signature under its acks. */
 import { verifySignature } from '../../crypto/identity.js'
-import type { ProverPlane, SlotCapture } from '../../dataplane/index.js'
+import type { ProverPlane, SlotCapture, SlotOrder } from '../../dataplane/index.js'
 import { PACKET_BYTES, packetCountOf } from '../../pob/constants.js'
 import type { Plan } from '../../pob/plan.js'
+import { Direction } from '../../pob/request.js'
 import { ackListDigest, type Commitment, commitmentDigest, type SlotId } from '../../pob/slot.js'
 import type { ReportedStatistics } from '../control-messages.js'
 import type { Remote } from '../modules.js'
@@ -11,7 +12,7 @@ import type { Challenge, SlotAnswer } from './challenge.js'
 import type { ProverTurn } from './turn.js'
 
 /** Lets a full buffer of a slow link empty before the next slot. */
-const DRAIN_MICROS = 400_000
+export const DRAIN_MICROS = 400_000
 
 export async function serveSlot(
   turn: ProverTurn,
@@ -20,9 +21,8 @@ export async function serveSlot(
 ): Promise<SlotAnswer> {
   const { slot, attempt, commitments } = body
   const challenge = turn.known(body.challengeId, remote)
-  const { plan, plane } = challenge
-  ensure(plan !== undefined && plane !== undefined, 'conflict', 'there is no plan yet')
-  ensure(slot < plan.teams && commitments.length === plan.teamSize, 'bad_request', 'no such slot in the plan')
+  ensure(challenge.request.direction === Direction.down, 'bad_request', 'this challenge is of an uplink')
+  const { plan, plane } = planned(challenge, slot, commitments.length)
   const name = `${slot}/${attempt}`
   const known = challenge.captures.get(name)
   if (known !== undefined) return known
@@ -38,17 +38,22 @@ export async function serveSlot(
   }
 }
 
-async function runSlot(
-  turn: ProverTurn,
+/** What a slot needs of its challenge. @throws Refusal */
+export function planned({ plan, plane }: Challenge, slot: number, members: number) {
+  ensure(plan !== undefined && plane !== undefined, 'conflict', 'there is no plan yet')
+  ensure(slot < plan.teams && members === plan.teamSize, 'bad_request', 'no such slot in the plan')
+  return { plan, plane }
+}
+
+/** The slot as the plane runs it; every commitment is its member's. @throws Refusal */
+export function slotOrder(
   challenge: Challenge,
   plan: Plan,
-  plane: ProverPlane,
   id: SlotId,
   commitments: readonly (Commitment | null)[],
-): Promise<SlotAnswer> {
+): SlotOrder {
   const first = id.slot * plan.teamSize
   const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
-  const team = plan.committee.slice(first, first + plan.teamSize)
   for (const [i, commitment] of commitments.entries()) {
     if (commitment === null) continue
     const signed = verifySignature(
@@ -58,8 +63,7 @@ async function runSlot(
     )
     ensure(signed, 'bad_request', `the commitment of member ${first + i} is not signed by it`)
   }
-  const behaviour = await turn.behaviour.capture(id, challenge.digests.challengeId, team, packetCount)
-  const captured = await plane.runSlot({
+  return {
     ...id,
     tauMicros: plan.tauMicros,
     members: commitments.map((commitment, i) => {
@@ -69,8 +73,23 @@ async function runSlot(
         : { sessionId: path.sessionId, rttMicros: path.rttMicros, packetCount }
     }),
     drainMicros: DRAIN_MICROS,
-    ...(behaviour === undefined ? {} : { behaviour }),
-  })
+  }
+}
+
+async function runSlot(
+  turn: ProverTurn,
+  challenge: Challenge,
+  plan: Plan,
+  plane: ProverPlane,
+  id: SlotId,
+  commitments: readonly (Commitment | null)[],
+): Promise<SlotAnswer> {
+  const order = slotOrder(challenge, plan, id, commitments)
+  const first = id.slot * plan.teamSize
+  const team = plan.committee.slice(first, first + plan.teamSize)
+  const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
+  const behaviour = await turn.behaviour.capture(id, challenge.digests.challengeId, team, packetCount)
+  const captured = await plane.runSlot(behaviour === undefined ? order : { ...order, behaviour })
   await turn.modules.account(receivedBytes(captured))
   if (captured.acks.length === 0) throw new Refusal('not_found', 'nothing arrived in this slot')
   const roots = captured.acks.map((ack) => ack.root)
@@ -89,12 +108,12 @@ async function runSlot(
 }
 
 /** What a slot cost the line: what could not be used was received as well. */
-function receivedBytes({ statistics }: SlotCapture): number {
+export function receivedBytes({ statistics }: SlotCapture): number {
   const { packets, duplicates, badTag, overflow } = statistics
   return (packets + duplicates + badTag + overflow) * PACKET_BYTES
 }
 
-function reported({ statistics }: SlotCapture, plane: ProverPlane): ReportedStatistics {
+export function reported({ statistics }: SlotCapture, plane: ProverPlane): ReportedStatistics {
   return {
     packets: statistics.packets,
     duplicates: statistics.duplicates,

@@ -89,6 +89,8 @@ export interface SlotOptions {
   readonly drainMicros?: number
   readonly behaviours?: readonly (TrainBehaviour | undefined)[]
   readonly capture?: CaptureBehaviour
+  /** The prover sends everything back. */
+  readonly echo?: boolean
   /** Members that are not armed. */
   readonly silent?: readonly number[]
   /** Runs once all are armed and the slot has been asked for. */
@@ -109,7 +111,16 @@ export async function runSlot(team: TestTeam, options: SlotOptions = {}): Promis
   await Promise.all(
     team.members.map(async ({ plane, sessionId, seed }, i) => {
       const behaviour = options.behaviours?.[i]
-      const order = { sessionId, slot, attempt, seed, packetCount, rateKbps, armedForMs: DEADLINE_MS }
+      const order = {
+        sessionId,
+        slot,
+        attempt,
+        seed,
+        packetCount,
+        rateKbps,
+        armedForMs: DEADLINE_MS,
+        echo: options.echo === true,
+      }
       if (armed[i] === true) await plane.prepareTrain({ ...order, ...(behaviour && { behaviour }) })
     }),
   )
@@ -119,6 +130,7 @@ export async function runSlot(team: TestTeam, options: SlotOptions = {}): Promis
     tauMicros,
     drainMicros,
     members: team.members.map(({ sessionId }) => ({ sessionId, packetCount, rttMicros: 200 })),
+    echo: options.echo === true,
     ...(options.capture && { behaviour: options.capture }),
   })
   await options.meanwhile?.()

@@ -23,8 +23,8 @@ describe('datagrams of protocol section 6', () => {
     expect(MAX_DATAGRAM_BYTES).toBe(1408)
     expect(PACKET_LAYER3_BYTES).toBe(1436)
     expect(SEQUENCE_OFFSET + ARRIVAL_BYTES).toBe(MAX_DATAGRAM_BYTES)
-    // data, ack, hello, nonce, consent, ready, probes, go, stop, keepalive: 32 and the body of the table.
-    expect(DATAGRAM_LENGTHS.slice(1)).toEqual([1408, 64, 128, 64, 145, 32, 40, 40, 40, 36, 32, 32])
+    // data, ack, hello, nonce, consent, ready, probes, go, stop, keepalive, echo: 32 and the body of the table.
+    expect(DATAGRAM_LENGTHS.slice(1)).toEqual([1408, 64, 128, 64, 145, 32, 40, 40, 40, 36, 32, 32, 1408])
   })
 
   test('a header byte by byte', () => {
@@ -67,7 +67,7 @@ describe('datagrams of protocol section 6', () => {
     expect(datagramFault(good, 1, 40)).toBe('length')
     for (const [at, value, fault] of [
       [0, 0, 'type'],
-      [0, 13, 'type'],
+      [0, 14, 'type'],
       [1, 0, 'version'],
       [1, 2, 'version'],
       [2, 1, 'slot'],

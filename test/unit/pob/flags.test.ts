@@ -38,6 +38,7 @@ const input = (change: Partial<FlagInput> = {}): FlagInput => ({
   estimateKbps: 100_000,
   slots: [slot([member(), member()])],
   values: [95e6, 96e6],
+  isUplink: false,
   allOn: false,
   bounded: false,
   roundTripMicros: [5000],
