@@ -100,7 +100,7 @@ export function rowCells(attack, records, parties) {
     `${runs.length} of ${tried}`,
     commonFlags(runs).join(', ') || 'none',
     seenIn(runs).join('; ') || '-',
-    misses.length === 0 ? 'kept' : `MISSED: ${misses.join('; ')}`,
+    misses.length > 0 ? `MISSED: ${misses.join('; ')}` : runs.length === 0 ? 'nothing to judge' : 'kept',
   ]
 }
 
