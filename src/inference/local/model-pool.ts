@@ -26,6 +26,11 @@ interface Entry {
   users: number
 }
 
+/**
+ * A process is held to its model's need and this: what threads, allocators and JavaScript set aside counts against the
+ * kernel's limit (RLIMIT_DATA) whether it is touched or not, and a thread that gets no stack ends the process.
+ */
+const RESERVED_BYTES = 768 * 2 ** 20
 const GIB = 2 ** 30
 const gib = (bytes: number): string => `${(bytes / GIB).toFixed(2)} GiB`
 
@@ -91,7 +96,7 @@ export class ModelPool {
     if (this.#isClosed) throw new UserError('the models of this machine are closed', { code: 'UNAVAILABLE' })
     const { threads, niceness, runtime } = this.#options
     const which = runtime === undefined ? {} : { runtime }
-    const memoryBytes = card.memoryBytes
+    const memoryBytes = card.memoryBytes + RESERVED_BYTES
     const model = LocalModel.open(card, { threads, niceness, memoryBytes, ...which, ...opening })
     const entry: Entry = { card, model, users: 1 }
     this.#entries.set(key, entry)
