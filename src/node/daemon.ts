@@ -98,10 +98,10 @@ class Undo {
   }
 }
 
-/** A node of a chain needs no registry file; one that is named, or there, is followed beside it. */
-function openRegistry(config: Config, log: Logger, chained: boolean): RegistryFile | undefined {
+/** A node of a chain, or one that measures nothing, needs no registry file; one that is named, or there, is followed. */
+function openRegistry(config: Config, log: Logger, isOptional: boolean): RegistryFile | undefined {
   const path = registryPath(config)
-  if (chained && config.registry.path === undefined && !existsSync(path)) return undefined
+  if (isOptional && config.registry.path === undefined && !existsSync(path)) return undefined
   return new RegistryFile(path, log, config.registry.publisher)
 }
 
@@ -134,7 +134,8 @@ async function start(
   undo.push(() => store.close())
   await store.bindIdentity(identity.address)
   const chained = config.chain.rpcUrls.length > 0
-  const registry = openRegistry(config, log, chained)
+  const measures = roles.includes('prover') || roles.includes('challenger')
+  const registry = openRegistry(config, log, chained || !measures)
   if (registry !== undefined && config.registry.publisher === undefined)
     log.warn(
       { path: registry.path, publisher: publisherOf(registry.current()) },
