@@ -47,6 +47,7 @@ interface Parts {
 }
 
 let injector: Injector | undefined
+let replayer: ControlReplayer | undefined
 
 function challengerContext(
   attack: ChallengerAttack,
@@ -62,7 +63,7 @@ function challengerContext(
   const { proverAddress } = spec
   const registry = new RegistryFile(registryPath(config), log, config.registry.publisher)
   let host: ReturnType<typeof createNodeHost> | undefined
-  const replayer = new ControlReplayer({
+  const ownReplayer = new ControlReplayer({
     control: () => {
       host ??= createNodeHost({ config, identity, log, clientOnly: true })
       return host
@@ -75,7 +76,8 @@ function challengerContext(
     },
     channel,
   })
-  return { ...base, inject, replay: (step, message) => replayer.see(step, message) }
+  replayer = ownReplayer
+  return { ...base, inject, replay: (step, message) => ownReplayer.see(step, message) }
 }
 
 async function main(specPath: string): Promise<void> {
@@ -95,6 +97,8 @@ async function main(specPath: string): Promise<void> {
   process.on('message', (assignment: Assignment) => {
     injector?.stop()
     injector = undefined
+    replayer?.stop()
+    replayer = undefined
     const { challenger: attack, prover: attacks, victim } = assignment
     Object.assign(
       challenger,

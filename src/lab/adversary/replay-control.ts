@@ -37,6 +37,7 @@ export interface ControlReplayerModules {
 
 export class ControlReplayer {
   readonly #kept: Kept[] = []
+  #isStopped = false
 
   constructor(readonly modules: ControlReplayerModules) {}
 
@@ -57,6 +58,11 @@ export class ControlReplayer {
     }
   }
 
+  /** What is still to be sent stays unsent: another attack begins. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
   #keep<Q, R>(message: ControlMessage<Q, R>, body: Q): void {
     this.#kept.push((host, to) => host.request(to, message, body, { deadlineMs: DEADLINE_MS }))
     if (this.#kept.length > MAX_KEPT) this.#kept.shift()
@@ -66,7 +72,8 @@ export class ControlReplayer {
     const { control, entries, own, prover, channel } = this.modules
     const host = await control()
     const others = (await entries()).filter(({ publicKey }) => Buffer.compare(publicKey, own) !== 0)
-    for (const send of kept)
+    for (const send of kept) {
+      if (this.#isStopped) return
       await Promise.all(
         [prover, ...others].map(async (target) => {
           channel.count('messages replayed')
@@ -78,5 +85,6 @@ export class ControlReplayer {
           }
         }),
       )
+    }
   }
 }
