@@ -53,6 +53,6 @@ function formatPeers({ steps, perPeer, at1000 }) {
       ({ peers: count, residentMb, processorPercent }) =>
         `${String(count).padStart(15)}${residentMb.toFixed(0).padStart(14)}${processorPercent.toFixed(2).padStart(24)}`,
     ),
-    `a peer costs ${perPeer.residentKb.toFixed(0)} kB and ${perPeer.processorPercent.toFixed(4)} % of a core; 1,000 of them: ${at1000.residentMb.toFixed(0)} MB and ${at1000.processorPercent.toFixed(1)} %`,
+    `a peer costs ${perPeer.heldKb.toFixed(0)} kB and ${perPeer.processorPercent.toFixed(4)} % of a core; 1,000 of them: ${at1000.residentMb.toFixed(0)} MB and ${at1000.processorPercent.toFixed(1)} %`,
   ].join('\n')
 }
