@@ -2,6 +2,7 @@
  * What goes wrong around a challenge on a real chain: servers that are down, processes that are killed between sending
  * and receipt, a re-organisation, a clock that runs ahead, members that sign two results or open another seed.
  */
+import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -15,6 +16,7 @@ import {
   settleChallenge,
 } from '../../src/chain/index.js'
 import { type Address, addressOfPublicKey } from '../../src/crypto/address.js'
+import type { Assignment, CorruptSpec } from '../../src/lab/daemon-child.js'
 import { decodeEvidence, evidenceHashOf } from '../../src/pob/evidence.js'
 import { digestsOf } from '../../src/pob/request.js'
 import { resultDigest } from '../../src/pob/result.js'
@@ -265,11 +267,15 @@ describe.skipIf(reason !== undefined)('a chain whose clock runs ahead, with a co
     const spec = join(made.network.directory, 'spec.json')
     await mkdir(made.network.directory, { recursive: true })
     const sideChannelPath = join(made.network.directory, 'side.sock')
-    await writeFile(
-      spec,
-      JSON.stringify({ dataDir: liar.dataDir, passphraseFile, sideChannelPath, challenger: 'false-commit' }),
-    )
-    corrupt = new NodeProcess(CORRUPT, [], { env: { PLUMBLINE_LAB_SPEC: spec } })
+    const content: CorruptSpec = {
+      dataDir: liar.dataDir,
+      passphraseFile,
+      sideChannelPath,
+      proverAddress: made.network.prover.address,
+      role: 'challenger',
+    }
+    await writeFile(spec, JSON.stringify(content))
+    corrupt = new NodeProcess(CORRUPT, [], { env: { PLUMBLINE_LAB_SPEC: spec }, ipc: true })
     await Promise.all([
       made.network.daemon('prover', made.network.prover, { doom: { when: 'begin', exchange: 'slot' } }),
       ...honest.map((member) => made.network.daemon('challenger', member)),
@@ -278,6 +284,9 @@ describe.skipIf(reason !== undefined)('a chain whose clock runs ahead, with a co
     await eventually('the corrupt member serves', async () =>
       (await made.network.run(['status', '--data-dir', dataDir, '--json'])).stdout.includes('"peerId"'),
     )
+    const assignment: Assignment = { challenger: 'false-commit' }
+    corrupt.child.send(assignment)
+    await once(corrupt.child, 'message')
   }, PATIENCE_MS)
   afterAll(async () => {
     await corrupt?.stop()

@@ -10,7 +10,7 @@ import { dataPaths } from '../../src/config/paths.js'
 import { firstRoundFrom, signRound } from '../../src/crypto/beacon.js'
 import { Identity } from '../../src/crypto/identity.js'
 import type { Host, PeerTarget } from '../../src/p2p/index.js'
-import { digestsOf } from '../../src/pob/request.js'
+import { digestsOf, Profile } from '../../src/pob/request.js'
 import { ARM_MESSAGE, FINISH_MESSAGE, REVEAL_MESSAGE } from '../../src/roles/control-messages.js'
 import { LocalNetwork, whyNoLoopback } from '../support/local-network.js'
 import {
@@ -115,7 +115,11 @@ describe.skipIf(reason !== undefined)('a member', { timeout: 60_000 }, () => {
       /bad request: request: the standard profile/,
       () => ({ request: { teams: 5 } }),
     ],
-    ['for an uplink', /bad request: .*downlinks/, () => ({ request: { direction: 1 } })],
+    [
+      'for an uplink in one train',
+      /bad request: .*an uplink is measured by teams of one/,
+      () => ({ request: { direction: 1, profile: Profile.quick, teams: 1 } }),
+    ],
   ]
   it.each(lies)('refuses a challenge %s', async (_, expected, change) => {
     const admission = payer.forge(change())
@@ -143,7 +147,7 @@ describe.skipIf(reason !== undefined)('a member', { timeout: 60_000 }, () => {
     ]
     expect(Buffer.compare(a.key, b.key)).toBe(0)
     expect(await statusOf(proverHost.request(own, ARM_MESSAGE, id))).toMatch(
-      /denied: only the coordinator arms/,
+      /denied: only the coordinator asks/,
     )
     expect(await statusOf(payer.host.request(own, ARM_MESSAGE, { ...id, slot: 1 }))).toMatch(
       /denied: .*not send in slot 1/,

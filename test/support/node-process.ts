@@ -14,6 +14,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Words before `node`, such as nsenter and its flags. */
   readonly prefix?: readonly string[]
+  /** With a channel for messages: see {@link NodeProcess.child}. */
+  readonly ipc?: boolean
 }
 
 /** Machines that run tests are slow at times; nothing here is measured. */
@@ -42,7 +44,8 @@ export class NodeProcess {
       ...args,
     ]
     const env = { ...process.env, NO_COLOR: '1', ...options.env }
-    this.child = spawn(program, rest, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const channel = options.ipc === true ? (['ipc'] as const) : []
+    this.child = spawn(program, rest, { env, stdio: ['ignore', 'pipe', 'pipe', ...channel] })
     running.add(this)
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => this.#read(text))
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
