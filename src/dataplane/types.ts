@@ -177,6 +177,8 @@ export interface SlotOrder {
 /** Laboratory behaviours of a prover; absent in an honest node. */
 export interface CaptureBehaviour {
   readonly holdAcksMs?: number
+  /** Answers of the slot's own probes are held for so long, so that members see a longer round trip. */
+  readonly closeDelayMs?: number
   /** Members (positions) whose train a side channel delivers: all of it counts as arrived this long after the slot's first arrival. */
   readonly phantoms?: readonly {
     readonly position: number

@@ -202,7 +202,12 @@ export class SlotRun {
   #probe(now: number): void {
     const spanMicros = (1 - PROBES_FROM_TAU_SHARE) * this.#order.tauMicros
     const count = Math.min(MAX_SLOT_PROBES, Math.ceil(spanMicros / LEAST_PROBE_STEP_MICROS))
-    const options = { count, intervalMs: spanMicros / count / 1000 }
+    const closeDelayMs = this.#order.behaviour?.closeDelayMs
+    const options = {
+      count,
+      intervalMs: spanMicros / count / 1000,
+      ...(closeDelayMs === undefined ? {} : { behaviour: { closeDelayMs } }),
+    }
     this.#probeRuns = this.#paths.map((path) => path?.probeInSlot(options, now))
   }
 

@@ -65,6 +65,7 @@ export function corruptProver(attacks: readonly ProverAttack[], context: ProverC
       return {
         ...(phantoms.length > 0 ? { phantoms } : {}),
         ...(mirrors.length > 0 ? { mirrors } : {}),
+        ...(has('rtt-inflate') ? { closeDelayMs: PROBE_CLOSE_DELAY_MS } : {}),
         ...(has('hold-acks') ? { holdAcksMs: HOLD_ACKS_MS } : {}),
         ...(has('drop') ? { dropShare: DROP_SHARE } : {}),
         ...(has('stagger') ? { staggerMs: members.map((_, i) => (i % 2 === 0 ? 0 : STAGGER_MS)) } : {}),
