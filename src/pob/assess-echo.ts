@@ -3,22 +3,15 @@
  * member says, under its signature, and as good as its word. At most f members lie, as ever.
  */
 import { verifySignature } from '../crypto/identity.js'
+import { checkCommitment, isOpened } from './assess-commitment.js'
 import { isDirty, type MemberOutcome, placeOf, type SlotOutcome } from './assess-slot.js'
 import { teamMembers } from './committee.js'
 import { PACKET_BITS, packetCountOf } from './constants.js'
 import { marksFault } from './echo.js'
 import type { Evidence } from './evidence.js'
 import type { FaultList } from './fault.js'
-import { addressBytesOf, sameBytes } from './party.js'
-import {
-  brought,
-  commitmentDigest,
-  NO_ACK_LIST,
-  type SlotRecord,
-  seedHashOf,
-  type Testimony,
-  testimonyDigest,
-} from './slot.js'
+import { sameBytes } from './party.js'
+import { brought, NO_ACK_LIST, type SlotRecord, type Testimony, testimonyDigest } from './slot.js'
 import type { ChallengeDigests } from './structures.js'
 
 export function assessEchoSlot(
@@ -36,23 +29,10 @@ export function assessEchoSlot(
     const key = plan.committee[member] ?? new Uint8Array(33)
     const commitment = record.commitments[i] ?? null
     const testimony = record.testimonies[i] ?? null
-    if (commitment !== null) {
-      if (!verifySignature(key, commitmentDigest(digests, record, commitment), commitment.signature))
-        out.add('commitment_signature', `${where}: the commitment of member ${member} is not signed by it`)
-      if (commitment.rateKbps !== plan.memberRateKbps || commitment.packetCount !== packetCount)
-        out.add(
-          'commitment_terms',
-          `${where}: member ${member} committed to another rate or length than planned`,
-        )
-    }
+    const committed = { id: record, member, key, commitment }
+    checkCommitment(committed, plan, digests, out, where)
     if (testimony !== null) checkTestimony(testimony, member, key)
-    const opens =
-      commitment !== null &&
-      testimony !== null &&
-      sameBytes(
-        commitment.seedHash,
-        seedHashOf(testimony.seed, digests.challengeId, addressBytesOf(key), record),
-      )
+    const opens = isOpened(committed, testimony, digests)
     const counts = testimony?.echoCounts ?? []
     // Teams of one: the member's marks are the team's.
     if (opens)

@@ -7,11 +7,12 @@ import { arrivalDigests } from '../crypto/keystream.js'
 import { UserError } from '../errors.js'
 import type { TeamMeasurement } from './aggregate/team-value.js'
 import { decodeOrder, orderLength, type Run } from './arrival-order.js'
+import { checkCommitment, isOpened } from './assess-commitment.js'
 import { teamMembers } from './committee.js'
 import { dirtyLimitMicros, MAX_ATTEMPTS, PACKET_BITS, packetCountOf } from './constants.js'
 import type { Evidence } from './evidence.js'
 import type { FaultList } from './fault.js'
-import { addressBytesOf, sameBytes } from './party.js'
+import { sameBytes } from './party.js'
 import { Profile } from './request.js'
 import {
   ackListDigest,
@@ -19,9 +20,7 @@ import {
   type Capture,
   capturedRoots,
   captureFault,
-  commitmentDigest,
   type SlotRecord,
-  seedHashOf,
   type Testimony,
   testimonyDigest,
 } from './slot.js'
@@ -122,24 +121,11 @@ export function assessSlot(
     const key = plan.committee[member] ?? new Uint8Array(33)
     const commitment = record.commitments[i] ?? null
     const testimony = record.testimonies[i] ?? null
-    if (commitment !== null) {
-      if (!verifySignature(key, commitmentDigest(digests, record, commitment), commitment.signature))
-        out.add('commitment_signature', `${where}: the commitment of member ${member} is not signed by it`)
-      if (commitment.rateKbps !== plan.memberRateKbps || commitment.packetCount !== packetCount)
-        out.add(
-          'commitment_terms',
-          `${where}: member ${member} committed to another rate or length than planned`,
-        )
-    }
+    const committed = { id: record, member, key, commitment }
+    checkCommitment(committed, plan, digests, out, where)
     if (testimony !== null) checkTestimony(testimony, member, key)
     const runs = capture === null || !recompute ? undefined : orderOf(capture, i, member)
-    const opens =
-      commitment !== null &&
-      testimony !== null &&
-      sameBytes(
-        commitment.seedHash,
-        seedHashOf(testimony.seed, digests.challengeId, addressBytesOf(key), record),
-      )
+    const opens = isOpened(committed, testimony, digests)
     const equivocal =
       testimony !== null && ackList !== undefined && !sameBytes(testimony.ackListHash, ackList)
     const counts = capture?.counts.map((ack) => ack[i] ?? 0) ?? []

@@ -233,9 +233,8 @@ export function seedOf(member: Identity, { slot, attempt }: SlotId): Uint8Array 
   return sha256(utf8ToBytes(`seed of ${member.address} for ${slot}/${attempt}`))
 }
 
-/** A whole attempt, everything signed. */
-export function makeSlot(context: SlotContext, id: SlotId, recording: Recording): SlotRecord {
-  const { request, plan, signers } = context
+/** The members that send in a slot, with what they commit to. */
+function committedTeam({ request, plan, signers }: SlotContext, id: SlotId) {
   const digests = digestsOf(request)
   const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
   const team = teamMembers(plan, id.slot).flatMap((member) => signers.members[member] ?? [])
@@ -244,6 +243,13 @@ export function makeSlot(context: SlotContext, id: SlotId, recording: Recording)
     const terms = { seedHash, rateKbps: plan.memberRateKbps, packetCount }
     return { ...terms, signature: member.sign(commitmentDigest(digests, id, terms)) }
   })
+  return { team, digests, packetCount, commitments }
+}
+
+/** A whole attempt, everything signed. */
+export function makeSlot(context: SlotContext, id: SlotId, recording: Recording): SlotRecord {
+  const { plan } = context
+  const { team, digests, packetCount, commitments } = committedTeam(context, id)
   const byMember = team.map((member, i) => {
     const order = recording.orders[i] ?? []
     const counts = recording.counts.map((ack) => ack[i] ?? 0)
@@ -270,15 +276,8 @@ export function makeSlot(context: SlotContext, id: SlotId, recording: Recording)
 
 /** An attempt at a slot of an uplink, everything signed. */
 export function makeEchoSlot(context: SlotContext, id: SlotId, marks: EchoMarks): SlotRecord {
-  const { request, plan, signers } = context
-  const digests = digestsOf(request)
-  const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
-  const team = teamMembers(plan, id.slot).flatMap((member) => signers.members[member] ?? [])
-  const commitments = team.map((member): Commitment => {
-    const seedHash = seedHashOf(seedOf(member, id), digests.challengeId, addressBytesOf(member.publicKey), id)
-    const terms = { seedHash, rateKbps: plan.memberRateKbps, packetCount }
-    return { ...terms, signature: member.sign(commitmentDigest(digests, id, terms)) }
-  })
+  const { plan } = context
+  const { team, packetCount, commitments } = committedTeam(context, id)
   const testimonies = team.map((member, i) =>
     signTestimony(context, id, member, {
       seed: seedOf(member, id),
