@@ -7,7 +7,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
   type Chain,
   readChallenge,
@@ -53,16 +53,21 @@ describe.skipIf(reason !== undefined)('a chain in trouble', () => {
   let made: ChainNetwork
   let chain: Chain
   let client: ReturnType<typeof testClientOf>
-  let challengers: NodeProcess[]
+  /** Whoever settles where the payer does not: the prover first, then the members. */
+  let daemons: NodeProcess[]
 
   beforeAll(async () => {
     const terms = { disputeWindowSeconds: DISPUTE_WINDOW_SECONDS }
     made = await ChainNetwork.create({ challengers: CHALLENGERS, terms })
     chain = await made.chainOf()
     client = testClientOf(made.dev.rpcUrl)
-    challengers = (await made.network.startAll()).challengers
+    const { prover, challengers } = await made.network.startAll()
+    daemons = [prover, ...challengers]
   }, PATIENCE_MS)
   afterAll(() => made?.close(), PATIENCE_MS)
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') process.stderr.write(made.network.said())
+  })
 
   /** A measurement as it runs, and its challenge. */
   async function measuring() {
@@ -79,20 +84,21 @@ describe.skipIf(reason !== undefined)('a chain in trouble', () => {
     if (member === undefined) throw new Error(`no challenger ${i}`)
     return member
   }
+  const parties = (): readonly Member[] => [made.network.prover, ...made.network.challengers]
   const verify = (path: string) => {
     const { dataDir } = made.network.payer
     return made.network.run(['verify', path, '--level', 'settled', '--data-dir', dataDir, '--json'])
   }
 
   it(
-    "is settled by a member while the payer's servers are down, and the payer finds it so",
+    "is settled by the prover or a member while the payer's servers are down, and the payer finds it so",
     async () => {
       const { payer, id } = await measuring()
       await payer.event('paths')
       const rpc = made.rpcOf(made.network.payer)
       rpc.down()
       await payer.event('signed')
-      await eventually('a member settles', isSettled(id))
+      await eventually('somebody settles', isSettled(id))
       expect(payer.isOver).toBe(false)
       rpc.up()
       const { code, stdout } = await payer.ended
@@ -118,30 +124,29 @@ describe.skipIf(reason !== undefined)('a chain in trouble', () => {
       rpc.down()
       const counts = (blockTag: 'pending' | 'latest') =>
         Promise.all(
-          made.network.challengers.map(({ identity: { address } }) =>
-            client.getTransactionCount({ address, blockTag }),
-          ),
+          parties().map(({ identity: { address } }) => client.getTransactionCount({ address, blockTag })),
         )
       const before = await counts('latest')
-      // No block comes: what the first member sends stays without a receipt, and keeps the others from sending.
+      // No block comes: what the first party sends stays without a receipt, and keeps the others from sending.
       await client.setAutomine(false)
       await client.setIntervalMining({ interval: 0 })
       let victim = -1
       try {
         await payer.event('signed')
         await eventually(
-          'a member sends its settlement',
+          'the prover or a member sends its settlement',
           async () => {
             victim = (await counts('pending')).findIndex((count, i) => count > (before[i] ?? 0))
             return victim >= 0
           },
           100_000,
         )
-        const killed = challengers[victim]
+        const killed = daemons[victim]
         killed?.kill('SIGKILL')
         await killed?.ended
         expect(await statusOf(id)).toBe('fixed')
-        challengers[victim] = await made.network.daemon('challenger', memberOf(victim))
+        const party = parties()[victim] ?? made.network.prover
+        daemons[victim] = await made.network.daemon(victim === 0 ? 'prover' : 'challenger', party)
       } finally {
         payer.kill('SIGKILL')
         await payer.ended
@@ -168,7 +173,7 @@ describe.skipIf(reason !== undefined)('a chain in trouble', () => {
       const depth = Number((await client.getBlockNumber()) - receipt.blockNumber) + 1
       await client.request({ method: 'anvil_reorg', params: [depth, []] } as never)
       await eventually('it was taken back', async () => (await statusOf(id)) === 'fixed', 5_000)
-      await eventually('a member settles again', isSettled(id))
+      await eventually('somebody settles again', isSettled(id))
       const now = await readSettlement(chain, id)
       expect(now?.transactionHash).not.toBe(settlement?.txHash)
     },
@@ -183,8 +188,8 @@ describe.skipIf(reason !== undefined)('a chain in trouble', () => {
       const rpc = made.rpcOf(made.network.payer)
       rpc.down()
       // Nobody honest settles first.
-      const members = made.network.challengers.map((member) => made.rpcOf(member))
-      for (const each of members) each.down()
+      const others = parties().map((party) => made.rpcOf(party))
+      for (const each of others) each.down()
       await payer.event('signed')
       const path = join(made.network.payer.dataDir, 'transcripts', `${id.slice(2)}.pob`)
       const written = () =>
@@ -209,7 +214,7 @@ describe.skipIf(reason !== undefined)('a chain in trouble', () => {
       const corrupt = await made.chainOf(made.coldOf(memberOf(0)))
       const committee: Address[] = plan.committee.map(addressOfPublicKey)
       await settleChallenge(corrupt, { challengeId: id, committee, result, signatures })
-      for (const each of [rpc, ...members]) each.up()
+      for (const each of [rpc, ...others]) each.up()
       expect((await payer.ended).code).not.toBe(0)
       expect(payer.stderr).toContain('another result')
 

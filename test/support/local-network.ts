@@ -189,7 +189,7 @@ export class LocalNetwork {
         genesisTimeSeconds,
         periodSeconds,
       },
-      logging: { level: 'warn', format: 'json' },
+      logging: { level: process.env.TEST_LOG_LEVEL ?? 'warn', format: 'json' },
       network: { listen: [`/ip4/${host}/tcp/${TCP_PORT}`] },
       ...settings,
     }
@@ -253,6 +253,13 @@ export class LocalNetwork {
     const { code, stdout, stderr } = await this.run(this.measureArguments(more))
     if (code !== 1) throw new Error(`measure ended with ${code}: ${stderr}${stdout}`)
     return stderr.trim()
+  }
+
+  /** What its running processes wrote on standard error, for whoever looks into a failed test. */
+  said(): string {
+    return [...this.#processes]
+      .map(({ child, stderr }) => `${child.spawnargs.slice(2).join(' ')}:\n${stderr.slice(-8_000)}\n`)
+      .join('\n')
   }
 
   async close(): Promise<void> {
