@@ -178,6 +178,7 @@ export { type DevChain, type DevChainOptions, startDevChain, wellKnownAccount } 
 export { formatEther, formatGwei, gweiToWei, lackOfMoney, parseAmount } from './ether.js'
 export { marketFees } from './fees.js'
 export { challengeManagerAbi } from './generated/challenge-manager.js'
+export { paymentChannelsAbi } from './generated/payment-channels.js'
 export { hostFromBytes16, hostToBytes16, seatPrefix } from './host.js'
 export { explainChainError } from './reverts.js'
 export { openSeatCache, SeatCache } from './seat-cache.js'

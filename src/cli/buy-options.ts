@@ -5,7 +5,7 @@ import type { JobAnswer, JobInput, JobParameters, ServedModel } from '../inferen
 import { configOptions, keyOptions } from './command.js'
 import { plural, printable } from './format.js'
 import type { CommandIo } from './io.js'
-import { list, type OptionSpecs, text } from './option.js'
+import { flag, list, type OptionSpecs, text } from './option.js'
 import { Progress } from './progress.js'
 import { type ConfigArguments, loadSettings, openIdentity, openLogger } from './settings.js'
 
@@ -20,6 +20,7 @@ export const buyOptions = {
     placeholder: 'amount',
     defaultText: 'inference.client.maxPrice of the configuration',
   }),
+  unaudited: flag('Let no auditor hear it, and keep nothing for an audit of your own'),
   bootstrap: list({ summary: 'Peers to find providers by', placeholder: 'multiaddr,...' }),
   ...configOptions,
   ...keyOptions,
@@ -29,6 +30,7 @@ export interface BuyArguments extends ConfigArguments {
   readonly model: string | undefined
   readonly provider: readonly string[] | undefined
   readonly maxPrice: string | undefined
+  readonly unaudited: boolean
   readonly bootstrap: readonly string[] | undefined
   readonly passphraseFile: string | undefined
 }
@@ -62,6 +64,7 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
     log,
     ...(args.provider === undefined ? {} : { providers: args.provider }),
     ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
+    ...(args.unaudited ? { audit: false } : {}),
     onRecipient: async (recipient) => {
       // A program that reads one object at the end could not learn it in time otherwise.
       const line = await recipientNote(recipient)

@@ -1,4 +1,5 @@
 /** Every command, in the order in which help lists them. */
+import { auditCommand } from './audit.js'
 import { beaconNewCommand, beaconServeCommand } from './beacon.js'
 import { chainClaimCommand } from './chain-claim.js'
 import { chainDeployCommand } from './chain-deploy.js'
@@ -76,6 +77,7 @@ export const COMMANDS: readonly Command[] = [
   embedCommand,
   speakCommand,
   gatewayCommand,
+  auditCommand,
   dataPrepareCommand,
   trainCommand,
   lab,

@@ -1,16 +1,21 @@
 /** `plumbline demo`: the main job end to end on this machine, ending with a table of truth against measurement. */
 import { readFile } from 'node:fs/promises'
 import { UserError } from '../errors.js'
+import type { AppAnswer, AppJob } from '../lab/app-child.js'
 import type { ChainVerdict, PartyAccount } from '../lab/chain-child.js'
-import type { LabResult } from '../lab/run.js'
+import type { FinishedRun, LabResult } from '../lab/run.js'
+import type { Sale } from '../lab/sale.js'
 import { defineCommand } from './command.js'
-import { formatBytes, formatMbps, labelled, table } from './format.js'
+import { formatBytes, formatDuration, formatMbps, labelled, plural, printable, table } from './format.js'
 import { labReporter } from './lab.js'
 import { number } from './option.js'
 
 const LABEL_WIDTH = 12
 /** A link that every machine can carry, and short enough a wait. */
 const DEMO_RATE_MBPS = 100
+/** A second of sound. So much that redeeming brings more than its gas. */
+const PRICE = '0.0001 ETH'
+const SOLD_TASKS = { transcribe: 'transcription', identify: 'language identification' } as const
 
 export interface DemoResult {
   readonly truth: LabResult['truth']
@@ -20,6 +25,17 @@ export interface DemoResult {
   readonly balances: readonly PartyAccount[]
   /** Why there is no chain; null where there is one. */
   readonly noChain: string | null
+  /** Bought through the gateway, each with its audit. Empty without a chain, and where it failed. */
+  readonly jobs: readonly SoldJob[]
+  /** The channel that paid for them; null without one. */
+  readonly channel: Sale['channel'] | null
+  /** What was not sold, and why. */
+  readonly notSold: readonly string[]
+}
+
+export interface SoldJob extends AppAnswer {
+  /** What running it again on another runtime says. */
+  readonly audit: string
 }
 
 export const demo = defineCommand({
@@ -52,9 +68,11 @@ export const demo = defineCommand({
       import('../pob/registry.js'),
     ])
     const reporter = labReporter(io)
+    const { forSale, notSold } = await whatIsSold()
     const noChain = await whyNoChain()
     let verified: ChainVerdict = { level: null, faults: ['nothing was measured'], milliseconds: 0 }
     let balances: readonly PartyAccount[] = []
+    let sale: Sale | undefined
     try {
       const result = await runLab(
         {
@@ -65,9 +83,13 @@ export const demo = defineCommand({
           challengers: 10,
           faulty: 2,
           chain: noChain === null,
-          afterRun: async ({ transcriptPath, registryPath, beacon, result, chain }) => {
+          sells: forSale.map(({ model }) => `${model}=${PRICE}`),
+          afterRun: async ({ transcriptPath, registryPath, beacon, result, chain, sell }) => {
             if (chain !== undefined) {
               verified = await chain.verify(transcriptPath)
+              reporter.waiting('an app buys work through a gateway')
+              sale = await sold(sell, forSale, notSold)
+              reporter.waiting('waiting until everybody is paid')
               const account = await chain.finalAccount(result.challengeId)
               if (!account.isFinal) throw new Error('not everybody was paid in time')
               balances = account.parties
@@ -94,14 +116,55 @@ export const demo = defineCommand({
           code: 'UNAVAILABLE',
           remedy: 'on a machine that is busy with other things, try again when it is idle',
         })
-      const value: DemoResult = { truth: result.truth, measurement, verified, balances, noChain }
+      const { jobs, channel } = withAudits(sale)
+      const { truth } = result
+      const value: DemoResult = { truth, measurement, verified, balances, noChain, jobs, channel, notSold }
       io.output.result(value, () => demoText(value))
-      return verified.level === wantedLevel(value) ? 0 : 1
+      const isSold = noChain !== null || (sale !== undefined && jobs.every(({ audit }) => audit === 'good'))
+      return verified.level === wantedLevel(value) && isSold ? 0 : 1
     } finally {
       reporter.stop()
     }
   },
 })
+
+/** The models that come with plumbline and do one of these; what none of them does is said. */
+async function whatIsSold(): Promise<{ readonly forSale: readonly AppJob[]; readonly notSold: string[] }> {
+  const { readBuiltIns } = await import('../inference/catalogue/built-in.js')
+  const cards = await readBuiltIns()
+  const forSale: AppJob[] = []
+  const notSold: string[] = []
+  for (const [task, words] of Object.entries(SOLD_TASKS) as [AppJob['task'], string][]) {
+    const card = cards.find((each) => each.task === task)
+    if (card === undefined) notSold.push(`no ${words}: no built-in model for it is installed`)
+    else forSale.push({ task, model: card.name })
+  }
+  return { forSale, notSold }
+}
+
+/** A failure is part of the result: the measurement before it stands. */
+async function sold(
+  sell: FinishedRun['sell'],
+  jobs: readonly AppJob[],
+  notSold: string[],
+): Promise<Sale | undefined> {
+  try {
+    return await sell?.(jobs)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    notSold.push(error.line)
+    return undefined
+  }
+}
+
+function withAudits(sale: Sale | undefined): Pick<DemoResult, 'jobs' | 'channel'> {
+  if (sale === undefined) return { jobs: [], channel: null }
+  const jobs = sale.jobs.map((job) => ({
+    ...job,
+    audit: sale.audits.find(({ receipt }) => receipt === job.receipt)?.verdict ?? 'not audited',
+  }))
+  return { jobs, channel: sale.channel }
+}
 
 /** Why there can be no local chain here; null where there can. */
 async function whyNoChain(): Promise<string | null> {
@@ -119,7 +182,7 @@ const wantedLevel = ({ noChain }: DemoResult): 'settled' | 'anchored' =>
   noChain === null ? 'settled' : 'anchored'
 
 export function demoText(result: DemoResult): string {
-  const { truth, measurement, verified, balances, noChain } = result
+  const { truth, measurement, verified, balances, noChain, jobs, channel, notSold } = result
   const { settlement } = measurement
   const rows = [
     ['true rate', formatMbps(truth.rateMbps)],
@@ -161,7 +224,29 @@ export function demoText(result: DemoResult): string {
         )
       : labelled('Chain', `none: ${noChain}`, LABEL_WIDTH),
     labelled('Link', truth.notes.join('; '), LABEL_WIDTH),
+    ...jobs.map((job) => labelled('Sold', soldText(job), LABEL_WIDTH)),
+    ...notSold.map((why) => labelled('Not sold', printable(why), LABEL_WIDTH)),
+    ...(channel === null ? [] : [labelled('Earned', earnedText(jobs, channel), LABEL_WIDTH)]),
   ].join('\n')
+}
+
+const ether = (wei: bigint | string): string => `${Number(wei) / 1e18} ETH`
+
+function soldText({ task, model, answer, units, priceWei, receipt, audit, wallMs }: SoldJob): string {
+  const what = task === 'transcribe' ? `"${answer}"` : `language "${answer}"`
+  const check = audit === 'good' ? 'run again on another runtime: the same' : `audit: ${audit}`
+  return (
+    `${SOLD_TASKS[task]} by ${printable(model)} through the gateway, ${plural(units, 'second')} of sound in ` +
+    `${formatDuration(wallMs)}: ${printable(what)}. ${ether(priceWei)} by voucher; signed receipt ${receipt.slice(0, 16)}, ${check}`
+  )
+}
+
+function earnedText(jobs: readonly SoldJob[], { redeemedWei, depositWei }: Sale['channel']): string {
+  const asked = jobs.reduce((sum, { priceWei }) => sum + BigInt(priceWei), 0n)
+  return (
+    `the provider redeemed ${ether(redeemedWei)} of ${ether(asked)} that its receipts ask for; the rest of the app's ` +
+    `deposit of ${ether(depositWei)} is the app's again when the channel ends`
+  )
 }
 
 /** Gas at a gwei moves the fifth decimal: seven show who paid what, and the table fits. */

@@ -14,11 +14,12 @@ import type { ConfigArguments } from './settings.js'
 /** Providers of one session that a person is told of. */
 const MOST_KNOWN = 1000
 
-const { provider, bootstrap, 'max-price': maxPrice } = buyOptions
+const { provider, bootstrap, 'max-price': maxPrice, unaudited } = buyOptions
 
 export const gatewaySourceOptions = {
   provider,
   'max-price': maxPrice,
+  unaudited,
   bootstrap,
   local: flag('Run models of this machine instead: nothing that is sent leaves it'),
   models: list({
@@ -60,6 +61,7 @@ export const gatewaySourceOptions = {
 export interface GatewaySourceArguments extends ConfigArguments {
   readonly provider: readonly string[] | undefined
   readonly maxPrice: string | undefined
+  readonly unaudited: boolean
   readonly bootstrap: readonly string[] | undefined
   readonly passphraseFile: string | undefined
   readonly local: boolean
@@ -115,6 +117,8 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
     log: log.child({ component: 'network' }),
     ...(args.provider === undefined ? {} : { providers: args.provider }),
     ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
+    ...(args.unaudited ? { audit: false } : {}),
+    isAuditor: true,
     onRecipient: async (recipient) => {
       const { priceWei, mostLostWei, ...rest } = recipient
       const told = { ...rest, priceWei: String(priceWei), mostLostWei: String(mostLostWei) }
@@ -141,7 +145,10 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
       args.provider === undefined
         ? 'the provider that offers the model for the least, named here when it first gets something'
         : 'the provider that you named',
-    kept: 'it says with each offer how long it keeps what it hears, and auditors may hear samples of what was paid for',
+    kept: (args.unaudited ? false : config.inference.client.audit)
+      ? 'it says with each offer how long it keeps what it hears, and auditors may hear samples of what was paid for; ' +
+        'this machine keeps what was paid for a day, and runs a twentieth again'
+      : 'it says with each offer how long it keeps what it hears; no auditor hears it',
   }
   return { source, audience }
 }

@@ -219,7 +219,12 @@ function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], 
 }
 
 /** Live progress of a laboratory; also used by `demo`. */
-export function labReporter(io: CommandIo): { event(event: LabEvent): void; stop(): void } {
+export function labReporter(io: CommandIo): {
+  event(event: LabEvent): void
+  /** Something that takes a while. */
+  waiting(what: string): void
+  stop(): void
+} {
   const progress = new Progress(io.stderr, io.env, !io.output.isJson)
   let slots = 0
   let of = 1
@@ -247,6 +252,7 @@ export function labReporter(io: CommandIo): { event(event: LabEvent): void; stop
       } else if (event.event === 'run_ended') progress.line(runLine(event.run, event.result))
       else if (event.event === 'run_failed') progress.line(`run ${event.run} failed: ${event.reason}`)
     },
+    waiting: (what) => progress.live((elapsedMs) => `${what}, ${(elapsedMs / 1000).toFixed(0)} s`),
     stop: () => progress.stop(),
   }
 }

@@ -59,6 +59,8 @@ export const DEFAULTS = {
       exposure: '0.001 ETH',
       deposit: '0.01 ETH',
       channelDays: 30,
+      /** Nobody else finds out who takes money for something else than the model's work. */
+      audit: true,
     },
   },
   logging: {

@@ -18,6 +18,12 @@ export interface DataPaths {
   readonly history: string
   /** Proofs of faults that this node met. */
   readonly faults: string
+  /** What belongs to receipts of jobs that were bought, for audits. */
+  readonly boughtEvidence: string
+  /** The same of jobs that were sold, for auditors that ask. */
+  readonly soldEvidence: string
+  /** What audits found, this node's own and those of auditors that it trusts. */
+  readonly findings: string
 }
 
 /** `~` and `~/x` are the home directory; everything else is relative to the working directory. */
@@ -41,5 +47,8 @@ export function dataPaths(dataDir: string): DataPaths {
     transcripts: join(root, 'transcripts'),
     history: join(root, 'history'),
     faults: join(root, 'faults'),
+    boughtEvidence: join(root, 'evidence', 'bought'),
+    soldEvidence: join(root, 'evidence', 'sold'),
+    findings: join(root, 'findings'),
   }
 }

@@ -55,6 +55,7 @@ const peerMultiaddrText = parsed((text) => {
 const peerOrAddressText = normalised((text) =>
   text.startsWith('0x') ? parseAddress(text) : peerIdOfPublicKey(publicKeyOfPeerId(text)),
 )
+const peerIdText = normalised((text) => peerIdOfPublicKey(publicKeyOfPeerId(text)))
 const hexText = (bytes: number) =>
   z.string().regex(new RegExp(`^(?:0x)?[0-9a-fA-F]{${bytes * 2}}$`), `expected ${bytes} bytes in hex`)
 const mbps = z.number().positive().max(MAX_MBPS)
@@ -144,6 +145,8 @@ export const configSchema = z.strictObject({
           exposure: amount.default(DEFAULTS.inference.client.exposure),
           deposit: amount.default(DEFAULTS.inference.client.deposit),
           channelDays: z.int().min(1).max(365).default(DEFAULTS.inference.client.channelDays),
+          audit: z.boolean().default(DEFAULTS.inference.client.audit),
+          auditors: list(peerIdText).default([]),
         })
         .prefault({}),
     })

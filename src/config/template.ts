@@ -99,6 +99,11 @@ inference:
     # Locked in a channel with a provider, and for how long; the rest comes back.
     deposit: ${client.deposit}
     channelDays: ${client.channelDays}
+    # Whether jobs that are paid for may be audited: this node keeps them for a day and runs a twentieth again, and
+    # auditors may hear that twentieth, too. false: nobody does, and nothing is kept.
+    audit: ${client.audit}
+    # Whose findings about providers count beside this node's own: peer ids of auditors that you trust.
+    auditors: []
 
 registry:
   # The signed list of challenge servers, where no chain is used.

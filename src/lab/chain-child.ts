@@ -5,15 +5,19 @@
 import '../node/polyfills.js'
 import { readFile } from 'node:fs/promises'
 import { hexToBytes } from '@noble/hashes/utils.js'
-import { decodeFunctionData } from 'viem'
+import { decodeFunctionData, type Hex } from 'viem'
 import {
+  type ChannelParties,
   challengeManagerAbi,
+  channelsContract,
   depositBond,
   findClaims,
   openChain,
   openSeatCache,
   parseAmount,
+  paymentChannelsAbi,
   readChallenge,
+  readChannel,
   readCredits,
   readProverAccount,
   registerNode,
@@ -72,6 +76,12 @@ export interface ChainAccount {
   readonly parties: readonly PartyAccount[]
 }
 
+/** A payment channel, amounts in wei as decimal texts. */
+export interface ChannelFigures {
+  readonly depositWei: string
+  readonly redeemedWei: string
+}
+
 export interface ChainVerdict {
   readonly level: string | null
   readonly faults: readonly string[]
@@ -82,6 +92,18 @@ const COLD_ETHER = parseAmount('10')
 const GAS_ETHER = parseAmount('1')
 const DEPOSIT = parseAmount('1')
 const CONSENT_SECONDS = 3600
+/** In words: `open` alone is a challenge's. */
+const CHANNEL_STEPS: Readonly<Record<string, string>> = {
+  open: 'open channel',
+  topUp: 'top up channel',
+  redeem: 'redeem',
+  redeemMany: 'redeem',
+}
+
+const channelStep = (data: Hex): string => {
+  const { functionName } = decodeFunctionData({ abi: paymentChannelsAbi, data })
+  return CHANNEL_STEPS[functionName] ?? functionName
+}
 
 interface Party {
   readonly name: string
@@ -143,6 +165,17 @@ async function main(specPath: string): Promise<void> {
   const firstBlock = (await reader.clock()).blockNumber + 1n
 
   serveCalls({
+    join: async (who: { readonly name: string; readonly dataDir: string }): Promise<void> => {
+      const hot = await hotOf(who)
+      await dev.fund(hot.address, COLD_ETHER)
+      const party: Party = { name: who.name, hot, cold: hot.address, before: 0n }
+      party.before = await balanceOf(party)
+      parties.push(party)
+    },
+    channel: async (parties: ChannelParties): Promise<ChannelFigures> => {
+      const { depositWei, redeemedWei } = await readChannel(reader, parties)
+      return { depositWei: String(depositWei), redeemedWei: String(redeemedWei) }
+    },
     verify: async ({ path }: { readonly path: string }): Promise<ChainVerdict> => {
       const content = await readFile(path)
       const started = performance.now()
@@ -189,6 +222,7 @@ async function main(specPath: string): Promise<void> {
   /** Calls of the challenge manager and the beacon contract in the blocks from `first` on. */
   async function sentSince(first: bigint) {
     const { challengeManager, beaconRegistry } = dev.deployment.contracts
+    const channels = channelsContract(reader)
     const { blockNumber } = await reader.clock()
     const found: { name: string; from: string; gasUsed: number }[] = []
     for (let number = first; number <= blockNumber; number++) {
@@ -199,11 +233,14 @@ async function main(specPath: string): Promise<void> {
       for (const { to, from, input, hash } of transactions) {
         const target = to?.toLowerCase()
         const isManager = target === challengeManager.toLowerCase()
-        if (!isManager && target !== beaconRegistry?.toLowerCase()) continue
+        const isChannels = target === channels.toLowerCase()
+        if (!isManager && !isChannels && target !== beaconRegistry?.toLowerCase()) continue
         const { gasUsed } = await reader.client.getTransactionReceipt({ hash })
         const name = isManager
           ? decodeFunctionData({ abi: challengeManagerAbi, data: input }).functionName
-          : 'submit round'
+          : isChannels
+            ? channelStep(input)
+            : 'submit round'
         const sender = parties.find(({ hot, cold }) =>
           [hot.address, cold].some((each) => each.toLowerCase() === from.toLowerCase()),
         )

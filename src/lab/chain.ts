@@ -1,7 +1,8 @@
 /** The laboratory's end of its chain: what chain-child.ts is started with and asked. */
 import type { ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ChainAccount, ChainNode, ChainSpec, ChainVerdict } from './chain-child.js'
+import type { ChannelParties } from '../chain/index.js'
+import type { ChainAccount, ChainNode, ChainSpec, ChainVerdict, ChannelFigures } from './chain-child.js'
 import { ChildCalls } from './child-calls.js'
 import { type LabDaemon, type LabFiles, RPC_PORT } from './daemon-files.js'
 import type { LabNetwork } from './network.js'
@@ -57,12 +58,17 @@ export interface LabChain {
   verify(path: string): Promise<ChainVerdict>
   /** Once the dispute window is over and everybody is paid. */
   finalAccount(challengeId: string): Promise<ChainAccount>
+  /** Funds somebody who takes no part in challenges, and accounts for it from now on. */
+  join(who: { readonly name: string; readonly dataDir: string }): Promise<void>
+  channel(parties: ChannelParties): Promise<ChannelFigures>
 }
 
 export function labChain(child: ChildProcess): LabChain {
   const calls = new ChildCalls(child, 'chain')
   return {
     verify: (path) => calls.call<ChainVerdict>('verify', { path }),
+    join: (who) => calls.call<void>('join', who),
+    channel: (parties) => calls.call<ChannelFigures>('channel', parties),
     finalAccount: async (challengeId) => {
       const end = performance.now() + FINAL_WITHIN_MS
       for (;;) {

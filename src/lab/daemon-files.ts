@@ -14,6 +14,8 @@ import type { LabNetwork } from './network.js'
 /** Keys of a laboratory live for minutes: the least scrypt cost, so that twelve daemons start at once. */
 const SCRYPT_COST = 1024
 const CONTROL_PORT = 4021
+/** Of a provider that shares the prover's host. */
+const PROVIDER_PORT = 4031
 export const BEACON_PORT = 4080
 export const RPC_PORT = 8545
 /** The shortest period there is: a laboratory waits for every round. */
@@ -40,6 +42,12 @@ export interface LabFiles {
   readonly payer: LabDaemon
   /** The contracts' addresses, where there is a chain; it writes them. */
   readonly addressesPath: string
+  /** Where work is to be sold: who does, and who buys. */
+  readonly sale?: {
+    readonly provider: LabDaemon
+    readonly providerAddress: string
+    readonly client: LabDaemon
+  }
 }
 
 export interface LabFilesOptions {
@@ -51,6 +59,8 @@ export interface LabFilesOptions {
   readonly backend: 'auto' | 'native' | 'dgram'
   /** With a chain of its own, on which challenges are opened and settled. */
   readonly chain?: boolean
+  /** Models that a provider sells on that chain, each with its price, as --sell takes them. */
+  readonly sells?: readonly string[]
 }
 
 /** Writes everything below `directory`. */
@@ -122,6 +132,18 @@ export async function writeLabFiles(
   })
   const payer = await daemon('payer', { network: { listen: [] } })
 
+  const { sells } = options
+  const sale =
+    sells === undefined
+      ? undefined
+      : {
+          provider: await daemon('provider', {
+            network: { listen: listen(proverHost, PROVIDER_PORT) },
+            inference: { provider: { models: sells } },
+          }),
+          client: await daemon('app', { network: { listen: [] } }),
+        }
+
   const publisher = Identity.generate()
   const entries = challengers.map(({ identity }, i) => {
     const { announce } = network.challengerData(i)
@@ -146,5 +168,13 @@ export async function writeLabFiles(
     challengers,
     payer,
     addressesPath,
+    ...(sale === undefined
+      ? {}
+      : {
+          sale: {
+            ...sale,
+            providerAddress: `/ip4/${proverHost}/tcp/${PROVIDER_PORT}/p2p/${sale.provider.identity.peerId}`,
+          },
+        }),
   }
 }

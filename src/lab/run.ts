@@ -19,6 +19,7 @@ import {
 import { NetworkAdversary } from './adversary/network.js'
 import { type AttackObserved, observeAttack } from './adversary/observe.js'
 import { SideChannelHub } from './adversary/side-channel.js'
+import type { AppJob } from './app-child.js'
 import type { LabChain } from './chain.js'
 import { startCrossTraffic } from './cross-traffic.js'
 import { type LabFiles, writeLabFiles } from './daemon-files.js'
@@ -26,6 +27,7 @@ import { LabDaemons } from './daemons.js'
 import { burstBound, burstBytesFor, type RttRange } from './link-math.js'
 import type { PayerMessage } from './measure-child.js'
 import type { LabNetwork } from './network.js'
+import { type Sale, sellJobs } from './sale.js'
 import { type LabSummary, summarise } from './summary.js'
 import { buildLabNetwork } from './topology.js'
 
@@ -59,6 +61,8 @@ export interface LabOptions {
   readonly backend?: 'auto' | 'native' | 'dgram'
   /** On a development chain of its own: registered, escrowed, settled, paid. */
   readonly chain?: boolean
+  /** With `chain`: models that a provider beside the prover sells, as --sell takes them. */
+  readonly sells?: readonly string[]
   /** Leave files and logs in place. */
   readonly keep?: boolean
   /** Called after each good run, while its files are there. */
@@ -72,6 +76,8 @@ export interface FinishedRun {
   readonly result: MeasureResult
   /** With `chain` only. */
   readonly chain: LabChain | undefined
+  /** With `sells` only: an app buys these jobs. */
+  readonly sell: ((jobs: readonly AppJob[]) => Promise<Sale>) | undefined
 }
 
 export type LabRun = MeasureResult & {
@@ -220,6 +226,7 @@ class Laboratory {
       uplinkMbps: this.uplinkMbps,
       backend: options.backend ?? 'auto',
       chain: onChain,
+      ...(onChain && options.sells !== undefined ? { sells: options.sells } : {}),
     })
     const daemons = new LabDaemons({
       network,
@@ -296,6 +303,7 @@ class Laboratory {
           beacon: files.beacon,
           result,
           chain: daemons.chain,
+          sell: this.#seller(files, daemons, signal),
         })
         this.onEvent({ event: 'run_ended', run, result })
       } catch (error) {
@@ -304,6 +312,12 @@ class Laboratory {
         this.onEvent({ event: 'run_failed', run, reason, ...named })
       }
     }
+  }
+
+  #seller(files: LabFiles, { chain }: LabDaemons, signal: AbortSignal | undefined): FinishedRun['sell'] {
+    const { network, directory } = this
+    if (chain === undefined || files.sale === undefined) return undefined
+    return (jobs) => sellJobs({ network, directory, files, chain }, jobs, signal)
   }
 
   #order(): Omit<MeasureOrder, 'target'> {

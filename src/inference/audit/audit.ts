@@ -52,18 +52,20 @@ export async function auditJob(
   const claimed = decodeOutput(evidence.output)
   const job = { task: terms.task, model: bytesToHex(receipt.model), input, parameters: parametersOf(terms) }
   const outputs: JobOutput[] = []
+  let failure: string | undefined
   for (const execution of auditor.executions) {
     try {
-      outputs.push((await execution.run(job, signal === undefined ? {} : { signal })).output)
+      const { output } = await execution.run(job, signal === undefined ? {} : { signal })
+      // One execution that agrees acquits; to blame takes all of them.
+      if (disagreement(output, claimed) === undefined) return { verdict: 'good' }
+      outputs.push(output)
     } catch (error) {
       signal?.throwIfAborted()
       if (!(error instanceof UserError)) throw error
-      return { verdict: 'undecided', reason: error.message }
+      failure ??= error.message
     }
-    // One execution that agrees acquits; to blame takes all of them.
-    const own = outputs.at(-1)
-    if (own !== undefined && disagreement(own, claimed) === undefined) return { verdict: 'good' }
   }
+  if (failure !== undefined) return { verdict: 'undecided', reason: failure }
   const [first, ...others] = outputs
   if (first === undefined) throw new Error('an audit without an execution')
   if (others.length === 0) return { verdict: 'undecided', reason: 'one execution alone blames nobody' }

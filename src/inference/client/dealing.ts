@@ -33,6 +33,8 @@ export interface DealingModules {
   readonly name: string
   /** Absent where only free jobs are asked for. */
   readonly payment?: { readonly payer: Payer; readonly domain: TypedDomain }
+  /** Whether a receipt is dated so that a beacon can draw it; what is not is not paid. */
+  readonly isTimely?: (issuedAt: number) => boolean
   readonly log: Logger
 }
 
@@ -157,6 +159,12 @@ export class Dealing {
       throw new UserError(`${this.#modules.name} answered with the receipt of another job`, {
         code: 'VERIFICATION_FAILED',
       })
+    const { isTimely, name } = this.#modules
+    if (isTimely?.(receipt.issuedAt) === false)
+      throw new UserError(
+        `${name} dates its receipt ${new Date(receipt.issuedAt * 1000).toISOString()}, which is not now`,
+        { code: 'VERIFICATION_FAILED', remedy: 'set the clock of this machine, if it is wrong' },
+      )
     const missing = setInterval(() => {
       if (payer.missing(channelId) !== undefined)
         void this.settle(channelId).catch((error: unknown) => this.#note(error))

@@ -17,6 +17,8 @@ import type { TypedDomain } from '../../crypto/eip712.js'
 import { UserError } from '../../errors.js'
 import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
+import type { JobEvidence } from '../audit/audit.js'
+import type { KeptEvidence } from '../audit/evidence.js'
 import type { Job, JobAnswer, JobOutput, JobSource, RunOptions, ServedModel } from '../job.js'
 import {
   decodeOutput,
@@ -70,9 +72,21 @@ export interface ClientPayments {
   readonly contract: Address
 }
 
+/** What a buyer's audits ask of its jobs, and say of providers. */
+export interface BuyerAudits {
+  /** Whether a receipt's date is near enough to now. @param issuedAt Unix seconds */
+  isTimely(issuedAt: number): boolean
+  /** Of a job that was paid for and delivered; returns at once. */
+  keep(evidence: KeptEvidence): void
+  /** Whether a provider failed audits that this node believes. */
+  isAvoided(peerId: string): boolean
+}
+
 export interface NetworkJobsModules {
   readonly host: Host
   readonly log: Logger
+  /** Absent: nothing is kept, and nobody avoided. */
+  readonly audits?: BuyerAudits
   /** Absent: only free jobs. @throws UserError where the chain cannot be used */
   readonly openPayments?: () => Promise<ClientPayments>
 }
@@ -128,7 +142,7 @@ export class NetworkJobs implements JobSource {
   async models(signal?: AbortSignal): Promise<readonly ServedModel[]> {
     const found = await this.#offers.find(signal)
     return found
-      .filter(({ offer }) => !this.#left.has(offer.peerId))
+      .filter(({ offer }) => !this.#isShunned(offer))
       .flatMap(({ offer }) => offer.models.map((model) => servedModel(offer, model)))
       .sort((a, b) =>
         a.priceWeiPerUnit < b.priceWeiPerUnit ? -1 : a.priceWeiPerUnit > b.priceWeiPerUnit ? 1 : 0,
@@ -189,6 +203,8 @@ export class NetworkJobs implements JobSource {
     const output = decodeOutput(delivery.output)
     requireKind(output, job, offer.peerId)
     const { receipt, receiptDigest } = delivery
+    if (receipt !== undefined && (this.#options.audit ?? true))
+      await this.#keep({ receipt, terms, input, output: delivery.output }, offer)
     return {
       output,
       runSeconds: delivery.runMs / 1000,
@@ -203,6 +219,18 @@ export class NetworkJobs implements JobSource {
             },
           }),
     }
+  }
+
+  /** Neither asked nor listed: it cheated, or failed audits. */
+  #isShunned({ peerId }: Pick<Offer, 'peerId'>): boolean {
+    return this.#left.has(peerId) || this.#modules.audits?.isAvoided(peerId) === true
+  }
+
+  async #keep(evidence: JobEvidence, { publicKey }: Offer): Promise<void> {
+    const { audits } = this.#modules
+    if (audits === undefined) return
+    const { domain } = await this.#openPayments()
+    audits.keep({ ...evidence, provider: publicKey, domain })
   }
 
   async #channel(offer: Offer, priceWei: bigint): Promise<Uint8Array> {
@@ -241,10 +269,13 @@ export class NetworkJobs implements JobSource {
     const key = `${offer.peerId}/${isPaid}`
     const known = this.#dealings.get(key)
     if (known !== undefined) return known
-    const { host, log } = this.#modules
+    const { host, log, audits } = this.#modules
     const payment = isPaid ? { payment: await this.#openPayments() } : {}
+    const timely =
+      audits === undefined ? {} : { isTimely: (issuedAt: number): boolean => audits.isTimely(issuedAt) }
     const dealing =
-      this.#dealings.get(key) ?? new Dealing({ host, target, name: nameOf(offer), log, ...payment })
+      this.#dealings.get(key) ??
+      new Dealing({ host, target, name: nameOf(offer), log, ...payment, ...timely })
     this.#dealings.set(key, dealing)
     return dealing
   }
@@ -277,8 +308,8 @@ export class NetworkJobs implements JobSource {
         code: 'BAD_ARGUMENT',
         remedy: `send at most ${MAX_INPUT_BYTES} at once: cut it, or lower its sample rate`,
       })
-    const found = (await this.#offers.find(signal)).filter(({ offer }) => !this.#left.has(offer.peerId))
-    const offering = found.flatMap((each): Candidate[] => {
+    const found = await this.#offers.find(signal)
+    const all = found.flatMap((each): Candidate[] => {
       const model = each.offer.models.find(
         ({ sha256, task }) => task === job.task && bytesToHex(sha256) === job.model,
       )
@@ -286,11 +317,17 @@ export class NetworkJobs implements JobSource {
       const units = unitsOf(model.unit, job.input)
       return [{ ...each, model, units, priceWei: priceOf(units, model.priceWeiPerUnit) }]
     })
-    if (offering.length === 0)
+    if (all.length === 0)
       throw new UserError(`nobody offers the model ${job.model.slice(0, 16)}`, {
         code: 'NOT_FOUND',
         remedy: 'ask which models there are, or name a --provider',
       })
+    const offering = all.filter(({ offer }) => !this.#isShunned(offer))
+    if (offering.length === 0)
+      throw new UserError(
+        `whoever offers the model ${job.model.slice(0, 16)} has cheated or failed audits (${all.length})`,
+        { code: 'DENIED', remedy: 'plumbline audit --records tells who and when; name another --provider' },
+      )
     const limit = smaller(maxPriceWei, this.#options.maxPriceWei)
     const fitting = limit === undefined ? offering : offering.filter(({ priceWei }) => priceWei <= limit)
     if (fitting.length === 0) {

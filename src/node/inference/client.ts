@@ -17,12 +17,15 @@ import { openStore, type Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { openNodeChain } from '../chain/link.js'
 import { createNodeHost } from '../host.js'
+import { openOwnAudits, runOwnAudits } from './own-audits.js'
 
 export interface NetworkClientOptions
   extends Pick<NetworkJobsOptions, 'providers' | 'maxPriceWei' | 'audit' | 'onRecipient'> {
   readonly config: Config
   readonly identity: Identity
   readonly log: Logger
+  /** What is bought is audited for as long as this client is open; otherwise `plumbline audit` does it. */
+  readonly isAuditor?: boolean
   /** Told before money is locked in a channel. */
   readonly onLock?: (what: {
     readonly payee: Address
@@ -43,12 +46,22 @@ const MAX_JOBS = 64
 
 /** @throws UserError as the host and, with the first paid job, the chain */
 export async function openNetworkClient(options: NetworkClientOptions): Promise<NetworkClient> {
-  const { config, identity, log, onLock, ...rest } = options
+  const { config, identity, log, onLock, isAuditor = false, ...rest } = options
   const { client } = config.inference
   const exposureWei = parseAmount(client.exposure)
   const configured = client.maxPrice === undefined ? undefined : parseAmount(client.maxPrice)
   const maxPriceWei = options.maxPriceWei ?? configured
+  const isAudited = options.audit ?? client.audit
   const host = await createNodeHost({ config, identity, log, clientOnly: true })
+  const audits =
+    config.chain.rpcUrls.length === 0
+      ? undefined
+      : await openOwnAudits({ config, identity, log }).catch(async (error: unknown) => {
+          await host.stop()
+          throw error
+        })
+  const running =
+    audits !== undefined && isAudited && isAuditor ? runOwnAudits(audits, { host, identity, log }) : undefined
   const opened: { store?: Store; chain?: Chain } = {}
 
   const openPayments = async (): Promise<ClientPayments> => {
@@ -79,8 +92,14 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
   }
 
   const jobs = new NetworkJobs(
-    { ...rest, exposureWei, ...(maxPriceWei === undefined ? {} : { maxPriceWei }) },
-    { host, log, ...(config.chain.rpcUrls.length === 0 ? {} : { openPayments }) },
+    { ...rest, audit: isAudited, exposureWei, ...(maxPriceWei === undefined ? {} : { maxPriceWei }) },
+    {
+      host,
+      log,
+      ...(audits === undefined
+        ? {}
+        : { openPayments, audits: isAudited ? audits.buyer : { ...audits.buyer, isTimely: () => true } }),
+    },
   )
   jobs.start()
   return {
@@ -88,6 +107,8 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
     host,
     close: async () => {
       await jobs.close()
+      await running?.stop()
+      await audits?.shelf.settled()
       await host.stop()
       await opened.chain?.close()
       await opened.store?.close()

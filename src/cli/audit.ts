@@ -1,0 +1,161 @@
+/** `plumbline audit`: runs again what was bought, and says whether the provider did what its receipts say. */
+import type { EvidenceShelf, ShelfEntry } from '../inference/audit/evidence-shelf.js'
+import type { ProviderRecord } from '../inference/audit/finding.js'
+import type { Audited } from '../inference/audit/shelf-audit.js'
+import type { OwnAudits } from '../node/inference/own-audits.js'
+import { configOptions, defineCommand, keyOptions } from './command.js'
+import { labelled, plural, printable, shortId, table } from './format.js'
+import type { CommandIo } from './io.js'
+import { badArgument, flag, text } from './option.js'
+import { Progress } from './progress.js'
+import { loadSettings, openIdentity, openLogger } from './settings.js'
+
+export const auditCommand = defineCommand({
+  path: 'audit',
+  group: 'models',
+  summary: 'Run again what was bought, and see whether the provider did it',
+  description: [
+    'What this node pays for it keeps for a day: the input, the output and the signed receipt. A beacon that nobody ' +
+      'can foretell draws one job in twenty, and this runs those again with the same model on two runtimes that share ' +
+      'no arithmetic (WebAssembly and native). A provider is blamed only where both disagree with it and agree with ' +
+      'each other. Each verdict is signed and kept; from a provider that failed nothing more is bought for 30 days, ' +
+      'and a gateway tells other nodes. A gateway also runs all this by itself.',
+    'It takes the model: one with the same hash must be in the catalogue (models list), otherwise the job is undecided. ' +
+      'With a file of the folder evidence in the data directory, of this node or of anybody, it judges that one.',
+    'Exit status 0 means that no job failed.',
+  ],
+  positionals: { evidence: text({ summary: 'One file of evidence', completes: 'file' }) },
+  options: {
+    all: flag('Every job that is kept, whether the beacon drew it or not'),
+    records: flag('Run nothing; print what is known of each provider'),
+    ...configOptions,
+    ...keyOptions,
+  },
+  examples: [
+    ['audit', 'What the beacon drew since the last time'],
+    ['audit --all', 'Every job of the last day'],
+    ['audit --records', 'Which providers passed and failed'],
+    ['audit job.evidence', 'One job, whoever bought it'],
+  ],
+  run: async (args, io) => {
+    if (args.evidence !== undefined && (args.all || args.records))
+      throw badArgument('a file of evidence goes with neither --all nor --records', 'leave one out')
+    const { config } = await loadSettings(args, io)
+    const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
+    const log = await openLogger({ ...config.logging, level: args.logLevel ?? 'error' })
+    const { openOwnAudits } = await import('../node/inference/own-audits.js')
+    const audits = await openOwnAudits({ config, identity, log })
+    const { book } = audits
+    if (args.records) {
+      const records = book.records()
+      io.output.result({ records }, () => recordsText(records))
+      return 0
+    }
+    const audited =
+      args.evidence === undefined
+        ? await auditKept(audits, args.all, io)
+        : [await auditFile(audits, args.evidence, io)]
+    const jobs = audited.map(auditedFields)
+    const left = counts(audits.shelf)
+    io.output.result({ jobs, left, records: book.records() }, () => auditText(audited, left, args.all))
+    return jobs.some(({ verdict }) => verdict === 'bad') ? 1 : 0
+  },
+})
+
+async function auditKept(
+  { shelf, modules }: OwnAudits,
+  isAll: boolean,
+  io: CommandIo,
+): Promise<readonly Audited[]> {
+  const { auditShelf, drawShelf } = await import('../inference/audit/shelf-audit.js')
+  if (!isAll) await drawShelf(modules, io.signal)
+  const entries = isAll ? shelf.list().filter(isOpen) : shelf.list('drawn')
+  const progress = new Progress(io.stderr, io.env, !io.output.isJson)
+  let done = 0
+  progress.live(
+    (elapsedMs) => `running job ${done + 1} of ${entries.length}, ${(elapsedMs / 1000).toFixed(0)} s`,
+  )
+  try {
+    return await auditShelf(modules, entries, io.signal, (audited) => {
+      done++
+      io.output.event('audited', auditedFields(audited))
+    })
+  } finally {
+    progress.stop()
+  }
+}
+
+const isOpen = ({ state }: ShelfEntry): boolean => state !== 'good' && state !== 'bad'
+
+async function auditFile({ modules }: OwnAudits, path: string, io: CommandIo): Promise<Audited> {
+  const { readFile } = await import('node:fs/promises')
+  const { expandPath } = await import('../config/paths.js')
+  const { decodeEvidence } = await import('../inference/audit/evidence.js')
+  const { auditEvidence } = await import('../inference/audit/shelf-audit.js')
+  const { closeExecutions } = await import('../inference/audit/executions.js')
+  const evidence = decodeEvidence(new Uint8Array(await readFile(expandPath(path))))
+  const executions = await modules.openExecutions()
+  try {
+    return await auditEvidence(modules, executions, evidence, io.signal)
+  } finally {
+    await closeExecutions(executions)
+  }
+}
+
+function auditedFields({ digest, provider, receipt, verdict }: Audited) {
+  return {
+    receipt: digest,
+    provider,
+    index: receipt.index,
+    units: receipt.units,
+    priceWei: String(receipt.priceWei),
+    issuedAt: new Date(receipt.issuedAt * 1000).toISOString(),
+    verdict: verdict.verdict,
+    reason: verdict.verdict === 'good' ? null : verdict.reason,
+  }
+}
+
+/** What lies on the shelf afterwards, by its state. */
+function counts(shelf: EvidenceShelf): Readonly<Record<string, number>> {
+  const found: Record<string, number> = {}
+  for (const { state } of shelf.list()) found[state] = (found[state] ?? 0) + 1
+  return found
+}
+
+const COLUMNS = [
+  { title: 'receipt', value: ({ digest }: Audited) => digest.slice(0, 12) },
+  { title: 'provider', value: ({ provider }: Audited) => shortId(provider) },
+  {
+    title: 'issued',
+    value: ({ receipt }: Audited) => new Date(receipt.issuedAt * 1000).toISOString().slice(0, 19),
+  },
+  { title: 'units', align: 'right' as const, value: ({ receipt }: Audited) => String(receipt.units) },
+  { title: 'verdict', value: ({ verdict }: Audited) => verdict.verdict },
+]
+
+function auditText(
+  audited: readonly Audited[],
+  left: Readonly<Record<string, number>>,
+  isAll: boolean,
+): string {
+  const reasons = audited.flatMap(({ digest, verdict }) =>
+    verdict.verdict === 'good' ? [] : [labelled(digest.slice(0, 12), printable(verdict.reason), 14)],
+  )
+  const { pending = 0, undrawn = 0 } = left
+  const rest =
+    isAll || pending + undrawn === 0
+      ? []
+      : ['', `${plural(undrawn, 'job')} not drawn, ${pending} not decided yet: --all runs them, too.`]
+  if (audited.length === 0) return ['Nothing to audit.', ...rest].join('\n')
+  return [table(audited, COLUMNS), ...(reasons.length === 0 ? [] : ['', ...reasons]), ...rest].join('\n')
+}
+
+const RECORD_COLUMNS = [
+  { title: 'provider', value: ({ provider }: ProviderRecord) => provider },
+  { title: 'audited', align: 'right' as const, value: ({ audited }: ProviderRecord) => String(audited) },
+  { title: 'failed', align: 'right' as const, value: ({ failed }: ProviderRecord) => String(failed) },
+]
+
+function recordsText(records: readonly ProviderRecord[]): string {
+  return records.length === 0 ? 'Nothing was audited yet.' : table(records, RECORD_COLUMNS)
+}

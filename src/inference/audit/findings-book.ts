@@ -1,0 +1,143 @@
+/**
+ * Findings on the disk, a small file each, so that a gateway and a command may write beside each other: this node's own,
+ * and those of auditors that it trusts. What a provider's record is made of. Bounded: the oldest make room.
+ */
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { peerIdOfPublicKey } from '../../crypto/identity.js'
+import { UserError } from '../../errors.js'
+import { type Finding, type ProviderRecord, providerRecord, readFinding } from './finding.js'
+
+export interface FindingsBookOptions {
+  readonly directory: string
+  /** Peer ids, one's own among them: the findings of nobody else are kept. */
+  readonly trusted: readonly string[]
+}
+
+interface Kept {
+  readonly finding: Finding
+  readonly message: Uint8Array
+}
+
+const SUFFIX = '.finding'
+/** Who failed is left alone for so long after its last failure. */
+const AVOIDED_SECONDS = 30 * 86_400
+const MOST_FINDINGS = 20_000
+
+export class FindingsBook {
+  readonly #directory: string
+  readonly #trusted: ReadonlySet<string>
+  /** By file name, the oldest first. */
+  readonly #kept = new Map<string, Kept>()
+  /** By peer id; made again after anything came. */
+  #records: ReadonlyMap<string, ProviderRecord> | undefined
+
+  private constructor({ directory, trusted }: FindingsBookOptions) {
+    this.#directory = directory
+    this.#trusted = new Set(trusted)
+  }
+
+  static async open(options: FindingsBookOptions): Promise<FindingsBook> {
+    const book = new FindingsBook(options)
+    await mkdir(options.directory, { recursive: true, mode: 0o700 })
+    await book.refresh()
+    return book
+  }
+
+  /** What another process of this node found meanwhile. */
+  async refresh(): Promise<void> {
+    const names = (await readdir(this.#directory)).filter(
+      (name) => name.endsWith(SUFFIX) && !this.#kept.has(name),
+    )
+    const found: (readonly [string, Kept])[] = []
+    for (const name of names.slice(-MOST_FINDINGS)) {
+      const content = await readFile(join(this.#directory, name)).catch(() => undefined)
+      const kept = content === undefined ? undefined : readable(new Uint8Array(content))
+      if (kept !== undefined && this.#isTrusted(kept.finding)) found.push([name, kept])
+    }
+    for (const [name, kept] of found.sort(([, a], [, b]) => a.finding.at - b.finding.at))
+      this.#kept.set(name, kept)
+    if (found.length > 0) this.#records = undefined
+  }
+
+  /**
+   * Whether it was kept: it is by somebody trusted, and new.
+   * @throws UserError BAD_MESSAGE, VERIFICATION_FAILED for a message that is no finding
+   */
+  async add(message: Uint8Array): Promise<boolean> {
+    const finding = readFinding(message)
+    const name = `${bytesToHex(sha256(message)).slice(0, 32)}${SUFFIX}`
+    if (!this.#isTrusted(finding) || this.#kept.has(name)) return false
+    this.#kept.set(name, { finding, message })
+    this.#records = undefined
+    await this.#write(name, message)
+    for (const oldest of [...this.#kept.keys()].slice(0, Math.max(0, this.#kept.size - MOST_FINDINGS))) {
+      this.#kept.delete(oldest)
+      await rm(join(this.#directory, oldest), { force: true })
+    }
+    return true
+  }
+
+  /** The newest last. */
+  findings(): readonly Finding[] {
+    return [...this.#kept.values()].map(({ finding }) => finding)
+  }
+
+  /** As they travel: those of one auditor, the newest last. */
+  messagesOf(auditor: Uint8Array, most: number): readonly Uint8Array[] {
+    return [...this.#kept.values()]
+      .filter(({ finding }) => Buffer.compare(finding.auditor, auditor) === 0)
+      .slice(-most)
+      .map(({ message }) => message)
+  }
+
+  /** Of everybody there is a finding about. */
+  records(): readonly ProviderRecord[] {
+    return [...this.#byProvider().values()]
+  }
+
+  /** Whether a provider failed an audit not long ago. @param nowSeconds Unix seconds */
+  isAvoided(peerId: string, nowSeconds: number): boolean {
+    const lastFailure = this.#byProvider().get(peerId)?.lastFailure ?? null
+    return lastFailure !== null && lastFailure + AVOIDED_SECONDS > nowSeconds
+  }
+
+  #byProvider(): ReadonlyMap<string, ProviderRecord> {
+    if (this.#records !== undefined) return this.#records
+    const findings = this.findings()
+    const providers = new Map(findings.map(({ provider }) => [bytesToHex(provider), provider]))
+    const records = [...providers.values()].map((provider) =>
+      providerRecord(provider, findings, this.#trusted),
+    )
+    this.#records = new Map(records.map((record) => [record.provider, record]))
+    return this.#records
+  }
+
+  #isTrusted({ auditor }: Finding): boolean {
+    return this.#trusted.has(peerIdOfPublicKey(auditor))
+  }
+
+  async #write(name: string, message: Uint8Array): Promise<void> {
+    const path = join(this.#directory, name)
+    const file = await open(`${path}.tmp`, 'w', 0o600)
+    try {
+      await file.writeFile(message)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(`${path}.tmp`, path)
+  }
+}
+
+/** A file that was altered convicts nobody. */
+function readable(message: Uint8Array): Kept | undefined {
+  try {
+    return { finding: readFinding(message), message }
+  } catch (error) {
+    if (error instanceof UserError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,111 @@
+/** Findings over gossip: an auditor tells its own, and again to newcomers; everybody keeps those of auditors it trusts. */
+import { type GossipSub, TopicValidatorResult } from '@libp2p/gossipsub'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { UserError } from '../../errors.js'
+import { type Host, protocolId } from '../../p2p/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+import { type Finding, readFinding } from './finding.js'
+import type { FindingsBook } from './findings-book.js'
+
+export interface FindingsGossipModules {
+  readonly host: Host
+  readonly book: FindingsBook
+  /** Whose findings are told. */
+  readonly own: Uint8Array
+  readonly log: Logger
+}
+
+const TOPIC = protocolId('findings')
+const NEWCOMERS_MS = 2000
+/** Told again to those who begin to listen: the newest. */
+const TOLD_AGAIN = 200
+/** What is older is passed on by nobody: an old finding is asked for, not shouted. */
+const MOST_AGE_SECONDS = 7 * 86_400
+const CLOCK_SLACK_SECONDS = 120
+/** Of one auditor in an hour, passed on: more than a machine can run again. */
+const MOST_AN_HOUR = 2000
+const HOUR_MS = 3600_000
+const MOST_AUDITORS = 10_000
+
+export class FindingsGossip {
+  readonly #modules: FindingsGossipModules
+  readonly #pubsub: GossipSub
+  /** Findings of each auditor in this hour. */
+  readonly #heard = new Map<string, number>()
+  #hour = 0
+  #newcomers: NodeJS.Timeout | undefined
+
+  constructor(modules: FindingsGossipModules) {
+    this.#modules = modules
+    this.#pubsub = modules.host.node.services.pubsub
+  }
+
+  readonly #onSubscription = ({ detail }: { readonly detail: SubscriptionDetail }): void => {
+    if (!detail.subscriptions.some(({ topic, subscribe }) => topic === TOPIC && subscribe)) return
+    this.#newcomers ??= setTimeout(() => {
+      this.#newcomers = undefined
+      void this.#tellAgain()
+    }, NEWCOMERS_MS)
+    this.#newcomers.unref()
+  }
+
+  start(): void {
+    this.#pubsub.topicValidators.set(TOPIC, (_sender, { data }) => this.#judge(data.slice()))
+    this.#pubsub.addEventListener('subscription-change', this.#onSubscription)
+    this.#pubsub.subscribe(TOPIC)
+  }
+
+  stop(): void {
+    clearTimeout(this.#newcomers)
+    this.#pubsub.removeEventListener('subscription-change', this.#onSubscription)
+    this.#pubsub.topicValidators.delete(TOPIC)
+    this.#pubsub.unsubscribe(TOPIC)
+  }
+
+  async publish(message: Uint8Array): Promise<void> {
+    try {
+      await this.#pubsub.publish(TOPIC, message)
+    } catch (error) {
+      this.#modules.log.debug({ reason: String(error) }, 'a finding did not get through')
+    }
+  }
+
+  async #tellAgain(): Promise<void> {
+    const { book, own } = this.#modules
+    await book.refresh().catch(() => undefined)
+    for (const message of book.messagesOf(own, TOLD_AGAIN)) await this.publish(message)
+  }
+
+  #judge(message: Uint8Array): TopicValidatorResult {
+    let finding: Finding
+    try {
+      finding = readFinding(message)
+    } catch (error) {
+      if (error instanceof UserError) return TopicValidatorResult.Reject
+      throw error
+    }
+    const now = Date.now()
+    const ageSeconds = now / 1000 - finding.at
+    if (ageSeconds > MOST_AGE_SECONDS || ageSeconds < -CLOCK_SLACK_SECONDS) return TopicValidatorResult.Ignore
+    if (!this.#mayTell(bytesToHex(finding.auditor), Math.floor(now / HOUR_MS)))
+      return TopicValidatorResult.Ignore
+    const { book, log } = this.#modules
+    book.add(message).catch((error: unknown) => log.warn({ reason: String(error) }, 'a finding was not kept'))
+    return TopicValidatorResult.Accept
+  }
+
+  #mayTell(auditor: string, hour: number): boolean {
+    if (hour !== this.#hour) {
+      this.#hour = hour
+      this.#heard.clear()
+    }
+    const count = this.#heard.get(auditor) ?? 0
+    if (count >= MOST_AN_HOUR || (count === 0 && this.#heard.size >= MOST_AUDITORS)) return false
+    this.#heard.set(auditor, count + 1)
+    return true
+  }
+}
+
+interface SubscriptionDetail {
+  readonly subscriptions: readonly { readonly topic: string; readonly subscribe: boolean }[]
+}

@@ -1,0 +1,107 @@
+/** The audits of a node that buys: what it keeps of its jobs, whom it avoids, and, in a gateway, the running of them. */
+import { dataPaths } from '../../config/paths.js'
+import type { Config } from '../../config/schema.js'
+import type { Identity } from '../../crypto/identity.js'
+import { epochSeconds, isTimely } from '../../inference/audit/drawing.js'
+import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
+import { openExecutions } from '../../inference/audit/executions.js'
+import { FindingsBook } from '../../inference/audit/findings-book.js'
+import { FindingsGossip } from '../../inference/audit/findings-gossip.js'
+import { auditShelf, drawShelf, type ShelfAuditModules } from '../../inference/audit/shelf-audit.js'
+import type { BuyerAudits } from '../../inference/client/network-jobs.js'
+import type { Host } from '../../p2p/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+import { openRandomness } from './randomness.js'
+
+export interface OwnAuditsModules {
+  readonly config: Config
+  readonly identity: Identity
+  readonly log: Logger
+}
+
+/** Long enough to look into an answer that seems wrong; the disk is the buyer's own. */
+const KEPT_SECONDS = 86_400
+const MOST_BYTES = 512 * 2 ** 20
+
+export interface OwnAudits {
+  readonly shelf: EvidenceShelf
+  readonly book: FindingsBook
+  readonly modules: ShelfAuditModules
+  /** For the jobs that are bought. */
+  readonly buyer: BuyerAudits
+}
+
+/** @throws UserError BAD_CONFIG for an incomplete beacon */
+export async function openOwnAudits({ config, identity, log }: OwnAuditsModules): Promise<OwnAudits> {
+  const paths = dataPaths(config.dataDir)
+  const { beacon, of } = openRandomness(config)
+  const shelf = await EvidenceShelf.open({
+    directory: paths.boughtEvidence,
+    mostBytes: MOST_BYTES,
+    keptSeconds: KEPT_SECONDS,
+    log,
+  })
+  shelf.sweep(Date.now() / 1000)
+  const trusted = [identity.peerId, ...config.inference.client.auditors]
+  const book = await FindingsBook.open({ directory: paths.findings, trusted })
+  const modules: ShelfAuditModules = {
+    shelf,
+    beacon,
+    randomness: of,
+    openExecutions: () => openExecutions({ dataDir: config.dataDir, log }),
+    signer: identity,
+    onFinding: async (message) => void (await book.add(message)),
+    log,
+    now: () => Date.now(),
+  }
+  const buyer: BuyerAudits = {
+    isTimely: (issuedAt) => isTimely(beacon, issuedAt, Date.now() / 1000),
+    keep: (evidence) => shelf.put(evidence),
+    isAvoided: (peerId) => book.isAvoided(peerId, Date.now() / 1000),
+  }
+  return { shelf, book, modules, buyer }
+}
+
+/** Audits go on in a process that lives: what is drawn is run again, and told. */
+export function runOwnAudits(
+  { shelf, book, modules }: OwnAudits,
+  { host, identity, log }: { readonly host: Host; readonly identity: Identity; readonly log: Logger },
+): { stop(): Promise<void> } {
+  const gossip = new FindingsGossip({ host, book, own: identity.publicKey, log })
+  gossip.start()
+  const over = new AbortController()
+  let running: Promise<void> | undefined
+  const round = async (): Promise<void> => {
+    try {
+      shelf.sweep(Date.now() / 1000)
+      await book.refresh()
+      await drawShelf(modules, over.signal)
+      const told: ShelfAuditModules = {
+        ...modules,
+        onFinding: async (message) => {
+          await modules.onFinding(message)
+          await gossip.publish(message)
+        },
+      }
+      await auditShelf(told, shelf.list('drawn'), over.signal)
+    } catch (error) {
+      if (over.signal.aborted) return
+      log.warn({ reason: error instanceof Error ? error.message : String(error) }, 'audits did not run')
+    }
+  }
+  const timer = setInterval(() => {
+    running ??= round().finally(() => {
+      running = undefined
+    })
+  }, epochSeconds(modules.beacon) * 1000)
+  timer.unref()
+  return {
+    stop: async () => {
+      clearInterval(timer)
+      over.abort()
+      await running
+      gossip.stop()
+      await shelf.settled()
+    },
+  }
+}
