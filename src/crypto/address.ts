@@ -3,9 +3,12 @@ import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js'
 import { UserError } from '../errors.js'
+import { remembering } from './remember.js'
 
 export type Address = `0x${string}`
 export const ADDRESS_BYTES = 20
+/** Some 200 bytes each. */
+const KNOWN_KEYS = 1024
 
 /** EIP-55: a hex letter is upper case where the keccak of the lower-case text has a nibble >= 8. */
 export function checksumAddress(bytes: Uint8Array): Address {
@@ -22,9 +25,14 @@ export function checksumAddress(bytes: Uint8Array): Address {
 
 /** @throws an error from the curve where the bytes are no point (33 or 65 bytes SEC1). */
 export function addressOfPublicKey(publicKey: Uint8Array): Address {
-  const uncompressed = secp256k1.Point.fromBytes(publicKey).toBytes(false)
-  return checksumAddress(keccak_256(uncompressed.subarray(1)).subarray(12))
+  return addressOfHexKey(bytesToHex(publicKey))
 }
+
+/** The square root costs 0.5 ms, and one peer's key is asked for with each of its messages. */
+const addressOfHexKey = remembering(KNOWN_KEYS, (key): Address => {
+  const uncompressed = secp256k1.Point.fromHex(key).toBytes(false)
+  return checksumAddress(keccak_256(uncompressed.subarray(1)).subarray(12))
+})
 
 /**
  * Reads an address: all lower case, all upper case, or with a correct EIP-55 checksum.

@@ -3,16 +3,19 @@ import type { Libp2p, Stream } from '@libp2p/interface'
 import { type CborValue, encode } from '../crypto/cbor.js'
 import { UserError } from '../errors.js'
 import { ANSWER_OVERHEAD_BYTES, decodeAnswer, RemoteError, shortPeer } from './answer.js'
-import { DeadlineError, withDeadline } from './deadline.js'
+import { DeadlineError, orAbort, withDeadline } from './deadline.js'
 import { FrameError, readMessage, writeMessage } from './framing.js'
 import { openStream } from './open-stream.js'
 import { type Exchange, protocolId } from './protocols.js'
+import type { StreamAhead } from './stream-ahead.js'
 import type { ResolvedTarget } from './target.js'
 
 export interface AskOptions {
   readonly signal?: AbortSignal
   /** Overrides the exchange's own. */
   readonly deadlineMs?: number
+  /** Of {@link Host.openAhead}, for the same peer and exchange. */
+  readonly ahead?: StreamAhead
 }
 
 /** What the asking side learned of the peer's conduct; the host keeps score. */
@@ -45,7 +48,9 @@ export async function ask<Q, R>(
   let stream: Stream | undefined
   try {
     return await withDeadline(deadlineMs, [options.signal, stopping], async (signal) => {
-      stream = await openStream(node, target, protocolId(exchange.name), signal)
+      stream =
+        (await (options.ahead && orAbort(signal, options.ahead.take()))) ??
+        (await openStream(node, target, protocolId(exchange.name), signal))
       const answering = readMessage(stream, exchange.maxResponseBytes + ANSWER_OVERHEAD_BYTES, signal)
       // A peer that refuses at once may answer before it took the whole request: its answer counts.
       const writing = writeMessage(stream, request, signal)

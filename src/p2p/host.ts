@@ -12,10 +12,12 @@ import { ByteBudget } from './byte-budget.js'
 import { Dht } from './dht.js'
 import type { NodeServices } from './libp2p-node.js'
 import { Liveness } from './liveness.js'
+import { openStream } from './open-stream.js'
 import { type PingOptions, ping, servePings } from './ping.js'
 import { type Exchange, isLarge, LARGE_BUDGET, protocolId, SMALL_BUDGET } from './protocols.js'
 import type { Misdeed, PeerScores } from './scores.js'
 import { type HandleOptions, type Handler, serve } from './serve.js'
+import { StreamAhead } from './stream-ahead.js'
 import { type PeerTarget, resolveTarget } from './target.js'
 
 export interface ConnectionView {
@@ -50,6 +52,8 @@ const MAX_STREAMS_PER_LARGE_EXCHANGE = 2
 const CONNECT_DEADLINE_MS = 15_000
 const BOOTSTRAP_RETRY_MS = 10_000
 const STOP_DEADLINE_MS = 5000
+/** Of an exchange's deadline, that a stream may be open before it is used. */
+const AHEAD_SHARE = 0.25
 
 export class Host {
   readonly peerId: string
@@ -189,6 +193,16 @@ export class Host {
       options,
       this.#stopping.signal,
       (peerId, misdeed) => this.report(peerId, misdeed),
+    )
+  }
+
+  /** Opens the stream of a request that comes in a moment: hand it to that, and release it in any case. */
+  openAhead<Q, R>(peer: PeerTarget, exchange: Exchange<Q, R>): StreamAhead {
+    const protocol = protocolId(exchange.name)
+    const target = resolveTarget(peer)
+    return new StreamAhead(
+      (signal) => openStream(this.node, target, protocol, signal),
+      exchange.deadlineMs * AHEAD_SHARE,
     )
   }
 

@@ -27,6 +27,7 @@ export type { Ban, ConnectionView, Host } from './host.js'
 export type { PingOptions } from './ping.js'
 export { type Exchange, type FailureStatus, protocolId } from './protocols.js'
 export type { HandleOptions, Handler, Remote } from './serve.js'
+export type { StreamAhead } from './stream-ahead.js'
 export type { PeerTarget } from './target.js'
 
 export interface HostOptions extends Partial<NodeOptions> {

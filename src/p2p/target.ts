@@ -3,6 +3,7 @@ import type { PeerId } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { publicKeyOfPeerId } from '../crypto/identity.js'
+import { remembering } from '../crypto/remember.js'
 import { UserError } from '../errors.js'
 import { libp2pPeerId } from './keys.js'
 
@@ -23,6 +24,8 @@ export interface ResolvedTarget {
 
 /** Dialling takes time and sockets; nobody needs more. */
 const MAX_ADDRESSES = 8
+/** Of those talked to again and again. */
+const KNOWN_TARGETS = 256
 
 /** @throws UserError BAD_ARGUMENT for anything that names no secp256k1 peer */
 export function resolveTarget(target: PeerTarget): ResolvedTarget {
@@ -51,12 +54,13 @@ export function resolveTarget(target: PeerTarget): ResolvedTarget {
   return { peerId, addresses }
 }
 
-function parsePeerId(text: string): PeerId {
+/** Whether the key is a point costs 0.5 ms: not with each message. */
+const parsePeerId = remembering(KNOWN_TARGETS, (text): PeerId => {
   publicKeyOfPeerId(text)
   return peerIdFromString(text)
-}
+})
 
-function parseMultiaddr(text: string): Multiaddr {
+const parseMultiaddr = remembering(KNOWN_TARGETS, (text): Multiaddr => {
   try {
     return multiaddr(text)
   } catch (cause) {
@@ -66,4 +70,4 @@ function parseMultiaddr(text: string): Multiaddr {
       cause,
     })
   }
-}
+})

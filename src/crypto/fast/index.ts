@@ -50,7 +50,7 @@ export function fastCrypto(): FastCryptoChoice {
   throw new Error(`no cryptography that works: ${failures.join('; ')}`)
 }
 
-/** One-shot SHA-256 for small inputs, about 1.3 us. */
+/** One-shot SHA-256: about 1.3 us for small inputs, 0.5 ms for a megabyte. */
 export function sha256(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(createHash('sha256').update(bytes).digest())
 }

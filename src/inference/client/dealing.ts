@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
 import { UserError } from '../../errors.js'
-import type { Host, PeerTarget } from '../../p2p/index.js'
+import type { AskOptions, Host, PeerTarget, StreamAhead } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { hashOf } from '../network/job-codec.js'
 import {
@@ -27,7 +27,7 @@ import {
 } from '../payment/index.js'
 
 export interface DealingModules {
-  readonly host: Pick<Host, 'request'>
+  readonly host: Pick<Host, 'request' | 'openAhead'>
   readonly target: PeerTarget
   /** For messages to people. */
   readonly name: string
@@ -107,6 +107,9 @@ export class Dealing {
     const key = bytesToHex(jobId)
     this.#active.add(key)
     let isOpen = true
+    const { host, target } = this.#modules
+    const asking = host.openAhead(target, JOB_MESSAGE)
+    let paying: StreamAhead | undefined
     try {
       await payer.begin(channelId, {
         jobId,
@@ -115,7 +118,9 @@ export class Dealing {
         terms: hashOf(terms),
         maxPriceWei: priceWei,
       })
-      const reply = await this.#ask(order, jobId, signal)
+      const asked = this.#ask(order, jobId, asking, signal)
+      paying = host.openAhead(target, PAY_MESSAGE)
+      const reply = await asked
       if (reply.kind === 'refused') {
         await payer.drop(channelId, jobId)
         isOpen = false
@@ -127,11 +132,13 @@ export class Dealing {
         return { output: reply.output, runMs: reply.runMs }
       }
       const receipt = readReceipt(reply.receipt)
-      const output = await this.#pay(channelId, jobId, receipt, signal)
+      const output = await this.#pay(channelId, jobId, receipt, paying, signal)
       isOpen = false
       const digest = bytesToHex(receiptDigest(domain, receipt))
       return { output, runMs: reply.runMs, receipt, receiptDigest: digest }
     } finally {
+      asking.release()
+      paying?.release()
       this.#active.delete(key)
       if (isOpen) this.#settled.delete(bytesToHex(channelId))
     }
@@ -140,11 +147,12 @@ export class Dealing {
   async #ask(
     { model, terms, input, channelId }: Order,
     jobId: Uint8Array,
+    ahead: StreamAhead,
     signal: AbortSignal | undefined,
   ): Promise<JobReply> {
     const { host, target } = this.#modules
     const request = { jobId, model, terms, input, ...(channelId === undefined ? {} : { channelId }) }
-    return host.request(target, JOB_MESSAGE, request, signal === undefined ? {} : { signal })
+    return host.request(target, JOB_MESSAGE, request, { ahead, ...(signal === undefined ? {} : { signal }) })
   }
 
   /** Receipt to output. */
@@ -152,6 +160,7 @@ export class Dealing {
     channelId: Uint8Array,
     jobId: Uint8Array,
     receipt: SignedReceipt,
+    ahead: StreamAhead,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
     const { payer } = this.#payment()
@@ -170,7 +179,8 @@ export class Dealing {
         void this.settle(channelId).catch((error: unknown) => this.#note(error))
     }, MISSING_AFTER_MS)
     const voucher = await payer.receive(receipt, signal).finally(() => clearInterval(missing))
-    const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), signal)
+    const options = { ahead, ...(signal === undefined ? {} : { signal }) }
+    const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options)
     if (output === undefined)
       throw new UserError(`${this.#modules.name} lost the output: its price is taken off the next jobs`, {
         code: 'UNAVAILABLE',
@@ -184,21 +194,21 @@ export class Dealing {
     channelId: Uint8Array,
     jobId: Uint8Array,
     voucher: ReturnType<typeof voucherToCbor>,
-    signal?: AbortSignal,
+    options: AskOptions = {},
   ): Promise<Uint8Array | undefined> {
     const { payer } = this.#payment()
     const { host, target, name } = this.#modules
-    const options = signal === undefined ? {} : { signal }
     const answer = await host.request(target, PAY_MESSAGE, { jobId, voucher }, options)
     if (answer.kind === 'refused') throw asError(answer, name)
     if (answer.kind === 'credited') {
-      for (const credit of answer.receipts) await payer.receive(readReceipt(credit), signal)
+      for (const credit of answer.receipts) await payer.receive(readReceipt(credit), options.signal)
       return undefined
     }
-    await payer.deliver(channelId, jobId, hashOf(answer.output))
-    // The job does not wait for it; what gets lost is told by the next settling.
-    const telling = host
-      .request(target, HAVE_MESSAGE, { channelId, jobIds: [jobId] })
+    const { kept } = payer.deliverNow(channelId, jobId, hashOf(answer.output))
+    // The job waits for neither: an output that is not written down is fetched again, and what gets lost of the word is
+    // told by the next settling.
+    const telling = kept
+      .then(() => host.request(target, HAVE_MESSAGE, { channelId, jobIds: [jobId] }))
       .then(
         () => undefined,
         () => void this.#settled.delete(bytesToHex(channelId)),

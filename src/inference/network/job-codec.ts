@@ -2,7 +2,6 @@
  * Jobs as they travel (docs/inference.md): deterministic CBOR, so that both sides hash the same bytes. There are no
  * fractions in it: times are milliseconds, confidences ten-thousandths, probabilities millionths.
  */
-import { sha256 } from '@noble/hashes/sha2.js'
 import { type CborValue, encode } from '../../crypto/cbor.js'
 import {
   array,
@@ -17,6 +16,7 @@ import {
   text,
   union,
 } from '../../crypto/cbor-schema.js'
+import { sha256 } from '../../crypto/fast/index.js'
 import { TASKS } from '../catalogue/card.js'
 import type { JobInput, JobOutput, JobParameters } from '../job.js'
 import { weiSchema, weiToBytes } from '../payment/wei.js'
@@ -219,4 +219,5 @@ function fromFloat32Bytes(coded: Uint8Array): Float32Array {
   return Float32Array.from({ length: coded.length >> 2 }, (_, i) => view.getFloat32(4 * i, true))
 }
 
+/** Inputs have megabytes. */
 export const hashOf = (encoded: Uint8Array): Uint8Array => sha256(encoded)

@@ -121,7 +121,19 @@ export class Payer {
 
   /** The output came and is the right one. Once it resolves the payee may be told. */
   async deliver(channelId: Uint8Array, jobId: Uint8Array, outputHash: Uint8Array): Promise<void> {
-    await this.#table.write(deliver(this.#table.get(channelId), jobId, outputHash))
+    await this.deliverNow(channelId, jobId, outputHash).kept
+  }
+
+  /**
+   * The same for who has use for the output before that is on the disk: what a crash forgets is fetched again.
+   * @throws UserError at once for an output that is not the right one
+   */
+  deliverNow(
+    channelId: Uint8Array,
+    jobId: Uint8Array,
+    outputHash: Uint8Array,
+  ): { readonly kept: Promise<void> } {
+    return { kept: this.#table.write(deliver(this.#table.get(channelId), jobId, outputHash)) }
   }
 
   /** Evidence: receipts from a number on. */

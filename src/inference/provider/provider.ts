@@ -226,7 +226,10 @@ export class Provider {
         return encodeOutput(answer.output)
       }
       const asked = { model: bytesToHex(model), input: encodedInput, terms: encodedTerms }
-      const output = await this.#behaviour.output(asked, run)
+      const running = this.#behaviour.output(asked, run)
+      // Hashed while the model runs.
+      const hashes = { input: hashOf(encodedInput), terms: hashOf(encodedTerms) }
+      const output = await running
       this.#served++
       this.#modules.log.debug(
         { peerId: remote.peerId, model: sold.id, units, wallMs: Math.round(performance.now() - started) },
@@ -236,8 +239,7 @@ export class Provider {
       const work = this.#behaviour.work({
         jobId,
         model,
-        input: hashOf(encodedInput),
-        terms: hashOf(encodedTerms),
+        ...hashes,
         output: hashOf(output),
         units,
         priceWei,

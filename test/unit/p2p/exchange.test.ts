@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Stream } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
 import { encode } from '../../../src/crypto/cbor.js'
@@ -71,6 +72,40 @@ describe('exchanges over real libp2p', () => {
         .getConnections()
         .flatMap(({ streams }) => streams.filter(({ protocol }) => protocol === protocolId('echo'))).length
     await eventually(() => ours(server) + ours(client) === 0)
+  })
+
+  it('go out on a stream that was opened ahead, on another where that is lost or old', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    const patient = { ...echo, name: 'patient', deadlineMs: 60_000 }
+    for (const exchange of [echo, patient]) await server.handle(exchange, async (request) => request)
+    const ids = (host: Host): string[] =>
+      host.node
+        .getConnections()
+        .flatMap(({ streams }) => streams.filter(({ protocol }) => /echo|patient/.test(protocol)))
+        .map(({ id }) => id)
+    const ahead = client.openAhead(addressOf(server), patient)
+    await eventually(() => ids(server).length === 1)
+    const [opened] = ids(client)
+    const asked = client.request(addressOf(server), patient, 'a', { ahead })
+    expect(ids(client)).toEqual([opened])
+    expect(await asked).toBe('a')
+    // It serves once.
+    expect(await client.request(addressOf(server), patient, 'b', { ahead })).toBe('b')
+
+    const lost = client.openAhead(addressOf(server), patient)
+    await eventually(() => ids(server).length === 1)
+    await client.disconnect(server.peerId)
+    expect(await client.request(addressOf(server), patient, 'c', { ahead: lost })).toBe('c')
+
+    const old = client.openAhead(addressOf(server), echo)
+    await sleep(echo.deadlineMs * 1.2)
+    expect(await client.request(addressOf(server), echo, 'd', { ahead: old })).toBe('d')
+
+    const unneeded = client.openAhead(addressOf(server), patient)
+    await eventually(() => ids(server).length === 1)
+    unneeded.release()
+    old.release()
+    await eventually(() => ids(server).length + ids(client).length === 0)
   })
 
   it('run many at once on one connection', async () => {
@@ -174,6 +209,7 @@ describe('exchanges over real libp2p', () => {
       stopped = signal
       return new Promise(() => {})
     })
+    await client.connect(addressOf(server))
     const start = performance.now()
     expect(await statusOf(client.request(addressOf(server), echo, 'x', { deadlineMs: 300 }))).toBe(
       'UserError TIMEOUT',
