@@ -47,6 +47,7 @@ export class Market {
     readonly chain: Chain,
     readonly provider: Member,
     readonly client: Member,
+    readonly buyerSettings: Readonly<Record<string, unknown>>,
   ) {}
 
   static async open({ priceWei, provider = {}, client = {} }: MarketOptions): Promise<Market> {
@@ -69,12 +70,9 @@ export class Market {
           ...common,
           inference: { provider: { models, ...provider } },
         })
-        await network.configure(buyer.dataDir, buyer.host, {
-          ...common,
-          network: { listen: [] },
-          inference: { client },
-        })
-        return new Market(network, dev, chain, seller, buyer)
+        const buyerSettings = { ...common, network: { listen: [] }, inference: { client } }
+        await network.configure(buyer.dataDir, buyer.host, buyerSettings)
+        return new Market(network, dev, chain, seller, buyer, buyerSettings)
       } catch (error) {
         await dev.stop()
         throw error
@@ -83,6 +81,13 @@ export class Market {
       await network.close()
       throw error
     }
+  }
+
+  /** Another one, with a key and money of its own. */
+  async addBuyer(name: string): Promise<Member> {
+    const buyer = await this.network.addMember(name, this.client.host, this.buyerSettings)
+    await this.dev.fund(buyer.identity.address, FUNDS)
+    return buyer
   }
 
   /** The provider's daemon, when it takes paid jobs. */
@@ -116,9 +121,9 @@ export class Market {
     )
   }
 
-  /** The channel as the chain has it. */
-  channel(): Promise<ChannelState> {
-    const [payer, payee] = [this.client.identity.address, this.provider.identity.address]
+  /** A buyer's channel as the chain has it. */
+  channel(buyer: Member = this.client): Promise<ChannelState> {
+    const [payer, payee] = [buyer.identity.address, this.provider.identity.address]
     return readChannel(this.chain, { payer, payee })
   }
 

@@ -1,0 +1,221 @@
+#!/usr/bin/env node
+/**
+ * `npm run bench -- soak [--minutes 30] [--rate 1] [--burst 24] [--json]`: a provider, a gateway and a client that buys by
+ * itself, each a process, on a real chain, for half an hour: both buy `rate` jobs a second, and each minute an app throws
+ * `burst` at the gateway at once, more than the provider's line holds. Exit status 1 where a process grew by more than
+ * 5 % after its first sixth of the time, the line grew beyond its bound, an answer was neither done nor "come again", or
+ * what the chain paid at the end is not what was bought.
+ */
+import { fork } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { register } from 'tsx/esm/api'
+
+const MOST_GROWTH_PERCENT = 5
+const PRICE_WEI = 10n ** 12n
+const LINE = 8
+/** Small, so that channels are topped up and vouchers redeemed on the way. */
+const TERMS = {
+  provider: { queue: LINE, threads: 1, redeemAt: '0.001 ETH' },
+  client: { deposit: '0.002 ETH' },
+}
+const RECORDING = 'test/fixtures/speech/accept-this-call.wav'
+const SAMPLE_MS = 10_000
+const BURST_MS = 60_000
+/** Of the run: what is measured against starts after a window, and each window has this share. */
+const WINDOWS = 6
+const { values } = parseArgs({
+  args: process.argv.slice(2),
+  options: {
+    minutes: { type: 'string', default: '30' },
+    rate: { type: 'string', default: '1' },
+    burst: { type: 'string', default: '24' },
+    json: { type: 'boolean', default: false },
+  },
+})
+const [minutes, rate, burst] = [values.minutes, values.rate, values.burst].map(Number)
+const everyMs = 1000 / rate
+
+register()
+await import('../../src/node/polyfills.ts')
+const { dataPaths } = await import('../../src/config/paths.ts')
+const { callControlSocket } = await import('../../src/p2p/control-client.ts')
+const { PASSPHRASE } = await import('../../test/support/local-network.ts')
+const { Market } = await import('../../test/support/market.ts')
+
+const read = (path) => {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+const rssMb = (pid) => (Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024) / 1e6
+const childrenOf = (pid) => read(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean)
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
+const round = (value) => Math.round(10 * value) / 10
+
+if (process.platform !== 'linux') {
+  console.error('bench soak: skipped: it reads /proc, which only Linux has')
+  process.exit(0)
+}
+const market = await Market.open({ priceWei: PRICE_WEI, ...TERMS })
+try {
+  const second = await market.addBuyer('second')
+  const provider = await market.serve()
+  const gateway = await market.sell()
+  const clientArguments = {
+    dataDir: second.dataDir,
+    provider: market.provider.address,
+    recording: RECORDING,
+    everyMs,
+    passphrase: PASSPHRASE,
+  }
+  const client = fork(fileURLToPath(new URL('soak/client.mjs', import.meta.url)), [
+    JSON.stringify(clientArguments),
+  ])
+  let byItself = { done: 0, refused: 0, paidWei: '0' }
+  client.on('message', (counts) => {
+    byItself = counts
+  })
+  const clientEnded = new Promise((resolve) =>
+    client.once('exit', (code, signal) => resolve({ code, signal })),
+  )
+  const through = { done: 0, refused: 0, paidWei: 0n, other: [] }
+  const wav = new Blob([readFileSync(RECORDING)])
+  const latenciesMs = []
+  const buy = async () => {
+    const form = new FormData()
+    form.set('file', wav, 'clip.wav')
+    form.set('model', 'asr-small')
+    const started = performance.now()
+    const answer = await fetch(`${gateway.baseUrl}/audio/transcriptions`, { method: 'POST', body: form })
+    const text = await answer.text()
+    if (answer.status === 200) {
+      through.done++
+      through.paidWei += BigInt(answer.headers.get('x-plumbline-price-wei') ?? 0)
+      latenciesMs.push(performance.now() - started)
+    } else if (answer.status === 429 && answer.headers.has('retry-after')) through.refused++
+    else through.other.push(`${answer.status}: ${text.slice(0, 200)}`)
+  }
+  const startedMs = performance.now()
+  const untilMs = startedMs + minutes * 60_000
+  const underWay = new Set()
+  const start = () => {
+    const one = buy()
+      .catch((error) => through.other.push(String(error)))
+      .finally(() => underWay.delete(one))
+    underWay.add(one)
+  }
+  const samples = []
+  let longestLine = 0
+  const sample = async () => {
+    const { provider: role } = await callControlSocket(
+      dataPaths(market.provider.dataDir).controlSocket,
+      'status',
+    )
+    longestLine = Math.max(longestLine, role.jobs)
+    const [model] = childrenOf(provider.child.pid)
+    samples.push({
+      atMs: performance.now() - startedMs,
+      provider: rssMb(provider.child.pid),
+      model: model === undefined ? 0 : rssMb(model),
+      gateway: rssMb(gateway.process.child.pid),
+      client: rssMb(client.pid),
+    })
+  }
+  let [nextSampleMs, nextBurstMs] = [startedMs + SAMPLE_MS, startedMs + BURST_MS]
+  while (performance.now() < untilMs) {
+    start()
+    if (performance.now() > nextBurstMs) {
+      nextBurstMs += BURST_MS
+      for (let i = 0; i < burst; i++) start()
+      // In the middle of the burst, when the line is longest.
+      void sleep(200)
+        .then(sample)
+        .catch(() => {})
+    }
+    if (performance.now() > nextSampleMs) {
+      nextSampleMs += SAMPLE_MS
+      await sample()
+      if (samples.length % 6 === 0)
+        console.error(
+          `${round(samples.at(-1).atMs / 60_000)} min: ${JSON.stringify(samples.at(-1))}, ${through.done} + ${byItself.done} jobs`,
+        )
+    }
+    await sleep(everyMs)
+  }
+  await Promise.all(underWay)
+  client.kill('SIGTERM')
+  const { code } = await clientEnded
+  if (code !== 0) through.other.push(`the client ended with ${code}`)
+  await gateway.process.stop()
+  await provider.stop()
+
+  const windowMs = (minutes * 60_000) / WINDOWS
+  const growth = Object.fromEntries(
+    ['provider', 'model', 'gateway', 'client'].map((name) => {
+      const within = (window) =>
+        median(samples.filter(({ atMs }) => Math.floor(atMs / windowMs) === window).map((each) => each[name]))
+      const [before, after] = [within(1), within(WINDOWS - 1)]
+      return [name, { fromMb: round(before), toMb: round(after), percent: round(100 * (after / before - 1)) }]
+    }),
+  )
+  const [byGateway, byClient] = [await market.channel(), await market.channel(second)]
+  const paid = {
+    gateway: { boughtWei: String(through.paidWei), redeemedWei: String(byGateway.redeemedWei) },
+    client: { boughtWei: byItself.paidWei, redeemedWei: String(byClient.redeemedWei) },
+  }
+  latenciesMs.sort((a, b) => a - b)
+  const report = {
+    minutes,
+    load: loadavg()[0],
+    jobs: { gateway: through.done, client: byItself.done },
+    refused: { gateway: through.refused, client: byItself.refused },
+    unexpected: through.other,
+    latencyMs: {
+      p50: round(median(latenciesMs)),
+      p99: round(latenciesMs[Math.floor(0.99 * latenciesMs.length)]),
+    },
+    growth,
+    longestLine,
+    lineBound: LINE + 1,
+    paid,
+  }
+  const problems = [
+    ...Object.entries(growth).flatMap(([name, { percent }]) =>
+      percent > MOST_GROWTH_PERCENT ? [`${name} grew by ${percent} %`] : [],
+    ),
+    ...(longestLine > LINE + 1 ? [`the line had ${longestLine} jobs`] : []),
+    ...(through.other.length > 0
+      ? [`${through.other.length} answers were unexpected: ${through.other[0]}`]
+      : []),
+    ...Object.entries(paid).flatMap(([name, { boughtWei, redeemedWei }]) =>
+      boughtWei === redeemedWei ? [] : [`${name}: bought ${boughtWei} wei, the chain paid ${redeemedWei}`],
+    ),
+  ]
+  if (values.json) console.log(JSON.stringify({ ...report, problems }, null, 2))
+  else
+    console.log(
+      [
+        `soak, ${minutes} min, load ${report.load.toFixed(1)}: ${through.done} jobs through the gateway (p50 ${report.latencyMs.p50} ms, ` +
+          `p99 ${report.latencyMs.p99} ms), ${byItself.done} by the client, ${through.refused + byItself.refused} told to come again`,
+        ...Object.entries(growth).map(
+          ([name, { fromMb, toMb, percent }]) =>
+            `  ${name.padEnd(8)} ${fromMb} MB to ${toMb} MB: ${percent} % (target ${MOST_GROWTH_PERCENT})`,
+        ),
+        `  line     ${longestLine} jobs at most (bound ${LINE + 1})`,
+        ...Object.entries(paid).map(
+          ([name, { boughtWei, redeemedWei }]) =>
+            `  ${name.padEnd(8)} bought for ${boughtWei} wei, the chain paid ${redeemedWei}`,
+        ),
+        ...problems.map((problem) => `  MISS: ${problem}`),
+      ].join('\n'),
+    )
+  process.exitCode = problems.length === 0 ? 0 : 1
+} finally {
+  await market.close()
+}
