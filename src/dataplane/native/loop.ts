@@ -19,15 +19,18 @@ export function runNativeLoop(
   control: Int32Array,
 ): void {
   let woken = true
+  let drained = true
   for (;;) {
     if (Atomics.load(control, 0) === CLOSING) return
     if (woken && !drain(engine, port)) return
     engine.tick(nowMicros())
     transport.setUrgent(engine.urgent())
-    const wants = engine.wantsArrivals()
-    woken = transport.wait(engine.nextDueMicros() - nowMicros(), wants)
+    // What is known to lie in the kernel is not waited for.
+    woken = drained
+      ? transport.wait(engine.nextDueMicros() - nowMicros(), engine.wantsArrivals())
+      : transport.wait(0, true)
     for (let i = 0; i < BATCHES_A_TURN; i++) {
-      const drained = transport.receive(engine)
+      drained = transport.receive(engine)
       engine.afterReceive(drained)
       if (drained) break
     }

@@ -31,6 +31,11 @@ export class ProverEngine implements Engine {
   readonly #paths = new SessionTable<Path>(MAX_PATHS)
   readonly #pathModules: PathModules
   #slot: SlotRun | undefined
+  /**
+   * The slot before, until the next one has ended: what the compiler has learnt of a slot's objects holds on to their
+   * layouts weakly, and a collection that finds none of them alive throws the compiled packet loop away.
+   */
+  #slotBefore: SlotRun | undefined
   /** When a path has something to do. */
   #nextPath = Number.POSITIVE_INFINITY
 
@@ -114,9 +119,8 @@ export class ProverEngine implements Engine {
     if (slot !== undefined) {
       if (slot.tick(now)) this.#schedulePaths()
       if (slot.done) {
-        this.#slot = undefined
         this.#outbox.reply(slot.id, slot.capture())
-        slot.free()
+        this.#endSlot()
       }
     }
     if (now >= this.#nextPath) {
@@ -190,11 +194,16 @@ export class ProverEngine implements Engine {
   close(): void {
     for (const path of this.#paths.values()) path.close()
     this.#transport.flush()
-    this.#slot?.free()
-    this.#slot = undefined
+    this.#endSlot()
     for (const path of [...this.#paths.values()]) {
       this.#paths.delete(path.sessionId)
       path.free()
     }
+  }
+
+  #endSlot(): void {
+    this.#slot?.free()
+    this.#slotBefore = this.#slot ?? this.#slotBefore
+    this.#slot = undefined
   }
 }
