@@ -61,6 +61,8 @@ export interface LabFilesOptions {
   readonly chain?: boolean
   /** Models that a provider sells on that chain, each with its price, as --sell takes them. */
   readonly sells?: readonly string[]
+  /** Models that the prover's own daemon runs for whoever asks, each with its price. */
+  readonly proverSells?: readonly string[]
 }
 
 /** Writes everything below `directory`. */
@@ -129,6 +131,9 @@ export async function writeLabFiles(
     network: { listen: listen(proverHost, CONTROL_PORT) },
     dataPlane: { backend: options.backend, host: '0.0.0.0' },
     prover: { claimMbps: options.claimMbps, minIntervalSeconds: 0 },
+    ...(options.proverSells === undefined
+      ? {}
+      : { inference: { provider: { models: options.proverSells } } }),
   })
   const payer = await daemon('payer', { network: { listen: [] } })
 

@@ -8,6 +8,7 @@ import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { UserError } from '../errors.js'
 import type { MeasureOrder } from '../node/measure.js'
@@ -26,10 +27,13 @@ import { chainSpec, type LabChain, labChain } from './chain.js'
 import type { Assignment, CorruptSpec } from './daemon-child.js'
 import { BEACON_PORT, type LabDaemon, type LabFiles } from './daemon-files.js'
 import { compiledEntry } from './entry.js'
+import { LabJobs } from './jobs.js'
+import type { JobsSpec } from './jobs-child.js'
 import type { PayerAssignment, PayerSpec } from './measure-child.js'
 import type { HostName, LabNetwork } from './network.js'
 
 const READY_TIMEOUT_MS = 180_000
+const RECORDING = fileURLToPath(new URL('../../docs/sample.wav', import.meta.url))
 
 export interface LabDaemonsModules {
   readonly network: LabNetwork
@@ -44,6 +48,8 @@ export interface LabDaemonsModules {
   readonly onChain: boolean
   /** Told when the chain is there. */
   readonly onChainReady: () => void
+  /** The prover's node runs jobs, too: so many at once, of apps beside it. */
+  readonly jobsAtOnce?: number | undefined
 }
 
 export class LabDaemons {
@@ -56,6 +62,7 @@ export class LabDaemons {
   #chain: LabChain | undefined
   /** How many processes run, the payer included. */
   count = 0
+  jobs: LabJobs | undefined
 
   constructor(modules: LabDaemonsModules) {
     this.#modules = modules
@@ -96,7 +103,22 @@ export class LabDaemons {
     const prover = this.#startDaemon('prover-0', files.prover, 'prover', proverColludes)
     await Promise.all([...ready, ...challengers, prover])
     await this.#startPayer()
+    if (this.#modules.jobsAtOnce !== undefined) await this.#startJobs(this.#modules.jobsAtOnce)
     this.count = ready.length + challengers.length + 2
+  }
+
+  /** On the prover's own host: what apps send is no traffic of its line. */
+  async #startJobs(atOnce: number): Promise<void> {
+    const { files } = this.#modules
+    const spec: JobsSpec = {
+      dataDir: files.payer.dataDir,
+      provider: files.proverAddress,
+      recording: RECORDING,
+      atOnce,
+    }
+    const child = await this.#spawn('prover-0', './jobs-child.js', 'jobs', spec)
+    await this.#ready(child, 'jobs')
+    this.jobs = new LabJobs(child)
   }
 
   /** From now on, everybody behaves as the attack says. Daemons that an earlier one ended are there again. */
@@ -146,7 +168,11 @@ export class LabDaemons {
     const { passphraseFile, proverAddress } = this.#modules.files
     if (!this.#modules.attacks.some(isCorruptIn)) {
       const main = compiledEntry(import.meta.url, '../cli/main.js')
-      return this.#ready(this.#run(host, main, [role, '--data-dir', dataDir], this.#env, host), host)
+      const roles =
+        role === 'prover' && this.#modules.jobsAtOnce !== undefined
+          ? ['node', '--roles', 'prover,provider']
+          : [role]
+      return this.#ready(this.#run(host, main, [...roles, '--data-dir', dataDir], this.#env, host), host)
     }
     const spec: CorruptSpec = {
       dataDir,

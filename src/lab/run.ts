@@ -24,6 +24,7 @@ import type { LabChain } from './chain.js'
 import { startCrossTraffic } from './cross-traffic.js'
 import { type LabFiles, writeLabFiles } from './daemon-files.js'
 import { LabDaemons } from './daemons.js'
+import type { JobsFigures } from './jobs.js'
 import { burstBound, burstBytesFor, type RttRange } from './link-math.js'
 import type { PayerMessage } from './measure-child.js'
 import type { LabNetwork } from './network.js'
@@ -63,6 +64,8 @@ export interface LabOptions {
   readonly chain?: boolean
   /** With `chain`: models that a provider beside the prover sells, as --sell takes them. */
   readonly sells?: readonly string[]
+  /** The prover's node runs so many jobs at once, of apps beside it, in every other run: the second, the fourth, ... */
+  readonly jobsAtOnce?: number
   /** Leave files and logs in place. */
   readonly keep?: boolean
   /** Called after each good run, while its files are there. */
@@ -95,6 +98,8 @@ export type LabRun = MeasureResult & {
   readonly attack?: string
   /** Of a run under attack. */
   readonly observed?: AttackObserved
+  /** Of a run while jobs flowed. */
+  readonly jobs?: JobsFigures
 }
 
 export interface LabResult {
@@ -135,6 +140,9 @@ const RHO = 1.2
 const RUN_TIMEOUT_MS = 90_000
 /** A round trip of control and data beyond the last message: counters settle. */
 const SETTLE_MS = 60
+const FREE_MODEL = 'asr-small=0 wei'
+/** What jobs take while nobody measures is seen before. */
+const JOBS_BEFORE_MS = 3000
 
 export async function runLab(
   options: LabOptions,
@@ -227,6 +235,7 @@ class Laboratory {
       backend: options.backend ?? 'auto',
       chain: onChain,
       ...(onChain && options.sells !== undefined ? { sells: options.sells } : {}),
+      ...(options.jobsAtOnce === undefined ? {} : { proverSells: [FREE_MODEL] }),
     })
     const daemons = new LabDaemons({
       network,
@@ -238,6 +247,7 @@ class Laboratory {
       uplinkMbps: this.uplinkMbps,
       onChain,
       onChainReady: () => this.onEvent({ event: 'chain', nodes: files.challengers.length + 1 }),
+      jobsAtOnce: options.jobsAtOnce,
     })
     await daemons.start()
     this.onEvent({ event: 'daemons', count: daemons.count, directory })
@@ -295,7 +305,7 @@ class Laboratory {
       const run = runs.length + failures.length + 1
       this.onEvent({ event: 'run_started', run, of, ...named })
       try {
-        const result = { ...(await this.#measure(run, attack.plan, files, daemons)), ...named }
+        const result = { ...(await this.#measureBusy(run, attack.plan, files, daemons)), ...named }
         runs.push(result)
         await this.options.afterRun?.({
           transcriptPath: result.transcript.path,
@@ -312,6 +322,18 @@ class Laboratory {
         this.onEvent({ event: 'run_failed', run, reason, ...named })
       }
     }
+  }
+
+  /** A run, with jobs flowing in every other one where there are any. */
+  async #measureBusy(run: number, attack: AttackPlan, files: LabFiles, daemons: LabDaemons): Promise<LabRun> {
+    const { jobs } = daemons
+    if (jobs === undefined || run % 2 === 1) return this.#measure(run, attack, files, daemons)
+    await jobs.flow()
+    await sleep(JOBS_BEFORE_MS)
+    const startedMs = Date.now()
+    const measured = this.#measure(run, attack, files, daemons)
+    const figures = measured.catch(() => undefined).then(() => jobs.rest(startedMs))
+    return { ...(await measured), jobs: await figures }
   }
 
   #seller(files: LabFiles, { chain }: LabDaemons, signal: AbortSignal | undefined): FinishedRun['sell'] {

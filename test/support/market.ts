@@ -29,8 +29,11 @@ export interface MarketOptions {
 
 export interface StartOptions {
   readonly doom?: Doom
-  /** Kept from an earlier life: a gateway that restarts is found where it was. */
-  readonly port?: number
+}
+
+export interface CommandOptions extends StartOptions {
+  /** The client unless given. */
+  readonly buyer?: Member
 }
 
 export interface RunningGateway {
@@ -99,26 +102,23 @@ export class Market {
   }
 
   /** A gateway that buys from the provider, with the client's key. */
-  sell({ doom, port = 0 }: StartOptions = {}): Promise<RunningGateway> {
+  sell({ doom }: StartOptions = {}): Promise<RunningGateway> {
     const source = ['--provider', this.provider.address, '--data-dir', this.client.dataDir]
-    return this.#gateway(source, port, doom)
+    return this.#gateway(source, doom)
   }
 
   /** A gateway that runs the model itself. */
   async own(): Promise<RunningGateway> {
     const dataDir = join(this.network.directory, 'own')
     mkdirSync(dataDir, { recursive: true })
-    return this.#gateway(['--local', '--models', 'asr-small', '--data-dir', dataDir], 0)
+    return this.#gateway(['--local', '--models', 'asr-small', '--data-dir', dataDir])
   }
 
   /** One recording bought by the command line. */
-  buy(recording: string, options: StartOptions = {}) {
-    const { doom } = options
+  start(recording: string, { doom, buyer = this.client }: CommandOptions = {}): NodeProcess {
     const args = ['transcribe', recording, '--provider', this.provider.address]
-    return this.network.run(
-      [...args, '--data-dir', this.client.dataDir, '--json'],
-      doom === undefined ? {} : { doom },
-    )
+    const options = doom === undefined ? {} : { doom }
+    return this.network.start([...args, '--data-dir', buyer.dataDir, '--json'], options)
   }
 
   /** A buyer's channel as the chain has it. */
@@ -133,8 +133,8 @@ export class Market {
     await this.dev.stop()
   }
 
-  async #gateway(source: readonly string[], port: number, doom?: Doom): Promise<RunningGateway> {
-    const args = ['gateway', ...source, '--listen', `127.0.0.1:${port}`, '--json-stream']
+  async #gateway(source: readonly string[], doom?: Doom): Promise<RunningGateway> {
+    const args = ['gateway', ...source, '--listen', '127.0.0.1:0', '--json-stream']
     const process = this.network.start(args, doom === undefined ? {} : { doom })
     const { baseUrl } = await process.event('started')
     return { process, baseUrl: String(baseUrl) }

@@ -23,7 +23,7 @@ const client = await openNetworkClient({ config, identity, log: silentLogger, pr
 const { sampleRate, channels } = readWav(readFileSync(recording))
 const input = { kind: 'sound', sampleRate, pcm16: pcm16Of(channels[0]) }
 const [model] = await client.jobs.models()
-const counts = { done: 0, refused: 0, paidWei: 0n }
+const counts = { done: 0, refused: 0, other: [], paidWei: 0n }
 while (!stopping.signal.aborted) {
   const started = performance.now()
   try {
@@ -31,8 +31,8 @@ while (!stopping.signal.aborted) {
     counts.done++
     counts.paidWei += answer.payment.priceWei
   } catch (error) {
-    if (error.code !== 'BUSY') throw error
-    counts.refused++
+    if (error.code === 'BUSY') counts.refused++
+    else counts.other.push(String(error))
   }
   process.send({ ...counts, paidWei: String(counts.paidWei) })
   const restMs = Math.max(0, everyMs - (performance.now() - started))
