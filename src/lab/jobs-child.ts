@@ -5,11 +5,7 @@
 import '../node/polyfills.js'
 import { readFile } from 'node:fs/promises'
 import { loadConfig } from '../config/load.js'
-import { Identity } from '../crypto/identity.js'
-import type { Job } from '../inference/job.js'
-import { pcm16Of } from '../ml/audio/pcm16.js'
-import { readWav } from '../ml/audio/wav-read.js'
-import { openNetworkClient } from '../node/inference/client.js'
+import { openFreeTranscriber } from '../node/inference/free-transcriber.js'
 import { createLogger } from '../telemetry/logger.js'
 
 export interface JobsSpec {
@@ -43,21 +39,9 @@ const send = (message: JobsMessage) => process.send?.(message)
 async function main(specPath: string): Promise<void> {
   const spec = JSON.parse(await readFile(specPath, 'utf8')) as JobsSpec
   const { config } = await loadConfig({ flags: { dataDir: spec.dataDir } })
-  const client = await openNetworkClient({
-    config,
-    identity: Identity.generate(),
-    log: createLogger({ level: config.logging.level, format: 'json' }),
-    providers: [spec.provider],
-  })
-  const { sampleRate, channels } = readWav(new Uint8Array(await readFile(spec.recording)))
-  const pcm16 = pcm16Of(channels[0] ?? new Float32Array())
-  const model = (await client.jobs.models()).find(({ task }) => task === 'transcribe')
-  const job: Job = {
-    task: 'transcribe',
-    model: model?.sha256 ?? '',
-    input: { kind: 'sound', sampleRate, pcm16 },
-    parameters: {},
-  }
+  const { provider, recording } = spec
+  const log = createLogger({ level: config.logging.level, format: 'json' })
+  const transcriber = await openFreeTranscriber({ config, provider, recording, log })
   let isFlowing = false
   let jobs: JobTimes[] = []
   let failures: string[] = []
@@ -68,7 +52,7 @@ async function main(specPath: string): Promise<void> {
       const startedMs = Date.now()
       const began = performance.now()
       try {
-        await client.jobs.run(job)
+        await transcriber.run()
         jobs.push({ startedMs, tookMs: performance.now() - began })
         if (jobs.length === 1) send({ kind: 'flowing' })
       } catch (error) {
