@@ -55,20 +55,29 @@ export function drawSeed(
   return sha256(concatBytes(utf8ToBytes('plumbline/1/committee'), randomness, prover, registry.hash))
 }
 
+/** Who takes part in another way, and is in no committee. */
+type Parties = Pick<Request, 'prover' | 'payer' | 'coordinator'>
+
+/** Those of a registry that one draw can have side by side, in the registry's order. */
+export function poolOf(entries: readonly RegistryEntry[], parties: Parties): RegistryEntry[] {
+  const prover = entries[indexOfKey(entries, parties.prover)]
+  return take(entries, parties, Number.POSITIVE_INFINITY, prover)
+}
+
 /** The first `limit` candidates of the order that share nothing with one taken before. What they declare does not count. */
 function take(
   order: Iterable<RegistryEntry>,
-  request: Request,
+  parties: Parties,
   limit: number,
   prover: RegistryEntry | undefined,
 ): RegistryEntry[] {
-  const parties = new Set([request.prover, request.payer, request.coordinator].map(bytesToHex))
+  const keys = new Set([parties.prover, parties.payer, parties.coordinator].map(bytesToHex))
   const operators = new Set<string>()
   const prefixes = new Set(prover === undefined ? [] : [prefixOf(prover.host)])
   const taken: RegistryEntry[] = []
   for (const entry of order) {
     const prefix = prefixOf(entry.host)
-    if (parties.has(bytesToHex(entry.publicKey))) continue
+    if (keys.has(bytesToHex(entry.publicKey))) continue
     if (operators.has(entry.operator) || prefixes.has(prefix)) continue
     operators.add(entry.operator)
     prefixes.add(prefix)

@@ -1,9 +1,9 @@
 /** A challenge among the parties alone: the registry is a file, nothing is settled. */
 import { type BeaconInfo, firstRoundFrom, timeOfRound, verifyRound } from '../crypto/beacon.js'
 import { UserError } from '../errors.js'
-import { type Committee, drawCommittee } from '../pob/committee.js'
+import { type Committee, drawCommittee, poolOf } from '../pob/committee.js'
 import { BEACON_MARGIN_SECONDS } from '../pob/constants.js'
-import type { Registry } from '../pob/registry.js'
+import type { Registry, RegistryEntry } from '../pob/registry.js'
 import type { Request } from '../pob/request.js'
 import type { DrawnCommittee, Venue, VenueTerms } from './venue.js'
 
@@ -39,6 +39,10 @@ export class RegistryVenue implements Venue {
   async requireCommittee(request: Request): Promise<void> {
     // Whether there is a committee at all hardly depends on the round.
     this.#drawWith(request, new Uint8Array(32))
+  }
+
+  async pool(parties: Parameters<typeof poolOf>[1]): Promise<readonly RegistryEntry[]> {
+    return poolOf(this.modules.registry().entries, parties)
   }
 
   roundTime(request: Request): number {

@@ -3,6 +3,7 @@
  * chain (node/chain-venue.ts).
  */
 import type { Committee } from '../pob/committee.js'
+import type { RegistryEntry } from '../pob/registry.js'
 import type { Request } from '../pob/request.js'
 import type { ResultValue } from '../pob/result.js'
 
@@ -46,6 +47,8 @@ export interface Venue {
   terms(signal?: AbortSignal): Promise<VenueTerms>
   /** Asked before the prover spends its turn: whether there could be a committee at all. @throws UserError */
   requireCommittee(request: Request, signal?: AbortSignal): Promise<void>
+  /** Those that could be drawn now, for whoever chooses how many to ask for. @throws UserError */
+  pool(parties: Pick<Request, 'prover' | 'payer' | 'coordinator'>): Promise<readonly RegistryEntry[]>
   /** When the named round comes out, Unix seconds. */
   roundTime(request: Request): number
   /** The prover has accepted: on a chain the money is locked now. @throws UserError */

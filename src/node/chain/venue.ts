@@ -20,7 +20,9 @@ import {
 import { type Address, addressOfPublicKey } from '../../crypto/address.js'
 import { type BeaconInfo, timeOfRound } from '../../crypto/beacon.js'
 import { UserError } from '../../errors.js'
+import { poolOf } from '../../pob/committee.js'
 import { sameBytes } from '../../pob/party.js'
+import type { RegistryEntry } from '../../pob/registry.js'
 import type { Request } from '../../pob/request.js'
 import { type DrawTerms, seatCommittee } from '../../pob/seat-draw.js'
 import type { AcceptedRequest, DrawnCommittee, SignedResult, Venue, VenueTerms } from '../../roles/venue.js'
@@ -123,6 +125,13 @@ export class ChainVenue implements Venue {
         `the chain's registry has ${pool} challengers that have been there long enough, ${committeeSize} are asked for`,
         { code: 'UNAVAILABLE', remedy: 'lower --challengers and --faulty' },
       )
+  }
+
+  async pool(parties: Parameters<typeof poolOf>[1]): Promise<readonly RegistryEntry[]> {
+    const { chain, seats } = this.modules
+    const { snapshot } = await chooseSnapshot(chain)
+    await seats.sync()
+    return poolOf(seats.entriesAt(snapshot), parties)
   }
 
   /** Before a round is chosen: whoever decides may take a while. @throws UserError where the answer is no */
