@@ -4,7 +4,8 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes } from '@noble/hashes/utils.js'
-import { RANK_KEY_BYTES, rankWords } from '../crypto/rank-words.js'
+import { rankWords } from '../crypto/fast/rank-words.js'
+import { RANK_KEY_BYTES } from '../crypto/rank-words.js'
 import type { RegistryEntry } from './registry.js'
 
 const WORD_RANGE = 2 ** 32

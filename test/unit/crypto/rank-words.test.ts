@@ -3,6 +3,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes } from '@noble/hashes/utils.js'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { rankWords as fastRankWords } from '../../../src/crypto/fast/rank-words.js'
 import { RANK_KEY_BYTES, rankWords } from '../../../src/crypto/rank-words.js'
 import { inDrawOrder, indexOfKey } from '../../../src/pob/draw-order.js'
 import type { RegistryEntry } from '../../../src/pob/registry.js'
@@ -23,6 +24,16 @@ describe('rankWords', () => {
       expect([...rankWords(seed, concatBytes(...edges))]).toEqual(
         edges.map((key) => firstWord(sha256(concatBytes(seed, key)))),
       )
+  })
+
+  it('are the same by the fast way, which a large registry takes', () => {
+    const keys = Uint8Array.from({ length: 1500 * RANK_KEY_BYTES }, (_, i) => (i * i * 31 + (i >> 5)) & 255)
+    for (const byte of [0, 9, 255]) {
+      const seed = new Uint8Array(32).fill(byte)
+      expect(fastRankWords(seed, keys)).toEqual(rankWords(seed, keys))
+    }
+    expect(() => fastRankWords(new Uint8Array(31), keys)).toThrow(RangeError)
+    expect(() => fastRankWords(new Uint8Array(32), keys.subarray(1))).toThrow(RangeError)
   })
 
   it('take whole keys and whole seeds only', () => {
