@@ -80,8 +80,16 @@ function translate(error: unknown, peer: string, name: string, observe: AskObser
     })
   }
   if (error instanceof FrameError) {
-    observe(peer, error.reason)
-    return new UserError(`${who} answered ${name} with ${error.message}`, {
+    const { reason, message } = error
+    if (reason === 'cut')
+      return new UserError(`${who} broke off its answer to ${name}`, {
+        code: 'UNREACHABLE',
+        remedy: 'ask again',
+        details,
+        cause: error,
+      })
+    observe(peer, reason)
+    return new UserError(`${who} answered ${name} with ${message}`, {
       code: 'BAD_MESSAGE',
       details,
       cause: error,

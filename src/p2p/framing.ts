@@ -5,11 +5,14 @@
 import { type Stream, StreamResetError } from '@libp2p/interface'
 import { orAbort } from './deadline.js'
 
+/** `cut`: the end came too soon, as where the other process dies, which is no offence. */
+export type FrameFault = 'oversize' | 'garbage' | 'cut'
+
 /** The bytes that came are no message of ours. */
 export class FrameError extends Error {
   override readonly name = 'FrameError'
   constructor(
-    readonly reason: 'oversize' | 'garbage',
+    readonly reason: FrameFault,
     message: string,
   ) {
     super(message)
@@ -94,7 +97,7 @@ export class FrameReader {
   /** The whole message; call at the end of the stream. @throws FrameError where it was cut short */
   end(): Uint8Array {
     if (this.#message === undefined || this.#filled < this.#length)
-      throw new FrameError('garbage', 'the stream ended within its message')
+      throw new FrameError('cut', 'the stream ended within its message')
     return this.#message
   }
 

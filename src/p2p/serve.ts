@@ -149,7 +149,7 @@ export function serve<Q, R>(
         const address = connection.remoteAddr.toString()
         return answerTo(stream, { publicKey, peerId, address, limited: !connection.direct }, signal)
       }).catch((error: unknown) => {
-        if (error instanceof FrameError) modules.report(peerId, error.reason)
+        if (error instanceof FrameError && error.reason !== 'cut') modules.report(peerId, error.reason)
         if (error instanceof FrameError) return encodeAnswer('bad_request', { message: error.message })
         if (error instanceof DeadlineError) return encodeAnswer('busy', { message: error.message })
         throw error

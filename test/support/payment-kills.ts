@@ -19,8 +19,8 @@ import { Market, type RunningGateway } from './market.js'
 import type { NodeProcess } from './node-process.js'
 
 const RECORDING = 'test/fixtures/speech/accept-this-call.wav'
-/** A second of sound; the recording has three begun ones. */
-const PRICE_WEI = 10n ** 12n
+/** Of a second of sound; the recording has three begun ones. A few jobs are worth the gas of their redemption. */
+const PRICE_WEI = 10n ** 14n
 const JOB_WEI = 3n * PRICE_WEI
 /** Three jobs: a loss that is not made good stops everything soon. */
 const EXPOSURE_WEI = 3n * JOB_WEI
@@ -158,9 +158,9 @@ class Campaign {
       await Promise.all([buying, doomed.ended])
     } else {
       for (let tries = 0; tries < TRIES && !doomed.isOver; tries++) {
-        await this.#buy(buyer)
-        // A running gateway settles only what stands open: a restart of it asks for a settling.
+        // A running gateway settles only what stands open, a new one first of all.
         if (step.exchange === 'job-sync' && buyer === this.#byGateway) await this.#restartGateway()
+        await this.#buy(buyer)
       }
       if (!doomed.isOver) this.#violations.push(`the provider was never asked ${step.exchange}`)
       doomed.kill('SIGKILL')
@@ -329,7 +329,9 @@ class Campaign {
   async end(): Promise<PaymentKillOutcome> {
     const buyers = [this.#byGateway, ...this.#byCommand]
     await this.#gateway?.process.stop()
-    await this.#provider?.stop()
+    // Its last redemption takes as long as it takes.
+    this.#provider?.kill('SIGTERM')
+    await this.#provider?.ended
     const earned = await this.#checkProvider()
     let [redeemedWei, paidForNobodyWei, givenAwayWei, heldWei] = [0n, 0n, 0n, 0n]
     for (const buyer of buyers) {

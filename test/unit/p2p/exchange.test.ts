@@ -84,7 +84,7 @@ describe('exchanges over real libp2p', () => {
         .flatMap(({ streams }) => streams.filter(({ protocol }) => /echo|patient/.test(protocol)))
         .map(({ id }) => id)
     const ahead = client.openAhead(addressOf(server), patient)
-    await eventually(() => ids(server).length === 1)
+    await eventually(() => ids(server).length === 1 && ids(client).length === 1)
     const [opened] = ids(client)
     const asked = client.request(addressOf(server), patient, 'a', { ahead })
     expect(ids(client)).toEqual([opened])
@@ -268,6 +268,20 @@ describe('exchanges over real libp2p', () => {
     await server.node.handle(protocolId('giver-up'), (stream) => stream.abort(new Error('no more')))
     const asked = client.request(server.peerId, { ...echo, name: 'giver-up' }, 'x')
     expect(await statusOf(asked)).toBe('UserError UNREACHABLE')
+    // As a killed process does: its streams end where they are.
+    for (const [i, bytes] of [new Uint8Array(0), frame(encode('hello')).subarray(0, 3)].entries()) {
+      const stream = await rawStream(client, server)
+      const answer = answerOn(stream)
+      if (bytes.length > 0) stream.send(bytes)
+      await stream.close()
+      expect((await answer).status).toBe('bad_request')
+      await server.node.handle(protocolId(`dying-${i}`), (dying) => {
+        if (bytes.length > 0) dying.send(bytes)
+        void dying.close()
+      })
+      const dies = client.request(server.peerId, { ...echo, name: `dying-${i}` }, 'x')
+      expect(await statusOf(dies)).toBe('UserError UNREACHABLE')
+    }
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect([server.scores.points(client.peerId), client.scores.points(server.peerId)]).toEqual([0, 0])
   })
