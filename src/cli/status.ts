@@ -11,6 +11,7 @@ import type { Style } from './output.js'
 import { loadSettings } from './settings.js'
 
 const LABEL_WIDTH = 15
+const SHOWN_MODELS = 3
 
 export const statusCommand = defineCommand({
   path: 'status',
@@ -46,7 +47,7 @@ async function dataDirOf(
 
 export function statusText(status: DaemonStatus, style: Style): string {
   const row = (label: string, text: string) => labelled(`  ${label}`, text, LABEL_WIDTH)
-  const { addresses, dataPlane, prover, challenger, registry, chain } = status
+  const { addresses, dataPlane, prover, challenger, provider, registry, chain } = status
   const uptime = formatUptime(status.uptimeSeconds)
   const head = `${status.roles.join(', ')} running for ${uptime}, ${plural(status.peers, 'peer')}, ${status.memoryMiB} MiB`
   return [
@@ -74,6 +75,7 @@ export function statusText(status: DaemonStatus, style: Style): string {
             `${plural(challenger.challenges, 'challenge')} under way, ${formatBytes(challenger.sentBytes)} sent`,
           ),
         ]),
+    ...(provider === null ? [] : providerRows(provider, row)),
     ...(registry === null
       ? []
       : [
@@ -85,6 +87,23 @@ export function statusText(status: DaemonStatus, style: Style): string {
     ...(chain === null ? [] : chainRows(chain, row)),
     row('transcripts', String(status.transcripts)),
   ].join('\n')
+}
+
+function providerRows(
+  { models, jobs, served, channels, unredeemedWei }: NonNullable<DaemonStatus['provider']>,
+  row: (label: string, text: string) => string,
+): string[] {
+  const more = models.length - SHOWN_MODELS
+  return [
+    row('provider', `${plural(jobs, 'job')} under way, ${served} done`),
+    row(
+      '',
+      `sells ${models.slice(0, SHOWN_MODELS).map(printable).join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
+    ),
+    ...(channels === 0
+      ? []
+      : [row('', `${plural(channels, 'channel')}, ${formatEther(BigInt(unredeemedWei))} not redeemed yet`)]),
+  ]
 }
 
 function chainRows(chain: ChainStatus, row: (label: string, text: string) => string): string[] {

@@ -263,6 +263,21 @@ describe('status and doctor', () => {
     expect(text).toContain('1.5 GB received this month')
     expect(text).toContain('31337, 2 seats, 1 transaction waiting')
     expect(text).toContain('1.25 ETH for gas, 0.05 ETH deposited')
+    expect(text).not.toContain('provider')
+  })
+
+  it('shows what a provider does, sells and has earned', () => {
+    const provider = { models: ['asr-small'], jobs: 2, served: 41, channels: 0, unredeemedWei: '0' }
+    const free = statusText({ ...status, provider }, plain)
+    expect(free).toMatch(/provider +2 jobs under way, 41 done\n +sells asr-small\n/)
+    expect(free).not.toContain('channel')
+    const models = ['asr-small', 'language-id', 'mms-\u001bx', 'voice', 'words']
+    const sold = { ...provider, models, channels: 1, unredeemedWei: '2500000000000000' }
+    const text = statusText({ ...status, provider: sold }, plain)
+    expect(tooWide(text)).toEqual([])
+    expect(text).toContain('and 2 more')
+    expect(text).toContain('1 channel, 0.0025 ETH not redeemed yet')
+    expect(text).not.toContain('\u001b')
   })
 
   it('shows a finding with its remedy, and no control characters of others', () => {
