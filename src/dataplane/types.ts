@@ -80,6 +80,8 @@ export interface ReceivedAck {
 export interface TrainReport {
   readonly started: boolean
   readonly sentPackets: number
+  /** On the plane's one clock, for all sessions; 0 where nothing was sent. */
+  readonly firstSendMicros: number
   /** Worst lateness of a packet against its due time. */
   readonly latenessMicros: number
   /** First valid copy of each k, ascending. */

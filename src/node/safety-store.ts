@@ -19,6 +19,7 @@ export function safetyStore(
       await onTranscript(transcript)
     },
     saveEvidence: (challengeId, evidence) => store.evidence.put(challengeId, evidence),
+    keptEvidence: (challengeId) => store.evidence.get(challengeId),
     keepFault: async (scope, fault) => {
       await writeFaultProof(faultsDirectory, scope, fault)
     },

@@ -6,9 +6,11 @@ import type { MemberPlane } from '../dataplane/index.js'
 import { type ChallengerBehaviour, honestChallenger } from './behaviour.js'
 import { tellEchoes } from './challenger/echo.js'
 import { sign, vote } from './challenger/evidence.js'
+import { finish } from './challenger/finish.js'
+import { tellFirstSend } from './challenger/first-send.js'
 import type { ChallengerOptions } from './challenger/modules.js'
 import { gatherNoResult, type NoResult, signNoResult, tellServed } from './challenger/no-result.js'
-import { acceptPlan, finish } from './challenger/plan.js'
+import { acceptPlan } from './challenger/plan.js'
 import { checkConsent, openSession } from './challenger/session.js'
 import { arm, reveal } from './challenger/slot.js'
 import { armStep } from './challenger/step.js'
@@ -17,6 +19,9 @@ import {
   ARM_MESSAGE,
   ECHOED_MESSAGE,
   EVIDENCE_MESSAGE,
+  FIRST_SEND_MESSAGE,
+  type FinishAnswer,
+  type FinishBody,
   NO_RESULT_MESSAGE,
   type PlanBody,
   REVEAL_MESSAGE,
@@ -36,7 +41,8 @@ export class Challenger {
     readonly options: ChallengerOptions,
     readonly modules: RoleModules & { readonly plane: MemberPlane; readonly behaviour?: ChallengerBehaviour },
   ) {
-    this.#table = new ChallengeTable({ ...modules, behaviour: modules.behaviour ?? honestChallenger })
+    const behaviour = modules.behaviour ?? honestChallenger
+    this.#table = new ChallengeTable({ ...modules, behaviour }, options)
   }
 
   async start(): Promise<void> {
@@ -44,10 +50,11 @@ export class Challenger {
     const table = this.#table
     plane.onConsent((claim) => checkConsent(table, claim))
     await control.handle(SESSION_MESSAGE, (body, remote) => openSession(table, body, remote))
-    await control.handle(ARM_MESSAGE, (body, remote) => arm(table, this.options, body, remote))
+    await control.handle(ARM_MESSAGE, (body, remote) => arm(table, body, remote))
     await control.handle(REVEAL_MESSAGE, (body, remote) => reveal(table, body, remote))
     await control.handle(ECHOED_MESSAGE, (body, remote) => tellEchoes(table, body, remote))
-    await control.handle(STEP_ARM_MESSAGE, (body, remote) => armStep(table, this.options, body, remote))
+    await control.handle(FIRST_SEND_MESSAGE, (body, remote) => tellFirstSend(table, body, remote))
+    await control.handle(STEP_ARM_MESSAGE, (body, remote) => armStep(table, body, remote))
     await control.handle(EVIDENCE_MESSAGE, (body, remote) => vote(table, body.evidence, remote), {
       admit: ({ publicKey }) => this.coordinates(publicKey),
     })
@@ -63,6 +70,7 @@ export class Challenger {
 
   async stop(): Promise<void> {
     for (const challenge of this.#table.all()) await this.#table.release(challenge)
+    this.#table.turns.close()
   }
 
   /** Challenges under way, for `status`. */
@@ -81,7 +89,7 @@ export class Challenger {
   }
 
   /** The coordinator is done; keeps the transcript of the evidence voted for. @throws Refusal */
-  finish(challengeId: Uint8Array, transcript: Uint8Array | undefined, remote: Remote): Promise<void> {
-    return finish(this.#table, challengeId, transcript, remote)
+  finish(body: FinishBody, remote: Remote): Promise<FinishAnswer> {
+    return finish(this.#table, body, remote)
   }
 }

@@ -13,6 +13,7 @@ import {
 import { MAX_ACKS, MAX_COMMITTEE, MAX_EVIDENCE_BYTES } from '../pob/constants.js'
 import { planSchema } from '../pob/plan.js'
 import { hash, requestSchema, signature, unixSeconds } from '../pob/request.js'
+import { sealSchema } from '../pob/seal.js'
 import {
   attemptNumber,
   captureSchema,
@@ -21,7 +22,6 @@ import {
   slotNumber,
   testimonySchema,
 } from '../pob/slot.js'
-import { MAX_TRANSCRIPT_BYTES } from '../pob/transcript.js'
 
 /** One control exchange. */
 export interface ControlMessage<Q, R> {
@@ -43,8 +43,8 @@ const MAX_STEP = 127
 
 /** A member that does not answer by then counts as silent for this step. */
 const MEMBER_DEADLINE_MS = 6_000
-/** A transcript of a fast link is megabytes, for every member, perhaps from a home line. */
-const TRANSCRIPT_DEADLINE_MS = 60_000
+/** The evidence of a fast link is megabytes, for all who lack it, perhaps from a home line. */
+const FINISH_DEADLINE_MS = 60_000
 /** The slot itself, its drain and the capture's way back. */
 const SLOT_DEADLINE_MS = 15_000
 /** Opening and probing all paths. */
@@ -153,6 +153,12 @@ export const ECHO_MESSAGE = message(
   SLOT_DEADLINE_MS,
 )
 export const ECHOED_MESSAGE = message('echoed', object(slotId), testimonySchema, MEMBER_DEADLINE_MS)
+export const FIRST_SEND_MESSAGE = message(
+  'first-send',
+  object(slotId),
+  object({ firstSendMicros: integer({ max: Number.MAX_SAFE_INTEGER }) }),
+  MEMBER_DEADLINE_MS,
+)
 const step = {
   challengeId: hash,
   step: integer({ max: MAX_STEP }),
@@ -201,10 +207,16 @@ export const NO_RESULT_MESSAGE = message(
   object({ signature }),
   MEMBER_DEADLINE_MS,
 )
-export const FINISH_MESSAGE = message(
-  'finish',
-  object({ challengeId: hash, transcript: optional(bytes({ max: MAX_TRANSCRIPT_BYTES })) }),
-  nothing,
-  TRANSCRIPT_DEADLINE_MS,
-  { request: MAX_TRANSCRIPT_BYTES + SMALL_BYTES },
-)
+const finishSchema = object({
+  challengeId: hash,
+  /** Left out where the challenge was given up. */
+  seal: optional(sealSchema),
+  /** For who has not kept it: the prover, and members that did not vote. */
+  evidence: optional(bytes({ max: MAX_EVIDENCE_BYTES })),
+})
+export type FinishBody = Infer<typeof finishSchema>
+const finishAnswerSchema = object({ lacksEvidence: integer({ max: 1 }) })
+export type FinishAnswer = Infer<typeof finishAnswerSchema>
+export const FINISH_MESSAGE = message('finish', finishSchema, finishAnswerSchema, FINISH_DEADLINE_MS, {
+  request: MAX_EVIDENCE_BYTES + SMALL_BYTES,
+})

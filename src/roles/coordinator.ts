@@ -5,10 +5,12 @@
 
 import type { Evidence } from '../pob/evidence.js'
 import { advisedTauMicros, makePlan, type Plan } from '../pob/plan.js'
+import { encodeTranscript } from '../pob/transcript.js'
 import type { Admission } from './control-messages.js'
 import { agree } from './coordinator/agree.js'
 import { findAvailable } from './coordinator/available.js'
 import { finish } from './coordinator/finish.js'
+import { requireCommonTeams } from './coordinator/joint.js'
 import { announce, prepare } from './coordinator/plan.js'
 import { accept, drawCommittee, makeRequest } from './coordinator/request.js'
 import { CoordinatorRun } from './coordinator/run.js'
@@ -38,9 +40,11 @@ export async function runChallenge(
     const { committee, beaconSignature } = await drawCommittee(run)
     const admission: Admission = { ...accepted, beaconSignature }
     run.committee = committee
+    if (order.lockstep !== undefined) requireCommonTeams(await order.lockstep.meet('drawn', committee))
     const paths = await prepare(run, admission)
     const rtts = paths.flatMap((path) => (path.ready === 1 ? [path.rttMicros] : []))
-    const tauMicros = advisedTauMicros(run.request.profile, rtts)
+    const advised = advisedTauMicros(run.request.profile, rtts)
+    const tauMicros = Math.max(...((await order.lockstep?.meet('paths', advised)) ?? [advised]))
     run.progress({ event: 'paths', paths, tauMs: tauMicros / 1000 })
     plan = makePlan(challengeId, admission.beaconSignature, committee, tauMicros)
     const evidenceHead = await announce(run, admission, plan)
@@ -58,10 +62,11 @@ export async function runChallenge(
       assessment,
       evidence,
       evidenceHash,
-      transcript,
+      transcript: encodeTranscript(transcript),
       paths,
       statistics: run.statistics,
       ...(available === undefined ? {} : { available }),
+      ...(order.lockstep === undefined ? {} : { firstSends: run.firstSends }),
       signatures,
       durationMs: run.modules.now() - startedMs,
       unresponsive: [...run.unresponsive].sort((a, b) => a - b),

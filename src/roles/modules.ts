@@ -56,6 +56,8 @@ export interface SafetyStore {
   saveTranscript(challengeId: string, transcript: Uint8Array): Promise<void>
   /** The evidence that was voted for, so that anyone can finish and settle later. */
   saveEvidence(challengeId: string, evidence: Uint8Array): Promise<void>
+  /** What was saved under that id, if it is still there. */
+  keptEvidence(challengeId: string): Promise<Uint8Array | undefined>
   /** A fault that two signatures prove, as a file that anybody can check. The same fault again changes nothing. */
   keepFault(scope: FaultScope, fault: ProvableFault): Promise<void>
   /** For `status` and for whoever asks after a restart what became of a challenge. */

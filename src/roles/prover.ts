@@ -6,6 +6,8 @@ import type { Plan } from '../pob/plan.js'
 import { honestProver } from './behaviour.js'
 import {
   ECHO_MESSAGE,
+  type FinishAnswer,
+  type FinishBody,
   PREPARE_MESSAGE,
   REQUEST_MESSAGE,
   SLOT_MESSAGE,
@@ -56,8 +58,8 @@ export class Prover {
   }
 
   /** The coordinator is done; keeps the transcript. */
-  finish(challengeId: Uint8Array, transcript: Uint8Array | undefined, remote: Remote): Promise<void> {
-    return finish(this.#turn, challengeId, transcript, remote)
+  finish(body: FinishBody, remote: Remote): Promise<FinishAnswer> {
+    return finish(this.#turn, body, remote)
   }
 
   /** True where this prover runs that challenge. */

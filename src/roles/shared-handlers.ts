@@ -18,11 +18,10 @@ export async function handleShared(
   })
   await control.handle(
     FINISH_MESSAGE,
-    async ({ challengeId, transcript }, remote) => {
-      if (prover?.owns(challengeId)) await prover.finish(challengeId, transcript, remote)
-      else if (challenger !== undefined) await challenger.finish(challengeId, transcript, remote)
-      else throw new Refusal('not_found', 'no such challenge here')
-      return null
+    async (body, remote) => {
+      if (prover?.owns(body.challengeId)) return prover.finish(body, remote)
+      if (challenger !== undefined) return challenger.finish(body, remote)
+      throw new Refusal('not_found', 'no such challenge here')
     },
     {
       admit: ({ publicKey }) =>

@@ -3,12 +3,18 @@
  * prover and the members are real processes and honest.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dataPaths } from '../../src/config/paths.js'
 import { firstRoundFrom } from '../../src/crypto/beacon.js'
-import { evidenceHashOf } from '../../src/pob/evidence.js'
+import { assess } from '../../src/pob/assess.js'
+import { decodeEvidence, evidenceHashOf } from '../../src/pob/evidence.js'
 import { digestsOf } from '../../src/pob/request.js'
+import type { Seal } from '../../src/pob/seal.js'
 import type { SlotRecord } from '../../src/pob/slot.js'
+import { verifyTranscript } from '../../src/pob/verify.js'
 import { PREPARE_MESSAGE, REQUEST_MESSAGE, SLOT_MESSAGE } from '../../src/roles/control-messages.js'
+import { openStore } from '../../src/store/index.js'
 import { LocalNetwork, whyNoLoopback } from '../support/local-network.js'
+import type { NodeProcess } from '../support/node-process.js'
 import { emptySlot, ScriptedPayer, statusOf } from '../support/scripted-payer.js'
 
 const reason = await whyNoLoopback()
@@ -18,15 +24,39 @@ describe.skipIf(reason !== undefined)('a corrupt coordinator', { timeout: 120_00
   let network: LocalNetwork
   let payer: ScriptedPayer
   let stranger: ScriptedPayer
+  let daemons: readonly NodeProcess[]
   beforeAll(async () => {
     network = await LocalNetwork.create({ challengers: 3 })
-    await network.startAll()
+    daemons = (await network.startAll()).challengers
     payer = await ScriptedPayer.create(network)
     stranger = await ScriptedPayer.create(network)
   }, 120_000)
   afterAll(async () => {
     await Promise.all([payer?.close(), stranger?.close(), network?.close()])
   }, 60_000)
+
+  /** Killed after its vote and started again, a member makes the transcript of what lies on its disk. */
+  async function expectRebuilt(key: Uint8Array, challengeId: Uint8Array, seal: Seal) {
+    const index = network.challengers.findIndex(
+      ({ identity }) => Buffer.compare(identity.publicKey, key) === 0,
+    )
+    const member = network.challengers[index]
+    const daemon = daemons[index]
+    if (member === undefined || daemon === undefined) throw new Error('no such member')
+    daemon.kill('SIGKILL')
+    await daemon.ended
+    const again = await network.daemon('challenger', member)
+    expect(await payer.finish(payer.member(key), challengeId, { seal })).toEqual({ lacksEvidence: 0 })
+    await again.stop()
+    const store = await openStore(dataPaths(member.dataDir).store)
+    const rebuilt = await store.transcripts.get(Buffer.from(challengeId).toString('hex'))
+    await store.close()
+    expect(verifyTranscript(rebuilt ?? new Uint8Array(), {})).toMatchObject({
+      level: 'consistent',
+      faults: [],
+    })
+    await network.daemon('challenger', member)
+  }
 
   const forgetful = (record: SlotRecord): SlotRecord => ({ ...record, testimonies: [null] })
 
@@ -71,6 +101,25 @@ describe.skipIf(reason !== undefined)('a corrupt coordinator', { timeout: 120_00
     const results = [await sign(first, hashes.whole, votesWhole), await sign(first, hashes.whole, votesWhole)]
     expect(results[0]).toEqual(results[1])
     await payer.finish(payer.proverTarget, challengeId)
+
+    // Signatures alone are enough for who voted, whatever became of it meanwhile; of others they are asked about again.
+    const { guaranteedKbps, estimateKbps, owed } = assess(decodeEvidence(whole))
+    const signatures = [
+      results[0]?.signature ?? null,
+      null,
+      (await sign(third, hashes.whole, votesWhole)).signature,
+    ]
+    const seal = {
+      evidenceHash: hashes.whole,
+      votes: votesWhole,
+      guaranteedKbps,
+      estimateKbps,
+      owed,
+      signatures,
+    }
+    const fewer = { ...seal, signatures: [seal.signatures[0] ?? null, null, null] }
+    expect(await statusOf(payer.finish(first, challengeId, { seal: fewer }))).toMatch(/^bad_request: 1 valid/)
+    await expectRebuilt(committee[2] ?? new Uint8Array(33), challengeId, seal)
   })
 
   it('does not make the prover serve twice, nor somebody else', async () => {

@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { type CborValue, encode } from '../../src/crypto/cbor.js'
 import { decodeAs, type Schema } from '../../src/crypto/cbor-schema.js'
 import { encodeEvidence } from '../../src/pob/evidence.js'
+import { sealOf } from '../../src/pob/seal.js'
 import { capturedRoots } from '../../src/pob/slot.js'
-import { encodeTranscript } from '../../src/pob/transcript.js'
 import * as messages from '../../src/roles/control-messages.js'
 import { buildChallenge, sealTranscript } from '../support/challenge-builder.js'
 import {
@@ -68,6 +68,7 @@ const GENUINE: Readonly<Record<string, readonly [request: unknown, response: unk
   reveal: [{ ...slot, roots: capturedRoots(capture), signature: capture.signature }, testimonies[0]],
   echo: [{ ...slot, commitments }, { statistics: { ...statistics, loadedMicros: [[41_000, 0]] } }],
   echoed: [slot, { ...testimonies[0], echoCounts: [10, 14], ownMicros: [165_000, 231_000] }],
+  'first-send': [slot, { firstSendMicros: 81_004_220 }],
   'step-arm': [{ challengeId, step: 3, rateKbps: 90_000 }, null],
   step: [
     { challengeId, step: 3, rateKbps: 90_000, slot: 1, armed: [0, 1] },
@@ -78,7 +79,7 @@ const GENUINE: Readonly<Record<string, readonly [request: unknown, response: unk
     { challengeId, evidenceHash: new Uint8Array(32), votes: transcript.votes },
     { signature: transcript.signatures[0] },
   ],
-  finish: [{ challengeId, transcript: encodeTranscript(transcript) }, null],
+  finish: [{ challengeId, seal: sealOf(transcript), evidence: transcript.evidence }, { lacksEvidence: 1 }],
   served: [{ challengeId }, { served: { slot: 0, attempt: 0, commitment: commitments[0] } }],
   'no-result': [
     { challengeId, served: [{ slot: 0, attempt: 0, commitment: commitments[0] }, null] },

@@ -1,8 +1,8 @@
 /** Control messages and bytes of one standard challenge, from the real messages of a genuine one. */
 import { type CborValue, encode } from '../../src/crypto/cbor.js'
 import { encodeEvidence } from '../../src/pob/evidence.js'
+import { sealOf } from '../../src/pob/seal.js'
 import { capturedRoots } from '../../src/pob/slot.js'
-import { encodeTranscript } from '../../src/pob/transcript.js'
 import { buildChallenge, sealTranscript } from '../support/challenge-builder.js'
 
 export interface ControlTraffic {
@@ -59,6 +59,8 @@ export function controlTraffic(members: number): ControlTraffic {
   }
   add(members, size({ evidence: encodeEvidence(evidence) }, { signature }))
   add(members, size({ challengeId, evidenceHash: challengeId, votes: transcript.votes }, { signature }))
-  add(members + 1, size({ challengeId, transcript: encodeTranscript(transcript) }, null))
+  const seal = sealOf(transcript)
+  add(members, size({ challengeId, seal }, { lacksEvidence: 0 }))
+  add(1, size({ challengeId, seal, evidence: transcript.evidence }, { lacksEvidence: 0 }))
   return { members, exchanges, bytes, bytesPerMember: Math.round(bytes / members) }
 }

@@ -19,6 +19,7 @@ import {
   ARM_MESSAGE,
   EVIDENCE_MESSAGE,
   FINISH_MESSAGE,
+  type FinishBody,
   PLAN_MESSAGE,
   type PlanBody,
   PREPARE_MESSAGE,
@@ -209,8 +210,8 @@ export class ScriptedPayer {
   ) {
     return this.host.request(target, SIGN_MESSAGE, body)
   }
-  finish(target: PeerTarget, challengeId: Uint8Array) {
-    return this.host.request(target, FINISH_MESSAGE, { challengeId })
+  finish(target: PeerTarget, challengeId: Uint8Array, ending: Omit<FinishBody, 'challengeId'> = {}) {
+    return this.host.request(target, FINISH_MESSAGE, { challengeId, ...ending })
   }
 }
 

@@ -235,6 +235,7 @@ export class Train {
     return {
       started: this.#next > 0,
       sentPackets: this.#next,
+      firstSendMicros: Math.floor(this.#firstSend),
       latenessMicros: Math.max(0, Math.ceil(this.#lateness)),
       acks,
       conflictingAcks: this.#conflicts,

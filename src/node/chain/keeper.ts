@@ -200,7 +200,7 @@ export class ChainKeeper {
     if (timestamp > expiresAt + graceMs / 1000) await this.#settleNoResult(tracked, state)
   }
 
-  /** With the transcript that the coordinator handed round, where its signatures suffice. */
+  /** With the transcript made of the coordinator's seal, where its signatures suffice. */
   async #settle({ id }: Tracked, state: ChallengeState): Promise<boolean> {
     const { chain, store } = this.#modules
     const bytes = await store.transcripts.get(id)
@@ -208,7 +208,7 @@ export class ChainKeeper {
     const { evidence, signatures, guaranteedKbps, estimateKbps, owed } = decodeTranscript(bytes)
     const { plan, request } = decodeEvidence(evidence)
     const result = { evidenceHash: evidenceHashOf(evidence), guaranteedKbps, estimateKbps, owed }
-    // Whatever the coordinator handed round: too few signatures settle nothing, and need not be tried.
+    // Of whatever origin: too few signatures settle nothing, and need not be tried.
     const signers = signersOf(plan.committee, resultDigest(digestsOf(request), result), signatures)
     if (signers.length < quorum(plan.committee.length, plan.faulty)) return false
     const committee = plan.committee.map(addressOfPublicKey)

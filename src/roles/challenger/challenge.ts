@@ -12,6 +12,8 @@ export interface Attempt {
   /** Milliseconds since the Unix epoch: armed or running until then at the latest. */
   readonly armedUntilMs: number
   testimony?: Testimony
+  /** On the data plane's clock, as reported with the testimony. */
+  firstSendMicros?: number
   /** The prover's list of acks that the testimony is about, as it signed it. */
   ackList?: { readonly value: readonly Uint8Array[]; readonly signature: Uint8Array }
 }
@@ -27,6 +29,8 @@ export interface Challenge {
   readonly sessionId: Uint8Array
   readonly sessionKey: Uint8Array
   readonly attempts: Map<string, Attempt>
+  /** Being made: who asks twice gets one. */
+  readonly arming: Map<string, Promise<Commitment>>
   /** Milliseconds since the Unix epoch. */
   readonly admittedMs: number
   sessionOpen: boolean

@@ -44,5 +44,6 @@ export async function tellEchoes(
   const digest = testimonyDigest(digests, { slot, attempt }, statement)
   await table.once(challenge, `testimony/${name}`, digest)
   made.testimony = { ...statement, signature: identity.sign(digest) }
+  table.turns.end(challenge.id)
   return made.testimony
 }

@@ -1,9 +1,7 @@
-/** The coordinator's plan and its farewell. */
+/** The coordinator's plan: one for each challenge. */
 import { addressOfPublicKey, verifySignature } from '../../crypto/identity.js'
-import { evidenceHashOf } from '../../pob/evidence.js'
 import { sameBytes } from '../../pob/party.js'
 import { type Plan, planDiffers, planDigest, planFault, planHashOf } from '../../pob/plan.js'
-import { decodeTranscript } from '../../pob/transcript.js'
 import type { PlanBody } from '../control-messages.js'
 import type { Remote } from '../modules.js'
 import { ensure } from '../protocol-error.js'
@@ -48,30 +46,4 @@ export async function accuseOfSecondPlan(
     { planHash: second, signature },
   ] as const
   await table.accuse(challenge, { kind: 'plans', accused: addressOfPublicKey(request.coordinator), plans })
-}
-
-/** The coordinator is done; keeps the transcript of the evidence voted for. @throws Refusal */
-export async function finish(
-  table: ChallengeTable,
-  challengeId: Uint8Array,
-  transcript: Uint8Array | undefined,
-  remote: Remote,
-): Promise<void> {
-  const challenge = table.known(challengeId)
-  ensure(
-    sameBytes(remote.publicKey, challenge.request.coordinator),
-    'denied',
-    'only the coordinator finishes',
-  )
-  try {
-    const { result } = challenge
-    if (
-      transcript !== undefined &&
-      result !== undefined &&
-      sameBytes(evidenceHashOf(decodeTranscript(transcript).evidence), result.evidenceHash)
-    )
-      await table.modules.store.saveTranscript(challenge.id, transcript)
-  } finally {
-    await table.release(challenge)
-  }
 }

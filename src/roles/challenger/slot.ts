@@ -1,12 +1,16 @@
 /** One slot of this member: its commitment, its train, its testimony. */
 import { randomBytes } from 'node:crypto'
+import { bytesToHex } from '@noble/hashes/utils.js'
 import { addressOfPublicKey, verifySignature } from '../../crypto/identity.js'
 import type { TrainReport } from '../../dataplane/index.js'
 import { packetCountOf } from '../../pob/constants.js'
 import { addressBytesOf, sameBytes } from '../../pob/party.js'
+import type { Plan } from '../../pob/plan.js'
+import { prefixOf } from '../../pob/prefix.js'
 import { Direction } from '../../pob/request.js'
 import {
   ackListDigest,
+  type Commitment,
   commitmentDigest,
   type SlotId,
   seedHashOf,
@@ -16,8 +20,8 @@ import {
 import type { Remote } from '../modules.js'
 import { ensure, Refusal } from '../protocol-error.js'
 import type { Attempt, Challenge } from './challenge.js'
-import type { ChallengerOptions } from './modules.js'
 import type { ChallengeTable } from './table.js'
+import type { TurnRequest } from './turns.js'
 
 /** How long an armed train waits for the prover's go. */
 export const ARMED_MS = 10_000
@@ -27,9 +31,9 @@ export function requireCoordinator({ request }: Challenge, { publicKey }: Remote
   ensure(sameBytes(publicKey, request.coordinator), 'denied', 'only the coordinator asks')
 }
 
+/** The commitment to this member's train, which is ready when it is answered. @throws Refusal */
 export async function arm(
   table: ChallengeTable,
-  options: ChallengerOptions,
   { challengeId, slot, attempt }: SlotId & { challengeId: Uint8Array },
   remote: Remote,
 ) {
@@ -43,16 +47,34 @@ export async function arm(
   const name = `${slot}/${attempt}`
   const known = challenge.attempts.get(name)
   if (known !== undefined) return known.commitment
+  // Asked again while it waits for its turn: another seed would be a second commitment.
+  const arming = challenge.arming.get(name)
+  if (arming !== undefined) return arming
   ensure(
     attempt === 0 || challenge.attempts.has(`${slot}/${attempt - 1}`),
     'bad_request',
     `attempt ${attempt} of slot ${slot} comes before attempt ${attempt - 1}`,
   )
-  ensure(
-    slotsArmedBeside(table, challenge) < options.maxConcurrentSlots,
-    'busy',
-    'this challenger sends in another challenge right now; ask again in a second',
+  const armed = prepare(table, challenge, plan, { slot, attempt }).finally(() =>
+    challenge.arming.delete(name),
   )
+  challenge.arming.set(name, armed)
+  return armed
+}
+
+async function prepare(
+  table: ChallengeTable,
+  challenge: Challenge,
+  plan: Plan,
+  { slot, attempt }: SlotId,
+): Promise<Commitment> {
+  const { challengeId } = challenge.digests
+  const name = `${slot}/${attempt}`
+  await takeTurn(table, challenge, {
+    group: `slot ${slot}`,
+    rateKbps: plan.memberRateKbps,
+    lastsMs: ARMED_MS,
+  })
   const seed = table.modules.behaviour.seed(new Uint8Array(randomBytes(32)), challengeId, { slot, attempt })
   const terms = {
     seedHash: await table.modules.behaviour.seedHash(
@@ -82,12 +104,23 @@ export async function arm(
   return commitment
 }
 
-/** Within a challenge slots and attempts follow one another: a failed one does not stand in the way of its repeat. */
-export function slotsArmedBeside(table: ChallengeTable, own: Challenge): number {
-  const nowMs = table.modules.now()
-  const others = table.all().filter((challenge) => challenge !== own)
-  const attempts = others.flatMap((challenge) => [...challenge.attempts.values()])
-  return attempts.filter((each) => each.testimony === undefined && each.armedUntilMs > nowMs).length
+/**
+ * Waits for this challenge's turn to send (turns.ts). Provers that one coordinator has measured in the same round and the same
+ * slot send together. @throws Refusal busy
+ */
+export async function takeTurn(
+  table: ChallengeTable,
+  { id, sessionId, request, committee, memberIndex }: Challenge,
+  train: Pick<TurnRequest, 'group' | 'rateKbps' | 'lastsMs'>,
+): Promise<void> {
+  const { remote } = await table.modules.plane.pathStatistics(sessionId)
+  await table.turns.take({
+    ...train,
+    id,
+    prefix: remote === undefined ? bytesToHex(request.prover) : prefixOf(remote.host),
+    group: `${bytesToHex(request.coordinator)} ${request.beaconRound} ${train.group}`,
+    uplinkKbps: committee.members[memberIndex]?.uplinkKbps ?? 0,
+  })
 }
 
 export async function reveal(
@@ -134,7 +167,9 @@ export async function reveal(
   const digest = testimonyDigest(challenge.digests, { slot, attempt }, statement)
   await table.once(challenge, `testimony/${name}`, digest)
   made.ackList = list
+  if (report.started) made.firstSendMicros = report.firstSendMicros
   made.testimony = { ...statement, signature: identity.sign(digest) }
+  table.turns.end(challenge.id)
   return made.testimony
 }
 

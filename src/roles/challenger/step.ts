@@ -5,14 +5,15 @@ import { Direction } from '../../pob/request.js'
 import { FIRST_STEP_SLOT, STEP_MICROS } from '../../pob/telemetry/available.js'
 import type { Remote } from '../modules.js'
 import { ensure } from '../protocol-error.js'
-import type { ChallengerOptions } from './modules.js'
-import { ARMED_MS, requireCoordinator, slotsArmedBeside } from './slot.js'
+import { ARMED_MS, requireCoordinator, takeTurn } from './slot.js'
 import type { ChallengeTable } from './table.js'
+
+/** From the arming of a step to its go: nobody says when a step is over. */
+const STEP_START_MS = 1_000
 
 /** @throws Refusal */
 export async function armStep(
   table: ChallengeTable,
-  options: ChallengerOptions,
   body: { readonly challengeId: Uint8Array; readonly step: number; readonly rateKbps: number },
   remote: Remote,
 ): Promise<null> {
@@ -24,11 +25,11 @@ export async function armStep(
   ensure(sends, 'denied', 'this member sends in no slot of a downlink')
   // What it declared its uplink good for, and no more.
   ensure(body.rateKbps <= plan.memberRateKbps, 'bad_request', "a step exceeds the plan's rate")
-  ensure(
-    slotsArmedBeside(table, challenge) < options.maxConcurrentSlots,
-    'busy',
-    'this challenger sends in another challenge right now; ask again in a second',
-  )
+  await takeTurn(table, challenge, {
+    group: `step ${body.step}`,
+    rateKbps: body.rateKbps,
+    lastsMs: STEP_MICROS / 1000 + STEP_START_MS,
+  })
   // The session's cap of bytes holds for steps as for slots.
   await table.modules.plane.prepareTrain({
     sessionId: challenge.sessionId,

@@ -9,7 +9,8 @@ import type { Admission } from '../control-messages.js'
 import type { ChallengeNote } from '../modules.js'
 import { ensure } from '../protocol-error.js'
 import type { Challenge } from './challenge.js'
-import type { ChallengerModules } from './modules.js'
+import type { ChallengerModules, ChallengerOptions } from './modules.js'
+import { SendingTurns } from './turns.js'
 
 /** Challenges kept in memory at once; each holds one session and at most one train. */
 const MAX_CHALLENGES = 32
@@ -23,7 +24,16 @@ export class ChallengeTable {
   readonly #challenges = new Map<string, Challenge>()
   readonly #ended = new Map<string, Challenge>()
 
-  constructor(readonly modules: ChallengerModules) {}
+  /** Whose train goes next. */
+  readonly turns: SendingTurns
+
+  constructor(
+    readonly modules: ChallengerModules,
+    options: ChallengerOptions,
+  ) {
+    const { now } = modules
+    this.turns = new SendingTurns({ ...options, now })
+  }
 
   get size(): number {
     return this.#challenges.size
@@ -92,6 +102,7 @@ export class ChallengeTable {
       sessionId: new Uint8Array(randomBytes(8)),
       sessionKey: new Uint8Array(randomBytes(16)),
       attempts: new Map(),
+      arming: new Map(),
       admittedMs: nowMs,
       sessionOpen: false,
     }
@@ -99,8 +110,13 @@ export class ChallengeTable {
     return challenge
   }
 
+  /** Under way. */
+  served(id: string): Challenge | undefined {
+    return this.#challenges.get(id)
+  }
+
   known(challengeId: Uint8Array): Challenge {
-    const challenge = this.#challenges.get(bytesToHex(challengeId))
+    const challenge = this.served(bytesToHex(challengeId))
     ensure(challenge !== undefined, 'not_found', 'no such challenge here')
     return challenge
   }
@@ -129,6 +145,7 @@ export class ChallengeTable {
 
   async release(challenge: Challenge): Promise<void> {
     this.#challenges.delete(challenge.id)
+    this.turns.end(challenge.id)
     if (challenge.request.chainId !== 0 && challenge.plan !== undefined) {
       this.#ended.set(challenge.id, challenge)
       const [oldest] = this.#ended.keys()

@@ -4,7 +4,7 @@ import { assess } from '../../pob/assess.js'
 import { PROTOCOL_VERSION } from '../../pob/constants.js'
 import { type Evidence, encodeEvidence, evidenceHashOf } from '../../pob/evidence.js'
 import { quorum, resultDigest, voteDigest } from '../../pob/result.js'
-import { encodeTranscript, type Transcript } from '../../pob/transcript.js'
+import type { Transcript } from '../../pob/transcript.js'
 import { EVIDENCE_MESSAGE, SIGN_MESSAGE } from '../control-messages.js'
 import { tell } from './plan.js'
 import type { CoordinatorRun } from './run.js'
@@ -67,7 +67,7 @@ export async function agree(run: CoordinatorRun, evidence: Evidence) {
     owed,
     signatures,
   }
-  return { transcript: encodeTranscript(transcript), assessment, evidenceHash, signatures }
+  return { transcript, assessment, evidenceHash, signatures }
 }
 
 function requireQuorum(have: number, needed: number, verb: string): void {

@@ -30,6 +30,8 @@ export class CoordinatorRun {
   readonly outcomes: OutcomeCache = new WeakMap()
   readonly statistics: SlotReport[] = []
   readonly slots: SlotRecord[] = []
+  /** In lockstep with other challenges: by slot, as ChallengeOutcome has it. */
+  readonly firstSends = new Map<number, readonly (number | null)[]>()
   readonly digests: ChallengeDigests
   readonly behaviour: CoordinatorBehaviour
   committee: Committee | undefined

@@ -37,6 +37,7 @@ export async function runSlot(
   const id = { slot, attempt }
   const team = Array.from({ length: plan.teamSize }, (_, i) => slot * plan.teamSize + i)
   const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
+  await run.order.lockstep?.meet(`slot ${slot}`, null)
   const armed = await run.each(team, 'arm', async (member, options) => {
     const commitment = await arm(run, member, { challengeId, ...id }, options)
     const terms = commitment.rateKbps === plan.memberRateKbps && commitment.packetCount === packetCount
@@ -46,6 +47,8 @@ export async function runSlot(
     await run.behaviour.committed(run, id, member, commitment)
     return commitment
   })
+  // All trains are ready: now they start together.
+  await run.order.lockstep?.meet(`armed ${slot}`, null)
   const commitments = team.map((member): Commitment | null => armed.get(member) ?? null)
   const nobody = { ...id, commitments, capture: null, testimonies: team.map(() => null) }
   if (armed.size === 0) return nobody

@@ -2,12 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../../errors.js'
 import { assess, isDirty, mayRepeat } from '../../pob/assess.js'
+import { teamMembers } from '../../pob/committee.js'
 import { ENOUGH_CLAIM_SHARE, MAX_ATTEMPTS } from '../../pob/constants.js'
 import type { Evidence } from '../../pob/evidence.js'
 import type { Plan } from '../../pob/plan.js'
 import { findSeedFaults } from '../../pob/provable-faults.js'
 import { Profile } from '../../pob/request.js'
-import { brought } from '../../pob/slot.js'
+import { brought, type SlotRecord } from '../../pob/slot.js'
+import { FIRST_SEND_MESSAGE } from '../control-messages.js'
 import type { CoordinatorRun } from './run.js'
 import { runSlot } from './slot.js'
 
@@ -19,13 +21,15 @@ export async function runSlots(
   head: Omit<Evidence, 'slots'>,
   plan: Plan,
 ): Promise<void> {
+  const { lockstep } = run.order
   for (let slot = 0; slot < plan.teams; slot++) {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < (lockstep === undefined ? MAX_ATTEMPTS : 1); attempt++) {
       run.progress({ event: 'slot_started', slot, attempt, of: plan.teams })
       const record = await runSlot(run, plan, slot, attempt)
       run.slots.push(record)
       for (const fault of findSeedFaults({ ...head, slots: [record] }))
         await run.modules.keepFault?.({ challengeId: run.digests.challengeId, ...run.digests.domain }, fault)
+      if (lockstep !== undefined) run.firstSends.set(slot, await firstSends(run, plan, record))
       const dirty = isDirty(record, plan.tauMicros)
       const assessment = assess({ ...head, slots: [record] }, { partial: true, outcomes: run.outcomes })
       run.progress({
@@ -39,7 +43,8 @@ export async function runSlots(
       await sleep(SLOT_GAP_MS)
       if (!mayRepeat(run.request.profile, record, plan.tauMicros)) break
     }
-    if (run.request.profile === Profile.standard && slot >= plan.faulty && slot + 1 < plan.teams) {
+    const mayStop = run.request.profile === Profile.standard && lockstep === undefined
+    if (mayStop && slot >= plan.faulty && slot + 1 < plan.teams) {
       const { guaranteedKbps } = assess(
         { ...head, slots: run.slots },
         { partial: true, outcomes: run.outcomes },
@@ -47,6 +52,28 @@ export async function runSlots(
       if (guaranteedKbps >= ENOUGH_CLAIM_SHARE * run.request.claimKbps) return
     }
   }
+}
+
+/** When the team's members began to send, where they testified. */
+async function firstSends(
+  run: CoordinatorRun,
+  plan: Plan,
+  { slot, attempt, testimonies }: SlotRecord,
+): Promise<(number | null)[]> {
+  const { challengeId } = run.digests
+  const team = teamMembers(plan, slot)
+  const told = await run.each(
+    team.filter((_, i) => testimonies[i] !== null),
+    'first-send',
+    (member, options) =>
+      run.modules.control.request(
+        run.target(member),
+        FIRST_SEND_MESSAGE,
+        { challengeId, slot, attempt },
+        options,
+      ),
+  )
+  return team.map((member) => told.get(member)?.firstSendMicros ?? null)
 }
 
 /** Nothing that arrived is no measurement: it says nothing about the line. */

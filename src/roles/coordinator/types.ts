@@ -10,6 +10,7 @@ import type { CoordinatorBehaviour } from '../behaviour.js'
 import type { PathReport, ReportedStatistics } from '../control-messages.js'
 import type { PeerTarget, RoleModules } from '../modules.js'
 import type { Venue } from '../venue.js'
+import type { LockstepParty } from './lockstep.js'
 
 export interface ChallengeOrder {
   readonly prover: PeerTarget
@@ -25,6 +26,8 @@ export interface ChallengeOrder {
   readonly teams?: number
   readonly betaMillionths?: number
   readonly deltaMillionths?: number
+  /** With other challenges at the same moments: every slot once, and none left out. */
+  readonly lockstep?: LockstepParty
 }
 
 /** What happens, as it happens: for progress bars and `--json-stream`. */
@@ -103,6 +106,8 @@ export interface ChallengeOutcome {
   readonly paths: readonly PathReport[]
   readonly statistics: readonly SlotReport[]
   readonly available?: AvailableBandwidth
+  /** In lockstep: when each member of a slot's team began to send, on its own clock in microseconds; null for who did not say. */
+  readonly firstSends?: ReadonlyMap<number, readonly (number | null)[]>
   /** Over the result, by member; null for who did not sign. */
   readonly signatures: readonly (Uint8Array | null)[]
   readonly durationMs: number

@@ -1,13 +1,12 @@
 /** The coordinator's plan and its farewell. */
 import { verifySignature } from '../../crypto/identity.js'
-import { UserError } from '../../errors.js'
-import { decodeEvidence } from '../../pob/evidence.js'
-import { sameBytes } from '../../pob/party.js'
 import { type Plan, planDiffers, planDigest, planFault } from '../../pob/plan.js'
-import { challengeIdOf } from '../../pob/request.js'
-import { decodeTranscript } from '../../pob/transcript.js'
+import { matchingEvidence, type Seal, sealFault, transcriptOf } from '../../pob/seal.js'
+import { encodeTranscript } from '../../pob/transcript.js'
+import type { FinishAnswer, FinishBody } from '../control-messages.js'
 import type { Remote } from '../modules.js'
 import { ensure } from '../protocol-error.js'
+import type { Challenge } from './challenge.js'
 import type { ProverTurn } from './turn.js'
 
 /** The coordinator's plan, handed on by the node (a node may be prover and challenger at once). */
@@ -36,30 +35,28 @@ export async function acceptPlan(
 /** The coordinator is done; keeps the transcript. */
 export async function finish(
   turn: ProverTurn,
-  challengeId: Uint8Array,
-  transcript: Uint8Array | undefined,
+  { challengeId, seal, evidence: handed }: FinishBody,
   remote: Remote,
-): Promise<void> {
+): Promise<FinishAnswer> {
   const challenge = turn.known(challengeId, remote)
+  if (seal !== undefined && handed === undefined) return { lacksEvidence: 1 }
   try {
     // The archive is bounded: nobody fills it with what is no transcript of this challenge.
-    const keeps = transcript !== undefined && isTranscriptOf(transcript, challengeId)
-    if (keeps) await turn.modules.store.saveTranscript(challenge.id, transcript)
+    const evidence = seal && matchingEvidence(seal, [handed])
+    const keeps = seal !== undefined && evidence !== undefined && isSealOf(challenge, seal)
+    if (keeps) {
+      const transcript = encodeTranscript(transcriptOf(seal, evidence))
+      await turn.modules.store.saveTranscript(challenge.id, transcript)
+    }
     await turn.note(challenge, keeps ? 'finished' : 'abandoned')
-    ensure(keeps || transcript === undefined, 'bad_request', 'this is no transcript of the challenge')
+    ensure(keeps || seal === undefined, 'bad_request', 'this is no transcript of the challenge')
   } finally {
     await turn.release(challenge)
   }
+  return { lacksEvidence: 0 }
 }
 
-/** Whether bytes are a transcript of that challenge; whether it is right is for `verify` to say. */
-function isTranscriptOf(transcript: Uint8Array, challengeId: Uint8Array): boolean {
-  try {
-    // Both decoders bound the size.
-    const { request } = decodeEvidence(decodeTranscript(transcript).evidence)
-    return sameBytes(challengeIdOf(request), challengeId)
-  } catch (error) {
-    if (error instanceof UserError) return false
-    throw error
-  }
+/** A quorum that signed the hash of evidence knows it; whether a quorum was honest is for `verify` to say. */
+function isSealOf({ plan, digests }: Challenge, seal: Seal): boolean {
+  return plan !== undefined && sealFault(plan, digests, seal) === undefined
 }

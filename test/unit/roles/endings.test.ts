@@ -4,9 +4,9 @@ import { timeOfRound } from '../../../src/crypto/beacon.js'
 import { Identity } from '../../../src/crypto/identity.js'
 import type { MemberPlane, ProverPlane, SlotStatistics } from '../../../src/dataplane/index.js'
 import { PACKET_BYTES } from '../../../src/pob/constants.js'
-import { encodeEvidence } from '../../../src/pob/evidence.js'
+import { encodeEvidence, evidenceHashOf } from '../../../src/pob/evidence.js'
 import { digestsOf } from '../../../src/pob/request.js'
-import { decodeTranscript, encodeTranscript } from '../../../src/pob/transcript.js'
+import { sealOf } from '../../../src/pob/seal.js'
 import { Challenger } from '../../../src/roles/challenger.js'
 import type { ControlMessage } from '../../../src/roles/control-messages.js'
 import type { ChallengeNote, ControlPlane, Remote, RoleModules } from '../../../src/roles/modules.js'
@@ -14,7 +14,7 @@ import { Prover } from '../../../src/roles/prover.js'
 import { RegistrySource } from '../../../src/roles/registry-source.js'
 import { handleShared } from '../../../src/roles/shared-handlers.js'
 import { silentLogger } from '../../../src/telemetry/logger.js'
-import { buildChallenge, sealed } from '../../support/challenge-builder.js'
+import { buildChallenge, sealed, sealTranscript } from '../../support/challenge-builder.js'
 
 type Admit = (remote: Remote) => boolean
 type Handle = (body: unknown, remote: Remote) => Promise<unknown>
@@ -26,6 +26,9 @@ const id = Buffer.from(challengeId).toString('hex')
 const remoteOf = ({ publicKey, peerId }: Identity): Remote => ({ publicKey, peerId })
 const coordinator = remoteOf(built.signers.coordinator)
 const stranger = remoteOf(Identity.generate())
+const right = sealTranscript(built)
+const seal = sealOf(right)
+const body = { request, payerSignature, acceptedAt, acceptanceSignature, plan, planSignature }
 
 /** Modules that remember what they were told. */
 function recorder(identity: Identity) {
@@ -52,6 +55,7 @@ function recorder(identity: Identity) {
       useOnce: async () => true,
       saveTranscript: async (key, value) => void transcripts.set(key, value),
       saveEvidence: async (key, value) => void evidence.set(key, value),
+      keptEvidence: async (key) => evidence.get(key),
       keepFault: async () => {},
       noteChallenge: async ({ phase }) => void notes.push(phase),
     },
@@ -116,22 +120,41 @@ describe('a prover', () => {
   })
 
   it('keeps the transcript of its challenge, and nothing else', async () => {
-    const right = sealed(built)
-    const foreign = sealed(buildChallenge({ label: 'another challenge' }))
-    const relabelled = encodeTranscript({
-      ...decodeTranscript(right),
-      evidence: encodeEvidence({ ...built.evidence, request: { ...request, salt: new Uint8Array(32) } }),
-    })
-    for (const transcript of [foreign, relabelled, new Uint8Array(1000), right.subarray(1)]) {
-      const { ask, prover, transcripts, notes } = await proverWith()
-      await ask('request', { request, payerSignature }, coordinator)
-      await expect(ask('finish', { challengeId, transcript }, coordinator)).rejects.toThrow('no transcript')
+    const planned = async () => {
+      const recorded = await proverWith()
+      vi.setSystemTime(acceptedAt * 1000)
+      await recorded.ask('request', { request, payerSignature }, coordinator)
+      vi.setSystemTime(timeOfRound(built.beacon, request.beaconRound) * 1000)
+      const { beaconSignature } = plan
+      await recorded.ask('prepare', { challengeId, beaconSignature }, coordinator)
+      await recorded.ask('plan', body, coordinator)
+      return recorded
+    }
+    const foreign = sealTranscript(buildChallenge({ label: 'another challenge' }))
+    const other = encodeEvidence({ ...built.evidence, request: { ...request, salt: new Uint8Array(32) } })
+    const relabelled = { ...right, evidenceHash: evidenceHashOf(other) }
+    for (const ending of [
+      { seal: sealOf(foreign), evidence: foreign.evidence },
+      { seal, evidence: other },
+      { seal: relabelled, evidence: other },
+      { seal, evidence: right.evidence.subarray(1) },
+      { seal: { ...seal, guaranteedKbps: seal.guaranteedKbps + 1 }, evidence: right.evidence },
+    ]) {
+      const { ask, prover, transcripts, notes } = await planned()
+      await expect(ask('finish', { challengeId, ...ending }, coordinator)).rejects.toThrow()
       expect([transcripts.size, prover.active, notes]).toEqual([0, undefined, ['accepted', 'abandoned']])
     }
-    const { ask, prover, transcripts, notes } = await proverWith()
-    await ask('request', { request, payerSignature }, coordinator)
-    await ask('finish', { challengeId, transcript: right }, coordinator)
-    expect([transcripts.get(id), prover.active, notes]).toEqual([right, undefined, ['accepted', 'finished']])
+    const { ask, prover, transcripts, notes } = await planned()
+    // It saw no vote: signatures alone are too little for it.
+    expect(await ask('finish', { challengeId, seal }, coordinator)).toEqual({ lacksEvidence: 1 })
+    expect([transcripts.size, prover.active]).toEqual([0, id])
+    const ending = { challengeId, seal, evidence: right.evidence }
+    expect(await ask('finish', ending, coordinator)).toEqual({ lacksEvidence: 0 })
+    expect([transcripts.get(id), prover.active, notes]).toEqual([
+      sealed(built),
+      undefined,
+      ['accepted', 'finished'],
+    ])
   })
 
   it('opens the other paths where one member is slow at every step', async () => {
@@ -224,7 +247,6 @@ describe('a challenger', () => {
     await challenger.start()
     await handleShared(modules.control, { challenger })
     expect(admits('evidence', coordinator)).toBe(false)
-    const body = { request, payerSignature, acceptedAt, acceptanceSignature, plan, planSignature }
     await ask('plan', body, coordinator)
     for (const name of ['evidence', 'finish'])
       expect([admits(name, coordinator), admits(name, stranger)]).toEqual([true, false])
@@ -232,8 +254,8 @@ describe('a challenger', () => {
     await ask('evidence', { evidence: bytes }, coordinator)
     expect([...evidence]).toEqual([[id, bytes]])
     expect(notes).toEqual(['planned', 'voted'])
-    await ask('finish', { challengeId, transcript: sealed(built) }, coordinator)
-    expect([...transcripts.keys()]).toEqual([id])
+    await ask('finish', { challengeId, seal }, coordinator)
+    expect([...transcripts]).toEqual([[id, sealed(built)]])
     expect(admits('evidence', coordinator)).toBe(false)
   })
 })

@@ -83,11 +83,11 @@ describe('a coordinator', () => {
       given.add(deadlineMs)
       if (member === 0) await slow
       got.push(member)
-      return null
+      return { lacksEvidence: 0 }
     })
     vi.useFakeTimers()
     try {
-      const ended = finish(run, plan, new Uint8Array(8))
+      const ended = finish(run, plan, sealTranscript(built))
       await vi.advanceTimersByTimeAsync(3_000)
       await ended
       expect(got).not.toContain(0)
@@ -166,14 +166,17 @@ describe('a challenger', () => {
 
   function table(): ChallengeTable {
     const store = { signOnce: async () => 'granted', noteChallenge: async () => {} }
-    return new ChallengeTable({
-      identity: member,
-      store,
-      committees: [new RegistrySource({ registry: () => built.registry, beacon: built.beacon })],
-      behaviour: { before: async () => {} },
-      now: () => Date.now(),
-      log: silentLogger,
-    } as unknown as ConstructorParameters<typeof ChallengeTable>[0])
+    return new ChallengeTable(
+      {
+        identity: member,
+        store,
+        committees: [new RegistrySource({ registry: () => built.registry, beacon: built.beacon })],
+        behaviour: { before: async () => {} },
+        now: () => Date.now(),
+        log: silentLogger,
+      } as unknown as ConstructorParameters<typeof ChallengeTable>[0],
+      { maxConcurrentSlots: 1 },
+    )
   }
   const remote = { publicKey: request.coordinator, peerId: signers.coordinator.peerId }
   const body: PlanBody = { ...admission, plan, planSignature }

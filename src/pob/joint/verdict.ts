@@ -1,0 +1,78 @@
+/**
+ * Whether provers share a link (docs/protocol.md section 9.1). Each alone may show the whole of it; together they show it once. What
+ * they get together is bound by the lemma, so it is what counts wherever it is clearly less than the sum.
+ */
+import { estimate } from '../aggregate/estimate.js'
+import { guaranteed, type RuleParameters } from '../aggregate/guaranteed.js'
+import { type JointTrain, jointTeam } from './team.js'
+
+/**
+ * Below this share of the sum a link is shared. Guarantees of an honest line lie between 0.9 and 1 of it, alone and together,
+ * so that two separate ones keep a distance; provers that hold back alone gain at most 1 / 0.8.
+ */
+export const SHARED_BELOW_SHARE = 0.8
+
+export interface JointSlot {
+  /** One for each prover. */
+  readonly trains: readonly JointTrain[]
+  /** Microseconds, by member; the least that it testified of any prover's path. */
+  readonly roundTripMicros: readonly (number | undefined)[]
+}
+
+export interface JointRates {
+  readonly guaranteedKbps: number
+  readonly estimateKbps: number
+  /** Slots in which nothing came together. */
+  readonly failedSlots: number
+}
+
+/** The rates of all provers together. @param parameters of the plans, with capBps the sum of what was offered to each */
+export function jointRates(slots: readonly JointSlot[], parameters: RuleParameters): JointRates {
+  const teams = slots.map(({ trains }) => jointTeam(trains))
+  const rule = guaranteed(teams, parameters)
+  // Trains that could not start together wait for each other, which is no fault of the link. Credited to the estimate alone.
+  const credits = slots.map(({ trains, roundTripMicros }) =>
+    roundTripMicros.map((rtt, member) => (rtt ?? 0) + startSkewMicros(trains, member)),
+  )
+  const guess = estimate(teams, parameters, credits)
+  return {
+    guaranteedKbps: Math.floor(rule.bps / 1000),
+    estimateKbps: Math.floor(guess.bps / 1000),
+    failedSlots: teams.filter(({ acks }) => acks.length === 0).length,
+  }
+}
+
+function startSkewMicros(trains: readonly JointTrain[], member: number): number {
+  const starts = trains.flatMap(({ firstSendMicros }) => firstSendMicros[member] ?? [])
+  return starts.length === 0 ? 0 : Math.max(...starts) - Math.min(...starts)
+}
+
+/**
+ * - `separate`: together they are guaranteed at least 0.8 of what each is guaranteed alone, summed up.
+ * - `shared`: together they do not even seem to reach it.
+ * - `unclear`: what they seem to reach and what is guaranteed lie on both sides of it, or too few slots ran.
+ */
+export type LinkVerdict = 'separate' | 'shared' | 'unclear'
+
+export interface SharedLink {
+  readonly verdict: LinkVerdict
+  /** The guarantees of each alone, summed up. */
+  readonly sumKbps: number
+  /** What may be credited to all of them together: the sum where they are separate, otherwise what they show together. */
+  readonly creditKbps: number
+}
+
+/** @param alone what each was guaranteed by itself; @param faulty corrupt members tolerated, one spoils one slot each */
+export function sharedLink(
+  alone: readonly { readonly guaranteedKbps: number }[],
+  together: JointRates,
+  faulty: number,
+): SharedLink {
+  const sumKbps = alone.reduce((sum, { guaranteedKbps }) => sum + guaranteedKbps, 0)
+  const enough = SHARED_BELOW_SHARE * sumKbps
+  const { guaranteedKbps, estimateKbps, failedSlots } = together
+  // The guarantee alone clears: colluding provers can raise an estimate. Alone it does not accuse: it may be low by bad luck.
+  if (guaranteedKbps >= enough) return { verdict: 'separate', sumKbps, creditKbps: sumKbps }
+  const isShared = estimateKbps < enough && failedSlots <= faulty
+  return { verdict: isShared ? 'shared' : 'unclear', sumKbps, creditKbps: Math.min(sumKbps, guaranteedKbps) }
+}
