@@ -7,7 +7,7 @@ import type { FinishedRun, LabResult } from '../lab/run.js'
 import type { Sale } from '../lab/sale.js'
 import { defineCommand } from './command.js'
 import { formatBytes, formatDuration, formatMbps, labelled, plural, printable, table } from './format.js'
-import { labReporter } from './lab.js'
+import { labReporter } from './lab-report.js'
 import { number } from './option.js'
 
 const LABEL_WIDTH = 12

@@ -5,15 +5,12 @@ import {
   NETWORK_ATTACKS,
   PROVER_ATTACKS,
 } from '../lab/adversary/attack.js'
-import type { LabEvent, LabOptions, LabResult, LabRun } from '../lab/run.js'
+import type { LabOptions } from '../lab/run.js'
 import { defineCommand } from './command.js'
 import { checkAvailable, checkCommittee, checkDirection } from './committee-limits.js'
-import { formatBytes, formatFigures, formatMbps, labelled, plural, table, wrap } from './format.js'
-import type { CommandIo } from './io.js'
+import { checkLabJoint, runLabJoint } from './lab-joint.js'
+import { labReporter, labStatus, labText } from './lab-report.js'
 import { badArgument, choice, flag, number, text } from './option.js'
-import { bar, Progress } from './progress.js'
-
-const LABEL_WIDTH = 14
 
 const explained = (attacks: Readonly<Record<string, string>>) =>
   Object.entries(attacks)
@@ -105,6 +102,16 @@ export const lab = defineCommand({
       max: 10_000,
     }),
     available: flag('Look for what the cross traffic leaves, too'),
+    provers: number({
+      summary:
+        'Provers, each measured alone and then all together: with a link of that rate each, or --shared',
+      placeholder: 'k',
+      integer: true,
+      min: 1,
+      max: 8,
+      default: 1,
+    }),
+    shared: flag('The provers share one link'),
     attack: text({
       summary:
         'Who misbehaves how, e.g. withhold:2 or rush:2,hold-acks:prover; several in turn with ";" between',
@@ -148,6 +155,10 @@ export const lab = defineCommand({
     ['lab --rate random --json', 'a link whose rate nobody knows beforehand'],
     ['lab --rate 100 --prover-uplink 40 --direction up', 'the slower way back, by echo'],
     ['lab --rate 250 --attack withhold:2 --runs 5', 'two challengers send only a part'],
+    [
+      'lab --rate 100 --provers 2 --shared --runs 5',
+      'two provers that show one link twice, and are found out',
+    ],
     ['lab --rate 250 --profile published --attack rtt-inflate:prover', "the paper's own rule, broken"],
   ],
   run: async (args, io) => {
@@ -158,6 +169,7 @@ export const lab = defineCommand({
     ])
     checkDirection(args.direction, args.profile)
     checkAvailable(args.available, args.direction, args.profile)
+    checkLabJoint(args)
     const rateMbps = args.rate === 'random' ? drawRate(args.seed) : Number(args.rate)
     if (!(rateMbps > 0 && rateMbps <= 10_000))
       throw badArgument(`--rate: expected a rate of up to 10000 Mbit/s or "random", got "${args.rate}"`)
@@ -189,6 +201,7 @@ export const lab = defineCommand({
     }
     const reporter = labReporter(io)
     try {
+      if (args.provers > 1) return await runLabJoint(args, options, reporter, io)
       const measure = (direction: 'down' | 'up') =>
         runLab({ ...options, direction }, (event) => reporter.event(event), io.signal)
       if (args.direction === 'both') {
@@ -205,119 +218,9 @@ export const lab = defineCommand({
   },
 })
 
-/** 1 where something failed or a guarantee was too high; the published rule is there to be broken. */
-export function labStatus({ runs, summary }: LabResult, profile: string): 0 | 1 {
-  const broken = summary.violations > 0 && profile !== 'published'
-  return runs.length === 0 || summary.failed > 0 || broken ? 1 : 0
-}
-
 /** Without the undefined fields: options are absent, not undefined. */
 function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>
   }
-}
-
-/** Live progress of a laboratory; also used by `demo`. */
-export function labReporter(io: CommandIo): {
-  event(event: LabEvent): void
-  /** Something that takes a while. */
-  waiting(what: string): void
-  stop(): void
-} {
-  const progress = new Progress(io.stderr, io.env, !io.output.isJson)
-  let slots = 0
-  let of = 1
-  return {
-    event: (event) => {
-      const { event: name, ...rest } = event
-      io.output.event(name, rest)
-      if (event.event === 'chain') {
-        progress.line(`${plural(event.nodes, 'node')} registered on a local chain`)
-        progress.live(() => 'starting the daemons')
-      } else if (event.event === 'network') {
-        for (const note of event.notes) for (const line of wrap(note, io.stderr.columns)) progress.line(line)
-        progress.live(() => 'starting the daemons')
-      } else if (event.event === 'daemons') progress.line(`${plural(event.count, 'daemon')} running`)
-      else if (event.event === 'run_started') {
-        slots = 0
-        progress.live(
-          (elapsedMs) =>
-            `run ${event.run} of ${event.of}: waiting for the beacon, ${(elapsedMs / 1000).toFixed(0)} s`,
-        )
-      } else if (event.event === 'progress') {
-        if (event.progress.event === 'slot_started') of = event.progress.of
-        if (event.progress.event === 'slot_ended') slots++
-        progress.live(() => `run ${event.run} ${bar(slots / of, 20)} slot ${slots} of ${of}`)
-      } else if (event.event === 'run_ended') progress.line(runLine(event.run, event.result))
-      else if (event.event === 'run_failed') progress.line(`run ${event.run} failed: ${event.reason}`)
-    },
-    waiting: (what) => progress.live((elapsedMs) => `${what}, ${(elapsedMs / 1000).toFixed(0)} s`),
-    stop: () => progress.stop(),
-  }
-}
-
-function runLine(run: number, result: LabRun): string {
-  const repeats = result.repeats > 0 ? `, ${plural(result.repeats, 'repeat')}` : ''
-  const flags = result.quality.length > 0 ? ` [${result.quality.join(' ')}]` : ''
-  return (
-    `${String(run).padStart(3)}  estimate ${formatFigures(result.estimateMbps).padStart(7)}` +
-    `  guaranteed ${formatFigures(result.guaranteedMbps).padStart(7)}` +
-    `  error ${result.errorPct.toFixed(2)} %${repeats}${flags}`
-  )
-}
-
-/** A figure of no run at all is none. */
-const orDash = (value: number | null, format: (value: number) => string): string =>
-  value === null ? '-' : format(value)
-const percent = (value: number | null): string => orDash(value, (share) => `${share.toFixed(2)} %`)
-
-export function labText({ truth, attack, runs, failures, summary }: LabResult): string {
-  const line = (label: string, value: string) => labelled(label, value, LABEL_WIDTH)
-  const teams = runs[0]?.faultTolerance
-  const lines = [
-    line('Truth', `${formatMbps(truth.rateMbps)} of layer 3, queue ${truth.bufferMs} ms`),
-    line('Burst bound', `b / (0.8 tau) = ${formatMbps(truth.burstBoundMbps)} for b = ${truth.burstBytes} B`),
-    line('Attack', attack),
-    line('Rule', teams === undefined ? 'none ran' : teams.assumptions),
-    '',
-    table(
-      [
-        ['error of the estimate', summary.medianErrorPct, summary.p95ErrorPct, summary.worstErrorPct],
-        [
-          'guaranteed / truth',
-          summary.medianGuaranteedPct,
-          summary.minGuaranteedPct,
-          summary.maxGuaranteedPct,
-        ],
-      ] as const,
-      [
-        { title: '', value: ([name]) => name },
-        { title: 'median', align: 'right', value: ([, value]) => percent(value) },
-        { title: 'p95 | least', align: 'right', value: ([, , value]) => percent(value) },
-        { title: 'worst | most', align: 'right', value: ([, , , value]) => percent(value) },
-      ],
-    ),
-    '',
-    line(
-      'Runs',
-      `${summary.runs} done, ${summary.failed} failed, ${plural(summary.repeats, 'slot')} repeated`,
-    ),
-    ...(summary.medianAvailableErrorPct === null
-      ? []
-      : [
-          line(
-            'Available',
-            `error of what the cross traffic leaves: median ${percent(summary.medianAvailableErrorPct)}`,
-          ),
-        ]),
-    line('Above bound', `${summary.violations} of ${summary.runs}`),
-    line(
-      'Bytes a run',
-      `${orDash(summary.bytesPerRun, formatBytes)} of challenge traffic, ` +
-        `${orDash(summary.interfaceBytesPerRun, formatBytes)} at the prover's interface both ways, all told`,
-    ),
-  ]
-  for (const failure of [...new Set(failures)].slice(0, 3)) lines.push(line('Failed', failure))
-  return lines.join('\n')
 }

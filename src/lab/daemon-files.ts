@@ -36,8 +36,12 @@ export interface LabFiles {
   readonly beacon: BeaconInfo
   /** Hex; the laboratory's own, worth nothing. */
   readonly beaconSecretPath: string
+  /** The first of the provers. */
   readonly prover: LabDaemon
   readonly proverAddress: string
+  readonly provers: readonly LabDaemon[]
+  /** Multiaddrs with their peer ids. */
+  readonly proverAddresses: readonly string[]
   readonly challengers: readonly LabDaemon[]
   readonly payer: LabDaemon
   /** The contracts' addresses, where there is a chain; it writes them. */
@@ -52,6 +56,8 @@ export interface LabFiles {
 
 export interface LabFilesOptions {
   readonly challengers: number
+  /** Default 1. */
+  readonly provers?: number
   /** What the prover's operator claims; nobody is told the truth. */
   readonly claimMbps: number
   /** Declared uplink of every challenger. */
@@ -126,15 +132,24 @@ export async function writeLabFiles(
       }),
     )
   }
-  const proverHost = network.host('prover-0').address
-  const prover = await daemon('prover', {
-    network: { listen: listen(proverHost, CONTROL_PORT) },
-    dataPlane: { backend: options.backend, host: '0.0.0.0' },
-    prover: { claimMbps: options.claimMbps, minIntervalSeconds: 0 },
-    ...(options.proverSells === undefined
-      ? {}
-      : { inference: { provider: { models: options.proverSells } } }),
-  })
+  const provers: LabDaemon[] = []
+  const proverAddresses: string[] = []
+  for (let i = 0; i < (options.provers ?? 1); i++) {
+    const { address } = network.host(`prover-${i}`)
+    const made = await daemon(i === 0 ? 'prover' : `prover-${i}`, {
+      network: { listen: listen(address, CONTROL_PORT) },
+      dataPlane: { backend: options.backend, host: '0.0.0.0' },
+      prover: { claimMbps: options.claimMbps, minIntervalSeconds: 0 },
+      ...(i > 0 || options.proverSells === undefined
+        ? {}
+        : { inference: { provider: { models: options.proverSells } } }),
+    })
+    provers.push(made)
+    proverAddresses.push(`/ip4/${address}/tcp/${CONTROL_PORT}/p2p/${made.identity.peerId}`)
+  }
+  const [prover] = provers
+  const [proverAddress] = proverAddresses
+  if (prover === undefined || proverAddress === undefined) throw new RangeError('a laboratory has a prover')
   const payer = await daemon('payer', { network: { listen: [] } })
 
   const { sells } = options
@@ -143,7 +158,7 @@ export async function writeLabFiles(
       ? undefined
       : {
           provider: await daemon('provider', {
-            network: { listen: listen(proverHost, PROVIDER_PORT) },
+            network: { listen: listen(network.host('prover-0').address, PROVIDER_PORT) },
             inference: { provider: { models: sells } },
           }),
           client: await daemon('app', { network: { listen: [] } }),
@@ -169,7 +184,9 @@ export async function writeLabFiles(
     beacon,
     beaconSecretPath,
     prover,
-    proverAddress: `/ip4/${proverHost}/tcp/${CONTROL_PORT}/p2p/${prover.identity.peerId}`,
+    proverAddress,
+    provers,
+    proverAddresses,
     challengers,
     payer,
     addressesPath,
@@ -178,7 +195,7 @@ export async function writeLabFiles(
       : {
           sale: {
             ...sale,
-            providerAddress: `/ip4/${proverHost}/tcp/${PROVIDER_PORT}/p2p/${sale.provider.identity.peerId}`,
+            providerAddress: `/ip4/${network.host('prover-0').address}/tcp/${PROVIDER_PORT}/p2p/${sale.provider.identity.peerId}`,
           },
         }),
   }

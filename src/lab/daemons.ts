@@ -100,11 +100,13 @@ export class LabDaemons {
         (attack) => attack.challengers[i] !== undefined,
       ),
     )
-    const prover = this.#startDaemon('prover-0', files.prover, 'prover', proverColludes)
-    await Promise.all([...ready, ...challengers, prover])
+    const provers = files.provers.map((daemon, i) =>
+      this.#startDaemon(`prover-${i}`, daemon, 'prover', (attack) => i === 0 && proverColludes(attack)),
+    )
+    await Promise.all([...ready, ...challengers, ...provers])
     await this.#startPayer()
     if (this.#modules.jobsAtOnce !== undefined) await this.#startJobs(this.#modules.jobsAtOnce)
-    this.count = ready.length + challengers.length + 2
+    this.count = ready.length + challengers.length + provers.length + 1
   }
 
   /** On the prover's own host: what apps send is no traffic of its line. */
@@ -193,6 +195,7 @@ export class LabDaemons {
       passphraseFile: files.passphraseFile,
       onChain,
       order: { ...order, target: files.proverAddress },
+      ...(files.provers.length === 1 ? {} : { targets: files.proverAddresses }),
       ...(attacks.some(coordinatorColludes) ? { sideChannelPath: this.#sideChannelPath } : {}),
     }
     this.#payer = await this.#spawn('payer', './measure-child.js', 'payer', spec)

@@ -10,6 +10,7 @@ import { dataPaths } from '../config/paths.js'
 import { loadIdentity } from '../crypto/keystore-file.js'
 import type { MeasureOrder } from '../node/measure.js'
 import { openPayer } from '../node/measure.js'
+import type { JointMeasurement, JointPlace } from '../node/measure-joint.js'
 import { honestCoordinator } from '../roles/behaviour.js'
 import type { ProgressEvent } from '../roles/coordinator.js'
 import type { MeasureResult } from '../roles/measure-result.js'
@@ -22,6 +23,8 @@ export interface PayerSpec {
   readonly dataDir: string
   readonly passphraseFile: string
   readonly order: MeasureOrder
+  /** Several provers, each alone and then together. */
+  readonly targets?: readonly string[]
   /** Escrow and settle on the chain of the configuration. */
   readonly onChain: boolean
   /** Where it may be told to misbehave. */
@@ -38,6 +41,7 @@ export type PayerMessage =
   | { readonly kind: 'assigned' }
   | { readonly kind: 'progress'; readonly event: ProgressEvent }
   | { readonly kind: 'result'; readonly result: MeasureResult }
+  | { readonly kind: 'joint'; readonly result: JointMeasurement }
   | { readonly kind: 'error'; readonly message: string }
 
 const send = (message: PayerMessage) => process.send?.(message)
@@ -73,6 +77,16 @@ async function main(specPath: string): Promise<void> {
     }
     try {
       const onProgress = (event: ProgressEvent) => void send({ kind: 'progress', event })
+      if (spec.targets !== undefined) {
+        const { order, targets } = spec
+        const call = {
+          ...order,
+          targets,
+          onProgress: (_: JointPlace, event: ProgressEvent) => onProgress(event),
+        }
+        send({ kind: 'joint', result: await payer.measureJoint(call) })
+        return
+      }
       send({ kind: 'result', result: await payer.measure({ ...spec.order, onProgress }) })
     } catch (error) {
       send({ kind: 'error', message: error instanceof Error ? error.message : String(error) })

@@ -29,6 +29,8 @@ export interface LabNetworkOptions {
   readonly challengers: number
   /** Provers that share the one bottleneck. Default 1. */
   readonly provers?: number
+  /** Each prover behind a bottleneck of its own, with the same rate. */
+  readonly separateLinks?: boolean
   /** The truth: downlink rate, Mbit/s of layer-3 bytes. */
   readonly rateMbps: number
   /** Layer-3 size the rate is converted for, bytes. Default: our data packets. */

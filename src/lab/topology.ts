@@ -1,6 +1,6 @@
 /**
  * Builds a laboratory network of namespaces: a star around `core`, each daemon's host at the end of a veth, the
- * provers behind one `tbf` of known rate. Several provers share it through a router of their own, `access`.
+ * provers behind one `tbf` of known rate. Several provers share it through a router of their own, `access`, or have one each.
  */
 import { UserError } from '../errors.js'
 import { type NetworkPlan, type PlannedHost, planNetwork, VICTIM_DEVICE } from './addresses.js'
@@ -104,7 +104,7 @@ async function buildNamespaceNetwork(
     const relay = needsRelay
       ? await Relay.start(namespaces, {
           hosts,
-          devices: relayedDevices(plan),
+          devices: relayedDevices(plan, shape),
           forwardShare: options.forwardShare ?? 0.5,
           lossPct: options.lossPct ?? 0,
           seed: options.seed ?? 1,
@@ -124,6 +124,8 @@ interface LinkShape {
   readonly bufferMs: number
   readonly burstBytes: number
   readonly uplinkMbps: number | null
+  /** Several provers behind one bottleneck. */
+  readonly isShared: boolean
 }
 
 function shapeOf(options: LabNetworkOptions): LinkShape {
@@ -133,12 +135,13 @@ function shapeOf(options: LabNetworkOptions): LinkShape {
     bufferMs: options.bufferMs ?? DEFAULT_BUFFER_MS,
     burstBytes: options.burstBytes ?? burstBytesFor(options.rateMbps),
     uplinkMbps: options.uplinkMbps ?? null,
+    isShared: (options.provers ?? 1) > 1 && options.separateLinks !== true,
   }
 }
 
 /** Namespaces, links, addresses, routes, and the qdiscs. */
 async function wire(namespaces: NamespaceSet, plan: NetworkPlan, shape: LinkShape): Promise<void> {
-  const isShared = plan.provers.length > 1
+  const { isShared } = shape
   const onCore = [...(isShared ? [ACCESS] : plan.provers), ...plan.challengers, ...plan.others]
   // One after the other: the first makes the user namespace that the others live in.
   await namespaces.add('core')
@@ -151,17 +154,17 @@ async function wire(namespaces: NamespaceSet, plan: NetworkPlan, shape: LinkShap
     const routes = plan.provers.map(({ address }) => `route add ${address}/32 via ${ACCESS.address}`)
     await namespaces.run('core', 'ip', ['-batch', '-'], `${routes.join('\n')}\n`)
   }
-  const [neck] = onCore
-  if (neck === undefined) throw new Error('a network without a prover')
-  await shapeLink(namespaces, 'core', neck.device, shape, shape)
+  for (const neck of isShared ? [ACCESS] : plan.provers) {
+    await shapeLink(namespaces, 'core', neck.device, shape, shape)
+    if (shape.uplinkMbps !== null) {
+      const uplink = { rateMbps: shape.uplinkMbps, burstBytes: burstBytesFor(shape.uplinkMbps) }
+      await shapeLink(namespaces, neck.name, 'eth0', uplink, shape)
+    } else if (!isShared) await count(namespaces, neck.name, 'eth0')
+  }
   for (const { name, device } of isShared ? plan.provers : []) {
     await count(namespaces, name, 'eth0')
     await count(namespaces, 'access', device)
   }
-  if (shape.uplinkMbps !== null) {
-    const uplink = { rateMbps: shape.uplinkMbps, burstBytes: burstBytesFor(shape.uplinkMbps) }
-    await shapeLink(namespaces, neck.name, 'eth0', uplink, shape)
-  } else if (!isShared) await count(namespaces, neck.name, 'eth0')
   if (plan.others.some(({ name }) => name === 'victim')) await count(namespaces, 'core', VICTIM_DEVICE)
 }
 
@@ -216,9 +219,8 @@ async function shapeLink(
 }
 
 /** Cross traffic goes straight to the bottleneck: it has no RTT to keep. */
-function relayedDevices(plan: NetworkPlan): string[] {
-  const neck = plan.provers.length > 1 ? [ACCESS] : plan.provers
-  return [...neck, ...plan.challengers, ...plan.others]
+function relayedDevices(plan: NetworkPlan, { isShared }: LinkShape): string[] {
+  return [...(isShared ? [ACCESS] : plan.provers), ...plan.challengers, ...plan.others]
     .filter(({ name }) => name !== 'cross')
     .map(({ device }) => device)
 }
@@ -239,8 +241,10 @@ function assemble({ options, capabilities, id, namespaces, hosts, relay, shape }
     if (found === undefined) throw new Error(`no host ${name} in this laboratory`)
     return found
   }
-  const isShared = (options.provers ?? 1) > 1
-  const neckDevice = isShared ? ACCESS.device : 'to-p0'
+  const { isShared } = shape
+  const necks = isShared
+    ? [ACCESS.device]
+    : Array.from({ length: options.provers ?? 1 }, (_, i) => `to-p${i}`)
   return {
     mode: capabilities.mode,
     id,
@@ -265,12 +269,15 @@ function assemble({ options, capabilities, id, namespaces, hosts, relay, shape }
     counters: async (index = 0) => {
       const name: HostName = `prover-${index}`
       const [rx, tx] = await Promise.all([
-        isShared ? namespaces.passed('access', `to-p${index}`) : namespaces.passed('core', neckDevice),
+        namespaces.passed(isShared ? 'access' : 'core', `to-p${index}`),
         namespaces.passed(name, 'eth0'),
       ])
       return { rxBytes: rx.bytes, rxPackets: rx.packets, txBytes: tx.bytes, txPackets: tx.packets, layer: 2 }
     },
-    drops: async () => ({ packets: (await namespaces.passed('core', neckDevice)).dropped }),
+    drops: async () => {
+      const passed = await Promise.all(necks.map((device) => namespaces.passed('core', device)))
+      return { packets: passed.reduce((sum, { dropped }) => sum + dropped, 0) }
+    },
     victimBytes: async () => (await namespaces.passed('core', VICTIM_DEVICE)).bytes,
     setRelayRules: async (rules) => {
       if (relay !== null) return relay.setRules(rules)

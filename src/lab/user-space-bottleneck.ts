@@ -98,6 +98,7 @@ function refuseWhatNeedsNamespaces(options: LabNetworkOptions, capabilities: Lab
     ['--loss', (options.lossPct ?? 0) > 0],
     ['the relay', options.relay === true],
     ['--cross-traffic', options.crossTraffic === true],
+    ['several provers', (options.provers ?? 1) > 1],
     ['packets with other addresses', options.rawPackets === true || options.victim === true],
   ].flatMap(([name, isWanted]) => (isWanted === true ? [name] : []))
   if (wanted.length === 0) return

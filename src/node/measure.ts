@@ -16,6 +16,7 @@ import { teamsOf } from '../roles/coordinator/request.js'
 import {
   type ChallengeOrder,
   type ChallengeOutcome,
+  type CoordinatorModules,
   type ProgressEvent,
   runChallenge,
 } from '../roles/coordinator.js'
@@ -29,6 +30,7 @@ import { openChainVenues } from './chain/payer.js'
 import { writeFaultProof } from './fault-files.js'
 import { keepInHistory, recordOfResult } from './history.js'
 import { createNodeHost } from './host.js'
+import { type JointMeasurement, type JointPlace, measureJoint } from './measure-joint.js'
 import { RegistryFile, registryPath } from './registry-file.js'
 
 export interface MeasureOrder {
@@ -80,8 +82,17 @@ export interface PayerOptions {
   readonly behaviour?: CoordinatorBehaviour
 }
 
+export interface JointCall extends Omit<MeasureOrder, 'target'> {
+  /** As MeasureOrder has it; each is measured alone, then all at once. */
+  readonly targets: readonly string[]
+  readonly onProgress?: (place: JointPlace, event: ProgressEvent) => void
+  readonly signal?: AbortSignal
+}
+
 export interface Payer {
   measure(call: MeasureCall): Promise<MeasureResult>
+  /** Not on a chain. */
+  measureJoint(call: JointCall): Promise<JointMeasurement>
   close(): Promise<void>
 }
 
@@ -170,45 +181,71 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
       throw error
     },
   )
+  const modulesFor = (
+    venue: Venue,
+    onProgress: ((event: ProgressEvent) => void) | undefined,
+  ): CoordinatorModules => ({
+    identity,
+    control: host,
+    venue,
+    now: () => Date.now(),
+    log,
+    keepFault: async (scope, fault) => {
+      const { kind, accused } = fault
+      try {
+        const path = await writeFaultProof(dataPaths(config.dataDir).faults, scope, fault)
+        onProgress?.({ event: 'fault', kind, accused, path })
+      } catch (error) {
+        log.error({ kind, accused, reason: String(error) }, 'the proof of a fault could not be kept')
+      }
+    },
+    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(behaviour === undefined ? {} : { behaviour }),
+  })
+  const keep = async (call: Pick<MeasureOrder, 'outDir' | 'profile'>, outcome: ChallengeOutcome) => {
+    const directory =
+      call.outDir === undefined ? dataPaths(config.dataDir).transcripts : expandPath(call.outDir)
+    const transcriptPath = await writeTranscript(directory, outcome.challengeId, outcome.transcript)
+    return { profile: call.profile, beaconKind: beacon.kind, transcriptPath }
+  }
+  const measureOne = async (call: MeasureCall): Promise<MeasureResult> => {
+    const order = orderOf(call)
+    const { venue, settlement, confirm } = venues.forOne(call)
+    await confirm?.()
+    const outcome = await runChallenge(order, modulesFor(venue, call.onProgress), call.signal)
+    // On the disk before it is settled: what cannot be settled now can be later, by anybody who has it.
+    const context = await keep(call, outcome)
+    const settled = await settlement(outcome, call.signal)
+    const result = measureResult(
+      outcome,
+      settled === undefined ? context : { ...context, settlement: settled },
+    )
+    await keepInHistory(config.dataDir, log, () => recordOfResult(result, identity.peerId, Date.now()))
+    return result
+  }
   return {
-    measure: async (call) => {
-      const order = orderOf(call)
-      const { venue, settlement, confirm } = venues.forOne(call)
-      await confirm?.()
-      const outcome = await runChallenge(
-        order,
-        {
-          identity,
-          control: host,
-          venue,
-          now: () => Date.now(),
-          log,
-          keepFault: async (scope, fault) => {
-            const { kind, accused } = fault
-            try {
-              const path = await writeFaultProof(dataPaths(config.dataDir).faults, scope, fault)
-              call.onProgress?.({ event: 'fault', kind, accused, path })
-            } catch (error) {
-              log.error({ kind, accused, reason: String(error) }, 'the proof of a fault could not be kept')
-            }
-          },
-          ...(call.onProgress === undefined ? {} : { onProgress: call.onProgress }),
-          ...(behaviour === undefined ? {} : { behaviour }),
-        },
-        call.signal,
-      )
-      const directory =
-        call.outDir === undefined ? dataPaths(config.dataDir).transcripts : expandPath(call.outDir)
-      // On the disk before it is settled: what cannot be settled now can be later, by anybody who has it.
-      const transcriptPath = await writeTranscript(directory, outcome.challengeId, outcome.transcript)
-      const context = { profile: call.profile, beaconKind: beacon.kind, transcriptPath }
-      const settled = await settlement(outcome, call.signal)
-      const result = measureResult(
-        outcome,
-        settled === undefined ? context : { ...context, settlement: settled },
-      )
-      await keepInHistory(config.dataDir, log, () => recordOfResult(result, identity.peerId, Date.now()))
-      return result
+    measure: measureOne,
+    measureJoint: async ({ targets, onProgress, ...call }) => {
+      if (onChain)
+        throw new UserError('provers are measured together without a chain', {
+          code: 'BAD_ARGUMENT',
+          remedy: 'leave out --on-chain and --rpc',
+          exitStatus: 2,
+        })
+      const orders = targets.map((target) => orderOf({ ...call, target }))
+      return measureJoint({
+        orders,
+        alone: (prover) =>
+          measureOne({
+            ...call,
+            target: targets[prover] ?? '',
+            onProgress: (event) => onProgress?.({ prover, phase: 'alone' }, event),
+          }),
+        kept: async (outcome) => measureResult(outcome, await keep(call, outcome)),
+        modules: modulesFor(venues.forOne({ ...call, target: '' }).venue, undefined),
+        ...(onProgress === undefined ? {} : { onProgress }),
+        ...(call.signal === undefined ? {} : { signal: call.signal }),
+      })
     },
     close: async () => {
       await host.stop()

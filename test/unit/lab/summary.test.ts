@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { labStatus, labText } from '../../../src/cli/lab.js'
+import { labStatus, labText } from '../../../src/cli/lab-report.js'
 import type { LabResult, LabRun } from '../../../src/lab/run.js'
 import { summarise } from '../../../src/lab/summary.js'
 

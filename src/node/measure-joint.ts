@@ -1,0 +1,77 @@
+/** Several provers, each alone and then all together by the same teams: whether they share one link. */
+
+import { UserError } from '../errors.js'
+import { sharedLink } from '../pob/joint/verdict.js'
+import { type JointOutcome, MAX_JOINT_PROVERS, runJoint } from '../roles/coordinator/joint.js'
+import {
+  type ChallengeOrder,
+  type ChallengeOutcome,
+  type CoordinatorModules,
+  type ProgressEvent,
+  runChallenge,
+} from '../roles/coordinator.js'
+import { type JointResult, jointResult } from '../roles/joint-result.js'
+import type { MeasureResult } from '../roles/measure-result.js'
+
+/** A run of all together that tells nothing, as on a busy machine, is made once more. */
+const MAX_ATTEMPTS = 2
+
+/** Which measurement an event is of. */
+export interface JointPlace {
+  /** In the order of the targets. */
+  readonly prover: number
+  readonly phase: 'alone' | 'together'
+}
+
+export interface JointSteps {
+  readonly orders: readonly ChallengeOrder[]
+  /** One prover by itself, kept like any measurement. */
+  readonly alone: (index: number) => Promise<MeasureResult>
+  /** One prover's part of what was measured together, its transcript kept. */
+  readonly kept: (outcome: ChallengeOutcome) => Promise<MeasureResult>
+  readonly modules: CoordinatorModules
+  readonly onProgress?: (place: JointPlace, event: ProgressEvent) => void
+  readonly signal?: AbortSignal
+}
+
+export interface JointMeasurement extends JointResult {
+  /** Of each prover by itself, in order. */
+  readonly results: readonly MeasureResult[]
+}
+
+/** @throws UserError where one of them cannot be measured, or the draw gives them no common teams */
+export async function measureJoint(steps: JointSteps): Promise<JointMeasurement> {
+  const { orders, modules, onProgress, signal } = steps
+  requireDifferent(orders)
+  const results: MeasureResult[] = []
+  for (let i = 0; i < orders.length; i++) results.push(await steps.alone(i))
+  const limits = results.map(({ guaranteedMbps }) => ({ guaranteedKbps: Math.round(guaranteedMbps * 1000) }))
+  for (let attempts = 1; ; attempts++) {
+    const outcome = await runJoint(orders, modules, runChallenge, signal, (prover, event) =>
+      onProgress?.({ prover, phase: 'together' }, event),
+    )
+    const link = sharedLink(limits, outcome.rates, orders[0]?.faulty ?? 0)
+    if (link.verdict === 'unclear' && attempts < MAX_ATTEMPTS) continue
+    const together = await keepAll(outcome, steps.kept)
+    return { results, ...jointResult({ alone: results, together, rates: outcome.rates, link, attempts }) }
+  }
+}
+
+async function keepAll({ outcomes }: JointOutcome, kept: JointSteps['kept']): Promise<MeasureResult[]> {
+  const results: MeasureResult[] = []
+  for (const outcome of outcomes) results.push(await kept(outcome))
+  return results
+}
+
+function requireDifferent(orders: readonly ChallengeOrder[]): void {
+  const keys = new Set(orders.map(({ prover }) => Buffer.from(prover.publicKey).toString('hex')))
+  if (orders.length >= 2 && orders.length <= MAX_JOINT_PROVERS && keys.size === orders.length) return
+  throw new UserError(
+    `${orders.length} provers, ${keys.size} of them different, cannot be measured together`,
+    {
+      code: 'BAD_ARGUMENT',
+      remedy: `name 2 to ${MAX_JOINT_PROVERS} different ones`,
+      exitStatus: 2,
+    },
+  )
+}
