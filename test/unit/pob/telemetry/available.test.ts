@@ -12,7 +12,7 @@ function searchOn(
   let steps = 0
   for (let rate = search.next(); rate !== undefined; rate = search.next()) {
     const isTooMuch = rate > availableKbps || spoiled(steps++)
-    search.record({ rateKbps: rate, deliveredShare: 1, growthMicros: isTooMuch ? 6000 : 100 })
+    search.record({ rateKbps: rate, deliveredShare: 1, growthMicros: isTooMuch ? 6000 : 0 })
   }
   return search.result()
 }
@@ -32,6 +32,37 @@ describe('the search for the available bandwidth', () => {
         },
       ),
     )
+  })
+
+  it('takes off what the queue of the last step took in', () => {
+    // 5 ms in the 450 ms between the tenths are 1.1 % of a link of 250 Mbit/s.
+    const link = 250_000
+    for (const available of [220_000, 140_000, 90_000]) {
+      const search = new RateSearch(240_000)
+      for (let rate = search.next(); rate !== undefined; rate = search.next())
+        search.record({
+          rateKbps: rate,
+          deliveredShare: 1,
+          growthMicros: Math.max(0, ((rate - available) / link) * 450_000),
+        })
+      const { rateKbps } = search.result()
+      expect(Math.abs(rateKbps - available) / available).toBeLessThan(0.022)
+      expect(rateKbps).toBeLessThan(available + 200)
+    }
+  })
+
+  it('is not taken in by a pause of the other traffic: after a failure one pass is none', () => {
+    const search = new RateSearch(200)
+    const tried = (growthMicros: number) => {
+      const rateKbps = search.next() ?? 0
+      search.record({ rateKbps, deliveredShare: 1, growthMicros })
+      return rateKbps
+    }
+    expect([tried(9000), tried(100), tried(9000), tried(0)]).toEqual([200, 200, 200, 100])
+    expect(search.result().rateKbps).toBe(100)
+    const again = new RateSearch(200)
+    for (const growthMicros of [9000, 0, 0]) again.record({ rateKbps: 200, deliveredShare: 1, growthMicros })
+    expect(again.result()).toMatchObject({ rateKbps: 200, isLimited: true })
   })
 
   it('survives a train that is spoiled now and then, because a rate fails only twice', () => {
