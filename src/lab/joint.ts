@@ -12,7 +12,7 @@ import { SideChannelHub } from './adversary/side-channel.js'
 import { writeLabFiles } from './daemon-files.js'
 import { LabDaemons } from './daemons.js'
 import { burstBound, type RttRange } from './link-math.js'
-import type { PayerMessage } from './measure-child.js'
+import type { PayerMessage, PayerStop } from './measure-child.js'
 import { buildLabNetwork } from './topology.js'
 
 export interface JointLabOptions {
@@ -175,6 +175,8 @@ function measureOnce(
     }
     const timer = setTimeout(() => {
       end()
+      const stop: PayerStop = { stop: true }
+      payer.send(stop)
       reject(new Error(`run ${run} took over ${RUN_TIMEOUT_MS} ms`))
     }, RUN_TIMEOUT_MS)
     const onMessage = (message: PayerMessage) => {

@@ -36,6 +36,11 @@ export interface PayerAssignment {
   readonly assign: readonly CoordinatorAttack[] | null
 }
 
+/** Ends the run under way: what is left of it would spoil the next. */
+export interface PayerStop {
+  readonly stop: true
+}
+
 export type PayerMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'assigned' }
@@ -63,7 +68,12 @@ async function main(specPath: string): Promise<void> {
     onChain: spec.onChain,
     behaviour,
   })
-  process.on('message', async (message: PayerAssignment | { readonly run: number }) => {
+  let current = new AbortController()
+  process.on('message', async (message: PayerAssignment | { readonly run: number } | PayerStop) => {
+    if ('stop' in message) {
+      current.abort(new Error('the laboratory gave this run up'))
+      return
+    }
     if ('assign' in message) {
       const { assign } = message
       const corrupt = assign !== null && channel !== undefined
@@ -75,6 +85,8 @@ async function main(specPath: string): Promise<void> {
       send({ kind: 'assigned' })
       return
     }
+    current = new AbortController()
+    const { signal } = current
     try {
       const onProgress = (event: ProgressEvent) => void send({ kind: 'progress', event })
       if (spec.targets !== undefined) {
@@ -83,11 +95,12 @@ async function main(specPath: string): Promise<void> {
           ...order,
           targets,
           onProgress: (_: JointPlace, event: ProgressEvent) => onProgress(event),
+          signal,
         }
         send({ kind: 'joint', result: await payer.measureJoint(call) })
         return
       }
-      send({ kind: 'result', result: await payer.measure({ ...spec.order, onProgress }) })
+      send({ kind: 'result', result: await payer.measure({ ...spec.order, onProgress, signal }) })
     } catch (error) {
       send({ kind: 'error', message: error instanceof Error ? error.message : String(error) })
     }

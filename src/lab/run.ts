@@ -26,7 +26,7 @@ import { type LabFiles, writeLabFiles } from './daemon-files.js'
 import { LabDaemons } from './daemons.js'
 import type { JobsFigures } from './jobs.js'
 import { burstBound, burstBytesFor, type RttRange } from './link-math.js'
-import type { PayerMessage } from './measure-child.js'
+import type { PayerMessage, PayerStop } from './measure-child.js'
 import type { LabNetwork } from './network.js'
 import { type Sale, sellJobs } from './sale.js'
 import { type LabSummary, summarise } from './summary.js'
@@ -367,10 +367,12 @@ class Laboratory {
     const before = await this.network.counters()
     const victimBefore = needsVictim(attack) ? await this.network.victimBytes() : 0
     const result = await new Promise<MeasureResult>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`run ${run} took over ${RUN_TIMEOUT_MS} ms`)),
-        RUN_TIMEOUT_MS,
-      )
+      const timer = setTimeout(() => {
+        const stop: PayerStop = { stop: true }
+        payer.send(stop)
+        payer.off('message', onMessage)
+        reject(new Error(`run ${run} took over ${RUN_TIMEOUT_MS} ms`))
+      }, RUN_TIMEOUT_MS)
       const onMessage = (message: PayerMessage) => {
         if (message.kind === 'progress') this.onEvent({ event: 'progress', run, progress: message.event })
         if (message.kind !== 'result' && message.kind !== 'error') return

@@ -3,6 +3,8 @@
  * number it reports is recomputed by the members before they sign.
  */
 
+import { UserError } from '../errors.js'
+import { BEACON_MARGIN_SECONDS } from '../pob/constants.js'
 import type { Evidence } from '../pob/evidence.js'
 import { advisedTauMicros, makePlan, type Plan } from '../pob/plan.js'
 import { encodeTranscript } from '../pob/transcript.js'
@@ -30,9 +32,34 @@ export async function runChallenge(
   modules: CoordinatorModules,
   signal?: AbortSignal,
 ): Promise<ChallengeOutcome> {
-  const terms = await modules.venue.terms(signal)
-  const run = new CoordinatorRun(order, modules, signal, makeRequest(order, modules, terms))
-  const startedMs = run.modules.now()
+  const startedMs = modules.now()
+  for (let late = 0; ; late++) {
+    const terms = await modules.venue.terms(signal, late)
+    const run = new CoordinatorRun(order, modules, signal, makeRequest(order, modules, terms))
+    try {
+      return await runOnce(run, startedMs)
+    } catch (error) {
+      if (late === MAX_LATE || !cameTooLate(run, error)) throw error
+      modules.log.info(
+        { round: run.request.beaconRound },
+        'the request came too late for its round: asked again',
+      )
+    }
+  }
+}
+
+/** Requests that a prover may refuse because its round was out before it had read them. */
+const MAX_LATE = 2
+
+/** In lockstep all have one round, and nobody asks for another alone. */
+function cameTooLate({ accepted, order, modules, request }: CoordinatorRun, error: unknown): boolean {
+  const isRefused = error instanceof UserError && error.code === 'DENIED'
+  const isOut = modules.now() / 1000 + BEACON_MARGIN_SECONDS > modules.venue.roundTime(request)
+  return isRefused && isOut && !accepted && order.lockstep === undefined
+}
+
+async function runOnce(run: CoordinatorRun, startedMs: number): Promise<ChallengeOutcome> {
+  const { order } = run
   const { challengeId } = run.digests
   let plan: Plan | undefined
   try {

@@ -9,6 +9,8 @@ import type { DrawnCommittee, Venue, VenueTerms } from './venue.js'
 
 /** Time to reach the prover and have it check the request, on top of the beacon's margin. */
 const ACCEPT_SECONDS = 1
+/** More of it for a prover that was slower, or further away, than that. */
+const LATE_SECONDS = 4
 const REQUEST_VALIDITY_SECONDS = 120
 
 export interface RegistryVenueModules {
@@ -23,15 +25,16 @@ export interface RegistryVenueModules {
 export class RegistryVenue implements Venue {
   constructor(readonly modules: RegistryVenueModules) {}
 
-  async terms(): Promise<VenueTerms> {
+  async terms(_signal?: AbortSignal, late = 0): Promise<VenueTerms> {
     const { registry, beacon, now } = this.modules
     const nowSeconds = now() / 1000
+    const leadSeconds = BEACON_MARGIN_SECONDS + ACCEPT_SECONDS + late * LATE_SECONDS
     return {
       chainId: 0,
       verifyingContract: new Uint8Array(20),
       registryHash: registry().hash,
       beaconChain: beacon.chainHash,
-      beaconRound: firstRoundFrom(beacon, nowSeconds + BEACON_MARGIN_SECONDS + ACCEPT_SECONDS),
+      beaconRound: firstRoundFrom(beacon, nowSeconds + leadSeconds),
       expiresAt: Math.floor(nowSeconds) + REQUEST_VALIDITY_SECONDS,
     }
   }

@@ -43,8 +43,11 @@ export interface SignedResult {
 }
 
 export interface Venue {
-  /** For a request of now. @throws UserError */
-  terms(signal?: AbortSignal): Promise<VenueTerms>
+  /**
+   * For a request of now. @param late so many before it reached the prover too late: the round is to be a later one
+   * @throws UserError
+   */
+  terms(signal?: AbortSignal, late?: number): Promise<VenueTerms>
   /** Asked before the prover spends its turn: whether there could be a committee at all. @throws UserError */
   requireCommittee(request: Request, signal?: AbortSignal): Promise<void>
   /** Those that could be drawn now, for whoever chooses how many to ask for. @throws UserError */
