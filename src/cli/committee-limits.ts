@@ -1,13 +1,17 @@
 /** What `measure` and `lab` refuse before anything starts. */
 import { badArgument } from './option.js'
 
+/** What is drawn where nobody says. */
+const DEFAULT_CHALLENGERS = 10
+
 export interface CommitteeArguments {
   readonly profile: string
-  readonly challengers: number
+  readonly challengers: number | undefined
   readonly faulty: number
   readonly teams: number | undefined
   readonly beta: number | undefined
   readonly delta: number | undefined
+  readonly attempts?: number | undefined
 }
 
 /** @throws UserError BAD_ARGUMENT where an uplink cannot be measured so */
@@ -28,15 +32,18 @@ export function checkAvailable(available: boolean, direction: string, profile: s
 /** @throws UserError BAD_ARGUMENT */
 export function checkCommittee(args: CommitteeArguments): void {
   if (args.profile === 'strict') return
-  const strictOnly = (['teams', 'beta', 'delta'] as const).find((name) => args[name] !== undefined)
+  const strictOnly = (['teams', 'beta', 'delta', 'attempts'] as const).find(
+    (name) => args[name] !== undefined,
+  )
   if (strictOnly !== undefined)
     throw badArgument(
       `--${strictOnly} belongs to the strict profile`,
       'add --profile strict, or leave it out',
     )
-  if (args.faulty >= args.challengers)
+  const challengers = args.challengers ?? DEFAULT_CHALLENGERS
+  if (args.faulty >= challengers)
     throw badArgument(
-      `--faulty ${args.faulty} must be below --challengers ${args.challengers}`,
+      `--faulty ${args.faulty} must be below --challengers ${challengers}`,
       'standard wants 2 f + 1 teams',
     )
 }

@@ -6,8 +6,7 @@ import { choice, flag, list, number, text } from './option.js'
 
 const MAX_MBPS = 100_000
 const MAX_COMMITTEE = 64
-/** Ten members give five teams of two; two corrupt ones among ten is a fifth of them. */
-const DEFAULT_CHALLENGERS = 10
+const MAX_ATTEMPTS = 10
 const DEFAULT_FAULTY = 2
 const PROFILES = ['quick', 'standard', 'strict', 'published'] as const
 
@@ -44,7 +43,7 @@ export const measureOptions = {
     integer: true,
     min: 1,
     max: MAX_COMMITTEE,
-    default: DEFAULT_CHALLENGERS,
+    defaultText: '10; strict: what its teams need',
   }),
   faulty: number({
     summary: 'Corrupt challengers to tolerate',
@@ -60,7 +59,7 @@ export const measureOptions = {
     integer: true,
     min: 1,
     max: MAX_COMMITTEE,
-    defaultText: '5',
+    defaultText: 'chosen from beta, delta and the registry',
   }),
   beta: number({
     summary: 'strict: corrupt share of the registry',
@@ -75,6 +74,14 @@ export const measureOptions = {
     above: 0,
     max: 1,
     defaultText: '0.01',
+  }),
+  attempts: number({
+    summary: 'strict: fresh challenges at most, of which the best guarantee stands; delta is split over them',
+    placeholder: 'n',
+    integer: true,
+    min: 1,
+    max: MAX_ATTEMPTS,
+    defaultText: '1',
   }),
   available: flag('Look for the bandwidth that other traffic leaves, too: about 20 trains of half a second'),
   with: list({

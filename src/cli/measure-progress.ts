@@ -49,6 +49,9 @@ export class MeasureProgress {
       case 'requested':
         this.#requested(event)
         break
+      case 'chosen':
+        this.#chosen(event)
+        break
       case 'drawn':
         this.#drawn(event)
         break
@@ -117,6 +120,15 @@ export class MeasureProgress {
       const left = Math.max(0, waitSeconds - elapsedMs / 1000)
       return row('beacon', `round ${round} draws the committee; out in ${left.toFixed(1)} s`)
     })
+  }
+
+  #chosen(event: Extract<ProgressEvent, { event: 'chosen' }>): void {
+    const { challengers, teams, teamSize, cleanTeams, pool, riskOfWrongGuarantee } = event
+    this.#line(
+      'strict',
+      `${plural(teams, 'team')} of ${teamSize}: ${challengers} of ${pool} challengers; ${cleanTeams} teams are reckoned clean, ` +
+        `with a risk of ${riskOfWrongGuarantee.toPrecision(2)} that fewer are`,
+    )
   }
 
   #drawn(event: Extract<ProgressEvent, { event: 'drawn' }>): void {

@@ -81,11 +81,12 @@ export const measureCommand = defineCommand({
     const order = {
       target,
       profile: args.profile,
-      challengers: args.challengers,
+      ...(args.challengers === undefined ? {} : { challengers: args.challengers }),
       faulty: args.faulty,
       ...(args.teams === undefined ? {} : { teams: args.teams }),
       ...(args.beta === undefined ? {} : { betaMillionths: millionths(args.beta) }),
       ...(args.delta === undefined ? {} : { deltaMillionths: millionths(args.delta) }),
+      ...(args.attempts === undefined ? {} : { attempts: args.attempts }),
       ...(args.out === undefined ? {} : { outDir: args.out }),
       ...payment,
     }

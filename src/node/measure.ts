@@ -24,7 +24,7 @@ import { type MeasureResult, measureResult, type Settlement } from '../roles/mea
 import type { PeerTarget } from '../roles/modules.js'
 import { maxBytesOf } from '../roles/prover.js'
 import { RegistryVenue } from '../roles/registry-venue.js'
-import type { Venue } from '../roles/venue.js'
+import type { DrawPool, Venue } from '../roles/venue.js'
 import type { Logger } from '../telemetry/logger.js'
 import { openChainVenues } from './chain/payer.js'
 import { writeFaultProof } from './fault-files.js'
@@ -32,6 +32,7 @@ import { keepInHistory, recordOfResult } from './history.js'
 import { createNodeHost } from './host.js'
 import { type JointMeasurement, type JointPlace, measureJoint } from './measure-joint.js'
 import { RegistryFile, registryPath } from './registry-file.js'
+import { bestOf, chooseTeams, mostChosenTeams } from './strict-order.js'
 
 export interface MeasureOrder {
   /** Peer id, or a multiaddr that ends with /p2p/<id>. */
@@ -42,13 +43,16 @@ export interface MeasureOrder {
   readonly direction?: DirectionName
   readonly profile: ProfileName
   readonly claimMbps: number
-  /** n, challengers to draw. */
-  readonly challengers: number
+  /** n, challengers to draw: ten, or (strict, without teams) as many as its teams need. */
+  readonly challengers?: number
   /** f, corrupt ones tolerated. */
   readonly faulty: number
+  /** Strict: slots to run; chosen from beta, delta and the pool where neither they nor the challengers are named. */
   readonly teams?: number
   readonly betaMillionths?: number
   readonly deltaMillionths?: number
+  /** Strict: so many fresh challenges at most, of which the best guarantee stands; delta is split over them. */
+  readonly attempts?: number
   /** Where transcripts go; the data directory's folder by default. */
   readonly outDir?: string
   /** On a chain: the fee of one member in wei, and where the rest of the escrow goes back to. */
@@ -97,6 +101,8 @@ export interface Payer {
 }
 
 const KBPS_PER_MBPS = 1000
+/** Ten members give five teams of two; two corrupt ones among ten is a fifth of them. */
+const DEFAULT_CHALLENGERS = 10
 
 function targetOf(text: string): PeerTarget {
   const peerId = text.startsWith('/') ? (/\/p2p\/([^/]+)$/.exec(text)?.[1] ?? '') : text
@@ -113,7 +119,7 @@ function targetOf(text: string): PeerTarget {
 }
 
 function orderOf(call: MeasureOrder): ChallengeOrder {
-  const { profile, claimMbps, challengers, faulty } = call
+  const { profile, claimMbps, challengers = DEFAULT_CHALLENGERS, faulty } = call
   const claimKbps = Math.round(claimMbps * KBPS_PER_MBPS)
   if (!(claimKbps >= 1))
     throw new UserError(`a claim of ${claimMbps} Mbit/s is too small`, {
@@ -135,15 +141,19 @@ function orderOf(call: MeasureOrder): ChallengeOrder {
   }
 }
 
+const choosesTeams = ({ profile, teams, challengers }: MeasureOrder): boolean =>
+  profile === 'strict' && teams === undefined && challengers === undefined
+
 /** Most layer-3 bytes that such a challenge moves, known before anybody is asked. @throws UserError */
 export function mostBytesOf(call: MeasureOrder): number {
   const order = orderOf(call)
-  return maxBytesOf({
+  const once = maxBytesOf({
     claimKbps: order.claimKbps,
-    teams: teamsOf(order),
+    teams: choosesTeams(call) ? mostChosenTeams(order) : teamsOf(order),
     profile: Profile[order.profile],
     direction: Direction[order.direction ?? 'down'],
   })
+  return once * (call.attempts ?? 1)
 }
 
 /** Written whole or not at all. */
@@ -209,9 +219,9 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
     return { profile: call.profile, beaconKind: beacon.kind, transcriptPath }
   }
   const measureOne = async (call: MeasureCall): Promise<MeasureResult> => {
-    const order = orderOf(call)
     const { venue, settlement, confirm } = venues.forOne(call)
-    await confirm?.()
+    const order = await orderFor(call, venue)
+    await confirm?.(order.committeeSize)
     const outcome = await runChallenge(order, modulesFor(venue, call.onProgress), call.signal)
     // On the disk before it is settled: what cannot be settled now can be later, by anybody who has it.
     const context = await keep(call, outcome)
@@ -223,8 +233,24 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
     await keepInHistory(config.dataDir, log, () => recordOfResult(result, identity.peerId, Date.now()))
     return result
   }
+  const orderFor = async (call: MeasureCall, venue: DrawPool): Promise<ChallengeOrder> => {
+    const asked = orderOf(call)
+    if (!choosesTeams(call)) return asked
+    const { order, choice, pool } = await chooseTeams(asked, venue, identity.publicKey)
+    call.onProgress?.({
+      event: 'chosen',
+      challengers: choice.committeeSize,
+      teams: choice.teams,
+      teamSize: choice.teamSize,
+      cleanTeams: choice.cleanTeams,
+      faulty: choice.faulty,
+      pool,
+      riskOfWrongGuarantee: choice.violationProbability,
+    })
+    return order
+  }
   return {
-    measure: measureOne,
+    measure: (call) => bestOf(call, measureOne),
     measureJoint: async ({ targets, onProgress, ...call }) => {
       if (onChain)
         throw new UserError('provers are measured together without a chain', {
@@ -257,9 +283,9 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
 /** One venue for each measurement. */
 export interface Venues {
   forOne(call: MeasureCall): {
-    readonly venue: Venue
+    readonly venue: Venue & DrawPool
     /** Asks whoever pays, where there is something to pay. @throws UserError where the answer is no */
-    confirm?(): Promise<void>
+    confirm?(committeeSize: number): Promise<void>
     /** Settles it, where that is to be done, and says what came of it. */
     settlement(outcome: ChallengeOutcome, signal?: AbortSignal): Promise<Settlement | undefined>
   }

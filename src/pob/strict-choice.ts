@@ -75,6 +75,15 @@ export function chooseStrict(query: StrictQuery): StrictChoice | undefined {
   )
 }
 
+/** The most teams that a choice can have, whatever the pool. */
+export function mostTeams(betaMillionths: number, deltaMillionths: number): number {
+  const [beta, delta] = [millionths(betaMillionths), millionths(deltaMillionths)]
+  let most = 1
+  for (let teamSize = 1; teamSize <= MAX_MEMBERS; teamSize++)
+    most = Math.max(most, leastTeams(beta, delta, teamSize, MAX_MEMBERS) ?? 1)
+  return most
+}
+
 function leastTeams(beta: Rational, delta: Rational, teamSize: number, most: number): number | undefined {
   for (let teams = 1; teams * teamSize <= most; teams++)
     if (2 * cleanTeams(beta, delta, teams, teamSize) > teams) return teams

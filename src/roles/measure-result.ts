@@ -57,6 +57,8 @@ export interface MeasureResult {
     readonly members: number
     readonly assumptions: string
   }
+  /** Strict, several attempts: all that were made; this result is the one with the best guarantee. */
+  readonly bestOf?: readonly { readonly challengeId: string; readonly guaranteedMbps: number }[]
   /** Beside other traffic, as the prover saw it; where it was asked for. */
   readonly available?: {
     readonly guaranteed: false

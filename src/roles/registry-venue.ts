@@ -5,7 +5,7 @@ import { type Committee, drawCommittee, poolOf } from '../pob/committee.js'
 import { BEACON_MARGIN_SECONDS } from '../pob/constants.js'
 import type { Registry, RegistryEntry } from '../pob/registry.js'
 import type { Request } from '../pob/request.js'
-import type { DrawnCommittee, Venue, VenueTerms } from './venue.js'
+import type { DrawnCommittee, DrawPool, Venue, VenueTerms } from './venue.js'
 
 /** Time to reach the prover and have it check the request, on top of the beacon's margin. */
 const ACCEPT_SECONDS = 1
@@ -22,7 +22,7 @@ export interface RegistryVenueModules {
   readonly now: () => number
 }
 
-export class RegistryVenue implements Venue {
+export class RegistryVenue implements Venue, DrawPool {
   constructor(readonly modules: RegistryVenueModules) {}
 
   async terms(_signal?: AbortSignal, late = 0): Promise<VenueTerms> {

@@ -42,6 +42,12 @@ export interface SignedResult {
   readonly signatures: readonly (Uint8Array | null)[]
 }
 
+/** Whom a venue's challenges can be drawn from. */
+export interface DrawPool {
+  /** Those that could be drawn now, for whoever chooses how many to ask for. @throws UserError */
+  pool(parties: Pick<Request, 'prover' | 'payer' | 'coordinator'>): Promise<readonly RegistryEntry[]>
+}
+
 export interface Venue {
   /**
    * For a request of now. @param late so many before it reached the prover too late: the round is to be a later one
@@ -50,8 +56,6 @@ export interface Venue {
   terms(signal?: AbortSignal, late?: number): Promise<VenueTerms>
   /** Asked before the prover spends its turn: whether there could be a committee at all. @throws UserError */
   requireCommittee(request: Request, signal?: AbortSignal): Promise<void>
-  /** Those that could be drawn now, for whoever chooses how many to ask for. @throws UserError */
-  pool(parties: Pick<Request, 'prover' | 'payer' | 'coordinator'>): Promise<readonly RegistryEntry[]>
   /** When the named round comes out, Unix seconds. */
   roundTime(request: Request): number
   /** The prover has accepted: on a chain the money is locked now. @throws UserError */

@@ -64,6 +64,24 @@ describe.skipIf(reason !== undefined)('a challenge on loopback', { timeout: 120_
     expect(await verify(result.transcript.path)).toMatchObject({ code: 0, verdict: { level: 'anchored' } })
   })
 
+  it('of the strict profile chooses its teams from beta, delta and the registry', async () => {
+    const [command = '', target = ''] = network.measureArguments()
+    const asked = ['--claim', String(CLAIM_MBPS), '--profile', 'strict', '--delta', '0.2', '--attempts', '2']
+    const args = [command, target, ...asked, '--data-dir', network.payer.dataDir, '--json-stream']
+    const { code, stdout, stderr } = await network.run(args)
+    expect([code, stderr]).toEqual([0, expect.any(String)])
+    const lines = stdout.trim().split('\n')
+    const chosen = lines
+      .map((line) => JSON.parse(line) as { event?: string })
+      .filter(({ event }) => event === 'chosen')
+    expect(chosen[0]).toMatchObject({ teams: 3, teamSize: 1, challengers: 3, cleanTeams: 2, pool: 3 })
+    const result = JSON.parse(lines.at(-1) ?? '') as MeasureResult
+    expect(result.bestOf?.length).toBe(chosen.length)
+    expect(result.faultTolerance).toMatchObject({ n: 3, teams: 3, members: 1 })
+    expect(result.faultTolerance.assumptions).toContain('the best of up to 2 attempts, >= 0.8')
+    expect(await verify(result.transcript.path)).toMatchObject({ code: 0, verdict: { level: 'anchored' } })
+  })
+
   it('of both directions: the uplink by echo, in teams of one, and verify says whose word it is', async () => {
     const both = (await network.measure([
       '--direction',

@@ -57,7 +57,7 @@ export async function openChainVenues(parts: VenueParts & { readonly identity: I
         )
         return {
           venue,
-          confirm: () => venue.confirm(call.challengers, identity.address),
+          confirm: (committeeSize: number) => venue.confirm(committeeSize, identity.address),
           settlement: async (outcome, signal) => {
             await settle(venue, outcome, signal).catch((error: unknown) => {
               // Another result on the chain is no delay.

@@ -25,7 +25,14 @@ import { sameBytes } from '../../pob/party.js'
 import type { RegistryEntry } from '../../pob/registry.js'
 import type { Request } from '../../pob/request.js'
 import { type DrawTerms, seatCommittee } from '../../pob/seat-draw.js'
-import type { AcceptedRequest, DrawnCommittee, SignedResult, Venue, VenueTerms } from '../../roles/venue.js'
+import type {
+  AcceptedRequest,
+  DrawnCommittee,
+  DrawPool,
+  SignedResult,
+  Venue,
+  VenueTerms,
+} from '../../roles/venue.js'
 import { whenReachable } from './when-reachable.js'
 
 export const CHAIN_STEPS = ['open', 'round', 'committee', 'settle'] as const
@@ -61,7 +68,7 @@ export interface ChainVenueModules {
 }
 
 /** For one challenge. */
-export class ChainVenue implements Venue {
+export class ChainVenue implements Venue, DrawPool {
   readonly steps: ChainStep[] = []
   #snapshot = 0
   #drawTerms: DrawTerms | undefined

@@ -19,8 +19,10 @@ import type { DrawnCommittee, VenueTerms } from '../venue.js'
 import type { CoordinatorRun } from './run.js'
 import type { ChallengeOrder, CoordinatorModules } from './types.js'
 
-/** Of a strict challenge where nobody names another number. */
+/** Of a strict challenge where nobody names others. */
 const STRICT_TEAMS = 5
+export const DEFAULT_BETA_MILLIONTHS = 100_000
+export const DEFAULT_DELTA_MILLIONTHS = 10_000
 
 /** Slots that a challenge has at most. */
 export function teamsOf({ profile, faulty, teams = STRICT_TEAMS }: ChallengeOrder): number {
@@ -43,8 +45,8 @@ export function makeRequest(order: ChallengeOrder, modules: CoordinatorModules, 
     committeeSize: order.committeeSize,
     faulty: strict ? 0 : order.faulty,
     teams: teamsOf(order),
-    betaMillionths: strict ? (order.betaMillionths ?? 100_000) : 0,
-    deltaMillionths: strict ? (order.deltaMillionths ?? 10_000) : 0,
+    betaMillionths: strict ? (order.betaMillionths ?? DEFAULT_BETA_MILLIONTHS) : 0,
+    deltaMillionths: strict ? (order.deltaMillionths ?? DEFAULT_DELTA_MILLIONTHS) : 0,
     salt: new Uint8Array(randomBytes(32)),
   }
 }

@@ -67,6 +67,17 @@ export type ProgressEvent =
       readonly growthMicros: number
     }
   | {
+      /** Strict: what was chosen from beta, delta and the pool, and what it risks there. */
+      readonly event: 'chosen'
+      readonly challengers: number
+      readonly teams: number
+      readonly teamSize: number
+      readonly cleanTeams: number
+      readonly faulty: number
+      readonly pool: number
+      readonly riskOfWrongGuarantee: number
+    }
+  | {
       /** What a challenge on a chain costs its payer, before anything is sent. */
       readonly event: 'quoted'
       readonly feeWei: string
