@@ -67,7 +67,6 @@ function sameTerms(venue: Venue): Venue {
       terms ??= venue.terms(signal)
       return terms
     },
-    pool: (...given) => venue.pool(...given),
     requireCommittee: (request, signal) => venue.requireCommittee(request, signal),
     roundTime: (request) => venue.roundTime(request),
     opened: (accepted, signal) => venue.opened(accepted, signal),
