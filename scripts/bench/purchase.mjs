@@ -3,11 +3,13 @@
  * `npm run bench -- purchase [--runs 200] [--seconds 10] [--json]`: what buying adds to a job. The same recording goes to a
  * gateway that runs asr-small itself, and to one that buys it from a provider over libp2p, paid by vouchers on a chain, turn
  * about, all warm, each part a process of its own on this machine. Beside the whole time it tells what is left without the
- * model's own run: on a machine that does other things, the run's length says little of what buying costs. Exit status 1
- * where buying adds more than 25 ms at the median or 60 ms at p99, in whole times.
+ * model's own run, and the processor time of the gateways and the provider, without the models': on a machine that does
+ * other things, the clock says little of what buying costs. Exit status 1 where buying adds more than 25 ms at the median
+ * or 60 ms at p99, in whole times.
  */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { register } from 'tsx/esm/api'
 
@@ -47,6 +49,21 @@ function quantiles(times) {
 }
 const difference = (a, b) => ({ p50Ms: round(a.p50Ms - b.p50Ms), p99Ms: round(a.p99Ms - b.p99Ms) })
 
+/** Processor milliseconds of processes so far, their threads included; 0 where nobody says. */
+function processorMs(processes) {
+  try {
+    return processes
+      .flatMap(({ child: { pid } }) =>
+        readdirSync(`/proc/${pid}/task`).map((task) => `/proc/${pid}/task/${task}`),
+      )
+      .reduce((sum, task) => sum + Number(readFileSync(`${task}/schedstat`, 'utf8').split(' ')[0]) / 1e6, 0)
+  } catch {
+    return 0
+  }
+}
+/** What a job leaves to do when it was answered: the provider is told that its output came. */
+const AFTERWARDS_MS = 30
+
 async function ask(baseUrl, wav) {
   const form = new FormData()
   form.set('file', wav, 'clip.wav')
@@ -67,17 +84,22 @@ async function ask(baseUrl, wav) {
 
 const market = await Market.open({ priceWei: PRICE_WEI })
 try {
-  await market.serve()
+  const provider = await market.serve()
   const gateways = { local: await market.own(), network: await market.sell() }
   const wav = clip()
   const whole = { local: [], network: [] }
   const rest = { local: [], network: [] }
+  const processor = { local: [], network: [] }
+  const watched = { local: [gateways.local.process], network: [gateways.network.process, provider] }
   let paidWei = 0n
   for (let run = -WARM_UP; run < runs; run++) {
     const texts = []
     for (const name of run % 2 === 0 ? ['local', 'network'] : ['network', 'local']) {
+      const before = processorMs(watched[name])
       const { text, elapsedMs, runMs, priceWei } = await ask(gateways[name].baseUrl, wav)
       texts.push(text)
+      await sleep(AFTERWARDS_MS)
+      if (run >= 0) processor[name].push(processorMs(watched[name]) - before)
       if (name === 'network' && priceWei !== PRICE_WEI * BigInt(seconds))
         throw new Error(`a job cost ${priceWei} wei`)
       paidWei += priceWei
@@ -94,8 +116,16 @@ try {
     runs,
     load,
     paidWei: String(paidWei),
-    local: { ...quantiles(whole.local), withoutRun: quantiles(rest.local) },
-    network: { ...quantiles(whole.network), withoutRun: quantiles(rest.network) },
+    local: {
+      ...quantiles(whole.local),
+      withoutRun: quantiles(rest.local),
+      processor: quantiles(processor.local),
+    },
+    network: {
+      ...quantiles(whole.network),
+      withoutRun: quantiles(rest.network),
+      processor: quantiles(processor.network),
+    },
   }
   const added = {
     ...difference(report.network, report.local),
@@ -110,7 +140,7 @@ try {
         ...['local', 'network'].map(
           (name) =>
             `  ${name.padEnd(8)} p50 ${report[name].p50Ms} ms, p99 ${report[name].p99Ms} ms; without the model's run ` +
-            `p50 ${report[name].withoutRun.p50Ms} ms, p99 ${report[name].withoutRun.p99Ms} ms`,
+            `p50 ${report[name].withoutRun.p50Ms} ms, p99 ${report[name].withoutRun.p99Ms} ms; processor p50 ${report[name].processor.p50Ms} ms`,
         ),
         `  added    p50 ${added.p50Ms} ms (target ${TARGET_MS.p50}), p99 ${added.p99Ms} ms (target ${TARGET_MS.p99}); without ` +
           `the model's run p50 ${added.withoutRun.p50Ms} ms, p99 ${added.withoutRun.p99Ms} ms`,

@@ -53,7 +53,10 @@ const read = (path) => {
     return ''
   }
 }
-const rssMb = (pid) => (Number(/^VmRSS:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024) / 1e6
+const fieldMb = (pid, field) =>
+  (Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024) / 1e6
+/** What it allocated, which only it can give back; pages of files come and go as the kernel likes. */
+const memory = (pid) => ({ ownMb: fieldMb(pid, 'RssAnon'), allMb: fieldMb(pid, 'VmRSS') })
 const childrenOf = (pid) => read(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean)
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
 const round = (value) => Math.round(10 * value) / 10
@@ -122,10 +125,10 @@ try {
     const [model] = childrenOf(provider.child.pid)
     samples.push({
       atMs: performance.now() - startedMs,
-      provider: rssMb(provider.child.pid),
-      model: model === undefined ? 0 : rssMb(model),
-      gateway: rssMb(gateway.process.child.pid),
-      client: rssMb(client.pid),
+      provider: memory(provider.child.pid),
+      model: memory(model ?? 0),
+      gateway: memory(gateway.process.child.pid),
+      client: memory(client.pid),
     })
   }
   /** A machine with too much to do answers late at times: a look less is no failure. */
@@ -208,8 +211,9 @@ try {
         `soak, ${minutes} min, load ${report.load.toFixed(1)}: ${through.done} jobs through the gateway (p50 ${report.latencyMs.p50} ms, ` +
           `p99 ${report.latencyMs.p99} ms), ${byItself.done} by the client, ${through.refused + byItself.refused} told to come again`,
         ...Object.entries(growth).map(
-          ([name, { fromMb, toMb, percent }]) =>
-            `  ${name.padEnd(8)} ${fromMb} MB to ${toMb} MB: ${percent} % (target ${MOST_GROWTH_PERCENT})`,
+          ([name, { fromMb, toMb, percent, residentMb }]) =>
+            `  ${name.padEnd(8)} ${fromMb} MB to ${toMb} MB of its own: ${percent} % (target ${MOST_GROWTH_PERCENT}); with pages of ` +
+            `files ${residentMb[0]} MB to ${residentMb[1]} MB`,
         ),
         `  line     ${longestLine} jobs at most (bound ${LINE + 1})`,
         ...Object.entries(paid).map(

@@ -15,8 +15,10 @@ import {
   writeDeployment,
 } from '../../src/chain/index.js'
 import { Identity } from '../../src/crypto/identity.js'
-import { type Doom, LocalNetwork, type Member } from './local-network.js'
+import { type Doom, LocalNetwork, type Member, TCP_PORT } from './local-network.js'
 import type { NodeProcess } from './node-process.js'
+
+type Settings = Readonly<Record<string, unknown>>
 
 export interface MarketOptions {
   /** Of asr-small, for each second of sound. */
@@ -29,6 +31,11 @@ export interface MarketOptions {
 
 export interface StartOptions {
   readonly doom?: Doom
+}
+
+export interface ServeOptions extends StartOptions {
+  /** The first one unless given. */
+  readonly provider?: Member
 }
 
 export interface CommandOptions extends StartOptions {
@@ -50,7 +57,8 @@ export class Market {
     readonly chain: Chain,
     readonly provider: Member,
     readonly client: Member,
-    readonly buyerSettings: Readonly<Record<string, unknown>>,
+    readonly buyerSettings: Settings,
+    readonly sellerSettings: Settings,
   ) {}
 
   static async open({ priceWei, provider = {}, client = {} }: MarketOptions): Promise<Market> {
@@ -69,13 +77,11 @@ export class Market {
         const chain = await openChain({ rpcUrls: [rpcUrl], deployment, identity: Identity.generate() })
         const common = { registry: {}, chain: { rpcUrls: [rpcUrl], addresses } }
         const models = [`asr-small=${priceWei} wei`]
-        await network.configure(seller.dataDir, seller.host, {
-          ...common,
-          inference: { provider: { models, ...provider } },
-        })
+        const sellerSettings = { ...common, inference: { provider: { models, ...provider } } }
+        await network.configure(seller.dataDir, seller.host, sellerSettings)
         const buyerSettings = { ...common, network: { listen: [] }, inference: { client } }
         await network.configure(buyer.dataDir, buyer.host, buyerSettings)
-        return new Market(network, dev, chain, seller, buyer, buyerSettings)
+        return new Market(network, dev, chain, seller, buyer, buyerSettings, sellerSettings)
       } catch (error) {
         await dev.stop()
         throw error
@@ -93,9 +99,18 @@ export class Market {
     return buyer
   }
 
-  /** The provider's daemon, when it takes paid jobs. */
-  async serve({ doom }: StartOptions = {}): Promise<NodeProcess> {
-    const args = ['provider', '--data-dir', this.provider.dataDir, '--json-stream']
+  /** Another one, which joins the network by the first. */
+  async addProvider(name: string, host: string, models: readonly string[]): Promise<Member> {
+    const network = { listen: [`/ip4/${host}/tcp/${TCP_PORT}`], bootstrap: [this.provider.address] }
+    const settings = { ...this.sellerSettings, network, inference: { provider: { models } } }
+    const seller = await this.network.addMember(name, host, settings)
+    await this.dev.fund(seller.identity.address, FUNDS)
+    return seller
+  }
+
+  /** A provider's daemon, when it has started. */
+  async serve({ doom, provider = this.provider }: ServeOptions = {}): Promise<NodeProcess> {
+    const args = ['provider', '--data-dir', provider.dataDir, '--json-stream']
     const process = this.network.start(args, doom === undefined ? {} : { doom })
     await process.event('started')
     return process
@@ -105,6 +120,11 @@ export class Market {
   sell({ doom }: StartOptions = {}): Promise<RunningGateway> {
     const source = ['--provider', this.provider.address, '--data-dir', this.client.dataDir]
     return this.#gateway(source, doom)
+  }
+
+  /** The same, which finds providers by itself, and knows none but the first to ask. */
+  search(): Promise<RunningGateway> {
+    return this.#gateway(['--bootstrap', this.provider.address, '--data-dir', this.client.dataDir])
   }
 
   /** A gateway that runs the model itself. */
@@ -122,8 +142,8 @@ export class Market {
   }
 
   /** A buyer's channel as the chain has it. */
-  channel(buyer: Member = this.client): Promise<ChannelState> {
-    const [payer, payee] = [buyer.identity.address, this.provider.identity.address]
+  channel(buyer: Member = this.client, seller: Member = this.provider): Promise<ChannelState> {
+    const [payer, payee] = [buyer.identity.address, seller.identity.address]
     return readChannel(this.chain, { payer, payee })
   }
 

@@ -137,6 +137,7 @@ class Campaign {
   }
 
   async killOne(): Promise<void> {
+    await this.#checkAlive()
     const victim = this.#random.pick(['provider', 'provider', 'gateway', 'client'] as const)
     const step = this.#random.pick(STEPS[victim])
     if (victim === 'provider') await this.#killProvider(step)
@@ -145,6 +146,20 @@ class Campaign {
     this.#kills[victim]++
     const place = step === 'anywhere' ? `${victim} anywhere` : `${victim} ${step.when} ${step.exchange}`
     this.#steps.set(place, (this.#steps.get(place) ?? 0) + 1)
+  }
+
+  /** Whom nobody killed, serves. */
+  async #checkAlive(): Promise<void> {
+    if (this.#provider?.isOver) {
+      const { code, signal, stderr } = await this.#provider.ended
+      this.#violations.push(`the provider ended by itself (${code ?? signal}): ${stderr.slice(-1000)}`)
+      this.#provider = await this.#market.serve()
+    }
+    if (this.#gateway?.process.isOver) {
+      const { code, signal, stderr } = await this.#gateway.process.ended
+      this.#violations.push(`the gateway ended by itself (${code ?? signal}): ${stderr.slice(-1000)}`)
+      this.#gateway = await this.#market.sell()
+    }
   }
 
   async #killProvider(step: Step): Promise<void> {

@@ -22,7 +22,12 @@ const identity = await loadIdentity(dataPaths(dataDir).key, passphrase)
 const client = await openNetworkClient({ config, identity, log: silentLogger, providers: [provider] })
 const { sampleRate, channels } = readWav(readFileSync(recording))
 const input = { kind: 'sound', sampleRate, pcm16: pcm16Of(channels[0]) }
-const [model] = await client.jobs.models()
+/** A machine that starts three programs at once answers late at first. */
+const TRIES = 10
+let models = []
+for (let tries = 0; tries < TRIES && models.length === 0; tries++)
+  models = await client.jobs.models().catch(() => [])
+const [model] = models
 const counts = { done: 0, refused: 0, other: [], paidWei: 0n }
 while (!stopping.signal.aborted) {
   const started = performance.now()

@@ -9,7 +9,7 @@
  *
  * What a provider can cost by taking money for nothing is at most `exposureWei` (docs/inference.md).
  */
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { formatEther } from '../../chain/index.js'
 import { type Address, addressBytes, addressOfPublicKey } from '../../crypto/address.js'
@@ -120,6 +120,7 @@ export class NetworkJobs implements JobSource {
   readonly #dealings = new Map<string, Dealing>()
   /** Providers that cheated. */
   readonly #left = new Set<string>()
+  readonly #keeping = new Set<Promise<void>>()
   #payments: Promise<ClientPayments> | undefined
 
   constructor(options: NetworkJobsOptions, modules: NetworkJobsModules) {
@@ -135,6 +136,7 @@ export class NetworkJobs implements JobSource {
 
   async close(): Promise<void> {
     this.#offers.stop()
+    await Promise.all(this.#keeping)
     await Promise.all([...this.#dealings.values()].map((dealing) => dealing.close()))
   }
 
@@ -204,7 +206,7 @@ export class NetworkJobs implements JobSource {
     requireKind(output, job, offer.peerId)
     const { receipt, receiptDigest } = delivery
     if (receipt !== undefined && (this.#options.audit ?? true))
-      await this.#keep({ receipt, terms, input, output: delivery.output }, offer)
+      this.#keepLater({ receipt, terms, input, output: delivery.output }, offer)
     return {
       output,
       runSeconds: delivery.runMs / 1000,
@@ -224,6 +226,15 @@ export class NetworkJobs implements JobSource {
   /** Neither asked nor listed: it cheated, or failed audits. */
   #isShunned({ peerId }: Pick<Offer, 'peerId'>): boolean {
     return this.#left.has(peerId) || this.#modules.audits?.isAvoided(peerId) === true
+  }
+
+  /** Writing megabytes down can wait until the answer is on its way. */
+  #keepLater(evidence: JobEvidence, offer: Offer): void {
+    const keeping = nextTurn()
+      .then(() => this.#keep(evidence, offer))
+      .catch((error: unknown) => this.#modules.log.warn({ err: error }, 'a job is not kept for its audit'))
+      .finally(() => this.#keeping.delete(keeping))
+    this.#keeping.add(keeping)
   }
 
   async #keep(evidence: JobEvidence, { publicKey }: Offer): Promise<void> {

@@ -48,15 +48,20 @@ export class Offers {
   }
 
   /**
-   * @param isFresh asks again, however recently that was done
-   * @throws UserError where a provider that was named does not answer
+   * Those that are known; asked for again now and then, for which nobody waits who has some that hold.
+   * @param isFresh asks again, however recently that was done, and waits for the answers
+   * @throws UserError where nothing is known, and a provider that was named does not answer
    */
   async find(signal?: AbortSignal, isFresh = false): Promise<readonly FoundOffer[]> {
     if (isFresh || performance.now() - this.#searched > FRESH_MS) {
-      this.#searching ??= this.#search(signal).finally(() => {
+      // Not with the signal of one caller where others need the answer, too.
+      const isKnown = this.#table.list().length > 0
+      this.#searching ??= this.#search(isKnown ? undefined : signal).finally(() => {
         this.#searching = undefined
       })
-      await this.#searching
+      const searching = this.#searching
+      if (isFresh || !isKnown) await searching
+      else searching.catch((error) => this.#note(error))
     }
     return this.#table.list().map((offer) => ({
       offer,
