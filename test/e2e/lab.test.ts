@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { detectLabCapabilities } from '../../src/lab/capabilities.js'
+import type { JointLabResult } from '../../src/lab/joint.js'
 import type { LabResult } from '../../src/lab/run.js'
 
 const run = promisify(execFile)
@@ -41,6 +42,35 @@ describe.skipIf(!namespaces)('laboratory', { timeout: TIMEOUT_MS, retry: 1 }, ()
       expect(each.challengers.filter((member) => member.accepted)).toHaveLength(10)
       expect(each.quality).toContain('overclaimed')
     }
+  })
+
+  it('finds that two provers show one link twice, and credits it once', async () => {
+    const { stdout } = await run(
+      process.execPath,
+      [
+        main,
+        'lab',
+        '--json',
+        '--rate',
+        '40',
+        '--provers',
+        '2',
+        '--shared',
+        '--challengers',
+        '3',
+        '--faulty',
+        '1',
+      ],
+      { maxBuffer: 64 * 2 ** 20, timeout: TIMEOUT_MS },
+    )
+    const { summary, runs } = JSON.parse(stdout) as JointLabResult
+    expect(summary).toMatchObject({ runs: 1, failed: 0, violations: 0, verdicts: { shared: 1 } })
+    const [{ sharedLink, joint } = { sharedLink: undefined, joint: [] }] = runs
+    expect(joint).toHaveLength(2)
+    // Each alone has shown all of it.
+    expect(sharedLink?.sumMbps).toBeGreaterThan(60)
+    expect(sharedLink?.creditMbps).toBeLessThan(41)
+    expect(sharedLink?.creditMbps).toBeGreaterThan(34)
   })
 
   it('measures the slower way back by echo', async () => {

@@ -55,7 +55,7 @@ const alone = (...mbps: number[]) => mbps.map((each) => ({ guaranteedKbps: each 
 describe('a team that drives several provers at once', () => {
   it('gets the sum of what each gets', () => {
     const { guaranteedKbps, estimateKbps, failedSlots } = rates([{ bps: 60 * MBPS }, { bps: 40 * MBPS }])
-    expect([guaranteedKbps, estimateKbps, failedSlots]).toEqual([100_000, 99_999, 0])
+    expect([guaranteedKbps, estimateKbps, failedSlots]).toEqual([100_000, 100_000, 0])
     expect(rates([{ bps: 60 * MBPS }]).guaranteedKbps).toBe(60_000)
   })
 
@@ -64,6 +64,20 @@ describe('a team that drives several provers at once', () => {
     const { guaranteedKbps } = rates([{ bps: 100 * MBPS }, { bps: 100 * MBPS, startSeconds: TAU_SECONDS }])
     expect(guaranteedKbps).toBeLessThanOrEqual(100_000)
     expect(guaranteedKbps).toBeGreaterThan(99_000)
+  })
+
+  it('accuses nobody whose trains did not run at the same time', () => {
+    // Two separate lines of 100 Mbit/s, on a machine that held one prover up in all slots but one.
+    const late = slot([{ bps: 100 * MBPS }, { bps: 100 * MBPS, startSeconds: 0.19 }])
+    const good = slot([{ bps: 100 * MBPS }, { bps: 100 * MBPS, startSeconds: 0.001 }])
+    const held = jointRates([late, late, good, late, late], parameters)
+    expect(held.failedSlots).toBe(4)
+    expect(sharedLink(alone(100, 100), held, FAULTY).verdict).toBe('unclear')
+    const spoiled = jointRates([late, good, good, good, late], parameters)
+    expect([spoiled.failedSlots, sharedLink(alone(100, 100), spoiled, FAULTY).verdict]).toEqual([
+      2,
+      'separate',
+    ])
   })
 
   it('counts no prover whose first packet a member does not tell', () => {
