@@ -39,13 +39,15 @@ export function jointRates(slots: readonly JointSlot[], parameters: RuleParamete
     parameters,
   )
   const inStep = slots.filter((slot) => isInStep(slot, parameters.tauSeconds))
+  // An estimate of a few slots is one all the same: it distrusts less than half of those there are.
+  const faulty = Math.max(0, Math.min(parameters.faulty, (inStep.length - 1) >> 1))
   // Trains that could not start together wait for each other, which is no fault of the link. Credited to the estimate alone.
   const credits = inStep.map(({ trains, roundTripMicros }) =>
     roundTripMicros.map((rtt, member) => (rtt ?? 0) + startSkewMicros(trains, member)),
   )
   const guess = estimate(
     inStep.map(({ trains }) => jointTeam(trains)),
-    { ...parameters, cleanTeams: Math.max(0, inStep.length - parameters.faulty) },
+    { ...parameters, faulty, cleanTeams: inStep.length - faulty },
     credits,
   )
   return {
