@@ -12,11 +12,10 @@ import { type JointTrain, jointTeam } from './team.js'
  */
 export const SHARED_BELOW_SHARE = 0.8
 
-/**
- * Trains that start further apart than this share of tau are not together: one after the other they would read as one link. On a
- * busy machine that happens to honest provers, and others can bring it about, so such a slot neither accuses nor clears.
- */
-const MOST_SKEW_SHARE = 0.1
+/** Trains that start further apart than this share of tau are left out of the estimate: its slope wants acks side by side. */
+const ESTIMATE_SKEW_SHARE = 0.1
+/** Further apart than this share of tau they did not run together, and tell nothing. */
+const MOST_SKEW_SHARE = 0.5
 
 export interface JointSlot {
   /** One for each prover. */
@@ -28,7 +27,12 @@ export interface JointSlot {
 export interface JointRates {
   readonly guaranteedKbps: number
   readonly estimateKbps: number
-  /** Slots in which nothing came, or not at the same time; the estimate leaves them out. */
+  /**
+   * The guarantee's rule with every prover's times from its own first packet on, as if all had started together: what separate
+   * links would show however late one of them was. A busy machine or a third party can make provers late.
+   */
+  readonly upperKbps: number
+  /** Slots in which nothing came, or not together. */
   readonly failedSlots: number
 }
 
@@ -38,7 +42,12 @@ export function jointRates(slots: readonly JointSlot[], parameters: RuleParamete
     slots.map(({ trains }) => jointTeam(trains)),
     parameters,
   )
-  const inStep = slots.filter((slot) => isInStep(slot, parameters.tauSeconds))
+  const upper = guaranteed(
+    slots.map(({ trains }) => jointTeam(trains.map(startedTogether))),
+    parameters,
+  )
+  const within = (share: number) => slots.filter((slot) => isInStep(slot, share * parameters.tauSeconds))
+  const inStep = within(ESTIMATE_SKEW_SHARE)
   // An estimate of a few slots is one all the same: it distrusts less than half of those there are.
   const faulty = Math.max(0, Math.min(parameters.faulty, (inStep.length - 1) >> 1))
   // Trains that could not start together wait for each other, which is no fault of the link. Credited to the estimate alone.
@@ -54,14 +63,20 @@ export function jointRates(slots: readonly JointSlot[], parameters: RuleParamete
     guaranteedKbps: Math.floor(rule.bps / 1000),
     // What is guaranteed is there, whatever else is known.
     estimateKbps: Math.floor(Math.max(rule.bps, guess.bps) / 1000),
-    failedSlots: slots.length - inStep.length,
+    upperKbps: Math.floor(upper.bps / 1000),
+    failedSlots: slots.length - within(MOST_SKEW_SHARE).length,
   }
 }
 
-function isInStep({ trains, roundTripMicros }: JointSlot, tauSeconds: number): boolean {
+const startedTogether = ({ team, firstSendMicros }: JointTrain): JointTrain => ({
+  team,
+  firstSendMicros: firstSendMicros.map((at) => (at === null ? null : 0)),
+})
+
+function isInStep({ trains, roundTripMicros }: JointSlot, mostSkewSeconds: number): boolean {
   const skews = roundTripMicros.map((_, member) => startSkewMicros(trains, member))
   const answered = trains.length > 0 && trains.every(({ team }) => team.acks.length > 0)
-  return answered && skews.every((skew) => skew <= MOST_SKEW_SHARE * tauSeconds * 1e6)
+  return answered && skews.every((skew) => skew <= mostSkewSeconds * 1e6)
 }
 
 function startSkewMicros(trains: readonly JointTrain[], member: number): number {
@@ -71,8 +86,8 @@ function startSkewMicros(trains: readonly JointTrain[], member: number): number 
 
 /**
  * - `separate`: together they are guaranteed at least 0.8 of what each is guaranteed alone, summed up.
- * - `shared`: together they do not even seem to reach it.
- * - `unclear`: what they seem to reach and what is guaranteed lie on both sides of it, or too few slots ran.
+ * - `shared`: they do not reach it even where every late start is made up for.
+ * - `unclear`: what is guaranteed and that lie on both sides of it, or too few slots ran.
  */
 export type LinkVerdict = 'separate' | 'shared' | 'unclear'
 
@@ -92,9 +107,9 @@ export function sharedLink(
 ): SharedLink {
   const sumKbps = alone.reduce((sum, { guaranteedKbps }) => sum + guaranteedKbps, 0)
   const enough = SHARED_BELOW_SHARE * sumKbps
-  const { guaranteedKbps, estimateKbps, failedSlots } = together
-  // The guarantee alone clears: colluding provers can raise an estimate. Alone it does not accuse: it may be low by bad luck.
+  const { guaranteedKbps, upperKbps, failedSlots } = together
+  // The guarantee alone clears: colluding provers can start late. Alone it does not accuse: it may be low by bad luck.
   if (guaranteedKbps >= enough) return { verdict: 'separate', sumKbps, creditKbps: sumKbps }
-  const isShared = estimateKbps < enough && failedSlots <= faulty
+  const isShared = upperKbps < enough && failedSlots <= faulty
   return { verdict: isShared ? 'shared' : 'unclear', sumKbps, creditKbps: Math.min(sumKbps, guaranteedKbps) }
 }

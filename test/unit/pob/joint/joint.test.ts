@@ -72,6 +72,7 @@ describe('a team that drives several provers at once', () => {
     const good = slot([{ bps: 100 * MBPS }, { bps: 100 * MBPS, startSeconds: 0.001 }])
     const held = jointRates([late, late, good, late, late], parameters)
     expect([held.failedSlots, Math.round(held.estimateKbps / 10_000)]).toEqual([4, 20])
+    expect(held.upperKbps).toBe(200_000)
     expect(sharedLink(alone(100, 100), held, FAULTY).verdict).toBe('unclear')
     const spoiled = jointRates([late, good, good, good, late], parameters)
     expect([spoiled.failedSlots, sharedLink(alone(100, 100), spoiled, FAULTY).verdict]).toEqual([
@@ -171,6 +172,7 @@ describe('the verdict on a shared link', () => {
   const together = (guaranteedMbps: number, estimateMbps = guaranteedMbps, failedSlots = 0) => ({
     guaranteedKbps: guaranteedMbps * 1000,
     estimateKbps: estimateMbps * 1000,
+    upperKbps: estimateMbps * 1000,
     failedSlots,
   })
 
