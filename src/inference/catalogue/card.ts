@@ -9,6 +9,7 @@ import { ASR_SMALL_ARCHITECTURE } from '../../models/asr-small/config.js'
 import { architectureOf, readConfig } from '../../models/checkpoint/config-file.js'
 import { LANGUAGE_ID_ARCHITECTURE } from '../../models/language-id/config.js'
 import { readModelCard } from '../../models/model-card.js'
+import { ONNX_FAMILY, ONNX_FILE } from '../../models/onnx-speech/file.js'
 
 export const TASKS = ['transcribe', 'identify', 'translate', 'speak', 'embed'] as const
 export type Task = (typeof TASKS)[number]
@@ -73,6 +74,11 @@ export interface ModelCard {
   readonly addedAtMs: number
 }
 
+/** Families whose whole graph may come as an ONNX file instead of weights, for these tasks. */
+const AS_ONNX: ReadonlySet<string> = new Set(['wav2vec2', 'hubert', 'data2vec-audio'])
+const ONNX_TASKS: ReadonlySet<Task> = new Set(['transcribe', 'identify'])
+/** The graph, and what exporters call the weights beside it. */
+const ONNX_FILES = /^model\.onnx(?:[._]data)?$/
 const WEIGHTS = /^(?:model(?:-\d+-of-\d+)?\.safetensors|pytorch_model(?:-\d+-of-\d+)?\.bin)$/
 /** The runtime, buffers of the longest window, JavaScript. */
 const OVERHEAD_BYTES = 400 * 2 ** 20
@@ -110,16 +116,23 @@ export async function readCard(directory: string, name = basename(directory)): P
       code: 'BAD_CONFIG',
       remedy: `models that do: ${Object.keys(ARCHITECTURES).join(', ')}`,
     })
-  const fileBytes = await weightBytes(directory)
+  const isOnnx = await hasOnlyOnnx(directory)
+  if (isOnnx && !(AS_ONNX.has(known.family) && ONNX_TASKS.has(known.task)))
+    throw new UserError(`a ${architecture} does not run from ${ONNX_FILE} here`, {
+      code: 'BAD_CONFIG',
+      remedy: 'download its model.safetensors instead',
+    })
+  const fileBytes = await weightBytes(directory, isOnnx ? ONNX_FILES : WEIGHTS)
   // Every tensor's place and size, and every name in a pickle, are checked as it opens; nothing is loaded.
-  await (await openCheckpoint(directory)).close()
+  if (!isOnnx) await (await openCheckpoint(directory)).close()
   const about = await readModelCard(directory)
   const languages = await languagesOf(directory, known)
   return {
     name,
     directory,
     architecture,
-    ...known,
+    family: isOnnx ? ONNX_FAMILY : known.family,
+    task: known.task,
     fileBytes,
     memoryBytes: memoryFor(fileBytes),
     languages: languages.length > 0 ? languages : about.languages,
@@ -140,15 +153,21 @@ async function languagesOf(
   return language === undefined ? [] : [language]
 }
 
+/** A graph alone: weights that are there are preferred, since these run on all that we have. */
+async function hasOnlyOnnx(directory: string): Promise<boolean> {
+  const names = await readdir(directory)
+  return names.includes(ONNX_FILE) && !names.some((name) => WEIGHTS.test(name))
+}
+
 /** safetensors are preferred where both are there, as they are when it is opened. */
-async function weightBytes(directory: string): Promise<number> {
-  const names = (await readdir(directory)).filter((each) => WEIGHTS.test(each))
+async function weightBytes(directory: string, files: RegExp): Promise<number> {
+  const names = (await readdir(directory)).filter((each) => files.test(each))
   const chosen = names.filter((each) => each.endsWith('.safetensors'))
   const used = chosen.length > 0 ? chosen : names
   if (used.length === 0)
     throw new UserError(`${directory} holds no weights`, {
       code: 'NOT_FOUND',
-      remedy: 'download model.safetensors or pytorch_model.bin beside config.json',
+      remedy: 'download model.safetensors, pytorch_model.bin or model.onnx beside config.json',
     })
   const sizes = await Promise.all(used.map(async (each) => (await stat(join(directory, each))).size))
   return sizes.reduce((sum, size) => sum + size, 0)

@@ -14,8 +14,11 @@ import { z } from 'zod'
 import { UserError } from '../../errors.js'
 
 /** Texts for people, and weights of frameworks that do not run here. */
-const LEFT_OUT = /^\.|\.(?:md|msgpack|h5|ot|onnx|tflite|gguf|png|jpe?g)$|^licen[cs]e|^notice/i
+const LEFT_OUT = /^\.|\.(?:md|msgpack|h5|ot|tflite|gguf|png|jpe?g)$|^licen[cs]e|^notice/i
 const PICKLE = /^(?:pytorch_model|training_args|optimizer|scheduler).*\.(?:bin|pt)$|\.index\.json$/
+/** Exports of a model whose weights are there. */
+const ONNX = /\.onnx(?:[._]data)?$/
+const WEIGHTS = /^(?:model(?:-\d+-of-\d+)?\.safetensors|pytorch_model(?:-\d+-of-\d+)?\.bin)$/
 const SAFETENSORS = /^model(?:-\d+-of-\d+)?\.safetensors$/
 /** MMS has a vocabulary's weights for each of a thousand languages. */
 const MOST_FILES = 10_000
@@ -28,7 +31,10 @@ export async function hashedFiles(directory: string): Promise<readonly string[]>
     .filter((each) => !each.isDirectory() && !LEFT_OUT.test(each.name))
     .map(({ name }) => name)
   const hasSafetensors = names.some((name) => SAFETENSORS.test(name))
-  const counted = hasSafetensors ? names.filter((name) => !PICKLE.test(name)) : names
+  const hasWeights = names.some((name) => WEIGHTS.test(name))
+  const counted = names.filter(
+    (name) => !(hasSafetensors && PICKLE.test(name)) && !(hasWeights && ONNX.test(name)),
+  )
   if (counted.length > MOST_FILES)
     throw new UserError(`${directory} has ${counted.length} files: no model has so many`, {
       code: 'BAD_CONFIG',

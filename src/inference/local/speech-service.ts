@@ -3,10 +3,12 @@ import { resample } from '../../ml/audio/resample.js'
 import { preferRuntime, type RuntimeKind } from '../../ml/session/runtime.js'
 import type { Service } from '../../ml/session/service.js'
 import { bestPath, logSoftmaxRows } from '../../models/ctc/index.js'
+import { ONNX_FAMILY } from '../../models/onnx-speech/file.js'
+import { OnnxClassifier, OnnxRecogniser } from '../../models/onnx-speech/index.js'
 import { frameGeometry, scoreLongSound, servingWindows } from '../../models/speech/chunks.js'
 import { SpeechTranslator } from '../../models/speech-translation/index.js'
 import { SpeechClassifier } from '../../models/wav2vec2/classifier.js'
-import { Recogniser } from '../../models/wav2vec2/recogniser.js'
+import { Recogniser, type Transcript } from '../../models/wav2vec2/recogniser.js'
 import type { Task } from '../catalogue/card.js'
 import { type EmbeddingOptions, openEmbeddingService } from './embedding-service.js'
 import { openAsrSmallService, openLanguageIdService } from './own-models-service.js'
@@ -74,6 +76,7 @@ export async function openSpeechService(options: unknown): Promise<Service> {
   }
   if (family === 'asr-small') return openAsrSmallService(options as SpeechServiceOptions)
   if (family === 'language-id') return openLanguageIdService(options as SpeechServiceOptions)
+  if (family === ONNX_FAMILY) return openOnnx(directory, task, threads)
   if (task === 'transcribe') {
     const model = await Recogniser.open(directory, {
       ...settings,
@@ -94,6 +97,29 @@ export async function openSpeechService(options: unknown): Promise<Service> {
   throw new Error(`no service for ${task}`)
 }
 
+async function openOnnx(directory: string, task: Task, threads: number | undefined): Promise<Service> {
+  const options = threads === undefined ? {} : { threads }
+  if (task === 'transcribe') {
+    const model = await OnnxRecogniser.open(directory, options)
+    return serve({ transcribe: (sound) => transcribe(model, sound) }, () => model.close())
+  }
+  const model = await OnnxClassifier.open(directory, options)
+  return serve({ identify: (sound) => identify(model, sound) }, () => model.close())
+}
+
+/** What a recogniser and a classifier are here, whatever runs them. */
+type Hears = Pick<Recogniser, 'tokenizer' | 'language'> & {
+  readonly model: Heard
+  transcribe(
+    sounds: readonly Float32Array[],
+  ): Promise<readonly Pick<Transcript, 'logits' | 'frames' | 'vocabulary'>[]>
+}
+type Classifies = Pick<SpeechClassifier, 'labels'> & {
+  readonly model: Heard
+  classify(sounds: readonly Float32Array[]): Promise<readonly { readonly logits: Float32Array }[]>
+}
+type Heard = Pick<Recogniser['model'], 'waveform' | 'config'>
+
 type Method = (sound: Sound, target?: string) => Promise<unknown>
 
 function serve(methods: Readonly<Record<string, Method>>, close: () => Promise<void>): Service {
@@ -111,7 +137,7 @@ function serve(methods: Readonly<Record<string, Method>>, close: () => Promise<v
 const atRate = ({ samples, sampleRate }: Sound, wanted: number): Float32Array =>
   sampleRate === wanted ? samples : resample(samples, sampleRate, wanted)
 
-async function transcribe(recogniser: Recogniser, sound: Sound): Promise<Transcription> {
+async function transcribe(recogniser: Hears, sound: Sound): Promise<Transcription> {
   const { model, tokenizer, language } = recogniser
   const { sampleRate } = model.waveform
   const geometry = frameGeometry(model.config.frontEnd.layers)
@@ -141,7 +167,7 @@ async function transcribe(recogniser: Recogniser, sound: Sound): Promise<Transcr
   return { text: tokenizer.decode(path, { skipSpecial: true }), words, language: language ?? null }
 }
 
-async function identify(classifier: SpeechClassifier, sound: Sound): Promise<Identification> {
+async function identify(classifier: Classifies, sound: Sound): Promise<Identification> {
   const { sampleRate } = classifier.model.waveform
   const samples = atRate(sound, sampleRate).subarray(0, MAX_IDENTIFY_SECONDS * sampleRate)
   const [found] = await classifier.classify([samples])

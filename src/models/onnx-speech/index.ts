@@ -1,0 +1,2 @@
+/** Speech models that come as ONNX files. */
+export * from './model.js'
