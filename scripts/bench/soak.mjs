@@ -164,10 +164,17 @@ try {
   const windowMs = (minutes * 60_000) / WINDOWS
   const growth = Object.fromEntries(
     ['provider', 'model', 'gateway', 'client'].map((name) => {
-      const within = (window) =>
-        median(samples.filter(({ atMs }) => Math.floor(atMs / windowMs) === window).map((each) => each[name]))
-      const [before, after] = [within(1), within(WINDOWS - 1)]
-      return [name, { fromMb: round(before), toMb: round(after), percent: round(100 * (after / before - 1)) }]
+      const within = (window, kind) =>
+        median(
+          samples
+            .filter(({ atMs }) => Math.floor(atMs / windowMs) === window)
+            .map((each) => each[name][kind])
+            .filter((mb) => mb > 0),
+        )
+      const [before, after] = [within(1, 'ownMb'), within(WINDOWS - 1, 'ownMb')]
+      const percent = round(100 * (after / before - 1))
+      const residentMb = [within(1, 'allMb'), within(WINDOWS - 1, 'allMb')].map(round)
+      return [name, { fromMb: round(before), toMb: round(after), percent, residentMb }]
     }),
   )
   const [byGateway, byClient] = [await market.channel(), await market.channel(second)]
@@ -194,7 +201,7 @@ try {
   }
   const problems = [
     ...Object.entries(growth).flatMap(([name, { percent }]) =>
-      percent > MOST_GROWTH_PERCENT ? [`${name} grew by ${percent} %`] : [],
+      percent <= MOST_GROWTH_PERCENT ? [] : [`${name} grew by ${percent} %`],
     ),
     ...(longestLine > LINE + 1 ? [`the line had ${longestLine} jobs`] : []),
     ...(through.other.length > 0
