@@ -27,7 +27,7 @@ const doors = {
     'models',
     'ml',
   ],
-  lab: ['config', 'pob', 'crypto', 'telemetry', 'dataplane', 'roles', 'node', 'p2p', 'chain'],
+  lab: ['config', 'pob', 'crypto', 'telemetry', 'dataplane', 'roles', 'inference', 'node', 'p2p', 'chain'],
   node: ['config', 'roles', 'inference', 'p2p', 'dataplane', 'chain', 'store', 'crypto', 'pob', 'telemetry'],
   roles: ['pob', 'p2p', 'dataplane', 'chain', 'store', 'crypto', 'telemetry'],
   chain: ['pob', 'store', 'crypto', 'telemetry'],

@@ -75,6 +75,12 @@ export {
   readChallenge,
 } from './actions/read-challenge.js'
 export { type ChannelParties, type ChannelState, readChannel } from './actions/read-channel.js'
+export {
+  type ChannelEvents,
+  type ChannelOpenedEvent,
+  type Redemption,
+  readChannelEvents,
+} from './actions/read-channel-events.js'
 export { type NodeState, readNode } from './actions/read-node.js'
 export {
   type ChallengeOpening,

@@ -143,6 +143,8 @@ async function chooseOffered(
   )
 }
 
+const SECONDS_PER_HOUR = 3600
+
 /** Who is going to hear it, before it leaves. */
 export async function recipientNote({
   provider,
@@ -161,8 +163,9 @@ export async function recipientNote({
     priceWei === 0n
       ? 'for nothing'
       : `for ${formatEther(priceWei, 'up')} (${plural(units, 'unit')}; at most ${formatEther(mostLostWei, 'up')} can be lost to it)`
-  const kept =
-    keptSeconds === 0 ? 'It says that it keeps nothing' : `It says that it keeps it for ${keptSeconds} s`
+  const kept = isAudited
+    ? `It says that it keeps one such job in twenty, which a beacon draws, for ${plural(Math.round(keptSeconds / SECONDS_PER_HOUR), 'hour')}`
+    : 'It says that it keeps nothing'
   return [
     `Sending it to ${printable(provider)} (${printable(where)}) to run ${printable(model)}, ${price}.`,
     `${kept}${isAudited ? ', and auditors may hear it, too' : ''}.`,

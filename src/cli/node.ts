@@ -23,6 +23,7 @@ export const nodeCommand = defineCommand({
   examples: [
     ['node', 'Play the roles that the configuration names'],
     ['node --roles prover,challenger --claim 250 --uplink 50', 'Be measured, and measure others'],
+    ['node --roles auditor', 'Run a share of what others sell again, and tell what it finds'],
   ],
   run: (args, io) => runDaemon(args, args.roles, io),
 })

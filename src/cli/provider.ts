@@ -11,7 +11,10 @@ export const providerCommand = defineCommand({
       '(an audio-second, or 1,000 characters of text) on the chain of the configuration: clients open payment channels ' +
       'there, and sign a voucher for each job. Models run at low priority in processes of their own, and stand still ' +
       'while this node measures or is measured.',
-    'Inputs and outputs are not kept. Models for non-commercial use are given away or not offered at all, unless the ' +
+    'A beacon draws one paid job in twenty; its input and output are kept for a day, for auditors: challengers with a seat ' +
+      'on the chain, and those of inference.provider.auditors. All others are thrown away within a minute or so, and of ' +
+      'free jobs, and of clients that opt out, nothing is kept. A job that was drawn and cannot be produced counts as ' +
+      'failed. Models for non-commercial use are given away or not offered at all, unless the ' +
       'configuration says in words that their work may be sold.',
   ],
   options: { ...providerOptions, ...daemonOptions },

@@ -7,4 +7,5 @@ export const ROLE_NAMES = [
   'coordinator',
   'payer',
   'provider',
+  'auditor',
 ] as const satisfies readonly Role[]

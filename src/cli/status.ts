@@ -47,7 +47,7 @@ async function dataDirOf(
 
 export function statusText(status: DaemonStatus, style: Style): string {
   const row = (label: string, text: string) => labelled(`  ${label}`, text, LABEL_WIDTH)
-  const { addresses, dataPlane, prover, challenger, provider, registry, chain } = status
+  const { addresses, dataPlane, prover, challenger, provider, auditor, registry, chain } = status
   const uptime = formatUptime(status.uptimeSeconds)
   const head = `${status.roles.join(', ')} running for ${uptime}, ${plural(status.peers, 'peer')}, ${status.memoryMiB} MiB`
   return [
@@ -76,6 +76,14 @@ export function statusText(status: DaemonStatus, style: Style): string {
           ),
         ]),
     ...(provider === null ? [] : providerRows(provider, row)),
+    ...(auditor === null
+      ? []
+      : [
+          row(
+            'auditor',
+            `${plural(auditor.channels, 'channel')} watched, ${plural(auditor.audited, 'receipt')} audited, ${auditor.failed} failed`,
+          ),
+        ]),
     ...(registry === null
       ? []
       : [

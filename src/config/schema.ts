@@ -9,7 +9,7 @@ import { LOG_LEVELS } from '../telemetry/logger.js'
 import { DEFAULTS } from './defaults.js'
 import { parseQuietRange } from './quiet-hours.js'
 
-export const ROLES = ['prover', 'challenger', 'coordinator', 'payer', 'provider'] as const
+export const ROLES = ['prover', 'challenger', 'coordinator', 'payer', 'provider', 'auditor'] as const
 export type Role = (typeof ROLES)[number]
 
 /** 100 Gbit/s: beyond what one UDP socket's worker can send. */
@@ -129,6 +129,7 @@ export const configSchema = z.strictObject({
           parallel: z.int().min(1).max(64).default(DEFAULTS.inference.provider.parallel),
           queue: z.int().min(1).max(10_000).default(DEFAULTS.inference.provider.queue),
           deadlineSeconds: z.int().min(1).max(300).default(DEFAULTS.inference.provider.deadlineSeconds),
+          auditors: list(peerIdText).default([]),
           clientExposure: amount.default(DEFAULTS.inference.provider.clientExposure),
           leastDeposit: amount.default(DEFAULTS.inference.provider.leastDeposit),
           redeemAt: amount.default(DEFAULTS.inference.provider.redeemAt),

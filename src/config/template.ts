@@ -84,6 +84,8 @@ inference:
     parallel: ${provider.parallel}
     queue: ${provider.queue}
     deadlineSeconds: ${provider.deadlineSeconds}
+    # Peer ids of auditors that may hear jobs which the beacon drew, beside challengers with a seat on the chain.
+    auditors: []
     # What one client may owe: all that it can cost by leaving.
     clientExposure: ${provider.clientExposure}
     # Channels with a smaller deposit are refused.

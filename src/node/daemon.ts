@@ -30,6 +30,7 @@ import { ChainLink, type ChainStatus } from './chain/link.js'
 import { handleDialBack } from './dial-back.js'
 import { keepInHistory, recordOfTranscript } from './history.js'
 import { createNodeHost } from './host.js'
+import { type AuditorRole, type AuditorStatus, startAuditor } from './inference/auditor.js'
 import { quietMember, quietProver } from './inference/precedence.js'
 import { type ProviderRole, startProvider } from './inference/provider.js'
 import { serveMetrics } from './metrics-server.js'
@@ -66,6 +67,8 @@ export interface DaemonStatus {
   readonly challenger: { readonly challenges: number; readonly sentBytes: number } | null
   /** Jobs under way and served, and what of the vouchers is not redeemed yet, in wei. */
   readonly provider: ReturnType<ProviderRole['status']> | null
+  /** Channels watched, and what audits found. */
+  readonly auditor: AuditorStatus | null
   readonly transcripts: number
   readonly memoryMiB: number
   /** False with the reasons where the daemon cannot do its job. */
@@ -181,8 +184,21 @@ async function start(
       provider.payThrough(chain).catch((error: unknown) => log.error({ err: error }, 'jobs cannot be paid'))
     })
   }
+  const auditor = roles.includes('auditor') ? await startAuditorRole() : undefined
   // The access point comes first: while it is measured, or measures, no model runs.
   const hold = (): (() => void) => provider?.hold() ?? (() => {})
+  async function startAuditorRole(): Promise<AuditorRole> {
+    if (link === undefined)
+      throw new UserError('an auditor audits those who sell on a chain, and none is configured', {
+        code: 'BAD_CONFIG',
+        remedy: 'set chain.rpcUrls',
+        exitStatus: 2,
+      })
+    const role = await startAuditor({ config, identity, host, log })
+    undo.push(() => role.stop())
+    link.onOpen((chain) => role.watch(chain))
+    return role
+  }
   const { backend, host: bindHost, udpPort } = config.dataPlane
   let challenger: Challenger | undefined
   let prover: Prover | undefined
@@ -258,6 +274,7 @@ async function start(
           ? null
           : { challenges: challenger.active, sentBytes: counters?.sentBytes ?? 0 },
       provider: provider?.status() ?? null,
+      auditor: auditor?.status() ?? null,
       transcripts: store.transcripts.count,
       memoryMiB: Math.round(process.memoryUsage.rss() / BYTES_PER_MIB),
       healthy: problems.length === 0,

@@ -18,13 +18,14 @@ export interface ChainAudit {
 /**
  * @param commitment of a redeemed voucher: the contract logs it
  * @param produced what the provider gave of the channel's receipts, in any order
+ * @param options.from the first that counts: earlier ones were audited, or are not kept so long
  */
 export function auditChain(
   { domain, payee }: { readonly domain: TypedDomain; readonly payee: Address },
   commitment: Pick<Voucher, 'channelId' | 'receipts' | 'receiptsHead'>,
   produced: readonly SignedReceipt[],
   randomness: Uint8Array,
-  permille?: number,
+  { permille, from = 1 }: { readonly permille?: number; readonly from?: number } = {},
 ): ChainAudit {
   const { channelId, receipts, receiptsHead } = commitment
   const byIndex = new Map(produced.map((receipt) => [receipt.index, receipt]))
@@ -32,7 +33,7 @@ export function auditChain(
   const missing: number[] = []
   // From the committed head backwards: each receipt that fits tells the digest of the one before.
   let expected: Uint8Array | undefined = receiptsHead
-  for (let index = receipts; index >= 1; index--) {
+  for (let index = receipts; index >= from; index--) {
     const receipt = byIndex.get(index)
     const link: SignedReceipt | undefined =
       receipt !== undefined && isLink(receipt, expected) ? receipt : undefined

@@ -22,11 +22,16 @@ export function drawingRound(beacon: BeaconInfo, issuedAt: number): number {
 export const drawnFrom = (beacon: BeaconInfo, issuedAt: number): number =>
   timeOfRound(beacon, drawingRound(beacon, issuedAt))
 
+/** In a laboratory, whose beacon has no secret from whoever holds its key, a busy machine gets time instead. */
+const LABORATORY_SECONDS = 60
+
 /**
  * Whether a receipt was dated so that its round lies ahead: a provider that dates receipts back could choose those that
  * an old round, known to it, leaves out. Clocks may differ by an epoch.
  * @param nowSeconds of whoever gets the receipt as it is issued
  */
 export function isTimely(beacon: BeaconInfo, issuedAt: number, nowSeconds: number): boolean {
-  return Math.abs(issuedAt - nowSeconds) <= epochSeconds(beacon)
+  const epoch = epochSeconds(beacon)
+  const slack = beacon.kind === 'local' ? Math.max(epoch, LABORATORY_SECONDS) : epoch
+  return Math.abs(issuedAt - nowSeconds) <= slack
 }

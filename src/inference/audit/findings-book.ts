@@ -85,6 +85,16 @@ export class FindingsBook {
     return [...this.#kept.values()].map(({ finding }) => finding)
   }
 
+  /** Whether an auditor has judged a receipt's place. */
+  has(auditor: Uint8Array, channelId: Uint8Array, index: number): boolean {
+    return this.findings().some(
+      (each) =>
+        each.index === index &&
+        Buffer.compare(each.channelId, channelId) === 0 &&
+        Buffer.compare(each.auditor, auditor) === 0,
+    )
+  }
+
   /** As they travel: those of one auditor, the newest last. */
   messagesOf(auditor: Uint8Array, most: number): readonly Uint8Array[] {
     return [...this.#kept.values()]

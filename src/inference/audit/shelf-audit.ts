@@ -42,8 +42,10 @@ export interface Audited {
 }
 
 /** Pending ones whose round has come: the beacon says of each whether it is to be audited. */
-export async function drawShelf(modules: ShelfAuditModules, signal?: AbortSignal): Promise<void> {
-  const { shelf, beacon, randomness, now } = modules
+export async function drawShelf(
+  { shelf, beacon, randomness, now }: Pick<ShelfAuditModules, 'shelf' | 'beacon' | 'randomness' | 'now'>,
+  signal?: AbortSignal,
+): Promise<void> {
   await shelf.settled()
   const known = new Map<number, Uint8Array>()
   for (const { digest, issuedAt } of shelf.list('pending')) {

@@ -143,8 +143,9 @@ export class NetworkJobs implements JobSource {
   /** The cheapest first. */
   async models(signal?: AbortSignal): Promise<readonly ServedModel[]> {
     const found = await this.#offers.find(signal)
-    return found
-      .filter(({ offer }) => !this.#isShunned(offer))
+    const asked = found.filter(({ offer }) => !this.#isShunned(offer))
+    // Where nobody else is left, the refusal of a job says why.
+    return (asked.length > 0 ? asked : found)
       .flatMap(({ offer }) => offer.models.map((model) => servedModel(offer, model)))
       .sort((a, b) =>
         a.priceWeiPerUnit < b.priceWeiPerUnit ? -1 : a.priceWeiPerUnit > b.priceWeiPerUnit ? 1 : 0,

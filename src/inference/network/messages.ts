@@ -187,6 +187,34 @@ export const RECEIPTS_MESSAGE: Exchange<
   ratePerPeer: { perSecond: 2, burst: 20 },
 }
 
+const evidenceAnswer = union('kind', {
+  /** Of a job that the beacon drew. */
+  evidence: object({
+    kind: enumeration('evidence'),
+    terms: bytes({ max: SMALL_BYTES }),
+    input: bytes({ max: MAX_INPUT_BYTES + 1024 }),
+    output: bytes({ max: MAX_OUTPUT_BYTES + 1024 }),
+  }),
+  /** Its payer wanted no audit: the terms, which the receipt names, say so. */
+  optedOut: object({ kind: enumeration('optedOut'), terms: bytes({ max: SMALL_BYTES }) }),
+  refused: refusedSchema,
+})
+export type EvidenceReply = Infer<typeof evidenceAnswer>
+
+/** What belongs to a receipt that was drawn; for auditors that the provider accepts. */
+export const EVIDENCE_MESSAGE: Exchange<{ readonly receipt: Uint8Array }, EvidenceReply> = {
+  name: 'evidence',
+  request: object({
+    /** Its digest. */
+    receipt: hash,
+  }),
+  response: evidenceAnswer,
+  maxRequestBytes: 128,
+  maxResponseBytes: MAX_INPUT_BYTES + MAX_OUTPUT_BYTES + 2 * SMALL_BYTES,
+  deadlineMs: 60_000,
+  ratePerPeer: { perSecond: 2, burst: 20 },
+}
+
 const CODES: ReadonlySet<ErrorCode> = new Set([
   'BAD_ARGUMENT',
   'BUSY',

@@ -7,6 +7,7 @@
  *     provider.payThrough(chain, payee, keeper)   // once the chain is there
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import type { TypedDomain } from '../../crypto/eip712.js'
 import type { Signer } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
 import type { Host, Remote } from '../../p2p/index.js'
@@ -23,6 +24,7 @@ import {
   parametersOf,
 } from '../network/job-codec.js'
 import {
+  EVIDENCE_MESSAGE,
   HAVE_MESSAGE,
   JOB_MESSAGE,
   type JobReply,
@@ -37,6 +39,7 @@ import { type OfferContent, type OfferedModel, signOffer } from '../network/offe
 import { readVoucher, receiptToCbor } from '../payment/index.js'
 import { priceOf, unitsOf } from '../units.js'
 import { honestProvider, type ProviderBehaviour } from './behaviour.js'
+import type { EvidenceDesk } from './evidence-desk.js'
 import type { PaidService } from './paid-service.js'
 import { type PriceList, requireSellable } from './price-list.js'
 
@@ -48,6 +51,8 @@ export interface ProviderOptions {
   readonly queue: number
   /** Jobs of one client at once. */
   readonly jobsPerClient: number
+  /** How long what the beacon drew is kept for auditors. */
+  readonly keptSeconds: number
 }
 
 export interface ProviderModules {
@@ -61,6 +66,8 @@ export interface ProviderModules {
 /** What paid jobs need; absent until the chain is reached. */
 export interface Payment {
   readonly service: PaidService
+  readonly desk: EvidenceDesk
+  readonly domain: TypedDomain
   readonly offered: NonNullable<OfferContent['payment']>
 }
 
@@ -125,6 +132,7 @@ export class Provider {
       const produced = receipts.filter(({ index }) => this.#behaviour.producesReceipt(index))
       return { receipts: produced.map(receiptToCbor) }
     })
+    await host.handle(EVIDENCE_MESSAGE, ({ receipt }, remote) => this.#paid().desk.answer(remote, receipt))
     await host.handle(SYNC_MESSAGE, async ({ channelId, voucher, from, asked }, remote) => {
       const given = voucher === undefined ? undefined : readVoucher(voucher)
       const stand = await this.#paid().service.sync(remote, { channelId, voucher: given, from, asked })
@@ -140,6 +148,7 @@ export class Provider {
       PAY_MESSAGE,
       HAVE_MESSAGE,
       RECEIPTS_MESSAGE,
+      EVIDENCE_MESSAGE,
       SYNC_MESSAGE,
     ])
       await host.unhandle(message)
@@ -162,7 +171,7 @@ export class Provider {
       models,
       ...(payment === undefined ? {} : { payment }),
       queue: this.#options.queue,
-      keptSeconds: 0,
+      keptSeconds: payment === undefined ? 0 : this.#options.keptSeconds,
       audited: true,
     }
     return signOffer(signer, content, Date.now())
@@ -214,7 +223,8 @@ export class Provider {
     requireSameTerms(terms, sold, units)
     const priceWei = priceOf(units, sold.priceWeiPerUnit)
     const isFree = priceWei === 0n
-    const paid = isFree ? undefined : this.#paid().service
+    const payment = isFree ? undefined : this.#paid()
+    const paid = payment?.service
     const channelId = await paid?.admit(remote, request, priceWei, signal)
     try {
       const started = performance.now()
@@ -235,7 +245,8 @@ export class Provider {
         { peerId: remote.peerId, model: sold.id, units, wallMs: Math.round(performance.now() - started) },
         'a job ran',
       )
-      if (paid === undefined || channelId === undefined) return { kind: 'output', output, runMs }
+      if (payment === undefined || paid === undefined || channelId === undefined)
+        return { kind: 'output', output, runMs }
       const work = this.#behaviour.work({
         jobId,
         model,
@@ -245,6 +256,11 @@ export class Provider {
         priceWei,
       })
       const receipt = await paid.issue(channelId, work, output)
+      if (this.#behaviour.producesReceipt(receipt.index)) {
+        const { domain, desk } = payment
+        const provider = this.#modules.signer.publicKey
+        desk.keep({ receipt, terms: encodedTerms, input: encodedInput, output, provider, domain })
+      }
       return { kind: 'receipt', receipt: receiptToCbor(receipt), runMs }
     } catch (error) {
       if (channelId !== undefined) paid?.dismiss(channelId, jobId)

@@ -1,22 +1,26 @@
 /** The role provider of a daemon: its models, its offers, and, once the chain is there, its payments. */
 import { availableParallelism, totalmem } from 'node:os'
-import { type Chain, channelsContract, parseAmount } from '../../chain/index.js'
+import { type Chain, channelsContract, parseAmount, readNode } from '../../chain/index.js'
+import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
-import { addressBytes } from '../../crypto/address.js'
+import { addressBytes, addressOfPublicKey } from '../../crypto/address.js'
 import type { Identity } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
+import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
 import { LocalJobs } from '../../inference/local/local-jobs.js'
 import { OfferTable } from '../../inference/network/offer.js'
 import { OffersGossip } from '../../inference/network/offers-gossip.js'
 import { ChannelKeeper, Payee, paymentDomain } from '../../inference/payment/index.js'
 import type { ProviderBehaviour } from '../../inference/provider/behaviour.js'
+import { EvidenceDesk } from '../../inference/provider/evidence-desk.js'
 import { HeldOutputs } from '../../inference/provider/held-outputs.js'
 import { PaidService } from '../../inference/provider/paid-service.js'
 import { priceList } from '../../inference/provider/price-list.js'
 import { Provider, type ProviderStatus } from '../../inference/provider/provider.js'
-import type { Host } from '../../p2p/index.js'
+import type { Host, Remote } from '../../p2p/index.js'
 import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
+import { openRandomness } from './randomness.js'
 
 export interface ProviderRoleModules {
   readonly config: Config
@@ -47,6 +51,13 @@ const MAX_CHANNELS = 4000
 const LEAST_REMAINING_SECONDS = 600
 /** Receipts are kept so long after their channel ended, for auditors. */
 const AUDIT_WINDOW_SECONDS = 7 * 86_400
+/** What the beacon drew waits so long for auditors: they come every minute, and may be away for a night. */
+const AUDIT_KEPT_SECONDS = 86_400
+/** A twentieth of a day's recordings: 20 GiB of sold sound. */
+const AUDIT_KEPT_BYTES = 2 ** 30
+/** Whether a peer is a challenger is asked of the chain so often. */
+const AUDITOR_KNOWN_MS = 10 * 60_000
+const MOST_AUDITORS = 1000
 const PUBLIC_ROUND_MS = 60_000
 const DEVELOPMENT_ROUND_MS = 5000
 /** A stop does not wait longer for its last redemption. */
@@ -86,6 +97,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
       nonCommercial: terms.nonCommercial,
       queue: terms.queue + terms.parallel,
       jobsPerClient: JOBS_PER_CLIENT,
+      keptSeconds: AUDIT_KEPT_SECONDS,
     },
     { host, signer: identity, jobs, log, ...(behaviour === undefined ? {} : { behaviour }) },
   )
@@ -169,6 +181,22 @@ async function openPayments(
     },
     { chain, payee, address: identity.address, log },
   )
+  const { beacon, of } = openRandomness(config)
+  const shelf = await EvidenceShelf.open({
+    directory: dataPaths(config.dataDir).soldEvidence,
+    mostBytes: AUDIT_KEPT_BYTES,
+    keptSeconds: AUDIT_KEPT_SECONDS,
+    log,
+  })
+  const desk = new EvidenceDesk({
+    shelf,
+    beacon,
+    randomness: of,
+    isAuditor: auditorCheck(chain, terms.auditors),
+    log,
+    now: () => Date.now(),
+  })
+  desk.start()
   const held = new HeldOutputs({ mostBytes: HELD_BYTES, mostMs: HELD_MS }, () => performance.now())
   const round = async (isClosing = false): Promise<void> => {
     try {
@@ -188,6 +216,8 @@ async function openPayments(
   return {
     offered: {
       service: new PaidService({ payee, keeper, held }),
+      desk,
+      domain: paymentDomain(chain.chainId, contract),
       offered: { chainId: chain.chainId, contract: addressBytes(contract), leastDepositWei, exposureWei },
     },
     status: () => {
@@ -200,11 +230,31 @@ async function openPayments(
     },
     stop: async () => {
       clearInterval(timer)
+      await desk.stop()
       // What clients said that they have is kept with the next step of an account: this is one.
       for (const account of payee.accounts()) await payee.setChannel(account.payer, account)
       const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_ROUND_MS).unref())
       // One that is under way redeems only what was due.
       await Promise.race([round().then(() => round(true)), late])
     },
+  }
+}
+
+/** Who has a seat among the challengers has something to lose; others the operator names. */
+function auditorCheck(chain: Chain, named: readonly string[]): (remote: Remote) => Promise<boolean> {
+  const known = new Map<string, { readonly isSeated: boolean; readonly atMs: number }>()
+  return async ({ peerId, publicKey }) => {
+    if (named.includes(peerId)) return true
+    const now = performance.now()
+    const before = known.get(peerId)
+    if (before !== undefined && now - before.atMs < AUDITOR_KNOWN_MS) return before.isSeated
+    const address = addressOfPublicKey(publicKey)
+    const node = await readNode(chain, address)
+    const isSeated = node !== undefined && node.seats > 0 && node.hotKey === address
+    known.delete(peerId)
+    known.set(peerId, { isSeated, atMs: now })
+    const [oldest] = known.keys()
+    if (known.size > MOST_AUDITORS && oldest !== undefined) known.delete(oldest)
+    return isSeated
   }
 }

@@ -248,6 +248,7 @@ describe('status and doctor', () => {
     prover: { challenge: 'ab'.repeat(32), bytesThisMonth: 1.5e9 },
     challenger: { challenges: 1, sentBytes: 2e9 },
     provider: null,
+    auditor: null,
     transcripts: 4,
     memoryMiB: 120,
     healthy: false,

@@ -17,7 +17,7 @@ import {
 } from '../../../../src/inference/network/job-codec.js'
 import { Payee, Payer, receiptDigest } from '../../../../src/inference/payment/index.js'
 import { honestProvider, type ProviderBehaviour } from '../../../../src/inference/provider/behaviour.js'
-import * as cheats from '../../../support/cheating-provider.js'
+import { corruptProvider, PROVIDER_ATTACKS } from '../../../../src/lab/adversary/provider.js'
 import { bytes32, CHANNEL, DOMAIN, MemoryBooks } from '../payment/support.js'
 
 const MODEL = new Uint8Array(32).fill(7)
@@ -149,14 +149,8 @@ describe('a provider under audit', () => {
     expect(jobsUntilCaught(0.5)).toBe(119)
   })
 
-  it.each([
-    ['a wrong model', cheats.wrongModel],
-    ['a cached answer', cheats.cachedAnswer()],
-    ['a shortened output', cheats.shortenedOutput],
-    ['inflated units', cheats.inflatedUnits],
-    ['omitted receipts', cheats.omittedReceipts],
-  ])('%s is caught as soon as theory says', { timeout: 120_000 }, async (_, behaviour) => {
-    const sold = await sell(behaviour, JOBS)
+  it.each(PROVIDER_ATTACKS)('%s is caught as soon as theory says', { timeout: 120_000 }, async (attack) => {
+    const sold = await sell(corruptProvider(attack), JOBS)
     const failed = await auditAll(sold)
     const caught = firstCaught(sold, failed, rounds)
     const within = caught.filter((job) => job !== undefined && job <= bound).length
@@ -176,7 +170,7 @@ describe('a provider under audit', () => {
   })
 
   it('is not blamed by an auditor whose two executions differ', async () => {
-    const sold = await sell(cheats.shortenedOutput, 3)
+    const sold = await sell(corruptProvider('shortened-output'), 3)
     const other: JobSource = {
       ...model,
       run: async () => ({

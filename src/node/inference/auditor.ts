@@ -1,0 +1,120 @@
+/** The role auditor of a daemon: audits whoever sells on its chain, with the models of its catalogue. */
+import { type Chain, channelsContract, readChannelEvents } from '../../chain/index.js'
+import { dataPaths } from '../../config/paths.js'
+import type { Config } from '../../config/schema.js'
+import type { Identity } from '../../crypto/identity.js'
+import { epochSeconds } from '../../inference/audit/drawing.js'
+import { openExecutions } from '../../inference/audit/executions.js'
+import { FindingsBook } from '../../inference/audit/findings-book.js'
+import { FindingsGossip } from '../../inference/audit/findings-gossip.js'
+import { NetworkAudit } from '../../inference/audit/network-audit.js'
+import { Offers } from '../../inference/client/offers.js'
+import { paymentDomain } from '../../inference/payment/index.js'
+import type { Host } from '../../p2p/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+import { openRandomness } from './randomness.js'
+
+export interface AuditorRoleModules {
+  readonly config: Config
+  readonly identity: Identity
+  readonly host: Host
+  readonly log: Logger
+}
+
+export interface AuditorStatus {
+  readonly channels: number
+  /** By this node's record: receipts with a verdict, and those that failed. */
+  readonly audited: number
+  readonly failed: number
+}
+
+export interface AuditorRole {
+  /** The chain is there: its channels are watched from now on. */
+  watch(chain: Chain): void
+  status(): AuditorStatus
+  stop(): Promise<void>
+}
+
+export async function startAuditor({
+  config,
+  identity,
+  host,
+  log,
+}: AuditorRoleModules): Promise<AuditorRole> {
+  const { beacon, of } = openRandomness(config)
+  const book = await FindingsBook.open({
+    directory: dataPaths(config.dataDir).findings,
+    trusted: [identity.peerId, ...config.inference.client.auditors],
+  })
+  const gossip = new FindingsGossip({ host, book, own: identity.publicKey, log })
+  const offers = new Offers({ host, log, named: [] })
+  gossip.start()
+  offers.start()
+  const over = new AbortController()
+  let audit: NetworkAudit | undefined
+  let running: Promise<void> | undefined
+  let timer: NodeJS.Timeout | undefined
+  return {
+    watch: (chain) => {
+      let found: Awaited<ReturnType<Offers['find']>> = []
+      let next = BigInt(chain.deployment.deployedAtBlock)
+      const channels = new NetworkAudit({
+        beacon,
+        randomness: of,
+        openExecutions: () => openExecutions({ dataDir: config.dataDir, log }),
+        signer: identity,
+        onFinding: async (message) => {
+          await book.add(message)
+          await gossip.publish(message)
+        },
+        log,
+        now: () => Date.now(),
+        host,
+        domain: paymentDomain(chain.chainId, channelsContract(chain)),
+        events: async (signal) => {
+          const { blockNumber } = await chain.clock()
+          // Deep enough that no re-organisation takes it back.
+          const toBlock = blockNumber - BigInt(chain.confirmations - 1)
+          if (toBlock < next) return { opened: [], redeemed: [] }
+          const events = await readChannelEvents(chain, { fromBlock: next, toBlock, signal })
+          next = toBlock + 1n
+          return events
+        },
+        offers: () => found.map(({ offer }) => offer),
+        isFound: (channelId, index) => book.has(identity.publicKey, channelId, index),
+      })
+      audit = channels
+      const round = async (): Promise<void> => {
+        try {
+          found = await offers.find(over.signal)
+          await channels.round(over.signal)
+        } catch (error) {
+          if (over.signal.aborted) return
+          log.warn({ reason: error instanceof Error ? error.message : String(error) }, 'audits did not run')
+        }
+      }
+      clearInterval(timer)
+      timer = setInterval(() => {
+        running ??= round().finally(() => {
+          running = undefined
+        })
+      }, epochSeconds(beacon) * 1000)
+      timer.unref()
+    },
+    status: () => {
+      const records = book.records()
+      return {
+        channels: audit?.channels ?? 0,
+        audited: records.reduce((sum, each) => sum + each.audited, 0),
+        failed: records.reduce((sum, each) => sum + each.failed, 0),
+      }
+    },
+    stop: async () => {
+      clearInterval(timer)
+      over.abort()
+      await running
+      offers.stop()
+      gossip.stop()
+    },
+  }
+}

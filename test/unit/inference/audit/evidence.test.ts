@@ -1,0 +1,185 @@
+/** What is kept for audits: bounded, found again after a restart, drawn by the beacon; and whom a record shuts out. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import {
+  type BeaconInfo,
+  localBeacon,
+  roundAt,
+  signRound,
+  verifyRound,
+} from '../../../../src/crypto/beacon.js'
+import { Identity } from '../../../../src/crypto/identity.js'
+import { drawingRound, drawnFrom, epochSeconds, isTimely } from '../../../../src/inference/audit/drawing.js'
+import {
+  decodeEvidence,
+  encodeEvidence,
+  type KeptEvidence,
+} from '../../../../src/inference/audit/evidence.js'
+import { EvidenceShelf } from '../../../../src/inference/audit/evidence-shelf.js'
+import { signFinding } from '../../../../src/inference/audit/finding.js'
+import { FindingsBook } from '../../../../src/inference/audit/findings-book.js'
+import { isSampled } from '../../../../src/inference/audit/sampling.js'
+import { drawShelf } from '../../../../src/inference/audit/shelf-audit.js'
+import { ReceiptKind, signReceipt } from '../../../../src/inference/payment/index.js'
+import { bytes32, CHANNEL, DOMAIN } from '../payment/support.js'
+
+const provider = Identity.generate()
+const START = 1_900_000_000
+
+function evidenceOf(n: number, inputBytes = 1000): KeptEvidence {
+  const hash = bytes32(n)
+  const receipt = signReceipt(
+    DOMAIN,
+    {
+      ...{ channelId: CHANNEL.channelId, index: n, previous: hash, kind: ReceiptKind.job, jobId: hash },
+      ...{ model: hash, input: hash, terms: hash, output: hash, units: 1, priceWei: 1n, totalWei: BigInt(n) },
+      issuedAt: START + n,
+    },
+    provider,
+  )
+  const [input, terms, output] = [new Uint8Array(inputBytes).fill(n), Uint8Array.of(1, 2), Uint8Array.of(3)]
+  return { receipt, input, terms, output, provider: provider.publicKey, domain: DOMAIN }
+}
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'evidence-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+const open = (limits: { mostBytes?: number; keptSeconds?: number } = {}) =>
+  EvidenceShelf.open({ directory, mostBytes: 2 ** 20, keptSeconds: 1000, ...limits })
+
+describe('the shelf of evidence', () => {
+  it('gives back what it was given, after a restart, too', async () => {
+    const [first, second] = [evidenceOf(1), evidenceOf(2)]
+    expect(decodeEvidence(encodeEvidence(first))).toEqual(first)
+    const shelf = await open()
+    shelf.put(second)
+    shelf.put(first)
+    await shelf.settled()
+    const digests = shelf.list().map(({ digest }) => digest)
+    shelf.mark(digests[0] ?? '', 'drawn')
+    await shelf.settled()
+    await writeFile(join(directory, 'half.tmp'), 'of a write that was killed')
+    const again = await open()
+    // The oldest first now.
+    expect(again.list().map(({ digest, state }) => [digest, state])).toEqual([
+      [digests[1], 'pending'],
+      [digests[0], 'drawn'],
+    ])
+    expect(await again.read(digests[0] ?? '')).toEqual(second)
+    expect((await readdir(directory)).filter((name) => name.endsWith('.tmp'))).toEqual([])
+  })
+
+  it('is bounded in bytes and in time: the oldest go', async () => {
+    const size = encodeEvidence(evidenceOf(1)).length
+    const shelf = await open({ mostBytes: 3 * size + 10 })
+    for (let n = 1; n <= 5; n++) shelf.put(evidenceOf(n))
+    await shelf.settled()
+    expect(shelf.list().map(({ issuedAt }) => issuedAt - START)).toEqual([3, 4, 5])
+    expect(await readdir(directory)).toHaveLength(3)
+    shelf.sweep(START + 1004.5)
+    await shelf.settled()
+    expect(shelf.list().map(({ issuedAt }) => issuedAt - START)).toEqual([5])
+    expect(await readdir(directory)).toHaveLength(1)
+  })
+
+  it('refuses a file that was altered', async () => {
+    const shelf = await open()
+    shelf.put(evidenceOf(1))
+    await shelf.settled()
+    const [entry] = shelf.list()
+    if (entry === undefined) throw new Error('nothing was kept')
+    const content = await readFile(shelf.path(entry))
+    await writeFile(shelf.path(entry), content.subarray(0, content.length - 5))
+    await expect(shelf.read(entry.digest)).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
+  })
+})
+
+describe('the round that draws a receipt', () => {
+  const secret = new Uint8Array(32).fill(9)
+  secret[0] = 1
+  const beacon = localBeacon(secret, { genesisTimeSeconds: START - 7, periodSeconds: 3 })
+  const drand: BeaconInfo = { ...beacon, kind: 'drand' }
+
+  it('lies ahead of everybody who takes the receipt for timely, and not far', () => {
+    const epoch = epochSeconds(beacon)
+    for (let skew = -epoch; skew <= epoch; skew++)
+      for (let now = START; now < START + 2 * epoch; now += 7) {
+        expect(isTimely(drand, now + skew, now)).toBe(true)
+        expect(drawingRound(beacon, now + skew)).toBeGreaterThan(roundAt(beacon, now))
+        expect(drawnFrom(beacon, now + skew) - now).toBeLessThanOrEqual(3 * epoch + beacon.periodSeconds)
+      }
+    expect(isTimely(drand, START - epoch - 1, START)).toBe(false)
+    expect(isTimely(drand, START + epoch + 1, START)).toBe(false)
+    // A laboratory on a busy machine.
+    expect(isTimely(beacon, START - epoch - 1, START)).toBe(true)
+    expect(isTimely(beacon, START - 61, START)).toBe(false)
+  })
+
+  it('decides of each what the draw says, and of nothing before its time', async () => {
+    const shelf = await open()
+    for (let n = 1; n <= 80; n++) shelf.put(evidenceOf(n))
+    const rounds = new Map<number, Uint8Array>()
+    const randomness = async (round: number): Promise<Uint8Array> => {
+      const random = rounds.get(round) ?? verifyRound(beacon, round, signRound(secret, round))
+      if (random === false) throw new Error('the round is not signed')
+      rounds.set(round, random)
+      return random
+    }
+    const at = (seconds: number) => ({ shelf, beacon, randomness, now: () => seconds * 1000 })
+    await drawShelf(at(START + 1))
+    expect(shelf.list('pending')).toHaveLength(80)
+    await drawShelf(at(START + 80 + 3 * epochSeconds(beacon)))
+    expect(shelf.list('pending')).toEqual([])
+    for (const { digest, issuedAt, state } of shelf.list()) {
+      const random = await randomness(drawingRound(beacon, issuedAt))
+      expect(state).toBe(isSampled(random, Buffer.from(digest, 'hex')) ? 'drawn' : 'undrawn')
+    }
+  })
+})
+
+describe('the book of findings', () => {
+  const [own, trusted, stranger] = [Identity.generate(), Identity.generate(), Identity.generate()]
+  const finding = (auditor: Identity, index: number, verdict: 'good' | 'bad', at = START) =>
+    signFinding(auditor, {
+      provider: provider.publicKey,
+      channelId: CHANNEL.channelId,
+      index,
+      receipt: bytes32(index),
+      round: 5,
+      verdict,
+      reason: '',
+      at,
+    })
+  const read = () => FindingsBook.open({ directory, trusted: [own.peerId, trusted.peerId] })
+
+  it('shuts out whom those that it trusts found cheating, for a month, after a restart, too', async () => {
+    const book = await read()
+    expect(await book.add(finding(stranger, 1, 'bad'))).toBe(false)
+    expect(await book.add(finding(own, 1, 'good'))).toBe(true)
+    expect(book.isAvoided(provider.peerId, START)).toBe(false)
+    expect(await book.add(finding(trusted, 2, 'bad'))).toBe(true)
+    expect(await book.add(finding(trusted, 2, 'bad'))).toBe(false)
+    expect(book.isAvoided(provider.peerId, START + 10)).toBe(true)
+    expect(book.isAvoided(provider.peerId, START + 31 * 86_400)).toBe(false)
+    expect(book.isAvoided(stranger.peerId, START)).toBe(false)
+    const again = await read()
+    expect(again.records()).toEqual([
+      { provider: provider.peerId, audited: 2, failed: 1, lastFailure: START },
+    ])
+    expect(again.has(own.publicKey, CHANNEL.channelId, 1)).toBe(true)
+    expect(again.has(own.publicKey, CHANNEL.channelId, 2)).toBe(false)
+  })
+
+  it('sees what another process of the node wrote', async () => {
+    const [one, other] = [await read(), await read()]
+    await one.add(finding(own, 3, 'bad'))
+    expect(other.isAvoided(provider.peerId, START)).toBe(false)
+    await other.refresh()
+    expect(other.isAvoided(provider.peerId, START)).toBe(true)
+  })
+})

@@ -1,0 +1,311 @@
+/**
+ * The auditor against real ledgers: whom it blames and whom it does not. The exchange with the provider is a function call,
+ * the model a small function; receipts, vouchers, findings and the beacon are real.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { ChannelEvents } from '../../../../src/chain/index.js'
+import { localBeacon, signRound, verifyRound } from '../../../../src/crypto/beacon.js'
+import { Identity } from '../../../../src/crypto/identity.js'
+import { UserError } from '../../../../src/errors.js'
+import { drawnFrom, epochSeconds } from '../../../../src/inference/audit/drawing.js'
+import { EvidenceShelf } from '../../../../src/inference/audit/evidence-shelf.js'
+import { type Finding, readFinding } from '../../../../src/inference/audit/finding.js'
+import { NetworkAudit, type NetworkAuditModules } from '../../../../src/inference/audit/network-audit.js'
+import type { Job, JobSource } from '../../../../src/inference/job.js'
+import {
+  encodeInput,
+  encodeOutput,
+  encodeTerms,
+  hashOf,
+} from '../../../../src/inference/network/job-codec.js'
+import { EVIDENCE_MESSAGE, RECEIPTS_MESSAGE } from '../../../../src/inference/network/messages.js'
+import { readOffer, signOffer } from '../../../../src/inference/network/offer.js'
+import {
+  Payee,
+  Payer,
+  ReceiptKind,
+  receiptToCbor,
+  type SignedReceipt,
+  signReceipt,
+} from '../../../../src/inference/payment/index.js'
+import { honestProvider, type ProviderBehaviour } from '../../../../src/inference/provider/behaviour.js'
+import { EvidenceDesk } from '../../../../src/inference/provider/evidence-desk.js'
+import { corruptProvider, PROVIDER_ATTACKS } from '../../../../src/lab/adversary/provider.js'
+import type { Remote } from '../../../../src/p2p/index.js'
+import { createLogger } from '../../../../src/telemetry/logger.js'
+import { bytes32, CHANNEL, DOMAIN, MemoryBooks } from '../payment/support.js'
+
+const log = createLogger({ level: 'silent', format: 'json' })
+const MODEL = new Uint8Array(32).fill(7)
+const WORDS = ['one', 'two', 'three', 'four', 'five']
+/** At 5 % some of them are drawn: the keys below are fixed, so that it is the same ones in every run. */
+const JOBS = 60
+
+/** Hears a word in every two bytes. */
+const model: JobSource = {
+  models: async () => [],
+  close: async () => {},
+  run: async ({ input }: Job) => {
+    if (input.kind !== 'sound') throw new Error('no sound')
+    const words = Array.from({ length: input.pcm16.length / 2 }, (_, i) => ({
+      text: WORDS[(input.pcm16[2 * i] ?? 0) % WORDS.length] ?? '',
+      startSeconds: i,
+      endSeconds: i + 1,
+      confidence: 1,
+    }))
+    const text = words.map((word) => word.text).join(' ')
+    return { output: { kind: 'transcription', text, words, language: null }, runSeconds: 0 }
+  },
+}
+
+const secret = new Uint8Array(32).fill(9)
+secret[0] = 1
+const START = 1_900_000_000
+const beacon = localBeacon(secret, { genesisTimeSeconds: START - 1000, periodSeconds: 3 })
+const rounds = new Map<number, Uint8Array>()
+const randomness = async (round: number): Promise<Uint8Array> => {
+  const known = rounds.get(round)
+  if (known !== undefined) return known
+  const random = verifyRound(beacon, round, signRound(secret, round))
+  if (random === false) throw new Error('the round is not signed')
+  rounds.set(round, random)
+  return random
+}
+
+const directories: string[] = []
+afterAll(async () => {
+  for (const each of directories) await rm(each, { recursive: true })
+})
+
+interface World {
+  readonly provider: Identity
+  readonly auditor: Identity
+  readonly audit: NetworkAudit
+  readonly findings: readonly Finding[]
+  readonly desk: EvidenceDesk
+  /** Moves the clock, and lets the auditor do what it can. */
+  at(seconds: number): Promise<void>
+}
+
+interface Scene {
+  readonly behaviour?: ProviderBehaviour
+  /** Of each job's terms. */
+  readonly isAudited?: boolean
+  /** Who may have evidence. */
+  readonly isAuditor?: boolean
+  /** Refuses to show evidence, or is not there. */
+  readonly evidence?: 'none' | 'away'
+  /** Whether the voucher is redeemed; true unless given. */
+  readonly redeem?: boolean
+}
+
+/** JOBS jobs are sold and paid; the voucher is redeemed a second later. */
+async function world(scene: Scene = {}): Promise<World> {
+  const { behaviour = honestProvider, isAudited = true, isAuditor = true, evidence, redeem = true } = scene
+  // Fixed keys: digests, and with them the draws, are the same in every run.
+  const [provider, payer, auditor] = [11, 12, 13].map((n) => Identity.fromSecret(new Uint8Array(32).fill(n)))
+  if (provider === undefined || payer === undefined || auditor === undefined) throw new Error('no keys')
+  let now = START
+  const id = CHANNEL.channelId
+  const channel = { ...CHANNEL, depositWei: 10n ** 9n, endsAt: START + 10_000_000 }
+  const limits = { exposureWei: 10n ** 6n, maxJobs: 8, leastRemainingSeconds: 1 }
+  const books = (): MemoryBooks => new MemoryBooks(true)
+  const seller = await Payee.open(
+    { domain: DOMAIN, signer: provider, books: books(), now: () => now },
+    limits,
+  )
+  const buyer = await Payer.open({ domain: DOMAIN, signer: payer, books: books() }, limits)
+  await seller.setChannel(payer.address, channel)
+  await buyer.setChannel(provider.address, channel)
+  const directory = await mkdtemp(join(tmpdir(), 'desk-'))
+  directories.push(directory)
+  const shelf = await EvidenceShelf.open({ directory, mostBytes: 2 ** 24, keptSeconds: 86_400, log })
+  const clock = () => now * 1000
+  const desk = new EvidenceDesk({
+    shelf,
+    beacon,
+    randomness,
+    isAuditor: async () => isAuditor,
+    log,
+    now: clock,
+  })
+  for (let n = 1; n <= JOBS; n++) {
+    now += 1
+    const pcm16 = Uint8Array.from({ length: 6 + 2 * (n % 5) }, (_, i) => (n * 31 + i * 17) % 251)
+    const job: Job = {
+      task: 'transcribe',
+      model: bytesToHex(MODEL),
+      input: { kind: 'sound', sampleRate: 100, pcm16 },
+      parameters: {},
+    }
+    const input = encodeInput(job.input)
+    const price = { units: 1, priceWeiPerUnit: 3n }
+    const terms = encodeTerms({ task: 'transcribe', unit: 'audio-second', ...price, audit: isAudited })
+    const asked = { jobId: bytes32(n), model: MODEL, input: hashOf(input), terms: hashOf(terms) }
+    await buyer.begin(id, { ...asked, maxPriceWei: 3n })
+    seller.admit(id, { jobId: asked.jobId, maxPriceWei: 3n })
+    const run = async () => encodeOutput((await model.run(job)).output)
+    const output = await behaviour.output({ model: job.model, input, terms }, run)
+    const work = { ...asked, output: hashOf(output), units: 1, priceWei: 3n }
+    const receipt = await seller.issue(id, behaviour.work(work))
+    await seller.accept(await buyer.receive(receipt))
+    await buyer.deliver(id, asked.jobId, hashOf(output))
+    seller.acknowledge(id, asked.jobId)
+    if (behaviour.producesReceipt(receipt.index))
+      desk.keep({ receipt, terms, input, output, provider: provider.publicKey, domain: DOMAIN })
+  }
+  const { voucher } = seller.account(id)
+  if (voucher === null) throw new Error('nothing was paid')
+  const hex = (bytes: Uint8Array): `0x${string}` => `0x${bytesToHex(bytes)}`
+  let events: ChannelEvents = {
+    opened: [{ channelId: hex(id), payer: payer.address, payee: provider.address, endsAt: channel.endsAt }],
+    redeemed: redeem
+      ? [{ channelId: hex(id), receipts: voucher.receipts, receiptsHead: hex(voucher.receiptsHead), at: now }]
+      : [],
+  }
+  const offer = {
+    addresses: ['/ip4/127.0.0.1/tcp/1'],
+    models: [],
+    queue: 1,
+    keptSeconds: 86_400,
+    audited: true,
+  }
+  const offers = [readOffer(signOffer(provider, offer, now * 1000))]
+  const remote: Remote = {
+    ...auditor,
+    peerId: auditor.peerId,
+    publicKey: auditor.publicKey,
+    address: '',
+    limited: false,
+  }
+  const host = {
+    request: async (_target: unknown, message: { readonly name: string }, request: never) => {
+      if (message.name === RECEIPTS_MESSAGE.name) {
+        const { channelId, from } = request as { channelId: Uint8Array; from: number }
+        const receipts = await seller.receipts(channelId, from, 100)
+        return {
+          receipts: receipts.filter(({ index }) => behaviour.producesReceipt(index)).map(receiptToCbor),
+        }
+      }
+      if (message.name !== EVIDENCE_MESSAGE.name) throw new Error(`nobody asks for ${message.name}`)
+      if (evidence === 'away') throw new UserError('nobody there', { code: 'UNREACHABLE' })
+      if (evidence === 'none') return { kind: 'refused', code: 'NOT_FOUND', message: 'what?' }
+      return desk.answer(remote, (request as { receipt: Uint8Array }).receipt)
+    },
+  } as unknown as NetworkAuditModules['host']
+  const findings: Finding[] = []
+  const audit = new NetworkAudit({
+    beacon,
+    randomness,
+    openExecutions: async () => [model, model],
+    signer: auditor,
+    onFinding: async (message) => void findings.push(readFinding(message)),
+    log,
+    now: clock,
+    host,
+    domain: DOMAIN,
+    events: async () => {
+      const found = events
+      events = { opened: [], redeemed: [] }
+      return found
+    },
+    offers: () => offers,
+    isFound: () => false,
+  })
+  const at = async (seconds: number): Promise<void> => {
+    now = seconds
+    await audit.round(new AbortController().signal)
+  }
+  return { provider, auditor, audit, findings, desk, at }
+}
+
+const verdicts = (findings: readonly Finding[]) => [...new Set(findings.map(({ verdict }) => verdict))]
+/** All rounds that draw its receipts are over. */
+const LATER = START + JOBS + 3 * epochSeconds(beacon)
+
+describe('an auditor of the network', () => {
+  it('acquits an honest provider, of a share of its jobs', async () => {
+    const { findings, at, provider, auditor } = await world()
+    await at(LATER)
+    expect(verdicts(findings)).toEqual(['good'])
+    expect(findings.length).toBeGreaterThan(0)
+    expect(findings.length).toBeLessThan(JOBS / 5)
+    for (const each of findings) {
+      expect(each.provider).toEqual(provider.publicKey)
+      expect(each.auditor).toEqual(auditor.publicKey)
+    }
+    // What was judged is not judged again.
+    const before = findings.length
+    await at(LATER + 1000)
+    expect(findings.length).toBe(before)
+  })
+
+  it.each(PROVIDER_ATTACKS)('finds %s', async (attack) => {
+    const { findings, at } = await world({ behaviour: corruptProvider(attack) })
+    await at(LATER)
+    const failed = findings.filter(({ verdict }) => verdict !== 'good')
+    expect(failed.length).toBeGreaterThan(0)
+    expect(verdicts(failed)).toEqual([attack === 'omitted-receipts' ? 'missing' : 'bad'])
+  })
+
+  it('knows nothing before the round that decides', async () => {
+    const { findings, at } = await world({ behaviour: corruptProvider('wrong-model') })
+    await at(drawnFrom(beacon, START + 1) - 1)
+    expect(findings).toEqual([])
+  })
+
+  it('takes a provider that has no evidence for one that cheated, and one that is away for neither', async () => {
+    const none = await world({ evidence: 'none' })
+    await none.at(LATER)
+    expect(verdicts(none.findings)).toEqual(['missing'])
+    const away = await world({ evidence: 'away' })
+    await away.at(LATER)
+    expect(away.findings).toEqual([])
+    // Not for ever: evidence is kept for a day.
+    await away.at(LATER + 90_000)
+    expect(away.findings).toEqual([])
+  })
+
+  it('hears no job whose payer opted out, and nothing where it is no auditor', async () => {
+    const optedOut = await world({ isAudited: false, behaviour: corruptProvider('wrong-model') })
+    await optedOut.at(LATER)
+    expect(optedOut.findings).toEqual([])
+    const stranger = await world({ isAuditor: false, behaviour: corruptProvider('wrong-model') })
+    await stranger.at(LATER)
+    expect(stranger.findings).toEqual([])
+  })
+
+  it('asks of a redemption for no receipts but those before it', async () => {
+    const { findings, at } = await world({ redeem: false, behaviour: corruptProvider('omitted-receipts') })
+    await at(LATER)
+    expect(findings).toEqual([])
+  })
+})
+
+it('a receipt of another hand, or out of its place, is not followed', async () => {
+  const { WatchedChannel } = await import('../../../../src/inference/audit/watched-channel.js')
+  const [payee, other] = [Identity.generate(), Identity.generate()]
+  const make = (index: number, previous: Uint8Array, signer: Identity): SignedReceipt =>
+    signReceipt(
+      DOMAIN,
+      {
+        ...{ channelId: CHANNEL.channelId, index, previous, kind: ReceiptKind.job, jobId: bytes32(index) },
+        ...{ model: MODEL, input: MODEL, terms: MODEL, output: MODEL, units: 1, priceWei: 1n },
+        ...{ totalWei: BigInt(index), issuedAt: START },
+      },
+      signer,
+    )
+  const { receiptDigest } = await import('../../../../src/inference/payment/index.js')
+  const first = make(1, new Uint8Array(32), payee)
+  const second = make(2, receiptDigest(DOMAIN, first), payee)
+  const channel = new WatchedChannel(CHANNEL.channelId, payee.address, DOMAIN)
+  expect(channel.take([make(1, new Uint8Array(32), other)])).toBe(0)
+  expect(channel.take([first, make(3, receiptDigest(DOMAIN, first), payee)])).toBe(1)
+  expect(channel.take([make(2, bytes32(5), payee)])).toBe(0)
+  expect(channel.take([second])).toBe(1)
+  expect(channel.next).toBe(3)
+})
