@@ -77,7 +77,9 @@ const randomness = async (round: number): Promise<Uint8Array> => {
 }
 
 const directories: string[] = []
+const desks: EvidenceDesk[] = []
 afterAll(async () => {
+  for (const each of desks) await each.stop()
   for (const each of directories) await rm(each, { recursive: true })
 })
 
@@ -133,6 +135,7 @@ async function world(scene: Scene = {}): Promise<World> {
     log,
     now: clock,
   })
+  desks.push(desk)
   for (let n = 1; n <= JOBS; n++) {
     now += 1
     const pcm16 = Uint8Array.from({ length: 6 + 2 * (n % 5) }, (_, i) => (n * 31 + i * 17) % 251)
