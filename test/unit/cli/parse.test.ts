@@ -128,7 +128,7 @@ describe('the command line', () => {
     [['lab', '--delta', '0.1'], '--delta belongs to the strict profile'],
     [
       ['node', '--roles', 'prover,king'],
-      '--roles expects prover, challenger, coordinator, payer or provider, not "king"',
+      '--roles expects prover, challenger, coordinator, payer, provider or auditor, not "king"',
     ],
     [['status', '--data-dir', ''], '--data-dir is empty'],
     [['status', '--json', '--json-stream'], '--json and --json-stream exclude each other'],
