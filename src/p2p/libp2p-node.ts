@@ -20,7 +20,7 @@ import type { LevelDatastore } from 'datastore-level'
 import { createLibp2p } from 'libp2p'
 import type { Logger } from '../telemetry/logger.js'
 import { MAX_ANNOUNCEMENT_BYTES } from './announcements.js'
-import { ANNOUNCEMENTS_TOPIC, KAD_PROTOCOL } from './protocols.js'
+import { KAD_PROTOCOL, TOPICS } from './protocols.js'
 import { type RelayComponents, RelayKeeper } from './relays.js'
 
 export interface NodeOptions {
@@ -123,7 +123,7 @@ export function createNode(options: NodeOptions, modules: NodeModules): Promise<
         ignoreDuplicatePublishError: true,
         emitSelf: false,
         runOnLimitedConnection: true,
-        allowedTopics: [ANNOUNCEMENTS_TOPIC],
+        allowedTopics: [...TOPICS],
         maxInboundDataLength: MAX_GOSSIP_BYTES,
         maxOutboundBufferSize: 4 * MAX_GOSSIP_BYTES,
         asyncValidation: false,

@@ -16,6 +16,10 @@ export function protocolId(name: string): string {
 export const KAD_PROTOCOL = protocolId('kad')
 export const PING_PROTOCOL = protocolId('ping')
 export const ANNOUNCEMENTS_TOPIC = protocolId('announce')
+export const OFFERS_TOPIC = protocolId('offers')
+export const FINDINGS_TOPIC = protocolId('findings')
+/** All that a host hears of: subscriptions to any other topic, and its messages, are passed over. */
+export const TOPICS: readonly string[] = [ANNOUNCEMENTS_TOPIC, OFFERS_TOPIC, FINDINGS_TOPIC]
 
 /** One exchange: both sides agree on it. */
 export interface Exchange<Q, R> {

@@ -2,7 +2,7 @@
 import { type GossipSub, TopicValidatorResult } from '@libp2p/gossipsub'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { UserError } from '../../errors.js'
-import { type Host, protocolId } from '../../p2p/index.js'
+import { type Host, FINDINGS_TOPIC as TOPIC } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { type Finding, readFinding } from './finding.js'
 import type { FindingsBook } from './findings-book.js'
@@ -15,10 +15,14 @@ export interface FindingsGossipModules {
   readonly log: Logger
 }
 
-const TOPIC = protocolId('findings')
 const NEWCOMERS_MS = 2000
 /** Told again to those who begin to listen: the newest. */
-const TOLD_AGAIN = 200
+const TOLD_AGAIN = 50
+/**
+ * Behind a finding stands when it was told, in milliseconds: gossip carries the same bytes once, and newcomers would hear
+ * nothing of what others have heard.
+ */
+const TOLD_AT_BYTES = 8
 /** What is older is passed on by nobody: an old finding is asked for, not shouted. */
 const MOST_AGE_SECONDS = 7 * 86_400
 const CLOCK_SLACK_SECONDS = 120
@@ -64,7 +68,7 @@ export class FindingsGossip {
 
   async publish(message: Uint8Array): Promise<void> {
     try {
-      await this.#pubsub.publish(TOPIC, message)
+      await this.#pubsub.publish(TOPIC, withTime(message))
     } catch (error) {
       this.#modules.log.debug({ reason: String(error) }, 'a finding did not get through')
     }
@@ -76,7 +80,11 @@ export class FindingsGossip {
     for (const message of book.messagesOf(own, TOLD_AGAIN)) await this.publish(message)
   }
 
-  #judge(message: Uint8Array): TopicValidatorResult {
+  #judge(told: Uint8Array): TopicValidatorResult {
+    if (told.length <= TOLD_AT_BYTES) return TopicValidatorResult.Reject
+    const message = told.slice(0, -TOLD_AT_BYTES)
+    const toldAgoSeconds = (Date.now() - timeOf(told)) / 1000
+    if (Math.abs(toldAgoSeconds) > CLOCK_SLACK_SECONDS) return TopicValidatorResult.Ignore
     let finding: Finding
     try {
       finding = readFinding(message)
@@ -104,6 +112,18 @@ export class FindingsGossip {
     this.#heard.set(auditor, count + 1)
     return true
   }
+}
+
+function withTime(message: Uint8Array): Uint8Array {
+  const told = new Uint8Array(message.length + TOLD_AT_BYTES)
+  told.set(message)
+  new DataView(told.buffer).setBigUint64(message.length, BigInt(Date.now()))
+  return told
+}
+
+function timeOf(told: Uint8Array): number {
+  const view = new DataView(told.buffer, told.byteOffset, told.byteLength)
+  return Number(view.getBigUint64(told.length - TOLD_AT_BYTES))
 }
 
 interface SubscriptionDetail {

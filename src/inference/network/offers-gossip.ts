@@ -1,10 +1,9 @@
 /** Offers over gossip: a provider tells its own now and again, everybody keeps what it hears. */
 import { type GossipSub, TopicValidatorResult } from '@libp2p/gossipsub'
-import { type Host, protocolId } from '../../p2p/index.js'
+import { type Host, OFFERS_TOPIC as TOPIC } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { OfferTable, Verdict } from './offer.js'
 
-const TOPIC = protocolId('offers')
 /** A third of an offer's life. */
 const REFRESH_MS = 10 * 60_000
 /** Who begins to listen is told soon, and those of a moment together. */

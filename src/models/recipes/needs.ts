@@ -136,18 +136,18 @@ export const LANGUAGE_ID_NEEDS: readonly Need[] = [
     package: 'fillets-ng-data',
     file: '/usr/share/games/fillets-ng/script/airplane/dialogs_nl.lua',
     purpose: 'texts to be spoken',
-    licence: 'GPL-2.0-or-later',
+    licence: 'GPL-2.0-only',
   },
   {
     package: 'fillets-ng-data-nl',
     file: '/usr/share/games/fillets-ng/sound/airplane/nl',
     purpose: 'people who speak Dutch, to test on',
-    licence: 'GPL-2.0-or-later',
+    licence: 'GPL-2.0-only',
   },
   {
     package: 'fillets-ng-data-cs',
     file: '/usr/share/games/fillets-ng/sound/airplane/cs',
     purpose: 'people who speak Czech, to test on',
-    licence: 'GPL-2.0-or-later',
+    licence: 'GPL-2.0-only',
   },
 ]
