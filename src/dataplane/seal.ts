@@ -17,35 +17,33 @@ const PREFIX_BYTES = 12
 /** Where the copied prefix begins: just before the sequence. */
 const PREFIX_AT = SEQUENCE_OFFSET - PREFIX_BYTES
 
-function computeTag(gmac: Gmac, region: Region, offset: number, length: number): void {
-  const bytes = region.bytes
+/** Brings the additional data together, and says which nonce goes with it: its first word; the second is the sequence. */
+function prepare(bytes: Uint8Array, offset: number): number {
   for (let i = 0; i < PREFIX_BYTES; i++) bytes[offset + PREFIX_AT + i] = bytes[offset + i] ?? 0
   const type = bytes[offset] ?? 0
   const head =
     (type << 24) | ((bytes[offset + 2] ?? 0) << 16) | ((bytes[offset + 3] ?? 0) << 8) | directionOf(type)
-  const sequence = readU32(bytes, offset + SEQUENCE_OFFSET)
-  gmac.compute(head >>> 0, sequence, region, offset + PREFIX_AT, length - PREFIX_AT)
+  return head >>> 0
 }
 
 /** Writes the tag of a datagram whose other bytes are there. */
 export function sealInPlace(gmac: Gmac, region: Region, offset: number, length: number): void {
-  computeTag(gmac, region, offset, length)
   const { bytes } = region
   const { tag } = gmac
+  const head = prepare(bytes, offset)
+  const sequence = readU32(bytes, offset + SEQUENCE_OFFSET)
+  gmac.compute(head, sequence, region, offset + PREFIX_AT, length - PREFIX_AT)
   for (let i = 0; i < TAG_BYTES; i++) bytes[offset + TAG_OFFSET + i] = tag[i] ?? 0
 }
-
-const received = new Uint8Array(TAG_BYTES)
 
 /** True where the tag is right. Overwrites the tag's bytes; all others stay. */
 export function openInPlace(gmac: Gmac, region: Region, offset: number, length: number): boolean {
   const { bytes } = region
-  for (let i = 0; i < TAG_BYTES; i++) received[i] = bytes[offset + TAG_OFFSET + i] ?? 0
-  computeTag(gmac, region, offset, length)
-  const { tag } = gmac
-  let difference = 0
-  for (let i = 0; i < TAG_BYTES; i++) difference |= (received[i] ?? 0) ^ (tag[i] ?? 0)
-  return difference === 0
+  const { expected } = gmac
+  for (let i = 0; i < TAG_BYTES; i++) expected[i] = bytes[offset + TAG_OFFSET + i] ?? 0
+  const head = prepare(bytes, offset)
+  const sequence = readU32(bytes, offset + SEQUENCE_OFFSET)
+  return gmac.verify(head, sequence, region, offset + PREFIX_AT, length - PREFIX_AT)
 }
 
 /** A small datagram, sealed, in bytes of its own. `scratch` has room for it. */

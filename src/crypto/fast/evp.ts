@@ -24,6 +24,9 @@ interface Evp {
   readonly encryptInit: Native
   readonly encryptUpdate: Native
   readonly encryptFinal: Native
+  readonly decryptInit: Native
+  readonly decryptUpdate: Native
+  readonly decryptFinal: Native
   readonly cipherCtrl: Native
   readonly digestNew: Native
   readonly digestFree: Native
@@ -55,6 +58,9 @@ function loadEvp(): Evp {
     encryptInit: bind('EVP_EncryptInit_ex', 'int', [pointer, pointer, pointer, pointer, pointer]),
     encryptUpdate: bind('EVP_EncryptUpdate', 'int', [pointer, pointer, pointer, pointer, 'int']),
     encryptFinal: bind('EVP_EncryptFinal_ex', 'int', [pointer, pointer, pointer]),
+    decryptInit: bind('EVP_DecryptInit_ex2', 'int', [pointer, pointer, pointer, pointer, pointer]),
+    decryptUpdate: bind('EVP_DecryptUpdate', 'int', [pointer, pointer, pointer, pointer, 'int']),
+    decryptFinal: bind('EVP_DecryptFinal_ex', 'int', [pointer, pointer, pointer]),
     cipherCtrl: bind('EVP_CIPHER_CTX_ctrl', 'int', [pointer, 'int', 'int', pointer]),
     digestNew: bind('EVP_MD_CTX_new', pointer, []),
     digestFree: bind('EVP_MD_CTX_free', 'void', [pointer]),
@@ -108,24 +114,58 @@ const NONCE_AT = 0
 const LENGTH_AT = 32
 const TAG_AT = 48
 const KEY_AT = 64
+/**
+ * Two OSSL_PARAM of 40 bytes: key 0, data_type 8, data 16, data_size 24, return_size 32. The first says which tag to expect,
+ * so that a packet is verified in three calls; the second, all zeros, ends the list.
+ */
+const PARAMETERS_AT = 128
+const PARAMETER_NAME_AT = 208
+const EXPECTED_AT = 224
+const GMAC_BYTES = 240
+const OCTET_STRING = 5
 
 class EvpGmac implements Gmac {
   readonly tag: Uint8Array
+  readonly expected: Uint8Array
   readonly #evp: Evp
   readonly #context: number
+  readonly #verifying: number
   readonly #scratch: Region
   readonly #view: DataView
 
   constructor(evp: Evp, key: Uint8Array) {
     this.#evp = evp
-    this.#scratch = allocate(evp, MIN_REGION_BYTES)
-    this.#view = new DataView(this.#scratch.bytes.buffer)
-    this.tag = this.#scratch.bytes.subarray(TAG_AT, TAG_AT + BLOCK_BYTES)
+    this.#scratch = allocate(evp, GMAC_BYTES)
+    const { bytes, address: at } = this.#scratch
+    this.#view = new DataView(bytes.buffer)
+    this.tag = bytes.subarray(TAG_AT, TAG_AT + BLOCK_BYTES)
+    this.expected = bytes.subarray(EXPECTED_AT, EXPECTED_AT + BLOCK_BYTES)
+    bytes.set([0x74, 0x61, 0x67, 0], PARAMETER_NAME_AT)
+    this.#view.setBigUint64(PARAMETERS_AT, BigInt(at + PARAMETER_NAME_AT), true)
+    this.#view.setUint32(PARAMETERS_AT + 8, OCTET_STRING, true)
+    this.#view.setBigUint64(PARAMETERS_AT + 16, BigInt(at + EXPECTED_AT), true)
+    this.#view.setBigUint64(PARAMETERS_AT + 24, BigInt(BLOCK_BYTES), true)
     this.#context = evp.cipherNew()
+    this.#verifying = evp.cipherNew()
+    bytes.set(key, KEY_AT)
+    const nonce = at + NONCE_AT
+    must(evp.encryptInit(this.#context, evp.aes128Gcm, 0, at + KEY_AT, nonce), 'EVP_EncryptInit_ex')
+    must(evp.decryptInit(this.#verifying, evp.aes128Gcm, at + KEY_AT, nonce, 0), 'EVP_DecryptInit_ex2')
+    bytes.fill(0, KEY_AT, KEY_AT + BLOCK_BYTES)
+  }
+
+  verify(head: number, sequence: number, region: Region, offset: number, length: number): boolean {
+    const evp = this.#evp
+    const context = this.#verifying
     const at = this.#scratch.address
-    this.#scratch.bytes.set(key, KEY_AT)
-    must(evp.encryptInit(this.#context, evp.aes128Gcm, 0, at + KEY_AT, at + NONCE_AT), 'EVP_EncryptInit_ex')
-    this.#scratch.bytes.fill(0, KEY_AT, KEY_AT + BLOCK_BYTES)
+    this.#view.setUint32(NONCE_AT, head)
+    this.#view.setUint32(NONCE_AT + 4, sequence)
+    if (
+      evp.decryptInit(context, 0, 0, at + NONCE_AT, at + PARAMETERS_AT) !== 1 ||
+      evp.decryptUpdate(context, 0, at + LENGTH_AT, region.address + offset, length) !== 1
+    )
+      throw new Error('AES-128-GMAC failed in OpenSSL')
+    return evp.decryptFinal(context, at + TAG_AT, at + LENGTH_AT) === 1
   }
 
   compute(head: number, sequence: number, region: Region, offset: number, length: number): void {
@@ -144,6 +184,7 @@ class EvpGmac implements Gmac {
 
   free(): void {
     this.#evp.cipherFree(this.#context)
+    this.#evp.cipherFree(this.#verifying)
   }
 }
 

@@ -89,6 +89,10 @@ function selfTest(crypto: FastCrypto): string | undefined {
   gmac.compute(1, 2, region, 0, 20)
   gmac.compute(0, 0, region, 0, 0)
   const tag = hex(gmac.tag)
+  gmac.expected.set(gmac.tag)
+  const isRight = gmac.verify(0, 0, region, 0, 0)
+  gmac.expected[15] = (gmac.expected[15] ?? 0) ^ 1
+  const isWrong = gmac.verify(0, 0, region, 0, 0)
   gmac.free()
-  return tag === GCM_CASE_1_TAG ? undefined : 'AES-128-GMAC'
+  return tag === GCM_CASE_1_TAG && isRight && !isWrong ? undefined : 'AES-128-GMAC'
 }

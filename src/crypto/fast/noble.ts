@@ -2,7 +2,14 @@
 import { ctr, gcm } from '@noble/ciphers/aes.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { counterBlock } from './node.js'
-import type { FastCrypto, Gmac, Keystream, Region, RunningSha256 } from './types.js'
+import {
+  type FastCrypto,
+  type Gmac,
+  isSame,
+  type Keystream,
+  type Region,
+  type RunningSha256,
+} from './types.js'
 
 const BLOCK_BYTES = 16
 const NOTHING = new Uint8Array(0)
@@ -23,6 +30,7 @@ class NobleSha256 implements RunningSha256 {
 
 class NobleGmac implements Gmac {
   readonly tag = new Uint8Array(BLOCK_BYTES)
+  readonly expected = new Uint8Array(BLOCK_BYTES)
   readonly #key: Uint8Array
   readonly #nonce = new Uint8Array(12)
   readonly #view = new DataView(this.#nonce.buffer)
@@ -36,6 +44,11 @@ class NobleGmac implements Gmac {
     this.#view.setUint32(4, sequence)
     const message = region.bytes.subarray(offset, offset + length)
     this.tag.set(gcm(this.#key, this.#nonce, message).encrypt(NOTHING))
+  }
+
+  verify(head: number, sequence: number, region: Region, offset: number, length: number): boolean {
+    this.compute(head, sequence, region, offset, length)
+    return isSame(this.tag, this.expected)
   }
 
   free(): void {

@@ -25,11 +25,15 @@ export interface RunningSha256 {
 export interface Gmac {
   /** The last tag, 16 bytes. */
   readonly tag: Uint8Array
+  /** For {@link verify}, 16 bytes, written by the caller. */
+  readonly expected: Uint8Array
   /**
    * AES-128-GMAC of `length` bytes at `offset` into {@link tag}. The nonce is three words, big-endian: `head`,
    * `sequence`, 0. A (head, sequence) pair must never be used for two messages under one key.
    */
   compute(head: number, sequence: number, region: Region, offset: number, length: number): void
+  /** Whether {@link expected} is the tag of such a message. */
+  verify(head: number, sequence: number, region: Region, offset: number, length: number): boolean
   free(): void
 }
 
@@ -52,4 +56,11 @@ export interface FastCrypto {
   createGmac(key: Uint8Array): Gmac
   /** AES-128-CTR with an initial counter block of zero. @param key 16 bytes. */
   createKeystream(key: Uint8Array): Keystream
+}
+
+/** All bytes are looked at, whichever differ. */
+export function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = 0
+  for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0)
+  return difference === 0
 }
