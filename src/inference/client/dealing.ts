@@ -266,13 +266,16 @@ export class Dealing {
 
   /** Outputs that are here, and that the provider believes to owe. */
   async #tell(channelId: Uint8Array, owed: readonly Uint8Array[]): Promise<void> {
-    const { undelivered, asked } = this.#payment().payer.account(channelId)
+    const { payer } = this.#payment()
+    const { undelivered, asked } = payer.account(channelId)
     const open = new Set([...undelivered, ...asked].map(({ jobId }) => bytesToHex(jobId)))
     const jobIds = owed.filter(
       (jobId) => !open.has(bytesToHex(jobId)) && !this.#active.has(bytesToHex(jobId)),
     )
-    if (jobIds.length > 0)
-      await this.#modules.host.request(this.#modules.target, HAVE_MESSAGE, { channelId, jobIds })
+    if (jobIds.length === 0) return
+    // The provider lets go of what it is told: a crash must not forget here what nobody could fetch again.
+    await payer.kept(channelId)
+    await this.#modules.host.request(this.#modules.target, HAVE_MESSAGE, { channelId, jobIds })
   }
 
   /** Nobody waits for these outputs any more: they are taken, so that nothing stands open, and let go. */

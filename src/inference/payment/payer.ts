@@ -136,6 +136,11 @@ export class Payer {
     return { kept: this.#table.write(deliver(this.#table.get(channelId), jobId, outputHash)) }
   }
 
+  /** Resolves when everything decided so far about a channel is on the disk. */
+  kept(channelId: Uint8Array): Promise<void> {
+    return this.#table.settled(channelId)
+  }
+
   /** Evidence: receipts from a number on. */
   receipts(channelId: Uint8Array, from: number, limit: number): Promise<readonly SignedReceipt[]> {
     return this.#table.receipts(channelId, from, limit)

@@ -37,6 +37,23 @@ describe('payer and payee', () => {
     expect(delivered).toBeGreaterThan(20)
   }, 1_200_000)
 
+  it('tell nothing at a new connection that a crash could still make them forget', async () => {
+    // What fast-check found: the payer said that it held an output before that was on its disk, and then crashed.
+    const course = `
+      ask syncPayer toPayee finish crashPayer toPayer syncPayer toPayee syncPayee toPayer reconnect
+      toPayee crashPayer toPayee toPayee ask ask ask syncPayer syncPayer twice syncPayer toPayee
+      toPayee syncPayer toPayee ask syncPayer toPayee toPayee syncPayer toPayee toPayee toPayee
+      toPayee toPayee ask ask toPayee toPayee syncPayer syncPayer toPayee ask syncPayer toPayee ask
+      toPayee toPayee ask ask crashPayer twice
+    `
+    await walk(
+      course
+        .trim()
+        .split(/\s+/)
+        .map((what) => ({ what: what as Step['what'], pick: 0 })),
+    )
+  })
+
   /** One job on a quiet connection, and a crash of either side before and after each step of it. */
   const course: readonly Step['what'][] = [
     'ask',

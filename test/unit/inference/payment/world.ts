@@ -296,7 +296,7 @@ export class World {
       const isHeld = !payer.undelivered.some((job) => Buffer.compare(job.jobId, jobId) === 0)
       const receipt = payee.owed.find((job) => Buffer.compare(job.jobId, jobId) === 0)
       if (isHeld && receipt !== undefined && receipt.index <= payer.receipts)
-        this.#toPayee.push({ kind: 'have', n: numberOf(jobId) })
+        this.#forPayer(this.#payer.kept(id), () => this.#toPayee.push({ kind: 'have', n: numberOf(jobId) }))
     }
     this.#forPayer(this.#payer.newestVoucher(id), (voucher) => {
       if (voucher !== undefined) this.#toPayee.push({ kind: 'voucher', voucher })
