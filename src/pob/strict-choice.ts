@@ -8,6 +8,8 @@ import { cleanTeams, faultyMembers, MILLIONTHS, millionths, type Rational } from
 
 /** Members of a committee, docs/protocol.md section 2. */
 const MAX_MEMBERS = 64
+/** Likely enough that all can carry their share: larger teams are not looked at. */
+const LIKELY = 0.9
 
 export interface StrictQuery {
   readonly betaMillionths: number
@@ -65,7 +67,7 @@ export function chooseStrict(query: StrictQuery): StrictChoice | undefined {
       ableProbability,
       violationProbability: fewerCleanTeams(clean, { pool: uplinksKbps.length, corrupt, teams, teamSize }),
     })
-    if (ableProbability >= 0.9) break
+    if (ableProbability >= LIKELY) break
   }
   // The likeliest to be served; of equals the smaller teams, which cost less.
   const [first, ...others] = choices
@@ -84,7 +86,13 @@ export function mostTeams(betaMillionths: number, deltaMillionths: number): numb
   return most
 }
 
-function leastTeams(beta: Rational, delta: Rational, teamSize: number, most: number): number | undefined {
+/** The fewest teams, of at most `most` members together, of which more than half may be counted on as clean. */
+export function leastTeams(
+  beta: Rational,
+  delta: Rational,
+  teamSize: number,
+  most: number,
+): number | undefined {
   for (let teams = 1; teams * teamSize <= most; teams++)
     if (2 * cleanTeams(beta, delta, teams, teamSize) > teams) return teams
   return undefined

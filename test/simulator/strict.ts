@@ -6,6 +6,7 @@ import { guaranteed } from '../../src/pob/aggregate/guaranteed.js'
 import type { TeamMeasurement } from '../../src/pob/aggregate/team-value.js'
 import { RHO } from '../../src/pob/constants.js'
 import { cleanTeams, faultyMembers, millionths } from '../../src/pob/parameters.js'
+import { leastTeams as fewestTeams } from '../../src/pob/strict-choice.js'
 import type { Random } from './random.js'
 
 export interface StrictSetting {
@@ -22,17 +23,12 @@ export interface StrictSetting {
 }
 
 /** Most slots worth running; a committee has 64 members at most. */
-const MAX_TEAMS = 64
+const MAX_MEMBERS = 64
 
-/**
- * The fewest teams with which more than half are clean ones that may be counted on: then it is sound, and with probability
- * 1 - delta / 2 no griefing lowers it. Undefined where there is no such number.
- */
+/** As the node chooses them, with delta split over attempts. Undefined where there is no such number. */
 export function leastTeams(beta: number, delta: number, teamSize: number, attempts = 1): number | undefined {
   const share = millionths(Math.floor((delta * 1e6) / attempts))
-  for (let teams = 1; teams * teamSize <= MAX_TEAMS; teams++)
-    if (2 * cleanTeams(millionths(Math.round(beta * 1e6)), share, teams, teamSize) > teams) return teams
-  return undefined
+  return fewestTeams(millionths(Math.round(beta * 1e6)), share, teamSize, MAX_MEMBERS)
 }
 
 export const THETA_BPS = 100e6
