@@ -92,7 +92,8 @@ export class SlotRun {
   #ackedTotal = 0
   readonly #expectedTotal: number
   #state: 'running' | 'closing' | 'done' = 'running'
-  #coalesceUntil = 0
+  /** Arrivals wait in the kernel until then; NaN where they do not. */
+  #coalesceUntil = Number.NaN
   #waitedAtFirst = 0
   readonly #overflowAtStart: number
   #busyShare = 0
@@ -191,7 +192,10 @@ export class SlotRun {
     if (this.#held.length > 0) this.#releaseHeld(now)
     if (this.#state === 'running') {
       if (this.#phantoms !== undefined && !Number.isNaN(this.#first)) this.#addPhantoms(now)
-      this.#coalesceUntil = Math.min(this.#nextAck, now + COALESCE_MICROS, this.#endDue())
+      // Past the moment of an ack the next arrival is waited for, asleep: on its own core this thread, which outranks
+      // all others there, would keep the sender from sending it.
+      this.#coalesceUntil =
+        now >= this.#nextAck ? Number.NaN : Math.min(this.#nextAck, now + COALESCE_MICROS, this.#endDue())
     } else if (this.#state === 'closing') this.#close(now)
     if (this.#state !== 'running' || now < this.#probesAt) return false
     this.#probesAt = Number.POSITIVE_INFINITY
@@ -236,7 +240,7 @@ export class SlotRun {
 
   wantsArrivals(now: number): boolean {
     if (!this.#coalesces || this.#state !== 'running' || Number.isNaN(this.#first)) return true
-    return now >= this.#coalesceUntil
+    return !(now < this.#coalesceUntil)
   }
 
   nextDueMicros(): number {
@@ -247,7 +251,7 @@ export class SlotRun {
     if (Number.isNaN(this.#first)) return due
     due = Math.min(due, this.#tailDue(), this.#probesAt)
     if (this.#phantoms !== undefined) due = Math.min(due, this.#first + this.#phantoms.nextAfterMicros)
-    return this.#coalesces ? Math.min(due, this.#coalesceUntil) : due
+    return this.#coalesces && !Number.isNaN(this.#coalesceUntil) ? Math.min(due, this.#coalesceUntil) : due
   }
 
   /** When the slot ends unless something arrives. */

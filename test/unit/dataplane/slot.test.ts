@@ -60,14 +60,16 @@ const isClean = ({ reports }: SlotResult): boolean =>
 
 /**
  * On a machine that is busy with other things a sender may be held up for longer than a slot waits: run it again, as
- * the protocol does, until it is whole and clean. The last attempt has to be whole.
+ * the protocol does, until it is whole and clean. Where none is both, a whole one has to be among them.
  */
 async function wholeSlot(opened: TestTeam, options: SlotOptions): Promise<SlotResult> {
+  let best: SlotResult | undefined
   for (let attempt = 0; ; attempt++) {
     const result = await runSlot(opened, { ...options, attempt })
-    const expected = result.packetCount * opened.members.length
-    const whole = result.capture.statistics.packets === expected
-    if ((whole && isClean(result)) || attempt === ATTEMPTS) return result
+    const isWhole = result.capture.statistics.packets === result.packetCount * opened.members.length
+    if (isWhole && isClean(result)) return result
+    if (isWhole) best ??= result
+    if (attempt === ATTEMPTS) return best ?? result
   }
 }
 
@@ -167,6 +169,21 @@ test("first send and own time are the member's: at least the time its packets ta
     expect(last?.k).toBe(capture.acks.length - 1)
     if (isClean(result)) expect(last?.ownMicros).toBeGreaterThanOrEqual(sending * 0.95)
   }
+})
+
+// A prover that turned in a circle from the first ack on, outranking every thread on its core, kept a sender there from
+// sending for a quarter of the slot: three slots of ten lost packets on two cores.
+test.runIf(NATIVE)('past the moment of an ack the next packet is waited for asleep', async () => {
+  team = await openTeam({ member: backend, prover: backend, count: 1 })
+  // Five packets, 20 ms apart; acks are due from 75 ms on.
+  const busyShares: number[] = []
+  for (let slot = 0; slot < 3; slot++) {
+    const { capture, packetCount } = await wholeSlot(team, { slot, rateKbps: 500 })
+    expect(capture.statistics.packets).toBe(packetCount)
+    expect(capture.acks.length).toBeGreaterThan(0)
+    busyShares.push(capture.statistics.busyShare)
+  }
+  expect(Math.min(...busyShares)).toBeLessThan(0.12)
 })
 
 describe('laboratory behaviours', () => {
