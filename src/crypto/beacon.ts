@@ -87,7 +87,12 @@ export function roundMessage(round: number): Uint8Array {
 /** A round's 32 bytes of randomness, or false where the signature is not the beacon's. Never throws. About 20 ms. */
 export function verifyRound(info: BeaconInfo, round: number, signature: Uint8Array): Uint8Array | false {
   if (!Number.isSafeInteger(round) || round < 1) return false
-  return blsVerify(info.publicKey, roundMessage(round), signature) ? sha256(signature) : false
+  return blsVerify(info.publicKey, roundMessage(round), signature) ? randomnessOf(signature) : false
+}
+
+/** The 32 bytes of randomness in a signature that was verified. */
+export function randomnessOf(signature: Uint8Array): Uint8Array {
+  return sha256(signature)
 }
 
 /** The signature of a local beacon's round, 48 bytes. */

@@ -3,8 +3,11 @@
  * Sources: RFC 9380 (hash to curve), draft-irtf-cfrg-bls-signature-05, https://docs.drand.love/docs/cryptography
  */
 import { bls12_381 } from '@noble/curves/bls12-381.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
 
 const scheme = bls12_381.shortSignatures
+const { Fp12 } = bls12_381.fields
+type PairingTable = ReturnType<typeof bls12_381.utils.calcPairingPrecomputes>
 /** Compressed G1 point. */
 export const BLS_SIGNATURE_BYTES = 48
 /** Compressed G2 point. */
@@ -40,13 +43,46 @@ export function blsVerify(
 ): boolean {
   if (publicKey.length !== BLS_PUBLIC_KEY_BYTES || signature.length !== BLS_SIGNATURE_BYTES) return false
   try {
-    const key = bls12_381.G2.Point.fromBytes(publicKey)
+    const key = keyTable(publicKey)
     const point = bls12_381.G1.Point.fromBytes(signature)
-    if (key.is0() || point.is0()) return false
-    key.assertValidity()
+    if (key === undefined || point.is0()) return false
     point.assertValidity()
-    return scheme.verify(point, scheme.hash(message, dst), key)
+    const hashed = scheme.hash(message, dst)
+    if (hashed.is0()) return false
+    // e(H(m), -key) e(signature, generator) = 1
+    const [h, s] = [hashed.toAffine(), point.toAffine()]
+    generatorTable ??= tableOf(bls12_381.G2.Point.BASE)
+    const product = bls12_381.millerLoopBatch([
+      [key, h.x, h.y],
+      [generatorTable, s.x, s.y],
+    ])
+    return Fp12.eql(Fp12.finalExponentiate(product), Fp12.ONE)
   } catch {
     return false
   }
+}
+
+/**
+ * What a pairing computes from a key alone, with the check of the key itself nearly a third of a verification, is
+ * remembered for the keys used last: a node verifies the rounds of one beacon or two.
+ */
+const REMEMBERED_KEYS = 8
+const keyTables = new Map<string, PairingTable>()
+let generatorTable: PairingTable | undefined
+
+const tableOf = bls12_381.utils.calcPairingPrecomputes
+
+/** Of a key's negative; undefined for the point at infinity. @throws where the bytes are no key */
+function keyTable(publicKey: Uint8Array): PairingTable | undefined {
+  const name = bytesToHex(publicKey)
+  const known = keyTables.get(name)
+  if (known !== undefined) return known
+  const key = bls12_381.G2.Point.fromBytes(publicKey)
+  if (key.is0()) return undefined
+  key.assertValidity()
+  const table = tableOf(key.negate())
+  keyTables.set(name, table)
+  const [oldest] = keyTables.keys()
+  if (keyTables.size > REMEMBERED_KEYS && oldest !== undefined) keyTables.delete(oldest)
+  return table
 }
