@@ -2,7 +2,7 @@
 import { expandPath } from '../config/paths.js'
 import { UserError } from '../errors.js'
 import type { EmbedInput } from '../inference/catalogue/card.js'
-import type { Sound } from '../inference/local/speech-service.js'
+import type { Sound } from '../inference/local/sound.js'
 import { readSound } from './model-options.js'
 import { quoted } from './option.js'
 

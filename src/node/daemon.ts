@@ -4,7 +4,6 @@
  */
 import './polyfills.js'
 import { existsSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
 import { beaconOf } from '../config/beacon.js'
 import { monthKey } from '../config/data-cap.js'
 import { dataPaths } from '../config/paths.js'
@@ -28,6 +27,7 @@ import { startAnnouncer } from './announcer.js'
 import { keptBans } from './bans.js'
 import { ChainLink, type ChainStatus } from './chain/link.js'
 import { handleDialBack } from './dial-back.js'
+import { keepYoungGenerationSmall } from './heap.js'
 import { keepInHistory, recordOfTranscript } from './history.js'
 import { createNodeHost } from './host.js'
 import { type AuditorRole, type AuditorStatus, startAuditor } from './inference/auditor.js'
@@ -129,8 +129,7 @@ async function start(
       remedy: 'name one or more with --roles prover,challenger',
       exitStatus: 2,
     })
-  // A daemon is idle nearly always: a young generation that stays small saves 30 MB and costs nothing that can be measured.
-  setFlagsFromString('--semi-space-growth-factor=1')
+  keepYoungGenerationSmall()
   const startedMs = Date.now()
   const paths = dataPaths(config.dataDir)
   const store = await openStore(paths.store)

@@ -2,7 +2,7 @@
 import { UserError } from '../../errors.js'
 import { embedsFrom, type ModelCard } from '../catalogue/card.js'
 import { LocalModel } from './local-model.js'
-import type { Sound } from './speech-service.js'
+import type { Sound } from './sound.js'
 
 export type Precision = 'fp32' | 'int8'
 

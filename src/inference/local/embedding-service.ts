@@ -14,7 +14,7 @@ import {
 import { readCentroids } from '../../models/hubert/centroids.js'
 import { type Centroids, nearestCentroids } from '../../models/hubert/units.js'
 import type { EmbedInput } from '../catalogue/card.js'
-import type { Sound } from './speech-service.js'
+import { type PackedSound, type Sound, unpacked } from './sound.js'
 
 /** What stays the same while the model is open. */
 export interface EmbeddingOptions {
@@ -26,7 +26,7 @@ export interface EmbeddingOptions {
 }
 
 export interface EmbedCall {
-  readonly content: Sound | string | Uint8Array
+  readonly content: Sound | PackedSound | string | Uint8Array
   /** One vector; one for each frame, token or patch; or the number of the centroid nearest to each frame. */
   readonly form: 'vector' | 'rows' | 'units'
   readonly normalise?: boolean
@@ -99,7 +99,7 @@ function serveSound(model: SoundEmbedder, centroids: Centroids | undefined): Ser
       remedy: 'use the centroids that were made from this model',
     })
   return serve(model, async (call) => {
-    const { samples, sampleRate } = call.content as Sound
+    const { samples, sampleRate } = unpacked(call.content as Sound | PackedSound)
     const heard = sampleRate === model.sampleRate ? samples : resample(samples, sampleRate, model.sampleRate)
     const frameSeconds = model.geometry.samplesPerFrame / model.sampleRate
     if (call.form !== 'units') {

@@ -6,10 +6,10 @@ import { compiledUrl, type RuntimeKind, ServiceHost } from '../../ml/session/ind
 import type { ModelCard } from '../catalogue/card.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
 import type { GrammarAnswer, GrammarQuestion, Hearing } from './own-models-service.js'
+import type { PackedSound, Sound } from './sound.js'
 import type { PlannedSpeech, SpeakCall } from './speak-service.js'
 import type {
   Identification,
-  Sound,
   SpeechServiceOptions,
   SpokenTranslation,
   Transcription,
@@ -95,20 +95,20 @@ export class LocalModel {
   }
 
   /** @param hearing only for the recogniser that comes with the package */
-  transcribe(sound: Sound, signal?: AbortSignal, hearing?: Hearing): Promise<Transcription> {
+  transcribe(sound: Sound | PackedSound, signal?: AbortSignal, hearing?: Hearing): Promise<Transcription> {
     return this.#call<Transcription>('transcribe', { sound, hearing }, signal)
   }
 
   /** Which sentence of a closed grammar was said; only of the recogniser that comes with the package. */
-  match(sound: Sound, question: GrammarQuestion, signal?: AbortSignal): Promise<GrammarAnswer> {
+  match(sound: Sound | PackedSound, question: GrammarQuestion, signal?: AbortSignal): Promise<GrammarAnswer> {
     return this.#call<GrammarAnswer>('match', { sound, question }, signal)
   }
 
-  identify(sound: Sound, signal?: AbortSignal): Promise<Identification> {
+  identify(sound: Sound | PackedSound, signal?: AbortSignal): Promise<Identification> {
     return this.#call<Identification>('identify', { sound }, signal)
   }
 
-  translate(sound: Sound, target?: string, signal?: AbortSignal): Promise<SpokenTranslation> {
+  translate(sound: Sound | PackedSound, target?: string, signal?: AbortSignal): Promise<SpokenTranslation> {
     return this.#call<SpokenTranslation>('translate', { sound, target }, signal)
   }
 

@@ -5,7 +5,8 @@ import { Grammar } from '../../models/asr-small/grammar.js'
 import { AsrSmall, spell } from '../../models/asr-small/recogniser.js'
 import { type Piece, timedWordsOf } from '../../models/asr-small/words.js'
 import { LanguageIdentifier } from '../../models/language-id/identifier.js'
-import type { Identification, Sound, SpeechServiceOptions, Transcription, Word } from './speech-service.js'
+import { type PackedSound, type Sound, unpacked } from './sound.js'
+import type { Identification, SpeechServiceOptions, Transcription, Word } from './speech-service.js'
 
 /** How a recording is to be heard; greedily, unless told. */
 export interface Hearing {
@@ -56,15 +57,15 @@ export async function openAsrSmallService(options: Options): Promise<Service> {
   return {
     call: async (name, argument) => {
       const { sound, hearing, question } = argument as {
-        readonly sound: Sound
+        readonly sound: Sound | PackedSound
         readonly hearing?: Hearing
         readonly question?: GrammarQuestion
       }
       if (name === 'transcribe') {
         if (hearing?.dictation === true) dictation ??= await readDictation(model.directory)
-        return transcribe(model, sound, hearing?.dictation === true ? dictation : undefined)
+        return transcribe(model, unpacked(sound), hearing?.dictation === true ? dictation : undefined)
       }
-      if (name === 'match' && question !== undefined) return match(model, sound, question)
+      if (name === 'match' && question !== undefined) return match(model, unpacked(sound), question)
       throw new Error(`this model does not ${name}`)
     },
     close: () => model.close(),
@@ -117,8 +118,8 @@ export async function openLanguageIdService(options: Options): Promise<Service> 
   return {
     call: async (name, argument): Promise<Identification> => {
       if (name !== 'identify') throw new Error(`this model does not ${name}`)
-      const { sound } = argument as { readonly sound: Sound }
-      const { samples, sampleRate } = sound
+      const { sound } = argument as { readonly sound: Sound | PackedSound }
+      const { samples, sampleRate } = unpacked(sound)
       const heard = await model.identify(samples.subarray(0, MAX_IDENTIFY_SECONDS * sampleRate), sampleRate)
       return {
         labels: heard

@@ -1,11 +1,11 @@
 /** One job on an open model: what is asked in the words of job.ts, in those of the model's own process. */
 import { UserError } from '../../errors.js'
-import { pcm16Of, samplesOfPcm16 } from '../../ml/audio/pcm16.js'
+import { pcm16Of } from '../../ml/audio/pcm16.js'
 import { embedsFrom, type ModelCard } from '../catalogue/card.js'
 import type { Job, JobOutput, SoundInput } from '../job.js'
 import type { LocalModel } from './local-model.js'
 import type { Opening } from './model-pool.js'
-import type { Sound } from './speech-service.js'
+import type { PackedSound } from './sound.js'
 
 export interface JobLimits {
   readonly mostSoundSeconds: number
@@ -79,7 +79,7 @@ export async function runJob(
     }
     return speak(model, input.text, parameters.speed, signal)
   }
-  const sound: Sound = { samples: samplesOfPcm16(input.pcm16), sampleRate: input.sampleRate }
+  const sound: PackedSound = { pcm16: input.pcm16, sampleRate: input.sampleRate }
   switch (task) {
     case 'transcribe': {
       const hearing = parameters.dictation === true ? { dictation: true } : {}

@@ -12,6 +12,7 @@ import { Recogniser, type Transcript } from '../../models/wav2vec2/recogniser.js
 import type { Task } from '../catalogue/card.js'
 import { type EmbeddingOptions, openEmbeddingService } from './embedding-service.js'
 import { openAsrSmallService, openLanguageIdService } from './own-models-service.js'
+import { type PackedSound, type Sound, unpacked } from './sound.js'
 import { openSpeaker } from './speak-service.js'
 
 export interface SpeechServiceOptions {
@@ -27,13 +28,6 @@ export interface SpeechServiceOptions {
   readonly embedding?: EmbeddingOptions
   /** The best there is unless given. */
   readonly runtime?: RuntimeKind
-}
-
-/** Mono samples in [-1, 1]. */
-export interface Sound {
-  readonly samples: Float32Array
-  /** Hz. */
-  readonly sampleRate: number
 }
 
 export interface Word {
@@ -127,8 +121,8 @@ function serve(methods: Readonly<Record<string, Method>>, close: () => Promise<v
     call: async (name, argument) => {
       const method = methods[name]
       if (method === undefined) throw new Error(`this model does not ${name}`)
-      const { sound, target } = argument as { readonly sound: Sound; readonly target?: string }
-      return method(sound, target)
+      const { sound, target } = argument as { readonly sound: Sound | PackedSound; readonly target?: string }
+      return method(unpacked(sound), target)
     },
     close,
   }

@@ -16,6 +16,7 @@ import type { Host } from '../../p2p/index.js'
 import { openStore, type Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { openNodeChain } from '../chain/link.js'
+import { collectSeldom } from '../heap.js'
 import { createNodeHost } from '../host.js'
 import { openOwnAudits, runOwnAudits } from './own-audits.js'
 
@@ -52,6 +53,7 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
   const configured = client.maxPrice === undefined ? undefined : parseAmount(client.maxPrice)
   const maxPriceWei = options.maxPriceWei ?? configured
   const isAudited = options.audit ?? client.audit
+  collectSeldom()
   const host = await createNodeHost({ config, identity, log, clientOnly: true })
   const audits =
     config.chain.rpcUrls.length === 0

@@ -20,6 +20,7 @@ import { Provider, type ProviderStatus } from '../../inference/provider/provider
 import type { Host, Remote } from '../../p2p/index.js'
 import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
+import { collectSeldom } from '../heap.js'
 import { openRandomness } from './randomness.js'
 
 export interface ProviderRoleModules {
@@ -80,6 +81,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
       remedy: 'set chain.rpcUrls, or ask for 0 wei',
       exitStatus: 2,
     })
+  collectSeldom()
   const jobs = await LocalJobs.open({
     dataDir: config.dataDir,
     names: prices.names,
