@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { SecondAttempts } from './test/support/second-attempts.js'
 
 export default defineConfig({
   test: {
@@ -9,5 +10,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Two cores: real daemons in e2e tests need them, so files run one after another.
     fileParallelism: false,
+    runner: './test/support/timed-runner.ts',
+    reporters: ['default', new SecondAttempts()],
   },
 })
