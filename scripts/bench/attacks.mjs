@@ -6,9 +6,7 @@
  * docs/security.md anew from all that is there, so that later runs add to earlier ones; --table does only
  * that.
  */
-import { spawn } from 'node:child_process'
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import {
@@ -21,11 +19,11 @@ import {
   proverColludes,
 } from '../../dist/lab/adversary/attack.js'
 import { condense, limitsOf, rowCells, TABLE_HEAD } from './support/attack-rows.mjs'
+import { runLab } from './support/lab-process.mjs'
 
 const CHALLENGERS = 10
 /** f: so many challengers may be corrupt. */
 const FAULTY = 2
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const records = fileURLToPath(new URL('../../docs/attacks.jsonl', import.meta.url))
 const page = fileURLToPath(new URL('../../docs/security.md', import.meta.url))
 const BEGIN = '<!-- attacks: made by `npm run bench -- attacks --write` -->'
@@ -107,42 +105,20 @@ function chosenRows(text) {
  * One laboratory for several attacks in turn; hands over each attack's runs and failures as soon as they are done.
  * Resolves to why it ended before its time, if it did.
  */
-function lab(attacks, onDone) {
-  const args = ['lab', '--rate', String(rate), '--claim', '1.2', '--challengers', String(CHALLENGERS)]
-  args.push(
-    '--faulty',
-    String(FAULTY),
-    '--attack',
-    attacks.join(';'),
-    '--runs',
-    String(runs),
-    '--json-stream',
-  )
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-    let done = { runs: [], failures: [] }
-    let at = 0
-    let failure
-    let stderr = ''
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const event = JSON.parse(line)
-      if (event.event === 'error') failure = event.error.message
-      if (event.event === 'run_ended') done.runs.push(event.result)
-      else if (event.event === 'run_failed') done.failures.push(event.reason)
-      else return
-      if (done.runs.length + done.failures.length < runs) return
-      onDone(attacks[at++], done)
-      done = { runs: [], failures: [] }
-    })
-    child.stderr.setEncoding('utf8').on('data', (chunk) => {
-      stderr = (stderr + chunk).slice(-4000)
-    })
-    child.once('error', (error) => resolve(error.message))
-    child.once('close', (code, signal) => {
-      const last = stderr.trim().split('\n').at(-1)
-      resolve(at === attacks.length ? undefined : (failure ?? last ?? `it ended with ${signal ?? code}`))
-    })
+async function lab(attacks, onDone) {
+  const args = ['--rate', String(rate), '--claim', '1.2', '--challengers', String(CHALLENGERS)]
+  args.push('--faulty', String(FAULTY), '--attack', attacks.join(';'), '--runs', String(runs))
+  let done = { runs: [], failures: [] }
+  let at = 0
+  const { ended, failure } = await runLab(args, (event) => {
+    if (event.event === 'run_ended') done.runs.push(event.result)
+    else if (event.event === 'run_failed') done.failures.push(event.reason)
+    else return
+    if (done.runs.length + done.failures.length < runs) return
+    onDone(attacks[at++], done)
+    done = { runs: [], failures: [] }
   })
+  return at === attacks.length ? undefined : (failure ?? `it ended with ${ended}`)
 }
 
 /** Who keeps to the protocol in a row, and whose interest its limits protect. */

@@ -122,7 +122,7 @@ export const lab = defineCommand({
       placeholder: 'Mbit/s',
       above: 0,
       max: 100_000,
-      defaultText: 'half of the offer from 100 Mbit/s up',
+      defaultText: 'half of the offer from 100 Mbit/s up; strict: all of it',
     }),
     teams: number({ summary: 'Slots to run (strict)', placeholder: 'n', integer: true, min: 1, max: 64 }),
     beta: number({

@@ -207,10 +207,14 @@ class Laboratory {
 
   get uplinkMbps(): number {
     const offered = RHO * this.claimMbps
-    const { uplinkMbps, rateMbps, challengers, faulty, direction } = this.options
+    const { uplinkMbps, rateMbps, challengers, faulty, direction, profile } = this.options
     if (uplinkMbps !== undefined) return uplinkMbps
     // An uplink is measured by teams of one.
-    const two = direction !== 'up' && rateMbps >= TEAM_OF_TWO_FROM_MBPS && challengers >= 2 * (2 * faulty + 1)
+    const two =
+      direction !== 'up' &&
+      profile !== 'strict' &&
+      rateMbps >= TEAM_OF_TWO_FROM_MBPS &&
+      challengers >= 2 * (2 * faulty + 1)
     // A little spare: the team's rate is rounded up to whole kbit/s.
     return (offered / (two ? 2 : 1)) * 1.01
   }
@@ -344,12 +348,14 @@ class Laboratory {
 
   #order(): Omit<MeasureOrder, 'target'> {
     const { options } = this
+    // Strict chooses how many it draws of the challengers there are, as for anybody else.
+    const isChosen = options.profile === 'strict' && options.teams === undefined
     return {
       ...(options.available === true ? { available: true } : {}),
       ...(options.direction === undefined ? {} : { direction: options.direction }),
       profile: options.profile,
       claimMbps: this.claimMbps,
-      challengers: options.challengers,
+      ...(isChosen ? {} : { challengers: options.challengers }),
       faulty: options.faulty,
       ...(options.teams === undefined ? {} : { teams: options.teams }),
       ...(options.betaMillionths === undefined ? {} : { betaMillionths: options.betaMillionths }),
