@@ -1,19 +1,24 @@
 #!/usr/bin/env node
 /**
- * `npm run bench -- language-id [--model models/language-id] [--data ~/.plumbline/data/language-id] [--json]`: which
- * language people speak, told by what has learnt from synthetic voices alone. Beside it a text-book baseline on the
- * same data: the class whose mean spectrum is nearest, in standard deviations of each band. Needs the data that
- * `plumbline data prepare language-id` makes.
+ * `npm run bench -- language-id [--model models/language-id] [--data ~/.plumbline/data/language-id] [--json]
+ * [--write-card]`: which language people speak, none of whom, and none of whose recordings' sources, was learnt from.
+ * Beside it a text-book baseline on the same data: the language whose mean spectrum is nearest, in standard
+ * deviations of each band. Needs the data that `plumbline data prepare language-id` makes.
  */
+import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { writeLanguageIdCard } from './cards/language-id.mjs'
 
 const dist = (path) => import(new URL(`../../dist/${path}`, import.meta.url).href)
 const { LanguageIdentifier } = await dist('models/language-id/identifier.js')
-const { readLanguageClips } = await dist('models/language-id/prepare.js')
-const { LANGUAGES } = await dist('models/language-id/definition.js')
+const { readLanguageClips } = await dist('models/language-id/data/prepare.js')
+const { chooseTuning } = await dist('models/language-id/tuning.js')
+const { writeLanguageIdConfig } = await dist('models/recipes/package-model.js')
+const { joinClips } = await dist('models/language-id/utterances.js')
+const { LANGUAGES } = await dist('models/language-id/languages.js')
 const { MELS, toLogEnergies } = await dist('models/asr-small/features.js')
 
 const { values } = parseArgs({
@@ -22,91 +27,171 @@ const { values } = parseArgs({
     model: { type: 'string', default: fileURLToPath(new URL('../../models/language-id', import.meta.url)) },
     data: { type: 'string', default: join(homedir(), '.plumbline', 'data', 'language-id') },
     json: { type: 'boolean', default: false },
+    'write-card': { type: 'boolean', default: false },
   },
 })
+/** Least seconds of an utterance; the first is what the figures by language are of. */
+const DURATIONS = [3, 6, 10]
 
 const clips = await readLanguageClips(values.data)
+if (values['write-card']) await tune()
 const model = await LanguageIdentifier.open(values.model)
-
-/** Mean log energies of a clip's bands, less its loudness. */
-function spectrum({ features }) {
-  const energies = toLogEnergies(features)
-  const mean = new Float64Array(MELS)
-  energies.forEach((value, i) => {
-    mean[i % MELS] += value / features.frames
-  })
-  const level = mean.reduce((sum, value) => sum + value, 0) / MELS
-  return mean.map((value) => value - level)
-}
-
-const trained = clips.filter(({ split }) => split === 'train').map((clip) => [clip, spectrum(clip)])
-const average = (rows) =>
-  Float64Array.from({ length: MELS }, (_, m) => rows.reduce((sum, row) => sum + row[m], 0) / rows.length)
-const overall = average(trained.map(([, row]) => row))
-const deviation = overall.map((mean, m) =>
-  Math.sqrt(trained.reduce((sum, [, row]) => sum + (row[m] - mean) ** 2, 0) / trained.length),
+const nearest = meanSpectra(
+  clips.filter(({ split, language }) => split === 'train' && LANGUAGES.includes(language)),
 )
-const centres = LANGUAGES.map((language) =>
-  average(trained.filter(([clip]) => clip.language === language).map(([, row]) => row)),
-)
-function nearest(clip) {
-  const row = spectrum(clip)
-  const distances = centres.map((centre) =>
-    centre.reduce((sum, value, m) => sum + ((row[m] - value) / deviation[m]) ** 2, 0),
-  )
-  return LANGUAGES[distances.indexOf(Math.min(...distances))]
-}
 
-const people = clips.filter(({ split }) => split === 'test')
-const told = []
-const before = process.cpuUsage()
-for (const clip of people) {
-  const [first] = await model.ofFeatures(clip.features)
-  told.push({ clip, network: first.language, baseline: nearest(clip) })
-}
-const { user, system } = process.cpuUsage(before)
+const sets = {}
+let cpu = 0
+let seconds = 0
+for (const split of ['dev', 'test'])
+  for (const duration of DURATIONS) {
+    const utterances = joinClips(
+      clips.filter((clip) => clip.split === split),
+      duration,
+    )
+    const told = []
+    for (const { features, ...about } of utterances) {
+      const before = process.cpuUsage()
+      const { labels } = await model.ofFeatures(features)
+      const { user, system } = process.cpuUsage(before)
+      cpu += (user + system) / 1e6
+      seconds += features.frames / 100
+      const [first] = labels
+      told.push({
+        ...about,
+        heard: first.language,
+        confidence: first.probability,
+        baseline: nearest(features),
+      })
+    }
+    sets[split] ??= {}
+    sets[split][duration] = summary(told)
+  }
 await model.close()
-
-const percent = (list, by) =>
-  (100 * list.filter((each) => each[by] === each.clip.language).length) / Math.max(1, list.length)
-const sources = [...new Set(people.map(({ source }) => source))].sort()
+const { threshold } = JSON.parse(await readFile(join(values.model, 'config.json'), 'utf8'))
 const result = {
   model: values.model,
-  clips: people.length,
   chance: 100 / LANGUAGES.length,
-  accuracy: percent(told, 'network'),
-  baseline: percent(told, 'baseline'),
-  bySource: sources.map((source) => {
-    const some = told.filter(({ clip }) => clip.source === source)
-    const spoken = LANGUAGES.filter((language) => some.some(({ clip }) => clip.language === language))
+  threshold,
+  sets,
+  realTimeFactor: cpu / seconds,
+}
+if (values['write-card']) await writeLanguageIdCard(values.model, result)
+if (values.json) console.log(JSON.stringify(result, null, 2))
+else print(result)
+
+/** Chooses scale and threshold on the development recordings, into config.json. */
+async function tune() {
+  const untuned = await LanguageIdentifier.open(values.model)
+  const { scale, threshold } = await chooseTuning(
+    clips.filter(({ split }) => split === 'dev'),
+    untuned,
+  )
+  await untuned.close()
+  const { architectures: _, ...config } = JSON.parse(
+    await readFile(join(values.model, 'config.json'), 'utf8'),
+  )
+  await writeLanguageIdConfig(values.model, { ...config, tuning: { ...config.tuning, scale }, threshold })
+}
+
+/** What is right, each source counting alike; then each source by itself, and what is right above a confidence. */
+function summary(told) {
+  const sources = [...new Set(told.map(({ source, language }) => `${source} ${language}`))].map((name) => {
+    const some = told.filter(({ source, language }) => `${source} ${language}` === name)
+    const [{ source, language }] = some
     return {
       source,
-      clips: some.length,
-      accuracy: percent(some, 'network'),
-      baseline: percent(some, 'baseline'),
-      confusion: spoken.map((language) => {
-        const own = some.filter(({ clip }) => clip.language === language)
-        const heard = LANGUAGES.map((other) => own.filter(({ network }) => network === other).length)
-        return { language, heard, recall: percent(own, 'network') }
-      }),
+      language,
+      utterances: some.length,
+      right: percent(some, ({ heard }) => heard === language),
+      baseline: percent(some, (each) => each.baseline === language),
+      heard: LANGUAGES.map((other) => some.filter(({ heard }) => heard === other).length),
     }
-  }),
-  realTimeFactor:
-    (user + system) / 1e6 / people.reduce((sum, { features }) => sum + features.frames / 100, 0),
-}
-if (values.json) console.log(JSON.stringify(result, null, 2))
-else {
-  const figure = (value) => `${value.toFixed(1).padStart(5)} %`
-  console.log(`people who speak     ${result.clips} recordings, none of their voices trained on`)
-  console.log(`right                ${figure(result.accuracy)}`)
-  console.log(`nearest mean spectrum${figure(result.baseline)}`)
-  console.log(`chance               ${figure(result.chance)}`)
-  for (const { source, clips: count, accuracy, baseline, confusion } of result.bySource) {
-    console.log(`\n${source}: ${count} recordings, ${figure(accuracy)} right (baseline ${figure(baseline)})`)
-    console.log(`  spoken \\ heard ${LANGUAGES.map((language) => language.padStart(4)).join('')}   right`)
-    for (const { language, heard, recall } of confusion)
-      console.log(
-        `  ${language.padEnd(15)}${heard.map((count) => String(count).padStart(4)).join('')} ${figure(recall)}`,
-      )
+  })
+  const mean = (list, by) => list.reduce((sum, each) => sum + each[by], 0) / list.length
+  return {
+    utterances: told.length,
+    meanOfSources: mean(sources, 'right'),
+    baselineMeanOfSources: mean(sources, 'baseline'),
+    meanOfLanguages: mean(
+      LANGUAGES.map((language) => ({
+        right: mean(
+          sources.filter((source) => source.language === language),
+          'right',
+        ),
+      })),
+      'right',
+    ),
+    sources,
+    thresholds: [0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95].map((threshold) => {
+      const sure = told.filter(({ confidence }) => confidence >= threshold)
+      return {
+        threshold,
+        told: (100 * sure.length) / told.length,
+        right: percent(sure, ({ heard, language }) => heard === language),
+      }
+    }),
   }
+}
+
+function percent(list, holds) {
+  return list.length === 0 ? 0 : (100 * list.filter(holds).length) / list.length
+}
+
+/** The baseline: mean log energies of the bands, less the loudness. */
+function meanSpectra(trained) {
+  const spectrum = (features) => {
+    const mean = new Float64Array(MELS)
+    toLogEnergies(features).forEach((value, i) => {
+      mean[i % MELS] += value / features.frames
+    })
+    const level = mean.reduce((sum, value) => sum + value, 0) / MELS
+    return mean.map((value) => value - level)
+  }
+  const rows = trained.map((clip) => [clip.language, spectrum(clip.features)])
+  const average = (list) =>
+    Float64Array.from({ length: MELS }, (_, m) => list.reduce((sum, row) => sum + row[m], 0) / list.length)
+  const overall = average(rows.map(([, row]) => row))
+  const deviation = overall.map((mean, m) =>
+    Math.sqrt(rows.reduce((sum, [, row]) => sum + (row[m] - mean) ** 2, 0) / rows.length),
+  )
+  const centres = LANGUAGES.map((language) =>
+    average(rows.filter(([own]) => own === language).map(([, row]) => row)),
+  )
+  return (features) => {
+    const row = spectrum(features)
+    const distances = centres.map((centre) =>
+      centre.reduce((sum, value, m) => sum + ((row[m] - value) / deviation[m]) ** 2, 0),
+    )
+    return LANGUAGES[distances.indexOf(Math.min(...distances))]
+  }
+}
+
+function print({ chance, sets: { dev, test }, realTimeFactor }) {
+  const figure = (value) => `${value.toFixed(1).padStart(5)} %`
+  for (const [name, set] of [
+    ['test: sources that nothing was learnt from or chosen by', test],
+    ['dev: sources that were chosen by', dev],
+  ]) {
+    console.log(name)
+    for (const duration of DURATIONS) {
+      const { utterances, meanOfSources, meanOfLanguages, baselineMeanOfSources } = set[duration]
+      console.log(
+        `  >= ${String(duration).padStart(2)} s  ${String(utterances).padStart(4)} utterances, right ${figure(meanOfSources)} (mean of sources), ${figure(meanOfLanguages)} (of languages); nearest mean spectrum ${figure(baselineMeanOfSources)}, chance ${figure(chance)}`,
+      )
+    }
+    console.log(
+      `  ${'source, >= 3 s'.padEnd(32)} spoken \\ heard ${LANGUAGES.map((each) => each.padStart(4)).join('')}   right`,
+    )
+    for (const { source, language, heard, right } of set[DURATIONS[0]].sources)
+      console.log(
+        `  ${source.padEnd(32)} ${language.padEnd(14)} ${heard.map((count) => String(count).padStart(4)).join('')} ${figure(right)}`,
+      )
+    for (const { threshold, told, right } of set[DURATIONS[0]].thresholds)
+      console.log(
+        `  confidence >= ${threshold.toFixed(2)}: ${figure(told)} are told, ${figure(right)} of them right`,
+      )
+    console.log()
+  }
+  console.log(`processor time over sound: ${realTimeFactor.toFixed(4)}, one thread`)
 }

@@ -40,8 +40,8 @@ export const dataPrepareCommand = defineCommand({
     if (recipe === undefined)
       throw badArgument(`there is no set ${args.set}`, `use ${RECIPE_NAMES.join(' or ')}`)
     const directory = expandPath(args.to ?? `${DEFAULT_DATA_ROOT}/${recipe.name}`)
-    const needs = await checkNeeds(recipe.needs)
-    const install = installLine(needs)
+    const needs = await checkNeeds(recipe.needs, directory)
+    const install = installLine(needs, directory)
     io.output.event('needs', { needs, install: install ?? null })
     if (args.check || install !== undefined) {
       const shown = {

@@ -14,12 +14,22 @@ export const identifyCommand = defineCommand({
   examples: [['identify call.mp3 --local', 'With the only identifier of the catalogue']],
   run: async (args, io) => {
     const sound = await readSound(args.recording)
-    const { labels, told } = await (args.local ? here() : there())
-    const result = { ...told, labels, durationSeconds: sound.seconds }
+    const { labels, told, isSure } = await (args.local ? here() : there())
+    const result = {
+      ...told,
+      labels,
+      ...(isSure === undefined ? {} : { isSure }),
+      durationSeconds: sound.seconds,
+    }
     io.output.result(result, () =>
-      labels
-        .map(({ label, probability }) => `${(100 * probability).toFixed(1).padStart(5)} %  ${label}`)
-        .join('\n'),
+      [
+        ...labels.map(
+          ({ label, probability }) => `${(100 * probability).toFixed(1).padStart(5)} %  ${label}`,
+        ),
+        ...(isSure === false
+          ? ['not sure: it may be another one, or a language that is not among these']
+          : []),
+      ].join('\n'),
     )
     return 0
 
@@ -30,6 +40,7 @@ export const identifyCommand = defineCommand({
       )
       return {
         labels: value.labels,
+        isSure: value.isSure,
         told: { model: card.name, loadMs: Math.round(loadMs), runMs: Math.round(runMs) },
       }
     }
@@ -38,7 +49,7 @@ export const identifyCommand = defineCommand({
       const bought = await buy(args, { task: 'identify', input: await soundInput(sound), parameters: {} }, io)
       const { output } = bought.answer
       if (output.kind !== 'labels') throw new Error(`labels came as ${output.kind}`)
-      return { labels: output.labels, told: boughtFields(bought) }
+      return { labels: output.labels, isSure: undefined, told: boughtFields(bought) }
     }
   },
 })

@@ -120,11 +120,15 @@ export async function openLanguageIdService(options: Options): Promise<Service> 
       if (name !== 'identify') throw new Error(`this model does not ${name}`)
       const { sound } = argument as { readonly sound: Sound | PackedSound }
       const { samples, sampleRate } = unpacked(sound)
-      const heard = await model.identify(samples.subarray(0, MAX_IDENTIFY_SECONDS * sampleRate), sampleRate)
+      const { labels, isSure } = await model.identify(
+        samples.subarray(0, MAX_IDENTIFY_SECONDS * sampleRate),
+        sampleRate,
+      )
       return {
-        labels: heard
+        labels: labels
           .slice(0, SHOWN_LABELS)
           .map(({ language, probability }) => ({ label: language, probability })),
+        isSure,
       }
     },
     close: () => model.close(),

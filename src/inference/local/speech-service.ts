@@ -47,6 +47,8 @@ export interface Transcription {
 export interface Identification {
   /** The likeliest first. */
   readonly labels: readonly { readonly label: string; readonly probability: number }[]
+  /** Whether the first label is likely enough to be believed, where the model has a threshold for that. */
+  readonly isSure?: boolean
 }
 
 export interface SpokenTranslation {

@@ -3,10 +3,23 @@
  * fixed bias by distance (Press et al. 2022, symmetric), a gated depthwise convolution (Gulati et al. 2020, section
  * 2.2) and a feed-forward layer; a linear layer gives CTC's classes. One definition trains and serves.
  */
-import { add, cast, dimAt, glu, iota, less, mul, silu, type Tensor, unsqueeze } from '../../ml/graph/index.js'
+import {
+  add,
+  and,
+  cast,
+  dimAt,
+  glu,
+  iota,
+  less,
+  mul,
+  silu,
+  type Tensor,
+  unsqueeze,
+} from '../../ml/graph/index.js'
 import {
   alibiBias,
   alibiSlopes,
+  bandMask,
   convolutionChannelsLast,
   depthwiseChannelsLast,
   feedForward,
@@ -31,6 +44,8 @@ export interface AsrSmallConfig {
   /** Of the feed-forward layers, over the width. */
   readonly expansion: number
   readonly classes: number
+  /** Frames less than this away may be attended to; all of them unless told. */
+  readonly reach?: number
 }
 
 export const ASR_SMALL: AsrSmallConfig = {
@@ -68,7 +83,7 @@ export function encode(
   config: AsrSmallConfig,
   dropout: Dropout = keep,
 ): Tensor {
-  const { width, heads, blocks, kernel, expansion } = config
+  const { width, heads, blocks, kernel, expansion, reach } = config
   const front = p.at('front')
   const first = silu(convolutionChannelsLast(front.at('0'), features, width, FRONT.kernel, FRONT))
   const second = silu(convolutionChannelsLast(front.at('1'), first, width, FRONT.kernel, FRONT))
@@ -76,7 +91,9 @@ export function encode(
   const time = dimAt('encode', x.shape, 1)
   const places = iota(x, time)
   const distances = alibiBias(x.graph.constant(alibiSlopes(heads), [heads]), places, places)
-  const bias = add(distances, maskToBias(lengthMask(lengths, time)))
+  const within = lengthMask(lengths, time)
+  const visible = reach === undefined ? within : and(within, bandMask(x, time, reach))
+  const bias = add(distances, maskToBias(visible))
   const valid = unsqueeze(cast(less(unsqueeze(places, 0), unsqueeze(lengths, 1)), 'float32'), 2)
   for (let i = 0; i < blocks; i++) {
     const block = p.at(`blocks.${i}`)

@@ -1,11 +1,17 @@
 /** What a recipe's data is made of: Debian packages, told by a file of theirs. Nothing is installed from here. */
 import { access } from 'node:fs/promises'
+import { join } from 'node:path'
 
 export interface Need {
   /** Debian's name. */
   readonly package: string
   /** A file that is there where the package is installed. */
   readonly file: string
+  /**
+   * The package conflicts with another that is needed, or would bring a whole game: it is not installed but unpacked
+   * into the data directory's folder `unpacked`, and `file` is in there.
+   */
+  readonly isUnpacked?: boolean
   readonly purpose: string
   /** SPDX or Debian's own words. */
   readonly licence: string
@@ -17,23 +23,40 @@ export interface NeedState extends Need {
   readonly isPresent: boolean
 }
 
-export const checkNeeds = (needs: readonly Need[]): Promise<readonly NeedState[]> =>
+/** Where packages are unpacked that cannot be installed. */
+export const unpackedFolder = (directory: string): string => join(directory, 'unpacked')
+
+/** @param directory of the data. */
+export const checkNeeds = (needs: readonly Need[], directory: string): Promise<readonly NeedState[]> =>
   Promise.all(
     needs.map(async (need) => ({
       ...need,
-      isPresent: await access(need.file).then(
+      isPresent: await access(
+        need.isUnpacked === true ? join(unpackedFolder(directory), need.file) : need.file,
+      ).then(
         () => true,
         () => false,
       ),
     })),
   )
 
-/** The line that installs what is missing; undefined where nothing is. */
-export function installLine(states: readonly NeedState[]): string | undefined {
+/** The lines that install and unpack what is missing; undefined where nothing is. */
+export function installLine(states: readonly NeedState[], directory: string): string | undefined {
   const missing = states.filter(({ isPresent, optional }) => !isPresent && optional !== true)
-  if (missing.length === 0) return undefined
-  const names = missing.map((need) => need.package).join(' ')
-  return `sudo apt-get install --no-install-recommends ${names}`
+  const names = (wanted: boolean): string =>
+    missing
+      .filter(({ isUnpacked }) => (isUnpacked === true) === wanted)
+      .map((need) => need.package)
+      .join(' ')
+  const [installed, unpacked] = [names(false), names(true)]
+  const lines: string[] = []
+  if (installed !== '') lines.push(`sudo apt-get install --no-install-recommends ${installed}`)
+  if (unpacked !== '') {
+    lines.push(
+      `(cd "$(mktemp -d)" && apt-get download ${unpacked} && for p in *.deb; do dpkg -x "$p" ${unpackedFolder(directory)}; done)`,
+    )
+  }
+  return lines.length === 0 ? undefined : lines.join('\n  ')
 }
 
 const prompts = (language: string, licence: string): readonly Need[] => [
@@ -127,27 +150,92 @@ export const LANGUAGE_ID_NEEDS: readonly Need[] = [
   ...prompts('it', SHARE_ALIKE),
   ...prompts('ru', 'CC-BY-3.0'),
   {
+    package: 'tuxpaint-stamps-default',
+    file: '/usr/share/tuxpaint/stamps/animals',
+    purpose: 'names of pictures, spoken in eleven languages',
+    licence: 'GPL-2.0-or-later',
+  },
+  {
+    package: 'debian-handbook',
+    file: '/usr/share/doc/debian-handbook/html/ru-RU/index.html',
+    purpose: 'sentences to be spoken',
+    licence: 'GPL-2.0-or-later or CC-BY-SA-3.0',
+  },
+  {
     package: 'espeak-ng',
     file: '/usr/bin/espeak-ng',
-    purpose: 'synthetic speech to learn from',
+    purpose: 'pronunciation, and synthetic speech',
     licence: 'GPL-3.0-or-later (program)',
   },
   {
-    package: 'fillets-ng-data',
-    file: '/usr/share/games/fillets-ng/script/airplane/dialogs_nl.lua',
-    purpose: 'texts to be spoken',
-    licence: 'GPL-2.0-only',
+    package: 'flite',
+    file: '/usr/bin/flite',
+    purpose: 'synthetic speech, four English voices',
+    licence: 'CMU flite (BSD-like)',
+  },
+  { package: 'festival', file: '/usr/bin/festival', purpose: 'synthetic speech', licence: 'BSD-like' },
+  {
+    package: 'festvox-italp16k',
+    file: '/usr/share/festival/voices/italian/lp_diphone/festvox/lp_diphone.scm',
+    purpose: 'an Italian voice of festival',
+    licence: 'GPL-2.0-or-later',
   },
   {
-    package: 'fillets-ng-data-nl',
-    file: '/usr/share/games/fillets-ng/sound/airplane/nl',
-    purpose: 'people who speak Dutch, to test on',
-    licence: 'GPL-2.0-only',
+    package: 'festvox-itapc16k',
+    file: '/usr/share/festival/voices/italian/pc_diphone/festvox/pc_diphone.scm',
+    purpose: 'an Italian voice of festival',
+    licence: 'GPL-2.0-or-later',
   },
   {
-    package: 'fillets-ng-data-cs',
-    file: '/usr/share/games/fillets-ng/sound/airplane/cs',
-    purpose: 'people who speak Czech, to test on',
-    licence: 'GPL-2.0-only',
+    package: 'hedgewars-data',
+    file: '/usr/share/games/hedgewars/Data/Sounds/voices',
+    purpose: 'people who are not learnt from, to choose by',
+    licence: 'GPL-2.0',
   },
+  {
+    package: 'ktuberling-data',
+    file: '/usr/share/ktuberling/sounds',
+    purpose: 'people who are not learnt from, to choose by',
+    licence: 'GPL-2.0-or-later',
+  },
+  {
+    package: 'asterisk-prompt-it-menardi-wav',
+    file: '/usr/share/asterisk/sounds/it_IT_f_Menardi',
+    purpose: 'a person who is not learnt from, to test on',
+    licence: 'CC-BY-SA-3.0 (Italy)',
+  },
+  {
+    package: 'festvox-ru',
+    file: '/usr/share/festival/voices/russian/msu_ru_nsh_clunits/wav',
+    purpose: 'a person who is not learnt from, to test on',
+    licence: 'BSD-like',
+  },
+  {
+    package: 'pocketsphinx-testdata',
+    file: '/usr/share/pocketsphinx/test/data/librivox/transcription',
+    purpose: 'people who are not learnt from, to test on',
+    licence: 'public domain (recordings)',
+  },
+  {
+    package: 'asterisk-prompt-es-co',
+    file: 'usr/share/asterisk/sounds/es',
+    isUnpacked: true,
+    purpose: 'a person who is not learnt from, to test on',
+    licence: 'GPL-2.0-or-later',
+  },
+  {
+    package: 'asterisk-prompt-fr-armelle',
+    file: 'usr/share/asterisk/sounds/fr',
+    isUnpacked: true,
+    purpose: 'a person who is not learnt from, to test on',
+    licence: 'GPL-2.0-or-later',
+  },
+  {
+    package: 'flight-of-the-amazon-queen',
+    file: 'usr/share/scummvm/flight-of-the-amazon-queen/queen.1c',
+    isUnpacked: true,
+    purpose: 'people who are not learnt from, to test on',
+    licence: 'its own, free to use and pass on',
+  },
+  { package: 'sox', file: '/usr/bin/sox', purpose: 'reads GSM recordings', licence: 'GPL-2.0-or-later' },
 ]

@@ -10,8 +10,13 @@ import { narrowToFloat16 } from '../../ml/files/small-floats.js'
 import { ASR_SMALL_ARCHITECTURE, asrSmallConfigSchema, type ServedConfig } from '../asr-small/config.js'
 import { LANGUAGE_MODEL_FILE } from '../asr-small/data/texts.js'
 import { ASR_SMALL } from '../asr-small/definition.js'
-import { LANGUAGE_ID_ARCHITECTURE } from '../language-id/config.js'
-import { LANGUAGES } from '../language-id/definition.js'
+import { LANGUAGE_ID_ARCHITECTURE, type LanguageIdConfig } from '../language-id/config.js'
+import { readLanguageClips } from '../language-id/data/prepare.js'
+import { LANGUAGES } from '../language-id/languages.js'
+import { PHONE_CLASSES } from '../language-id/phones.js'
+import { formatPhonotactics, PHONOTACTICS_FILE } from '../language-id/phonotactics.js'
+import { gatherStatistics } from '../language-id/statistics.js'
+import { LANGUAGE_ID_RECIPE } from '../language-id/training.js'
 
 export interface PackageOptions {
   /** model.safetensors of a training run. */
@@ -37,14 +42,25 @@ export function writeAsrSmallConfig(directory: string, config: ServedConfig): Pr
   return writeConfig(directory, { architectures: [ASR_SMALL_ARCHITECTURE], ...config })
 }
 
-export async function packLanguageId({ weights, directory }: Omit<PackageOptions, 'data'>): Promise<void> {
+/** Scale and threshold have their defaults until `npm run bench -- language-id --write-card` has chosen them. */
+export async function packLanguageId({ weights, data, directory }: PackageOptions): Promise<void> {
   await mkdir(directory, { recursive: true })
-  await halveWeights(weights, join(directory, 'model.safetensors'))
-  await writeConfig(directory, {
-    architectures: [LANGUAGE_ID_ARCHITECTURE],
+  const served = join(directory, 'model.safetensors')
+  await halveWeights(weights, served)
+  const clips = (await readLanguageClips(data)).filter(({ split }) => split === 'train')
+  const { bigrams, offsets } = await gatherStatistics(served, clips, LANGUAGE_ID_RECIPE.seed)
+  await writeFile(join(directory, PHONOTACTICS_FILE), formatPhonotactics(bigrams))
+  await writeLanguageIdConfig(directory, {
     model_type: 'plumbline-language-id',
-    languages: LANGUAGES,
+    languages: [...LANGUAGES],
+    classes: PHONE_CLASSES,
+    tuning: { scale: 0.2, offsets: [...offsets] },
+    threshold: 0.6,
   })
+}
+
+export function writeLanguageIdConfig(directory: string, config: LanguageIdConfig): Promise<void> {
+  return writeConfig(directory, { architectures: [LANGUAGE_ID_ARCHITECTURE], ...config })
 }
 
 const writeConfig = (directory: string, config: object): Promise<void> =>

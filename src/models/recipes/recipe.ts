@@ -63,12 +63,12 @@ export async function findRecipe(name: string): Promise<Recipe | undefined> {
     const { LANGUAGE_ID_RECIPE } = await import('../language-id/training.js')
     return {
       name,
-      summary: 'Which of seven languages is spoken',
+      summary: 'Which of five languages is spoken, 1.5 million parameters',
       needs: LANGUAGE_ID_NEEDS,
-      dataMb: 80,
+      dataMb: 350,
       prepare: async (options) => {
-        const { prepareLanguageData } = await import('../language-id/prepare.js')
-        const { LANGUAGE_DATA } = await import('../language-id/data.js')
+        const { prepareLanguageData } = await import('../language-id/data/prepare.js')
+        const { LANGUAGE_DATA } = await import('../language-id/data/jobs.js')
         await prepareLanguageData({ ...options, recipe: LANGUAGE_DATA })
       },
       factory: 'openLanguageIdTraining',

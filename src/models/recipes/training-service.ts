@@ -41,17 +41,30 @@ export async function openAsrSmallTraining(options: unknown): Promise<Service> {
 export async function openLanguageIdTraining(options: unknown): Promise<Service> {
   const settings = options as TrainingOptions
   const { LANGUAGE_ID_RECIPE, LanguageIdTraining } = await import('../language-id/training.js')
-  const { readLanguageClips } = await import('../language-id/prepare.js')
-  const clips = (await readLanguageClips(settings.data)).filter(({ split }) => split === 'train')
+  const { readLanguageClips } = await import('../language-id/data/prepare.js')
+  const all = await readLanguageClips(settings.data)
+  const clips = all.filter(({ split }) => split === 'train')
   const recipe = { ...LANGUAGE_ID_RECIPE, updates: settings.updates }
   const state = await stateOf(settings)
   const run = await LanguageIdTraining.open(recipe, clips, settings.threads, state)
   const { packLanguageId } = await import('./package-model.js')
-  const dev = (await readLanguageClips(settings.data)).filter(({ split }) => split === 'dev')
-  return serve(run, settings, state !== undefined, packLanguageId, () => run.evaluate(dev))
+  const dev = all.filter(({ split }) => split === 'dev')
+  const evaluate = async (): Promise<object> => {
+    const { LanguageIdentifier } = await import('../language-id/identifier.js')
+    const { accuracyOn } = await import('../language-id/tuning.js')
+    const model = await LanguageIdentifier.open(modelFolder(settings))
+    try {
+      return { accuracy: await accuracyOn(dev, model) }
+    } finally {
+      await model.close()
+    }
+  }
+  return serve(run, settings, state !== undefined, packLanguageId, evaluate)
 }
 
 const statePath = (directory: string): string => join(directory, 'training-state.safetensors')
+/** Where a finished run's model is, as it is served. */
+const modelFolder = ({ directory }: Pick<TrainingOptions, 'directory'>): string => join(directory, 'model')
 const clockPath = (directory: string): string => join(directory, 'training-clock.json')
 
 /** Where the run goes on from, if it was begun. */
@@ -106,7 +119,7 @@ async function serve(
         await save()
         const weights = join(directory, 'weights.safetensors')
         await run.exportWeights(weights)
-        const model = join(directory, 'model')
+        const model = modelFolder({ directory })
         await pack({ weights, data, directory: model })
         return model
       }

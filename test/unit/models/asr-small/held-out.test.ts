@@ -15,7 +15,7 @@ const heldOut = new Set(
     .filter((line) => /^(?:test|dev|librivox)\t/.test(line))
     .map((line) => line.split('\t')[2] ?? ''),
 )
-const missing = installLine(await checkNeeds(ASR_SMALL_NEEDS))
+const missing = installLine(await checkNeeds(ASR_SMALL_NEEDS, '/'), '/')
 
 /** Runs of words of a sentence, as texts. */
 function runs(words: readonly string[], length: number): readonly string[] {
