@@ -13,10 +13,8 @@ export const languageIdConfigSchema = z.object({
     .refine((list) => list.join() === LANGUAGES.join(), `are ${LANGUAGES.join(', ')} here`),
   classes: z.literal(PHONE_CLASSES),
   tuning: z.object({
-    /** How much of each phone's evidence counts: what is heard twice wrongly is not heard independently. */
-    scale: z.number().min(0).max(10),
-    /** Of each language, what its mean score is too high by. */
-    offsets: z.array(z.number().min(-10).max(10)).length(LANGUAGES.length),
+    /** What the classifier's scores are multiplied by: it is held back, and less sure than it may be. */
+    scale: z.number().min(0).max(100),
   }),
   /** Least probability of the first language at which it is believed. */
   threshold: z.number().min(0).max(1),

@@ -3,16 +3,17 @@ import { join } from 'node:path'
 import type { SessionOptions } from '../../ml/session/session.js'
 import { extractFeatures, type StoredFeatures } from '../asr-small/features.js'
 import { parseConfig, readConfig } from '../checkpoint/config-file.js'
+import {
+  CLASSIFIER_FILE,
+  type LanguageWeights,
+  probabilitiesOf,
+  readClassifier,
+  scoreShares,
+} from './classifier.js'
 import { type LanguageIdConfig, languageIdConfigSchema } from './config.js'
 import { PhoneHearing } from './hearing.js'
 import { LANGUAGES, type Language } from './languages.js'
-import {
-  type Bigrams,
-  heardPhones,
-  PHONOTACTICS_FILE,
-  readPhonotactics,
-  scorePhones,
-} from './phonotactics.js'
+import { phoneShares } from './phone-shares.js'
 
 export interface LanguageProbability {
   readonly language: Language
@@ -28,12 +29,16 @@ export interface Identified {
 
 export class LanguageIdentifier {
   readonly #hearing: PhoneHearing
-  readonly #bigrams: readonly Bigrams[]
+  readonly #classifier: readonly LanguageWeights[]
   readonly #config: LanguageIdConfig
 
-  private constructor(hearing: PhoneHearing, bigrams: readonly Bigrams[], config: LanguageIdConfig) {
+  private constructor(
+    hearing: PhoneHearing,
+    classifier: readonly LanguageWeights[],
+    config: LanguageIdConfig,
+  ) {
     this.#hearing = hearing
-    this.#bigrams = bigrams
+    this.#classifier = classifier
     this.#config = config
   }
 
@@ -47,9 +52,9 @@ export class LanguageIdentifier {
       await readConfig(directory),
       join(directory, 'config.json'),
     )
-    const bigrams = await readPhonotactics(join(directory, PHONOTACTICS_FILE))
+    const classifier = await readClassifier(join(directory, CLASSIFIER_FILE))
     const hearing = await PhoneHearing.open(directory, options)
-    return new LanguageIdentifier(hearing, bigrams, config)
+    return new LanguageIdentifier(hearing, classifier, config)
   }
 
   /** @param samples in [-1, 1). @param sampleRate Hz. */
@@ -59,29 +64,20 @@ export class LanguageIdentifier {
 
   /** The same for features that are at hand. */
   async ofFeatures(features: StoredFeatures): Promise<Identified> {
-    const evidence = await this.evidence(features)
-    if (evidence === undefined) return { labels: [], isSure: false }
-    const most = Math.max(...evidence)
-    const { scale } = this.#config.tuning
-    const likelihoods = evidence.map((value) => Math.exp(scale * (value - most)))
-    const total = likelihoods.reduce((sum, value) => sum + value, 0)
-    const labels = LANGUAGES.map((language, i) => ({
-      language,
-      probability: (likelihoods[i] ?? 0) / total,
-    })).sort((a, b) => b.probability - a.probability)
+    const scores = await this.scores(features)
+    if (scores === undefined) return { labels: [], isSure: false }
+    const probabilities = probabilitiesOf(scores, this.#config.tuning.scale)
+    const labels = LANGUAGES.map((language, i) => ({ language, probability: probabilities[i] ?? 0 })).sort(
+      (a, b) => b.probability - a.probability,
+    )
     return { labels, isSure: (labels[0]?.probability ?? 0) >= this.#config.threshold }
   }
 
-  /** What speaks for each language, a phone adding to it as to a logarithm; undefined where nothing is heard. */
-  async evidence(features: StoredFeatures): Promise<readonly number[] | undefined> {
+  /** The classifier's, in the order of {@link LANGUAGES}; undefined where nothing is heard. */
+  async scores(features: StoredFeatures): Promise<readonly number[] | undefined> {
     if (features.frames === 0) return undefined
-    const phones = heardPhones(await this.#hearing.hear(features))
-    if (phones.length === 0) return undefined
-    const { offsets } = this.#config.tuning
-    return Array.from(
-      scorePhones(phones, this.#bigrams),
-      (score, i) => phones.length * (score - (offsets[i] ?? 0)),
-    )
+    const shares = phoneShares(await this.#hearing.hear(features))
+    return shares === undefined ? undefined : scoreShares(shares, this.#classifier)
   }
 
   async close(): Promise<void> {

@@ -2,16 +2,15 @@
  * How sure the identifier may be: chosen on development recordings, whose sources are neither learnt from nor tested
  * on. Which language comes first does not depend on it.
  */
+import { probabilitiesOf } from './classifier.js'
 import type { LanguageClip } from './data/prepare.js'
 import type { LanguageIdentifier } from './identifier.js'
 import { LANGUAGES } from './languages.js'
-import { joinClips } from './utterances.js'
+import { joinClips, UTTERANCE_SECONDS } from './utterances.js'
 
-/** Least of an utterance that is judged by. */
-export const UTTERANCE_SECONDS = 3
 /** Of what is said to be sure, so much is to be right, in percent. */
 const RIGHT_PERCENT = 90
-const SCALES = [0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1]
+const SCALES = [0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30]
 const THRESHOLDS = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
 
 export interface Tuning {
@@ -59,19 +58,13 @@ async function judge(clips: readonly LanguageClip[], model: LanguageIdentifier):
     `${source} ${language}`
   const judged: Judged[] = []
   for (const utterance of utterances) {
-    const evidence = await model.evidence(utterance.features)
-    if (evidence === undefined) continue
+    const scores = await model.scores(utterance.features)
+    if (scores === undefined) continue
     judged.push({
       language: utterance.language,
       weight: 1 / utterances.filter((each) => nameOf(each) === nameOf(utterance)).length,
-      probability: (language, scale) => {
-        const index = (LANGUAGES as readonly string[]).indexOf(language)
-        const total = evidence.reduce(
-          (sum, value) => sum + Math.exp(scale * (value - (evidence[index] ?? 0))),
-          0,
-        )
-        return 1 / total
-      },
+      probability: (language, scale) =>
+        probabilitiesOf(scores, scale)[(LANGUAGES as readonly string[]).indexOf(language)] ?? 0,
     })
   }
   return judged

@@ -2,6 +2,9 @@
 import { FRAME_RATE, type StoredFeatures } from '../asr-small/features.js'
 import type { LanguageClip } from './data/prepare.js'
 
+/** Least of an utterance that is learnt from and judged by. */
+export const UTTERANCE_SECONDS = 3
+
 export interface Utterance {
   readonly language: string
   readonly source: string

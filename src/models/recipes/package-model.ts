@@ -10,12 +10,12 @@ import { narrowToFloat16 } from '../../ml/files/small-floats.js'
 import { ASR_SMALL_ARCHITECTURE, asrSmallConfigSchema, type ServedConfig } from '../asr-small/config.js'
 import { LANGUAGE_MODEL_FILE } from '../asr-small/data/texts.js'
 import { ASR_SMALL } from '../asr-small/definition.js'
+import { CLASSIFIER_FILE, formatClassifier } from '../language-id/classifier.js'
 import { LANGUAGE_ID_ARCHITECTURE, type LanguageIdConfig } from '../language-id/config.js'
 import { readLanguageClips } from '../language-id/data/prepare.js'
+import { fitLanguages } from '../language-id/fitting.js'
 import { LANGUAGES } from '../language-id/languages.js'
 import { PHONE_CLASSES } from '../language-id/phones.js'
-import { formatPhonotactics, PHONOTACTICS_FILE } from '../language-id/phonotactics.js'
-import { gatherStatistics } from '../language-id/statistics.js'
 import { LANGUAGE_ID_RECIPE } from '../language-id/training.js'
 
 export interface PackageOptions {
@@ -48,13 +48,13 @@ export async function packLanguageId({ weights, data, directory }: PackageOption
   const served = join(directory, 'model.safetensors')
   await halveWeights(weights, served)
   const clips = (await readLanguageClips(data)).filter(({ split }) => split === 'train')
-  const { bigrams, offsets } = await gatherStatistics(served, clips, LANGUAGE_ID_RECIPE.seed)
-  await writeFile(join(directory, PHONOTACTICS_FILE), formatPhonotactics(bigrams))
+  const classifier = await fitLanguages(served, clips, LANGUAGE_ID_RECIPE.seed)
+  await writeFile(join(directory, CLASSIFIER_FILE), formatClassifier(classifier))
   await writeLanguageIdConfig(directory, {
     model_type: 'plumbline-language-id',
     languages: [...LANGUAGES],
     classes: PHONE_CLASSES,
-    tuning: { scale: 0.2, offsets: [...offsets] },
+    tuning: { scale: 5 },
     threshold: 0.6,
   })
 }
