@@ -10,7 +10,7 @@ import { joinClips, UTTERANCE_SECONDS } from './utterances.js'
 
 /** Of what is said to be sure, so much is to be right, in percent. */
 const RIGHT_PERCENT = 90
-const SCALES = [0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30]
+const SCALES = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70]
 const THRESHOLDS = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
 
 export interface Tuning {
