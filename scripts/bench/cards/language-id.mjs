@@ -73,6 +73,7 @@ datasets:
 limitations:
 - five languages only; speech in any other is called one of them
 - a wrong answer is common for people and channels it has not heard; see the figures by source
+- ${weak(shortest)}
 - less than three seconds of speech, single words, singing, music under speech
 - accents of speakers whose first language is another
 model-index:
@@ -152,6 +153,22 @@ Processor time over sound: ${realTimeFactor.toFixed(4)}, one thread.
 Deciding anything about a person. Other languages than these five, which it cannot reject. Short or noisy recordings, and
 speakers unlike those above: try it on your own recordings first.
 `
+}
+
+/** The languages that are more often wrong than right among the people tested. */
+function weak({ sources }) {
+  const right = Object.keys(NAMES).map((name) => {
+    const own = sources.filter(({ language }) => language === name)
+    const all = own.reduce((sum, { utterances }) => sum + utterances, 0)
+    return {
+      name,
+      share: own.reduce((sum, { utterances, right }) => sum + (utterances * right) / all, 0),
+    }
+  })
+  const below = right.filter(({ share }) => share < 50).sort((a, b) => a.share - b.share)
+  if (below.length === 0) return 'no language is more often wrong than right among the people tested'
+  const list = below.map(({ name, share }) => `${NAMES[name]} (${figure(share)} % right)`).join(', ')
+  return `at 3 s more often wrong than right among the people tested in ${list}`
 }
 
 /** The pair of languages that is mistaken most often, of the source where it is. */

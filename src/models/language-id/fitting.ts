@@ -16,6 +16,7 @@ const LEAST_FRAMES = 100
 /**
  * Each language counts alike, and each source of a language: how many recordings there are of a speaker says nothing.
  * @param weights of the recogniser, a file. @param clips of training. @returns in the order of {@link LANGUAGES}.
+ * @throws RangeError where nothing is heard of a language.
  */
 export async function fitLanguages(
   weights: string,
@@ -27,20 +28,18 @@ export async function fitLanguages(
     const examples: Example[] = []
     for (const [index, language] of LANGUAGES.entries()) {
       const own = clips.filter((clip) => clip.language === language && clip.features.frames >= LEAST_FRAMES)
-      const sources = [...new Set(own.map(({ source }) => source))]
-      for (const source of sources) {
+      const sources: (readonly Float64Array[])[] = []
+      for (const source of new Set(own.map((clip) => clip.source))) {
         const random = Random.named(seed, `classifier/${language}/${source}`)
-        const ofSource = own.filter((clip) => clip.source === source)
-        const drawn = new Set(random.shuffle([...ofSource]).slice(0, MOST_CLIPS))
-        const heard: Float64Array[] = []
-        for (const { features } of joinClips(
-          ofSource.filter((clip) => drawn.has(clip)),
-          UTTERANCE_SECONDS,
-        )) {
-          const varied = augment(features, drawSpeed(random, VARIETY), random, VARIETY)
-          const shares = phoneShares(await hearing.hearNormalised(varied))
-          if (shares !== undefined) heard.push(shares)
-        }
+        const heard = await hearSource(
+          own.filter((clip) => clip.source === source),
+          hearing,
+          random,
+        )
+        if (heard.length > 0) sources.push(heard)
+      }
+      if (sources.length === 0) throw new RangeError(`nothing is heard of the clips in ${language}`)
+      for (const heard of sources) {
         const weight = 1 / (sources.length * heard.length)
         examples.push(...heard.map((shares) => ({ shares, language: index, weight })))
       }
@@ -49,4 +48,23 @@ export async function fitLanguages(
   } finally {
     await hearing.close()
   }
+}
+
+async function hearSource(
+  clips: readonly LanguageClip[],
+  hearing: PhoneHearing,
+  random: Random,
+): Promise<readonly Float64Array[]> {
+  const drawn = new Set(random.shuffle([...clips]).slice(0, MOST_CLIPS))
+  const utterances = joinClips(
+    clips.filter((clip) => drawn.has(clip)),
+    UTTERANCE_SECONDS,
+  )
+  const heard: Float64Array[] = []
+  for (const { features } of utterances) {
+    const varied = augment(features, drawSpeed(random, VARIETY), random, VARIETY)
+    const shares = phoneShares(await hearing.hearNormalised(varied))
+    if (shares !== undefined) heard.push(shares)
+  }
+  return heard
 }

@@ -4,12 +4,17 @@
  * heard is in its card, by `npm run bench -- language-id`.
  */
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readBuiltIns } from '../../../../src/inference/catalogue/built-in.js'
 import { MELS } from '../../../../src/models/asr-small/features.js'
+import { scoreShares } from '../../../../src/models/language-id/classifier.js'
+import { fitLanguages } from '../../../../src/models/language-id/fitting.js'
+import { PhoneHearing } from '../../../../src/models/language-id/hearing.js'
 import { LanguageIdentifier } from '../../../../src/models/language-id/identifier.js'
 import { LANGUAGES } from '../../../../src/models/language-id/languages.js'
+import { phoneShares } from '../../../../src/models/language-id/phone-shares.js'
 import { readModelCard } from '../../../../src/models/model-card.js'
 
 const directory = fileURLToPath(new URL('../../../../models/language-id', import.meta.url))
@@ -51,6 +56,35 @@ describe('language-id, as shipped', () => {
       isSure: false,
     })
   }, 60_000)
+
+  it('hears enough of each language to be fitted anew, and says of which it hears nothing', async () => {
+    const weights = join(directory, 'model.safetensors')
+    const clips = await Promise.all(
+      LANGUAGES.map(async (language) => ({
+        id: language,
+        language,
+        split: 'train' as const,
+        source: 'espeak-ng',
+        speaker: language,
+        phones: [],
+        features: await fixture(language),
+      })),
+    )
+    const classifier = await fitLanguages(weights, clips, 1)
+    const hearing = await PhoneHearing.open(weights)
+    try {
+      for (const [index, language] of LANGUAGES.entries()) {
+        const shares = phoneShares(await hearing.hear(await fixture(language)))
+        if (shares === undefined) throw new Error(`nothing is heard in ${language}`)
+        const scores = scoreShares(shares, classifier)
+        expect(scores.indexOf(Math.max(...scores))).toBe(index)
+      }
+    } finally {
+      await hearing.close()
+    }
+    const four = clips.filter(({ language }) => language !== 'it')
+    await expect(fitLanguages(weights, four, 1)).rejects.toThrow(/nothing is heard of the clips in it/)
+  }, 120_000)
 
   it('is in the catalogue, with a licence, figures of every source and what it is not good for', async () => {
     const card = (await readBuiltIns()).find(({ name }) => name === 'language-id')
