@@ -170,7 +170,7 @@ function meanSpectra(trained) {
 function print({ chance, sets: { dev, test }, realTimeFactor }) {
   const figure = (value) => `${value.toFixed(1).padStart(5)} %`
   for (const [name, set] of [
-    ['test: sources that nothing was learnt from or chosen by', test],
+    ['test: sources that nothing was learnt from', test],
     ['dev: sources that were chosen by', dev],
   ]) {
     console.log(name)
