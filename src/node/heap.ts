@@ -9,7 +9,7 @@ export function keepYoungGenerationSmall(): void {
 /**
  * For who buys or sells jobs. V8 lets a heap that grows slowly grow by 8 MB before it looks through all of it again, and the
  * sound of a job of ten seconds, copied from hand to hand, is that much: each job brought a collection of 50 ms of processor
- * time, half of it in the job's way. With room for as much again as is alive there is one in five jobs.
+ * time, half of it in the job's way. With room for as much again as is alive there was none in fifty jobs.
  */
 export function collectSeldom(): void {
   setFlagsFromString('--heap-growing-percent=100')

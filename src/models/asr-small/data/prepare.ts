@@ -2,6 +2,7 @@
  * Makes the data directory: `chunks/NNNN.bin` with stored features and `chunks/NNNN.jsonl` with what they are, each
  * pair of a hundred clips, written whole. What is there already is not made again.
  */
+
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { toMono } from '../../../ml/audio/audio.js'
 import { decodeAudio } from '../../../ml/audio/decode.js'
 import { decodeG722, G722_SAMPLE_RATE } from '../../../ml/audio/g722.js'
 import { Random } from '../../../ml/train/random.js'
+import { claimDirectory } from '../../recipes/recipe-directory.js'
 import { extractFeatures, MELS, type StoredFeatures } from '../features.js'
 import type { DataRecipe, Job, Split } from './jobs.js'
 import { planJobs } from './jobs.js'
@@ -60,7 +62,7 @@ export async function prepareData(options: PrepareOptions): Promise<void> {
   const { directory, recipe, parallel = 2, onProgress, signal } = options
   const { jobs, texts } = await planJobs(recipe)
   await mkdir(join(directory, 'chunks'), { recursive: true })
-  await checkRecipe(directory, recipe)
+  await claimDirectory(directory, recipe)
   const total = Math.ceil(jobs.length / CHUNK)
   const scratch = await mkdtemp(join(tmpdir(), 'plumbline-data-'))
   try {
@@ -82,15 +84,6 @@ export async function prepareData(options: PrepareOptions): Promise<void> {
   }
   if (!(await exists(join(directory, LANGUAGE_MODEL_FILE))))
     await writeLanguageModel(directory, estimateLanguageModel(texts))
-}
-
-/** A directory belongs to one recipe. */
-async function checkRecipe(directory: string, recipe: DataRecipe): Promise<void> {
-  const path = join(directory, 'recipe.json')
-  const wanted = JSON.stringify(recipe)
-  const found = await readFile(path, 'utf8').catch(() => undefined)
-  if (found === undefined) await writeFile(path, wanted)
-  else if (found !== wanted) throw new Error(`${directory} holds data of another recipe: ${found}`)
 }
 
 interface ChunkOptions {

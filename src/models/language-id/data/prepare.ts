@@ -2,6 +2,7 @@
  * Makes the data directory: `chunks/NNNN.bin` with features and `chunks/NNNN.jsonl` with what they are, each pair of
  * some hundred clips, written whole. What is there already is not made again.
  */
+
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,6 +13,7 @@ import { Random } from '../../../ml/train/random.js'
 import { featuresOf } from '../../asr-small/data/prepare.js'
 import { extractFeatures, MELS, type StoredFeatures } from '../../asr-small/features.js'
 import { unpackedFolder } from '../../recipes/needs.js'
+import { claimDirectory } from '../../recipes/recipe-directory.js'
 import { phoneClasses } from '../phones.js'
 import { type Job, type LanguageDataRecipe, planJobs } from './jobs.js'
 import { decodeGsm, pronounce, speakAllWithFestival, speakWithEspeak, speakWithFlite } from './speech.js'
@@ -45,7 +47,7 @@ export async function prepareLanguageData(options: LanguagePrepareOptions): Prom
   const { directory, recipe, onProgress, signal } = options
   const jobs = await planJobs(recipe, unpackedFolder(directory))
   await mkdir(join(directory, 'chunks'), { recursive: true })
-  await checkRecipe(directory, recipe)
+  await claimDirectory(directory, recipe)
   const scratch = await mkdtemp(join(tmpdir(), 'plumbline-data-'))
   try {
     for (let index = 0; index * CHUNK < jobs.length; index++) {
@@ -62,15 +64,6 @@ export async function prepareLanguageData(options: LanguagePrepareOptions): Prom
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
-}
-
-/** A directory belongs to one recipe. */
-async function checkRecipe(directory: string, recipe: LanguageDataRecipe): Promise<void> {
-  const path = join(directory, 'recipe.json')
-  const wanted = JSON.stringify(recipe)
-  const found = await readFile(path, 'utf8').catch(() => undefined)
-  if (found === undefined) await writeFile(path, wanted)
-  else if (found !== wanted) throw new Error(`${directory} holds data of another recipe: ${found}`)
 }
 
 async function makeChunk(
