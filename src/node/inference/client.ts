@@ -6,11 +6,8 @@ import type { Config } from '../../config/schema.js'
 import type { Address } from '../../crypto/address.js'
 import type { Identity } from '../../crypto/identity.js'
 import { Channels } from '../../inference/client/channels.js'
-import {
-  type ClientPayments,
-  NetworkJobs,
-  type NetworkJobsOptions,
-} from '../../inference/client/network-jobs.js'
+import { NetworkJobs, type NetworkJobsOptions } from '../../inference/client/network-jobs.js'
+import type { ClientPayments } from '../../inference/client/payments.js'
 import { Payer, paymentDomain } from '../../inference/payment/index.js'
 import type { Host } from '../../p2p/index.js'
 import { openStore, type Store } from '../../store/index.js'

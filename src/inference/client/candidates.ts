@@ -1,0 +1,107 @@
+/** Who could do a job, and for how much: the offers that fit, the cheapest first, of these the nearest. */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { formatEther } from '../../chain/index.js'
+import { UserError } from '../../errors.js'
+import type { Job, ServedModel } from '../job.js'
+import { MAX_INPUT_BYTES } from '../network/job-codec.js'
+import type { Offer, OfferedModel } from '../network/offer.js'
+import { smallest } from '../payment/wei.js'
+import { priceOf, unitsOf } from '../units.js'
+import type { FoundOffer } from './offers.js'
+
+export interface Candidate extends FoundOffer {
+  readonly model: OfferedModel
+  readonly units: number
+  readonly priceWei: bigint
+}
+
+export interface CandidateLimits {
+  readonly maxPriceWei: bigint | undefined
+  /** Neither asked nor listed. */
+  readonly isShunned: (offer: Offer) => boolean
+}
+
+/** @throws UserError NOT_FOUND, DENIED with have and need, BAD_ARGUMENT */
+export function candidatesFor(
+  job: Job,
+  found: readonly FoundOffer[],
+  { maxPriceWei, isShunned }: CandidateLimits,
+): readonly Candidate[] {
+  const all = found.flatMap((each): Candidate[] => {
+    const model = each.offer.models.find(
+      ({ sha256, task }) => task === job.task && bytesToHex(sha256) === job.model,
+    )
+    if (model === undefined) return []
+    const units = unitsOf(model.unit, job.input)
+    return [{ ...each, model, units, priceWei: priceOf(units, model.priceWeiPerUnit) }]
+  })
+  if (all.length === 0)
+    throw new UserError(`nobody offers the model ${job.model.slice(0, 16)}`, {
+      code: 'NOT_FOUND',
+      remedy: 'ask which models there are, or name a --provider',
+    })
+  const offering = all.filter(({ offer }) => !isShunned(offer))
+  if (offering.length === 0)
+    throw new UserError(
+      `whoever offers the model ${job.model.slice(0, 16)} has cheated or failed audits (${all.length})`,
+      { code: 'DENIED', remedy: 'plumbline audit --records tells who and when; name another --provider' },
+    )
+  const fitting =
+    maxPriceWei === undefined ? offering : offering.filter(({ priceWei }) => priceWei <= maxPriceWei)
+  if (fitting.length === 0) {
+    const needWei = offering.map(({ priceWei }) => priceWei).reduce(smallest)
+    const haveWei = maxPriceWei ?? 0n
+    throw new UserError(
+      `too expensive: have ${formatEther(haveWei)}, need ${formatEther(needWei, 'up')} at least`,
+      {
+        code: 'DENIED',
+        remedy: 'raise the highest price, or send less',
+        details: { haveWei: String(haveWei), needWei: String(needWei) },
+      },
+    )
+  }
+  return fitting.sort(byPriceThenLatency)
+}
+
+/** @throws UserError BAD_ARGUMENT for a sound that no provider takes */
+export function requireSendable({ input }: Job): void {
+  if (input.kind !== 'sound' || input.pcm16.length <= MAX_INPUT_BYTES) return
+  throw new UserError(`the sound has ${input.pcm16.length} bytes`, {
+    code: 'BAD_ARGUMENT',
+    remedy: `send at most ${MAX_INPUT_BYTES} at once: cut it, or lower its sample rate`,
+  })
+}
+
+function byPriceThenLatency(a: Candidate, b: Candidate): number {
+  if (a.priceWei !== b.priceWei) return a.priceWei < b.priceWei ? -1 : 1
+  return (a.latencyMs ?? Number.POSITIVE_INFINITY) - (b.latencyMs ?? Number.POSITIVE_INFINITY) || 0
+}
+
+/** All that is offered, the cheapest first. */
+export function servedModels(found: readonly FoundOffer[]): readonly ServedModel[] {
+  return found
+    .flatMap(({ offer }) => offer.models.map((model) => servedModel(offer, model)))
+    .sort((a, b) =>
+      a.priceWeiPerUnit < b.priceWeiPerUnit ? -1 : a.priceWeiPerUnit > b.priceWeiPerUnit ? 1 : 0,
+    )
+}
+
+function servedModel(
+  offer: Offer,
+  { id, sha256, task, languages, licence, unit, priceWeiPerUnit }: OfferedModel,
+): ServedModel {
+  return {
+    id,
+    sha256: bytesToHex(sha256),
+    task,
+    languages,
+    licence: licence ?? null,
+    unit,
+    priceWeiPerUnit,
+    ownedBy: offer.peerId,
+    addedAtMs: offer.sequence,
+  }
+}
+
+/** For messages to people. */
+export const providerName = ({ peerId }: Pick<Offer, 'peerId'>): string => `provider ..${peerId.slice(-8)}`

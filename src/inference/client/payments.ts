@@ -1,0 +1,71 @@
+/** What a client pays with: its ledger and channels, opened when the first job costs something. */
+import { type Address, addressBytes, addressOfPublicKey } from '../../crypto/address.js'
+import type { TypedDomain } from '../../crypto/eip712.js'
+import { UserError } from '../../errors.js'
+import type { Offer } from '../network/offer.js'
+import type { Payer } from '../payment/index.js'
+import { providerName } from './candidates.js'
+import type { Channels } from './channels.js'
+
+export interface ClientPayments {
+  readonly payer: Payer
+  readonly channels: Channels
+  readonly domain: TypedDomain
+  readonly chainId: number
+  readonly contract: Address
+}
+
+/** @throws UserError where the chain cannot be used */
+export type OpenPayments = () => Promise<ClientPayments>
+
+export class Purse {
+  readonly #openPayments: OpenPayments | undefined
+  #payments: Promise<ClientPayments> | undefined
+
+  /** @param openPayments absent: only free jobs */
+  constructor(openPayments: OpenPayments | undefined) {
+    this.#openPayments = openPayments
+  }
+
+  /** @throws UserError BAD_CONFIG without a chain; as `openPayments` */
+  open(): Promise<ClientPayments> {
+    const openPayments = this.#openPayments
+    if (openPayments === undefined)
+      throw new UserError('paid jobs need a chain, and none is configured', {
+        code: 'BAD_CONFIG',
+        remedy: 'set chain.rpcUrls, or choose models that cost nothing',
+        exitStatus: 2,
+      })
+    this.#payments ??= openPayments().catch((error: unknown) => {
+      // The next job may find the chain again.
+      this.#payments = undefined
+      throw error
+    })
+    return this.#payments
+  }
+
+  /** The id of a channel with a provider that has room for a job. @throws UserError as `Channels.ready`; DENIED */
+  async channel(offer: Offer, priceWei: bigint): Promise<Uint8Array> {
+    const { payment } = offer
+    const { channels, chainId, contract } = await this.open()
+    if (
+      payment === undefined ||
+      payment.chainId !== chainId ||
+      Buffer.compare(payment.contract, addressBytes(contract)) !== 0
+    )
+      throw new UserError(`${providerName(offer)} is paid on another chain (${payment?.chainId ?? 'none'})`, {
+        code: 'DENIED',
+        remedy: 'choose another provider, or set chain.rpcUrls to that chain',
+      })
+    const payee = addressOfPublicKey(offer.publicKey)
+    return (await channels.ready(payee, priceWei, payment)).channelId
+  }
+
+  /** Gives up the channel with a provider, where there is one. @throws chain errors */
+  async leave({ publicKey }: Offer): Promise<void> {
+    const payments = await this.#payments?.catch(() => undefined)
+    const payee = addressOfPublicKey(publicKey)
+    if (payments?.channels.known(payee) === undefined) return
+    await payments.channels.leave(payee)
+  }
+}

@@ -1,0 +1,135 @@
+/** Buys a job from one provider: sends it, pays for it, checks what comes, and keeps what an audit of it needs. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { UserError } from '../../errors.js'
+import type { Host } from '../../p2p/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+import type { JobEvidence } from '../audit/audit.js'
+import type { KeptEvidence } from '../audit/evidence.js'
+import type { Job, JobAnswer, JobOutput } from '../job.js'
+import { decodeOutput, encodeInput, encodeTerms, termsOfParameters } from '../network/job-codec.js'
+import type { Offer } from '../network/offer.js'
+import { type Candidate, providerName } from './candidates.js'
+import { Dealing } from './dealing.js'
+import type { Purse } from './payments.js'
+
+/** What a buyer's audits ask of its jobs, and say of providers. */
+export interface BuyerAudits {
+  /** Whether a receipt's date is near enough to now. @param issuedAt Unix seconds */
+  isTimely(issuedAt: number): boolean
+  /** Of a job that was paid for and delivered; returns at once. */
+  keep(evidence: KeptEvidence): void
+  /** Whether a provider failed audits that this node believes. */
+  isAvoided(peerId: string): boolean
+}
+
+export interface PurchasesModules {
+  readonly host: Host
+  readonly log: Logger
+  readonly purse: Purse
+  /** Absent: nothing is kept. */
+  readonly audits: BuyerAudits | undefined
+}
+
+export class Purchases {
+  readonly #isAudited: boolean
+  readonly #modules: PurchasesModules
+  readonly #dealings = new Map<string, Dealing>()
+  readonly #keeping = new Set<Promise<void>>()
+
+  /** @param isAudited whether jobs may be sampled by auditors */
+  constructor(isAudited: boolean, modules: PurchasesModules) {
+    this.#isAudited = isAudited
+    this.#modules = modules
+  }
+
+  /** @throws UserError what the provider answered; VERIFICATION_FAILED where it cheats; what the payment lacks */
+  async buy(candidate: Candidate, job: Job, signal: AbortSignal | undefined): Promise<JobAnswer> {
+    const { offer, model, units, priceWei } = candidate
+    const terms = encodeTerms({
+      task: job.task,
+      unit: model.unit,
+      units,
+      priceWeiPerUnit: model.priceWeiPerUnit,
+      audit: this.#isAudited,
+      ...termsOfParameters(job.parameters),
+    })
+    const input = encodeInput(job.input)
+    const order = { model: model.sha256, terms, input, priceWei }
+    const channelId = priceWei === 0n ? undefined : await this.#modules.purse.channel(offer, priceWei)
+    const dealing = await this.#dealing(candidate, channelId !== undefined)
+    const delivery = await dealing.run(
+      { ...order, ...(channelId === undefined ? {} : { channelId }) },
+      signal,
+    )
+    const output = decodeOutput(delivery.output)
+    requireKind(output, job, offer)
+    const { receipt, receiptDigest } = delivery
+    if (receipt !== undefined && this.#isAudited)
+      this.#keepLater({ receipt, terms, input, output: delivery.output }, offer)
+    return {
+      output,
+      runSeconds: delivery.runMs / 1000,
+      ...(receipt === undefined || receiptDigest === undefined
+        ? {}
+        : {
+            payment: {
+              provider: offer.peerId,
+              priceWei: receipt.priceWei,
+              units: receipt.units,
+              receiptDigest,
+            },
+          }),
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#keeping)
+    await Promise.all([...this.#dealings.values()].map((dealing) => dealing.close()))
+  }
+
+  async #dealing({ offer, target }: Candidate, isPaid: boolean): Promise<Dealing> {
+    const key = `${offer.peerId}/${isPaid}`
+    const known = this.#dealings.get(key)
+    if (known !== undefined) return known
+    const { host, log, audits, purse } = this.#modules
+    const payment = isPaid ? { payment: await purse.open() } : {}
+    const timely =
+      audits === undefined ? {} : { isTimely: (issuedAt: number): boolean => audits.isTimely(issuedAt) }
+    const dealing =
+      this.#dealings.get(key) ??
+      new Dealing({ host, target, name: providerName(offer), log, ...payment, ...timely })
+    this.#dealings.set(key, dealing)
+    return dealing
+  }
+
+  /** Writing megabytes down can wait until the answer is on its way. */
+  #keepLater(evidence: JobEvidence, offer: Offer): void {
+    const keeping = nextTurn()
+      .then(() => this.#keep(evidence, offer))
+      .catch((error: unknown) => this.#modules.log.warn({ err: error }, 'a job is not kept for its audit'))
+      .finally(() => this.#keeping.delete(keeping))
+    this.#keeping.add(keeping)
+  }
+
+  async #keep(evidence: JobEvidence, { publicKey }: Offer): Promise<void> {
+    const { audits, purse } = this.#modules
+    if (audits === undefined) return
+    const { domain } = await purse.open()
+    audits.keep({ ...evidence, provider: publicKey, domain })
+  }
+}
+
+const KINDS: Readonly<Record<Job['task'], JobOutput['kind']>> = {
+  transcribe: 'transcription',
+  translate: 'translation',
+  identify: 'labels',
+  speak: 'speech',
+  embed: 'vector',
+}
+
+function requireKind({ kind }: JobOutput, { task }: Job, offer: Offer): void {
+  if (kind === KINDS[task]) return
+  throw new UserError(`${providerName(offer)} answered a job to ${task} with ${kind}`, {
+    code: 'VERIFICATION_FAILED',
+  })
+}
