@@ -16,6 +16,11 @@ export interface AskOptions {
   readonly deadlineMs?: number
   /** Of {@link Host.openAhead}, for the same peer and exchange. */
   readonly ahead?: StreamAhead
+  /**
+   * The request is on its way meanwhile, but its last byte waits for this: before it the peer has nothing to answer. Where
+   * it rejects, the request is given up with its reason.
+   */
+  readonly until?: Promise<void>
 }
 
 /** What the asking side learned of the peer's conduct; the host keeps score. */
@@ -45,6 +50,8 @@ export async function ask<Q, R>(
       },
     )
   const deadlineMs = options.deadlineMs ?? exchange.deadlineMs
+  // Where the peer can't be reached nobody waits for it.
+  options.until?.catch(() => {})
   let stream: Stream | undefined
   try {
     return await withDeadline(deadlineMs, [options.signal, stopping], async (signal) => {
@@ -53,9 +60,9 @@ export async function ask<Q, R>(
         (await openStream(node, target, protocolId(exchange.name), signal))
       const answering = readMessage(stream, exchange.maxResponseBytes + ANSWER_OVERHEAD_BYTES, signal)
       // A peer that refuses at once may answer before it took the whole request: its answer counts.
-      const writing = writeMessage(stream, request, signal)
+      const writing = writeMessage(stream, request, signal, options.until)
       writing.catch(() => {})
-      const answer = decodeAnswer(await answering)
+      const answer = decodeAnswer(await unlessRejected(answering, options.until))
       if (answer.status !== 'ok') throw new RemoteError(peer, answer.status, answer.message ?? '')
       return exchange.response.read(answer.body, `${exchange.name} answer`)
     })
@@ -66,6 +73,12 @@ export async function ask<Q, R>(
     // No effect on a stream that both sides have closed.
     stream?.abort(new Error('exchange over'))
   }
+}
+
+/** What resolves, or the reason for which `condition` rejects. */
+function unlessRejected<T>(result: Promise<T>, condition: Promise<void> | undefined): Promise<T> {
+  if (condition === undefined) return result
+  return Promise.race([result, condition.then(() => result)])
 }
 
 function translate(error: unknown, peer: string, name: string, observe: AskObserver): unknown {

@@ -173,12 +173,23 @@ export function readMessage(
 
 const brokeOff = ({ status }: FrameStream): boolean => status === 'reset' || status === 'aborted'
 
-/** Sends one message and closes our half. @throws the stream's error; an abort where the peer does not take it */
+/**
+ * Sends one message and closes our half.
+ * @param until the last byte waits for it, so that the peer has no message before
+ * @throws the stream's error; an abort where the peer does not take it; the reason of `until`
+ */
 export async function writeMessage(
   stream: FrameStream,
   message: Uint8Array,
   signal: AbortSignal,
+  until?: Promise<void>,
 ): Promise<void> {
-  stream.send(frame(message))
+  const framed = frame(message)
+  const held = until === undefined ? 0 : 1
+  stream.send(framed.subarray(0, framed.length - held))
+  if (until !== undefined) {
+    await orAbort(signal, until)
+    stream.send(framed.subarray(-held))
+  }
   await orAbort(signal, stream.close({ signal }))
 }

@@ -1,6 +1,6 @@
 /**
- * Dealing with one provider: the payer's half of the exchanges. Each job is begun on the disk before it is asked for,
- * each voucher kept before it is sent; what a broken connection or a restart left open is settled by `sync`.
+ * Dealing with one provider: the payer's half of the exchanges. Each job is begun on the disk before the provider
+ * has the whole of it, each voucher kept before its last byte leaves; what a broken connection or a restart left open is settled by `sync`.
  */
 import { randomBytes } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
@@ -111,14 +111,14 @@ export class Dealing {
     const asking = host.openAhead(target, JOB_MESSAGE)
     let paying: StreamAhead | undefined
     try {
-      await payer.begin(channelId, {
+      const { kept } = payer.beginNow(channelId, {
         jobId,
         model,
         input: hashOf(input),
         terms: hashOf(terms),
         maxPriceWei: priceWei,
       })
-      const asked = this.#ask(order, jobId, asking, signal)
+      const asked = this.#ask(order, jobId, { ahead: asking, until: kept }, signal)
       paying = host.openAhead(target, PAY_MESSAGE)
       const reply = await asked
       if (reply.kind === 'refused') {
@@ -147,12 +147,15 @@ export class Dealing {
   async #ask(
     { model, terms, input, channelId }: Order,
     jobId: Uint8Array,
-    ahead: StreamAhead,
+    options: AskOptions,
     signal: AbortSignal | undefined,
   ): Promise<JobReply> {
     const { host, target } = this.#modules
     const request = { jobId, model, terms, input, ...(channelId === undefined ? {} : { channelId }) }
-    return host.request(target, JOB_MESSAGE, request, { ahead, ...(signal === undefined ? {} : { signal }) })
+    return host.request(target, JOB_MESSAGE, request, {
+      ...options,
+      ...(signal === undefined ? {} : { signal }),
+    })
   }
 
   /** Receipt to output. */
@@ -178,8 +181,8 @@ export class Dealing {
       if (payer.missing(channelId) !== undefined)
         void this.settle(channelId).catch((error: unknown) => this.#note(error))
     }, MISSING_AFTER_MS)
-    const voucher = await payer.receive(receipt, signal).finally(() => clearInterval(missing))
-    const options = { ahead, ...(signal === undefined ? {} : { signal }) }
+    const { voucher, kept } = await payer.receiveNow(receipt, signal).finally(() => clearInterval(missing))
+    const options = { ahead, until: kept, ...(signal === undefined ? {} : { signal }) }
     const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options)
     if (output === undefined)
       throw new UserError(`${this.#modules.name} lost the output: its price is taken off the next jobs`, {

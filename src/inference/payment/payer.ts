@@ -1,6 +1,7 @@
 /**
  * The payer's ledger: a thin shell that keeps every step of payer-account.ts on the disk before anything that depends on
- * it leaves: a job before it is asked for, a voucher before it is sent.
+ * it leaves: a job before it is asked for, a voucher before it is sent. The methods that end in "Now" give what there is
+ * before the disk has it, for who sends all but the end of it meanwhile.
  *
  *     await payer.begin(channelId, job)             // then ask for the job
  *     const voucher = await payer.receive(receipt)  // then send the voucher
@@ -38,11 +39,17 @@ export interface PayerModules {
   readonly keptReceipts?: number | undefined
 }
 
+/** A voucher that is signed; `kept` resolves when it is on the disk. */
+export interface KeptVoucher {
+  readonly voucher: SignedVoucher
+  readonly kept: Promise<void>
+}
+
 /** A receipt that came before its predecessors. */
 interface Early {
   readonly receipt: SignedReceipt
-  readonly promise: Promise<SignedVoucher>
-  readonly resolve: (voucher: SignedVoucher | Promise<SignedVoucher>) => void
+  readonly promise: Promise<KeptVoucher>
+  readonly resolve: (paid: KeptVoucher) => void
   readonly reject: (reason: unknown) => void
 }
 
@@ -86,7 +93,12 @@ export class Payer {
 
   /** Once it resolves the job may be asked for. @throws UserError as `begin` of payer-account.ts */
   async begin(channelId: Uint8Array, job: AskedJob): Promise<void> {
-    await this.#table.write(begin(this.#table.get(channelId), job, this.#limits))
+    await this.beginNow(channelId, job).kept
+  }
+
+  /** The same at once; the payee must not have the whole request before `kept` resolves. @throws as {@link begin} */
+  beginNow(channelId: Uint8Array, job: AskedJob): { readonly kept: Promise<void> } {
+    return { kept: this.#table.write(begin(this.#table.get(channelId), job, this.#limits)) }
   }
 
   /** The payee says that no receipt comes for a job. */
@@ -100,6 +112,13 @@ export class Payer {
    * @throws UserError VERIFICATION_FAILED for a receipt that no honest payee signs: leave this provider
    */
   async receive(receipt: SignedReceipt, signal?: AbortSignal): Promise<SignedVoucher> {
+    const { voucher, kept } = await this.receiveNow(receipt, signal)
+    await kept
+    return voucher
+  }
+
+  /** The same as soon as it is signed; the payee must not have the whole of it before `kept` resolves. */
+  async receiveNow(receipt: SignedReceipt, signal?: AbortSignal): Promise<KeptVoucher> {
     const account = this.#table.get(receipt.channelId)
     if (receipt.index <= account.receipts) return this.#again(receipt)
     const next = acceptReceipt(this.#modules.domain, account, receipt, this.#isBy)
@@ -152,7 +171,7 @@ export class Payer {
   }
 
   /** Accepts with it what was waiting for it, and signs one voucher for all. */
-  async #pay(first: PayerAccount, receipts: SignedReceipt[]): Promise<SignedVoucher> {
+  #pay(first: PayerAccount, receipts: SignedReceipt[]): KeptVoucher {
     const { domain, signer } = this.#modules
     const waiting = this.#waiting(first.channelId)
     const followers: Early[] = []
@@ -173,12 +192,14 @@ export class Payer {
     const paid = withVoucher(account, (voucher) => signVoucher(domain, voucher, signer))
     const { voucher } = paid
     if (voucher === null) throw new Error('an accepted receipt leaves a voucher')
-    const kept = this.#table.write(paid, receipts).then(() => voucher)
-    for (const { resolve } of followers) resolve(kept)
-    return kept
+    const answer = { voucher, kept: this.#table.write(paid, receipts) }
+    // Whoever has no use for it any more leaves no failure unheard.
+    answer.kept.catch(() => {})
+    for (const { resolve } of followers) resolve(answer)
+    return answer
   }
 
-  #wait(receipt: SignedReceipt, signal: AbortSignal | undefined): Promise<SignedVoucher> {
+  #wait(receipt: SignedReceipt, signal: AbortSignal | undefined): Promise<KeptVoucher> {
     const waiting = this.#waiting(receipt.channelId)
     const known = waiting.get(receipt.index)
     if (known !== undefined) return known.promise
@@ -186,7 +207,7 @@ export class Payer {
     const most = 2 * this.#limits.maxJobs
     if (waiting.size >= most)
       throw busy('receipts that wait for earlier ones', waiting.size, most, 'ask for the missing one')
-    const { promise, resolve, reject } = Promise.withResolvers<SignedVoucher>()
+    const { promise, resolve, reject } = Promise.withResolvers<KeptVoucher>()
     const early: Early = { receipt, promise, resolve, reject }
     waiting.set(receipt.index, early)
     signal?.addEventListener(
@@ -201,7 +222,7 @@ export class Payer {
   }
 
   /** A receipt that is held already, or another one in its place: then both together convict the payee. */
-  async #again(receipt: SignedReceipt): Promise<SignedVoucher> {
+  async #again(receipt: SignedReceipt): Promise<KeptVoucher> {
     const { channelId, index } = receipt
     await this.#table.settled(channelId)
     const [held] = await this.#table.receipts(channelId, index, 1)
@@ -211,7 +232,7 @@ export class Payer {
     const voucher = this.#table.get(channelId).voucher
     if (isOther) throw wrong('the provider signed two receipts for one place in its chain', { index })
     if (voucher === null) throw new Error('a receipt that is held was paid by a voucher')
-    return voucher
+    return { voucher, kept: this.#table.settled(channelId) }
   }
 
   readonly #isBy: SignatureCheck = (address, digest, signature) =>

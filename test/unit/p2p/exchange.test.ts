@@ -108,6 +108,36 @@ describe('exchanges over real libp2p', () => {
     await eventually(() => ids(server).length + ids(client).length === 0)
   })
 
+  it('hold the end of a request back until its condition is met', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    const heard: string[] = []
+    await server.handle(echo, async (request) => {
+      heard.push(request)
+      return request
+    })
+    const { promise: until, resolve: go } = Promise.withResolvers<void>()
+    const held = client.request(addressOf(server), echo, 'held', { until })
+    // All but its end has come by then: the connection keeps the order.
+    expect(await client.request(addressOf(server), echo, 'free')).toBe('free')
+    await sleep(50)
+    expect(heard).toEqual(['free'])
+    go()
+    expect(await held).toBe('held')
+
+    const broken = Promise.reject(new UserError('the disk is full', { code: 'UNAVAILABLE' }))
+    expect(await failure(client.request(addressOf(server), echo, 'never', { until: broken }))).toMatchObject({
+      message: 'the disk is full',
+    })
+    expect(await client.request(addressOf(server), echo, 'after')).toBe('after')
+    expect(heard).toEqual(['free', 'held', 'after'])
+    // Nobody waits for the answer of a peer that is not there, and the condition's failure is nobody's either.
+    const nowhere = `/ip4/127.0.0.1/tcp/1/p2p/${Identity.generate().peerId}`
+    const late = Promise.withResolvers<void>()
+    const lost = failure(client.request(nowhere, echo, 'x', { until: late.promise }))
+    expect(await lost).toMatchObject({ code: expect.any(String) })
+    late.reject(new Error('unheard'))
+  })
+
   it('run many at once on one connection', async () => {
     const [server, client] = [await startHost(), await startHost()]
     await server.handle(echo, async (request) => request)
