@@ -259,7 +259,10 @@ export class Provider {
       if (this.#behaviour.producesReceipt(receipt.index)) {
         const { domain, desk } = payment
         const provider = this.#modules.signer.publicKey
-        desk.keep({ receipt, terms: encodedTerms, input: encodedInput, output, provider, domain })
+        // Megabytes are written down when the receipt is on its way.
+        setImmediate(() => {
+          desk.keep({ receipt, terms: encodedTerms, input: encodedInput, output, provider, domain })
+        })
       }
       return { kind: 'receipt', receipt: receiptToCbor(receipt), runMs }
     } catch (error) {
