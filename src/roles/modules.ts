@@ -10,6 +10,8 @@ export interface Remote {
   /** Compressed key of the authenticated peer, 33 bytes. */
   readonly publicKey: Uint8Array
   readonly peerId: string
+  /** Its multiaddr, or its relay's. */
+  readonly address?: string
 }
 
 /** Where a peer may be reached: its key, and addresses where known. */

@@ -26,6 +26,8 @@ export interface Challenge {
   /** The round's, which drew the committee. */
   readonly beaconSignature: Uint8Array
   readonly memberIndex: number
+  /** Where it was asked for from: see places.ts. */
+  readonly from: string
   readonly sessionId: Uint8Array
   readonly sessionKey: Uint8Array
   readonly attempts: Map<string, Attempt>

@@ -13,7 +13,7 @@ export async function acceptPlan(table: ChallengeTable, body: PlanBody, remote: 
   ensure(sameBytes(remote.publicKey, body.request.coordinator), 'denied', 'only the coordinator sends a plan')
   await table.modules.behaviour.before('plan', body)
   const { plan, planSignature, ...rest } = body
-  const challenge = await table.admitted({ ...rest, beaconSignature: plan.beaconSignature })
+  const challenge = await table.admitted({ ...rest, beaconSignature: plan.beaconSignature }, remote)
   const { digests, request, committee } = challenge
   const digest = planDigest(digests, plan)
   ensure(

@@ -19,7 +19,7 @@ const CONTROL_BYTES = 64 * 1024
 export async function openSession(table: ChallengeTable, body: Admission, remote: Remote) {
   ensure(sameBytes(remote.publicKey, body.request.prover), 'denied', 'only the prover opens a session')
   await table.modules.behaviour.before('session', body)
-  const challenge = await table.admitted(body)
+  const challenge = await table.admitted(body, remote)
   ensure(sendsIn(challenge), 'denied', 'this member sends in no team')
   if (!challenge.sessionOpen) {
     // A restarted member has lost its session keys and its seeds: it must not serve the same challenge twice.

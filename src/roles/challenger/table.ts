@@ -6,10 +6,11 @@ import type { ProvableFault } from '../../pob/provable-faults.js'
 import { digestsOf, type Request } from '../../pob/request.js'
 import { admit } from '../admission.js'
 import type { Admission } from '../control-messages.js'
-import type { ChallengeNote } from '../modules.js'
+import type { ChallengeNote, Remote } from '../modules.js'
 import { ensure } from '../protocol-error.js'
 import type { Challenge } from './challenge.js'
 import type { ChallengerModules, ChallengerOptions } from './modules.js'
+import { originOf, placeFor } from './places.js'
 import { SendingTurns } from './turns.js'
 
 /** Challenges kept in memory at once; each holds one session and at most one train. */
@@ -58,9 +59,11 @@ export class ChallengeTable {
 
   /**
    * Finds the challenge or admits it. What was admitted stays so until it expires: opening and probing all paths may take
-   * a slow prover longer than a round may be old, and the plan comes after that. @throws Refusal
+   * a slow prover longer than a round may be old, and the plan comes after that.
+   * @param remote who asks: where all places are taken, each prefix has its share of them
+   * @throws Refusal
    */
-  async admitted(admission: Admission): Promise<Challenge> {
+  async admitted(admission: Admission, remote: Remote): Promise<Challenge> {
     await this.sweep()
     const served = this.#challenges.get(bytesToHex(digestsOf(admission.request).challengeId))
     if (served !== undefined) {
@@ -75,12 +78,6 @@ export class ChallengeTable {
     const nowMs = now()
     const { request, digests, committee } = await admit(admission, committees, nowMs)
     const id = bytesToHex(digests.challengeId)
-    if (this.#challenges.size >= MAX_CHALLENGES) await this.makeRoom()
-    ensure(
-      this.#challenges.size < MAX_CHALLENGES,
-      'busy',
-      `this challenger serves ${this.#challenges.size} challenges already`,
-    )
     const memberIndex = committee.members.findIndex((member) =>
       sameBytes(member.publicKey, identity.publicKey),
     )
@@ -89,6 +86,8 @@ export class ChallengeTable {
     const draw = `draw/${venueName(request)}${bytesToHex(request.prover)}/${bytesToHex(request.beaconChain)}/${request.beaconRound}`
     const outcome = await this.modules.store.signOnce(draw, digests.challengeId)
     ensure(outcome !== 'conflict', 'conflict', 'another challenge of this prover was drawn by this round')
+    const from = originOf(remote.address)
+    await this.#makeRoom(from)
     // The same challenge may have come in twice while the lock was written.
     const meanwhile = this.#challenges.get(id)
     if (meanwhile !== undefined) return meanwhile
@@ -99,6 +98,7 @@ export class ChallengeTable {
       committee,
       beaconSignature: admission.beaconSignature,
       memberIndex,
+      from,
       sessionId: new Uint8Array(randomBytes(8)),
       sessionKey: new Uint8Array(randomBytes(16)),
       attempts: new Map(),
@@ -161,11 +161,29 @@ export class ChallengeTable {
         await this.release(challenge)
   }
 
-  /** Requests cost their senders next to nothing: what never came to anything makes room for what may. */
-  async makeRoom(): Promise<void> {
+  /**
+   * Requests cost their senders next to nothing: what never came to anything makes room for what may, and who asks for
+   * much for who asks for little. @throws Refusal busy
+   */
+  async #makeRoom(from: string): Promise<void> {
     const before = this.modules.now() - UNUSED_MS
-    for (const challenge of [...this.#challenges.values()])
-      if (challenge.attempts.size === 0 && challenge.admittedMs < before) await this.release(challenge)
+    if (this.#challenges.size >= MAX_CHALLENGES)
+      for (const challenge of this.all())
+        if (challenge.attempts.size === 0 && challenge.admittedMs < before) await this.release(challenge)
+    while (this.#challenges.size >= MAX_CHALLENGES) {
+      const places = this.all().map((challenge) => ({
+        challenge,
+        from: challenge.from,
+        isUsed: challenge.attempts.size + challenge.arming.size > 0,
+      }))
+      const given = placeFor(from, places)
+      ensure(
+        given !== undefined,
+        'busy',
+        `this challenger serves ${this.#challenges.size} challenges already`,
+      )
+      await this.release(given.challenge)
+    }
   }
 
   /** Forgets challenges past their time. */

@@ -1,12 +1,14 @@
 /** Members that are slow, not silent: a machine under load is no reason to lose a challenge. */
+import { bytesToHex } from '@noble/hashes/utils.js'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { timeOfRound } from '../../../src/crypto/beacon.js'
 import type { Identity } from '../../../src/crypto/identity.js'
 import { UserError } from '../../../src/errors.js'
 import type { Committee } from '../../../src/pob/committee.js'
-import { digestsOf } from '../../../src/pob/request.js'
+import { acceptanceDigest, digestsOf } from '../../../src/pob/request.js'
 import { acceptPlan } from '../../../src/roles/challenger/plan.js'
 import { ChallengeTable } from '../../../src/roles/challenger/table.js'
+import type { CommitteeSource } from '../../../src/roles/committee-source.js'
 import type { Admission, ControlMessage, PlanBody } from '../../../src/roles/control-messages.js'
 import { agree } from '../../../src/roles/coordinator/agree.js'
 import { finish } from '../../../src/roles/coordinator/finish.js'
@@ -15,7 +17,7 @@ import { CoordinatorRun } from '../../../src/roles/coordinator/run.js'
 import type { PeerTarget } from '../../../src/roles/modules.js'
 import { RegistrySource } from '../../../src/roles/registry-source.js'
 import { silentLogger } from '../../../src/telemetry/logger.js'
-import { buildChallenge, sealTranscript } from '../../support/challenge-builder.js'
+import { buildChallenge, identityOf, sealTranscript } from '../../support/challenge-builder.js'
 
 const built = buildChallenge({ label: 'slow members' })
 const { evidence, signers } = built
@@ -164,13 +166,14 @@ describe('a challenger', () => {
   beforeEach(() => void vi.useFakeTimers({ now: roundMs + 1000 }))
   afterEach(() => void vi.useRealTimers())
 
-  function table(): ChallengeTable {
+  const registrySource = new RegistrySource({ registry: () => built.registry, beacon: built.beacon })
+  function table(source: CommitteeSource = registrySource): ChallengeTable {
     const store = { signOnce: async () => 'granted', noteChallenge: async () => {} }
     return new ChallengeTable(
       {
         identity: member,
         store,
-        committees: [new RegistrySource({ registry: () => built.registry, beacon: built.beacon })],
+        committees: [source],
         behaviour: { before: async () => {} },
         now: () => Date.now(),
         log: silentLogger,
@@ -183,7 +186,7 @@ describe('a challenger', () => {
 
   it('takes the plan of a challenge it serves, however long the paths took to open', async () => {
     const served = table()
-    await served.admitted(admission)
+    await served.admitted(admission, remote)
     vi.setSystemTime(roundMs + 40_000)
     await acceptPlan(served, body, remote)
     expect(served.known(challengeId).plan).toEqual(plan)
@@ -194,8 +197,35 @@ describe('a challenger', () => {
     await expect(acceptPlan(table(), body, remote)).rejects.toThrow('the round is 40 s old')
     vi.setSystemTime(roundMs + 1000)
     const served = table()
-    await served.admitted(admission)
+    await served.admitted(admission, remote)
     const other = { ...admission, beaconSignature: new Uint8Array(48) }
-    await expect(served.admitted(other)).rejects.toThrow('another signature')
+    await expect(served.admitted(other, remote)).rejects.toThrow('another signature')
+  })
+
+  it('keeps places for the others, however much one address asks for', async () => {
+    const places = 32
+    const provers = Array.from({ length: places + 2 }, (_, i) => identityOf(`prover ${i}`))
+    const committee = await registrySource.committeeOf(admission, Date.now())
+    // Whoever is not listed shares one draw: any number of keys come to the same members.
+    const unlisted = { judges: () => true, committeeOf: async () => committee }
+    const served = table(unlisted as unknown as CommitteeSource)
+    const from = (address: string) => ({ ...remote, address })
+    const asking = (prover: Identity): Admission => {
+      const own = { ...request, prover: prover.publicKey }
+      const digests = digestsOf(own)
+      return {
+        ...admission,
+        request: own,
+        payerSignature: signers.payer.sign(digests.challengeId),
+        acceptanceSignature: prover.sign(acceptanceDigest(digests, acceptedAt)),
+      }
+    }
+    const ask = (i: number, address: string) => served.admitted(asking(provers[i] as Identity), from(address))
+    for (let i = 0; i < places; i++) await ask(i, `/ip4/203.0.113.${i}/tcp/4001`)
+    await expect(ask(places, '/ip4/203.0.113.99/tcp/4001')).rejects.toThrow('serves 32 challenges already')
+    const other = await ask(places + 1, '/ip4/198.51.100.1/tcp/4001')
+    expect([served.served(other.id), served.size]).toEqual([other, places])
+    const youngest = digestsOf(asking(provers[places - 1] as Identity).request).challengeId
+    expect(served.remembered(bytesToHex(youngest))).toBeUndefined()
   })
 })
