@@ -411,7 +411,22 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     // Topped up, and on its way out.
     await topUpChannel(clients[0], { payee: address, amountWei: DEPOSIT })
     await requestChannelClose(clients[1], { payer: clients[1].identity.address, payee: address })
+    const slow = await openChain({
+      rpcUrls: [dev.rpcUrl],
+      deployment: dev.deployment,
+      identity: signer,
+      confirmations: 1000,
+    })
+    const patient = new ChannelKeeper(
+      { policy, leastDepositWei: 1000n, maxChannels: 3 },
+      { chain: slow, payee, address },
+    )
+    const areComing = () =>
+      Promise.all([...clients, stranger].map(({ identity }) => patient.isMoreComing(identity.address)))
+    expect(await areComing()).toEqual([true, false, false, false])
     await keeper.round()
+    expect(await areComing()).toEqual([false, false, false, false])
+    await slow.close()
     const byPayer = (chain: Funded) =>
       payee.accounts().filter((account) => account.payer === chain.identity.address)
     expect(byPayer(clients[0])[0]?.depositWei).toBe(2n * DEPOSIT)

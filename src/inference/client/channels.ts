@@ -38,6 +38,8 @@ export interface ChannelsModules {
 
 /** A channel that ends sooner is given a later end before a job. */
 const LEAST_REMAINING_SECONDS = 3600
+/** Within it a provider may not have seen what this client did on the chain: its own node of it may be behind. */
+const FRESH_MS = 30_000
 /** Beyond the challenge period, which a channel must outlive. */
 const DEVELOPMENT_SLACK_SECONDS = 60
 
@@ -46,6 +48,8 @@ export class Channels {
   readonly #modules: ChannelsModules
   /** One at a time for each payee: no two openings, no two top-ups for one need. */
   readonly #running = new Map<Address, Promise<unknown>>()
+  /** When money was locked last, monotonic milliseconds. */
+  readonly #locked = new Map<Address, number>()
 
   constructor(options: ChannelsOptions, modules: ChannelsModules) {
     this.#options = options
@@ -83,6 +87,11 @@ export class Channels {
     } finally {
       if (this.#running.get(payee) === mine) this.#running.delete(payee)
     }
+  }
+
+  /** Whether a channel with a payee was opened or topped up a moment ago. */
+  isFresh(payee: Address): boolean {
+    return performance.now() - (this.#locked.get(payee) ?? Number.NEGATIVE_INFINITY) < FRESH_MS
   }
 
   /** The provider is left: what is not owed to it comes back once its time is over. */
@@ -137,6 +146,7 @@ export class Channels {
     onLock?.({ payee, amountWei: depositWei, isNew: true })
     const endsAt = await this.#end()
     const opened = await openChannel(chain, { payee, depositWei, endsAt })
+    this.#locked.set(payee, performance.now())
     log.info({ payee, deposit: formatEther(depositWei), endsAt }, 'a channel is open')
     await this.#take(payee, await readChannel(chain, { payer: address, payee }))
     return payer.account(hexToBytes(opened.channelId.slice(2)))
@@ -149,6 +159,7 @@ export class Channels {
     if (amountWei > 0n) onLock?.({ payee, amountWei, isNew: false })
     const endsAt = Math.max(account.endsAt, await this.#end())
     await topUpChannel(chain, { payee, amountWei, endsAt })
+    this.#locked.set(payee, performance.now())
     log.info({ payee, amount: formatEther(amountWei), endsAt }, 'a channel was topped up')
     await this.#take(payee, await readChannel(chain, { payer: address, payee }))
     return payer.account(account.channelId)

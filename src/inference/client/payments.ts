@@ -61,6 +61,12 @@ export class Purse {
     return (await channels.ready(payee, priceWei, payment)).channelId
   }
 
+  /** Whether a channel with a provider was opened or topped up a moment ago. */
+  async isFresh({ publicKey }: Offer): Promise<boolean> {
+    const payments = await this.#payments?.catch(() => undefined)
+    return payments?.channels.isFresh(addressOfPublicKey(publicKey)) === true
+  }
+
   /** Gives up the channel with a provider, where there is one. @throws chain errors */
   async leave({ publicKey }: Offer): Promise<void> {
     const payments = await this.#payments?.catch(() => undefined)

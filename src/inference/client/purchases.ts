@@ -30,6 +30,8 @@ export interface PurchasesModules {
   readonly audits: BuyerAudits | undefined
 }
 
+const SEEN_AFTER_SECONDS = 1
+
 export class Purchases {
   readonly #isAudited: boolean
   readonly #modules: PurchasesModules
@@ -57,10 +59,11 @@ export class Purchases {
     const order = { model: model.sha256, terms, input, priceWei }
     const channelId = priceWei === 0n ? undefined : await this.#modules.purse.channel(offer, priceWei)
     const dealing = await this.#dealing(candidate, channelId !== undefined)
-    const delivery = await dealing.run(
-      { ...order, ...(channelId === undefined ? {} : { channelId }) },
-      signal,
-    )
+    const delivery = await dealing
+      .run({ ...order, ...(channelId === undefined ? {} : { channelId }) }, signal)
+      .catch(async (error: unknown) => {
+        throw isLackOfMoney(error) && (await this.#modules.purse.isFresh(offer)) ? unseen(error) : error
+      })
     const output = decodeOutput(delivery.output)
     requireKind(output, job, offer)
     const { receipt, receiptDigest } = delivery
@@ -117,6 +120,21 @@ export class Purchases {
     const { domain } = await purse.open()
     audits.keep({ ...evidence, provider: publicKey, domain })
   }
+}
+
+/** What a provider that has not seen a top-up says of it. */
+const isLackOfMoney = (error: unknown): error is UserError =>
+  error instanceof UserError &&
+  error.code === 'DENIED' &&
+  error.details.isRemote === true &&
+  error.details.needWei !== undefined
+
+/** It sees what this client did on the chain soon, and is worth asking again. */
+function unseen({ message, details }: UserError): UserError {
+  return new UserError(message, {
+    code: 'BUSY',
+    details: { ...details, retryAfterSeconds: SEEN_AFTER_SECONDS },
+  })
 }
 
 const KINDS: Readonly<Record<Job['task'], JobOutput['kind']>> = {

@@ -88,6 +88,16 @@ export class ChannelKeeper {
     return payee.account(channelId)
   }
 
+  /** Whether the newest block has a channel, a deposit or an end of this client that is not deep enough to be taken up. */
+  async isMoreComing(payer: Address): Promise<boolean> {
+    const { chain, payee, address } = this.#modules
+    if (chain.confirmations === 1) return false
+    const state = await readChannel(chain, { payer, payee: address })
+    if (!state.isOpen) return false
+    const known = payee.find(idOf(state))
+    return known === undefined || state.depositWei > known.depositWei || state.endsAt > known.endsAt
+  }
+
   /** Follows every channel and redeems what is due. One round at a time: a second caller gets the first one's. */
   round(isClosing = false): Promise<KeeperRound> {
     this.#running ??= this.#round(isClosing).finally(() => {

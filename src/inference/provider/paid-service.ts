@@ -7,33 +7,33 @@ import type { Remote } from '../../p2p/index.js'
 import type { JobRequest } from '../network/messages.js'
 import { RECEIPTS_AT_ONCE } from '../network/messages.js'
 import type { ChannelKeeper, Payee, SignedReceipt, SignedVoucher, Work } from '../payment/index.js'
+import { ChannelLooks } from './channel-looks.js'
 import type { HeldOutputs } from './held-outputs.js'
 
 export interface PaidServiceModules {
   readonly payee: Payee
-  readonly keeper: Pick<ChannelKeeper, 'adopt'>
+  readonly keeper: Pick<ChannelKeeper, 'adopt' | 'isMoreComing'>
   readonly held: HeldOutputs
 }
 
-/** The chain is asked about one client at most so often, whatever that sends. */
-const ADOPT_EVERY_MS = 2000
-const MOST_CLIENTS = 10_000
+/** When to come again where the chain, as deep as this node trusts it, does not have yet what a client has seen there. */
 const CONFIRMED_AFTER_SECONDS = 2
 
 export class PaidService {
   readonly #modules: PaidServiceModules
-  readonly #adopted = new Map<Address, number>()
+  readonly #looks: ChannelLooks
   /** Jobs that run, by channel and id: their receipts may still come. */
   readonly #running = new Set<string>()
 
   constructor(modules: PaidServiceModules) {
     this.#modules = modules
+    this.#looks = new ChannelLooks(modules.keeper)
   }
 
   /**
    * Before a job runs: its channel is the client's own, and pays for it.
    * @param signal of the request
-   * @throws UserError as `Payee.admit` and `ChannelKeeper.adopt`; BUSY for a channel that is not known yet
+   * @throws UserError as `Payee.admit` and `ChannelLooks.look`; BUSY for a channel or a deposit that is not known yet
    */
   async admit(
     remote: Remote,
@@ -48,19 +48,13 @@ export class PaidService {
       })
     const { payee } = this.#modules
     const payer = addressOfPublicKey(remote.publicKey)
-    if (payee.find(channelId) === undefined) await this.#adopt(payer)
+    if (payee.find(channelId) === undefined) await this.#looks.look(payer)
     this.#own(remote, channelId)
-    // Who has gone may have been told on another connection that this job is not known.
-    signal.throwIfAborted()
-    const job = { jobId, maxPriceWei: priceWei }
-    try {
-      payee.admit(channelId, job)
-    } catch (error) {
-      // It may have been topped up since.
-      if (!(error instanceof UserError) || error.code !== 'DENIED' || !(await this.#adopt(payer))) throw error
+    await this.#asFunded(payer, () => {
+      // Who has gone may have been told on another connection that this job is not known.
       signal.throwIfAborted()
-      payee.admit(channelId, job)
-    }
+      payee.admit(channelId, { jobId, maxPriceWei: priceWei })
+    })
     this.#running.add(keyOf(channelId, jobId))
     return channelId
   }
@@ -97,7 +91,7 @@ export class PaidService {
     const { payee, held } = this.#modules
     const { channelId } = voucher
     this.#own(remote, channelId)
-    await payee.accept(voucher)
+    await this.#accept(remote, voucher)
     if (!(await payee.mayRelease(channelId, jobId)))
       throw new UserError('this voucher pays for no output that is waiting', {
         code: 'DENIED',
@@ -133,9 +127,9 @@ export class PaidService {
   }> {
     const { payee } = this.#modules
     const { channelId, voucher, from, asked } = request
-    if (payee.find(channelId) === undefined) await this.#adopt(addressOfPublicKey(remote.publicKey))
+    if (payee.find(channelId) === undefined) await this.#looks.look(addressOfPublicKey(remote.publicKey))
     this.#own(remote, channelId)
-    if (voucher !== undefined) await payee.accept(voucher)
+    if (voucher !== undefined) await this.#accept(remote, voucher)
     const receipts = await payee.receipts(channelId, from, RECEIPTS_AT_ONCE)
     const { issued, owed } = payee.account(channelId)
     const last = receipts.at(-1)?.index ?? from - 1
@@ -154,21 +148,25 @@ export class PaidService {
     return this.#modules.payee.receipts(channelId, from, RECEIPTS_AT_ONCE)
   }
 
-  /** Whether the chain was asked. @throws UserError as `ChannelKeeper.adopt` */
-  async #adopt(payer: Address): Promise<boolean> {
-    const now = performance.now()
-    if (now - (this.#adopted.get(payer) ?? Number.NEGATIVE_INFINITY) < ADOPT_EVERY_MS) return false
-    this.#adopted.delete(payer)
-    this.#adopted.set(payer, now)
-    const [oldest] = this.#adopted.keys()
-    if (this.#adopted.size > MOST_CLIENTS && oldest !== undefined) this.#adopted.delete(oldest)
+  #accept(remote: Remote, voucher: SignedVoucher): Promise<void> {
+    const payer = addressOfPublicKey(remote.publicKey)
+    return this.#asFunded(payer, () => this.#modules.payee.accept(voucher))
+  }
+
+  /** A step that may have been refused for what the chain has by now is tried once more after a look at it. */
+  async #asFunded(payer: Address, step: () => void | Promise<void>): Promise<void> {
     try {
-      await this.#modules.keeper.adopt(payer)
+      await step()
+      return
     } catch (error) {
-      // Not there yet: the caller finds that out, and says when to come again.
-      if (!(error instanceof UserError) || error.code !== 'NOT_FOUND') throw error
+      if (!isDenied(error)) throw error
     }
-    return true
+    const { isMoreComing } = await this.#looks.look(payer)
+    try {
+      await step()
+    } catch (error) {
+      throw isMoreComing && isDenied(error) ? notConfirmed(error) : error
+    }
   }
 
   /** @throws UserError BUSY for a channel that is not known, or another's */
@@ -182,6 +180,17 @@ export class PaidService {
       details: { retryAfterSeconds: CONFIRMED_AFTER_SECONDS },
     })
   }
+}
+
+const isDenied = (error: unknown): error is UserError => error instanceof UserError && error.code === 'DENIED'
+
+/** The same refusal, of which a moment's patience makes an end. */
+function notConfirmed({ message, details }: UserError): UserError {
+  return new UserError(message, {
+    code: 'BUSY',
+    remedy: 'wait until what is under way on the chain is confirmed',
+    details: { ...details, retryAfterSeconds: CONFIRMED_AFTER_SECONDS },
+  })
 }
 
 const keyOf = (channelId: Uint8Array, jobId: Uint8Array): string =>
