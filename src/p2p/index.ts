@@ -27,6 +27,7 @@ export type { Ban, ConnectionView, Host } from './host.js'
 export type { PingOptions } from './ping.js'
 export { type Exchange, type FailureStatus, FINDINGS_TOPIC, OFFERS_TOPIC, protocolId } from './protocols.js'
 export type { HandleOptions, Handler, Remote } from './serve.js'
+export { SpareStream } from './spare-stream.js'
 export type { StreamAhead } from './stream-ahead.js'
 export type { PeerTarget } from './target.js'
 

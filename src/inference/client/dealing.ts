@@ -6,7 +6,13 @@ import { randomBytes } from 'node:crypto'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
 import { UserError } from '../../errors.js'
-import type { AskOptions, Host, PeerTarget, StreamAhead } from '../../p2p/index.js'
+import {
+  type AskOptions,
+  type Host,
+  type PeerTarget,
+  SpareStream,
+  type StreamAhead,
+} from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { hashOf } from '../network/job-codec.js'
 import {
@@ -68,9 +74,16 @@ export class Dealing {
   readonly #settled = new Set<string>()
   /** Words to the provider that are on their way. */
   readonly #telling = new Set<Promise<void>>()
+  /** For the next job. */
+  readonly #spare: { readonly job: SpareStream; readonly pay: SpareStream }
 
   constructor(modules: DealingModules) {
     this.#modules = modules
+    const { host, target } = modules
+    this.#spare = {
+      job: new SpareStream(() => host.openAhead(target, JOB_MESSAGE)),
+      pay: new SpareStream(() => host.openAhead(target, PAY_MESSAGE)),
+    }
   }
 
   /**
@@ -107,8 +120,7 @@ export class Dealing {
     const key = bytesToHex(jobId)
     this.#active.add(key)
     let isOpen = true
-    const { host, target } = this.#modules
-    const asking = host.openAhead(target, JOB_MESSAGE)
+    const asking = this.#spare.job.take()
     let paying: StreamAhead | undefined
     try {
       const { kept } = payer.beginNow(channelId, {
@@ -119,7 +131,7 @@ export class Dealing {
         maxPriceWei: priceWei,
       })
       const asked = this.#ask(order, jobId, { ahead: asking, until: kept }, signal)
-      paying = host.openAhead(target, PAY_MESSAGE)
+      paying = this.#spare.pay.take()
       const reply = await asked
       if (reply.kind === 'refused') {
         await payer.drop(channelId, jobId)
@@ -134,6 +146,7 @@ export class Dealing {
       const receipt = readReceipt(reply.receipt)
       const output = await this.#pay(channelId, jobId, receipt, paying, signal)
       isOpen = false
+      for (const spare of Object.values(this.#spare)) spare.renew()
       const digest = bytesToHex(receiptDigest(domain, receipt))
       return { output, runMs: reply.runMs, receipt, receiptDigest: digest }
     } finally {
@@ -223,6 +236,7 @@ export class Dealing {
 
   /** What was delivered is told to the provider, if that takes no longer than a moment. */
   async close(): Promise<void> {
+    for (const spare of Object.values(this.#spare)) spare.close()
     const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_WORDS_MS).unref())
     await Promise.race([Promise.all(this.#telling), late])
   }

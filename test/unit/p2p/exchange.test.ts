@@ -8,7 +8,7 @@ import { Identity } from '../../../src/crypto/identity.js'
 import { UserError } from '../../../src/errors.js'
 import { decodeAnswer, printable, RemoteError } from '../../../src/p2p/answer.js'
 import { frame, readMessage } from '../../../src/p2p/framing.js'
-import { type Host, protocolId } from '../../../src/p2p/index.js'
+import { type Host, protocolId, SpareStream } from '../../../src/p2p/index.js'
 import { addressOf, echo, eventually, startHost } from './hosts.js'
 
 const MEBIBYTE = 2 ** 20
@@ -106,6 +106,50 @@ describe('exchanges over real libp2p', () => {
     unneeded.release()
     old.release()
     await eventually(() => ids(server).length + ids(client).length === 0)
+  })
+
+  it('find the stream of the next one open, for a while, where one peer is asked again and again', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    const patient = { ...echo, name: 'patient', deadlineMs: 60_000 }
+    await server.handle(patient, async (request) => request)
+    const ids = (host: Host): string[] =>
+      host.node
+        .getConnections()
+        .flatMap(({ streams }) => streams.filter(({ protocol }) => protocol === protocolId('patient')))
+        .map(({ id }) => id)
+    let opened = 0
+    const openAhead = () => {
+      opened++
+      return client.openAhead(addressOf(server), patient)
+    }
+    const spare = new SpareStream(openAhead, { pauseMs: 1, keptMs: 60_000 })
+    const ask = async (text: string) => {
+      const ahead = spare.take()
+      expect(await client.request(addressOf(server), patient, text, { ahead })).toBe(text)
+      ahead.release()
+      spare.renew()
+      spare.renew()
+    }
+    await ask('a')
+    await eventually(() => opened === 2 && ids(server).length === 1)
+    await ask('b')
+    await eventually(() => opened === 3 && ids(server).length === 1)
+    // Two at once: the second one opens its own.
+    const both = [spare.take(), spare.take()]
+    expect(opened).toBe(4)
+    for (const each of both) each.release()
+    spare.renew()
+    await eventually(() => opened === 5 && ids(server).length === 1)
+    spare.close()
+    spare.renew()
+    await eventually(() => ids(server).length + ids(client).length === 0)
+
+    const short = new SpareStream(openAhead, { pauseMs: 1, keptMs: 20 })
+    short.renew()
+    await eventually(() => opened === 6)
+    await eventually(() => ids(server).length + ids(client).length === 0)
+    short.close()
+    expect(opened).toBe(6)
   })
 
   it('hold the end of a request back until its condition is met', async () => {
