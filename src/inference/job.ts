@@ -105,7 +105,10 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   /** Most that the job may cost; refused with have and need before anything is sent. */
   readonly maxPriceWei?: bigint
-  /** Each part of a transcription as soon as it is certain. */
+  /**
+   * Each part of a transcription as soon as it is certain and, where it costs something, paid. Parts follow one another
+   * with a space between, unless one begins with white space; together they begin the text, and mostly are all of it.
+   */
   readonly onText?: (text: string) => void
 }
 

@@ -12,11 +12,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readCard, type Task } from '../../src/inference/catalogue/card.js'
 import { Catalogue } from '../../src/inference/catalogue/catalogue.js'
 import { Gateway, readApiKeys } from '../../src/inference/gateway/index.js'
-import type { JobAnswer, JobInput, SoundInput } from '../../src/inference/job.js'
+import type { JobAnswer, JobInput, JobSource, SoundInput } from '../../src/inference/job.js'
 import { LocalJobs } from '../../src/inference/local/local-jobs.js'
 import { UpstreamJobs } from '../../src/inference/upstream/upstream-jobs.js'
 import { pcm16Of } from '../../src/ml/audio/pcm16.js'
 import { readWav } from '../../src/ml/audio/wav-read.js'
+import { writeWav } from '../../src/ml/audio/wav-write.js'
 import { firstCase } from '../unit/models/checkpoint-copies.js'
 import { ensureBuilt, shows, start } from './cli-process.js'
 
@@ -27,6 +28,8 @@ const GOLDEN = { voice: '10a', translator: '11a', identifier: '04', words: '08' 
 let home: string
 let local: LocalJobs
 let upstream: UpstreamJobs
+/** Called when a part of a transcript has left the models. */
+let onPart = (): void => undefined
 const gateways: Gateway[] = []
 const clients: Record<string, OpenAI> = {}
 
@@ -43,7 +46,18 @@ beforeAll(async () => {
   await writeFile(keyFile, `# for the tests\n${KEY}\n`, { mode: 0o600 })
   local = await LocalJobs.open({ dataDir: home })
   const options = { host: '127.0.0.1', port: 0, aliases: new Map([['whisper-1', 'asr-small']]) }
-  const first = await Gateway.start({ ...options, keys: await readApiKeys(keyFile) }, { source: local })
+  const source: JobSource = {
+    models: () => local.models(),
+    run: (job, { onText, ...more } = {}) => {
+      const told = (text: string): void => {
+        onText?.(text)
+        onPart()
+      }
+      return local.run(job, onText === undefined ? more : { ...more, onText: told })
+    },
+    close: () => local.close(),
+  }
+  const first = await Gateway.start({ ...options, keys: await readApiKeys(keyFile) }, { source })
   gateways.push(first)
   upstream = new UpstreamJobs({ baseUrl: `${first.url}/v1`, apiKey: KEY })
   gateways.push(await Gateway.start(options, { source: upstream }))
@@ -61,6 +75,15 @@ const recording = () => toFile(readFileSync(SPOKEN), 'accept-this-call.wav')
 const soundOf = (bytes: Uint8Array): SoundInput => {
   const { sampleRate, channels } = readWav(bytes)
   return { kind: 'sound', sampleRate, pcm16: pcm16Of(channels[0] ?? new Float32Array()) }
+}
+
+/** Several pieces and windows of a model. */
+function longRecording() {
+  const { sampleRate, channels } = readWav(readFileSync(SPOKEN))
+  const [once = new Float32Array(0)] = channels
+  const samples = new Float32Array(34 * once.length)
+  for (let i = 0; i < 34; i++) samples.set(once, i * once.length)
+  return toFile(writeWav({ sampleRate, channels: [samples] }), 'long.wav')
 }
 
 /** The same job without HTTP. */
@@ -138,6 +161,34 @@ describe.each(['local', 'upstream'])('the official client, %s', (kind) => {
       if (event.type === 'transcript.text.done') done = event.text
     }
     expect([streamed, done]).toEqual([text, text])
+  })
+
+  it('streams a long recording while it is still being heard', { timeout: 300_000 }, async () => {
+    const file = await longRecording()
+    const model = 'asr-small'
+    let parts = 0
+    // The model stands still from its first words on, until they have arrived.
+    onPart = () => {
+      if (parts++ === 0) local.pause()
+    }
+    try {
+      const deltas: string[] = []
+      let done = ''
+      for await (const event of await openai.audio.transcriptions.create({ file, model, stream: true })) {
+        if (event.type === 'transcript.text.done') done = event.text
+        if (event.type !== 'transcript.text.delta') continue
+        deltas.push(event.delta)
+        if (deltas.length > 1) continue
+        expect([local.length, done]).toEqual([1, ''])
+        local.resume()
+      }
+      expect(deltas.length).toBeGreaterThan(2)
+      expect(deltas.join('')).toBe(done)
+      expect((await openai.audio.transcriptions.create({ file, model })).text).toBe(done)
+    } finally {
+      onPart = () => undefined
+      local.resume()
+    }
   })
 
   it('translations, and the language of a recording', async () => {

@@ -106,7 +106,7 @@ export class LocalJobs implements JobSource {
     })
   }
 
-  /** `onText` is called once, with the whole text: it is certain when the model is through. */
+  /** `onText` is called with each stretch of some twenty seconds that the model has heard, and with none of a job that was given up. */
   async run(job: Job, { signal, onText }: Pick<RunOptions, 'signal' | 'onText'> = {}): Promise<JobAnswer> {
     const card = await this.card(job.model)
     checkJob(card, job, this.#limits)
@@ -114,12 +114,10 @@ export class LocalJobs implements JobSource {
       this.#pool.use(card, openingFor(card, job), async (model) => {
         either.throwIfAborted()
         const started = performance.now()
-        const output = await runJob(model, job, either)
+        const output = await runJob(model, job, either, onText)
         return { output, runSeconds: (performance.now() - started) / 1000 }
       })
-    const answer = await this.#queue.run(bytesOf(job.input), work, signal)
-    if (answer.output.kind === 'transcription') onText?.(answer.output.text)
-    return answer
+    return this.#queue.run(bytesOf(job.input), work, signal)
   }
 
   /** Begins no job, and stops those that run where they are: the machine is needed. */

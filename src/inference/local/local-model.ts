@@ -94,9 +94,19 @@ export class LocalModel {
     this.#host.resume()
   }
 
-  /** @param hearing only for the recogniser that comes with the package */
-  transcribe(sound: Sound | PackedSound, signal?: AbortSignal, hearing?: Hearing): Promise<Transcription> {
-    return this.#call<Transcription>('transcribe', { sound, hearing }, signal)
+  /**
+   * @param hearing only for the recogniser that comes with the package
+   * @param onText told the words that are certain while more is being heard: parts that make up the text with spaces
+   *   between them
+   */
+  transcribe(
+    sound: Sound | PackedSound,
+    signal?: AbortSignal,
+    hearing?: Hearing,
+    onText?: (text: string) => void,
+  ): Promise<Transcription> {
+    const onPart = onText && ((part: unknown): void => onText(String(part)))
+    return this.#call<Transcription>('transcribe', { sound, hearing }, signal, onPart)
   }
 
   /** Which sentence of a closed grammar was said; only of the recogniser that comes with the package. */
@@ -131,9 +141,18 @@ export class LocalModel {
     return this.#host.close()
   }
 
-  async #call<T>(method: string, argument: unknown, signal?: AbortSignal): Promise<T> {
+  async #call<T>(
+    method: string,
+    argument: unknown,
+    signal?: AbortSignal,
+    onPart?: (part: unknown) => void,
+  ): Promise<T> {
     try {
-      return (await this.#host.call(method, argument, signal === undefined ? {} : { signal })) as T
+      const options = {
+        ...(signal === undefined ? {} : { signal }),
+        ...(onPart === undefined ? {} : { onPart }),
+      }
+      return (await this.#host.call(method, argument, options)) as T
     } catch (error) {
       throw asUserError(error)
     }

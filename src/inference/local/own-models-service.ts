@@ -50,12 +50,12 @@ const SHOWN_LABELS = 5
 type Options = Pick<SpeechServiceOptions, 'directory' | 'threads'>
 const threadsOf = ({ threads }: Options) => (threads === undefined ? {} : { threads })
 
-/** Methods `transcribe` ({ sound, hearing }) and `match` ({ sound, question }). */
+/** Methods `transcribe` ({ sound, hearing }; in parts the text of each piece) and `match` ({ sound, question }). */
 export async function openAsrSmallService(options: Options): Promise<Service> {
   const model = await AsrSmall.open(options.directory, threadsOf(options))
   let dictation: Dictation | undefined
   return {
-    call: async (name, argument) => {
+    call: async (name, argument, tell) => {
       const { sound, hearing, question } = argument as {
         readonly sound: Sound | PackedSound
         readonly hearing?: Hearing
@@ -63,7 +63,7 @@ export async function openAsrSmallService(options: Options): Promise<Service> {
       }
       if (name === 'transcribe') {
         if (hearing?.dictation === true) dictation ??= await readDictation(model.directory)
-        return transcribe(model, unpacked(sound), hearing?.dictation === true ? dictation : undefined)
+        return transcribe(model, unpacked(sound), hearing?.dictation === true ? dictation : undefined, tell)
       }
       if (name === 'match' && question !== undefined) return match(model, unpacked(sound), question)
       throw new Error(`this model does not ${name}`)
@@ -76,12 +76,14 @@ async function transcribe(
   model: AsrSmall,
   { samples, sampleRate }: Sound,
   dictation: Dictation | undefined,
+  tell: ((text: string) => void) | undefined,
 ): Promise<Transcription> {
   const texts: string[] = []
   const words: Word[] = []
-  for (const piece of await model.logProbabilities(samples, sampleRate)) {
+  for await (const piece of model.pieces(samples, sampleRate)) {
     const text = dictation === undefined ? spell(piece) : dictate(piece, dictation, model.config.dictation)
     if (text === '') continue
+    tell?.(text)
     texts.push(text)
     words.push(...timedWordsOf(piece, text))
   }

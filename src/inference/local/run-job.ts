@@ -66,11 +66,15 @@ export function openingFor(card: ModelCard, { task, parameters }: Job): Opening 
   return task === 'transcribe' && language !== undefined && card.languages.length > 1 ? { language } : {}
 }
 
-/** @param signal ends the process where the model does not come back in time */
+/**
+ * @param signal ends the process where the model does not come back in time
+ * @param onText told each part of a transcription as soon as it is certain
+ */
 export async function runJob(
   model: LocalModel,
   { task, input, parameters }: Job,
   signal: AbortSignal,
+  onText?: (text: string) => void,
 ): Promise<JobOutput> {
   if (input.kind === 'text') {
     if (task === 'embed') {
@@ -83,7 +87,7 @@ export async function runJob(
   switch (task) {
     case 'transcribe': {
       const hearing = parameters.dictation === true ? { dictation: true } : {}
-      const { text, words, language } = await model.transcribe(sound, signal, hearing)
+      const { text, words, language } = await model.transcribe(sound, signal, hearing, onText)
       return { kind: 'transcription', text, words, language }
     }
     case 'identify':

@@ -2,9 +2,10 @@
 import { resample } from '../../ml/audio/resample.js'
 import { preferRuntime, type RuntimeKind } from '../../ml/session/runtime.js'
 import type { Service } from '../../ml/session/service.js'
-import { bestPath, logSoftmaxRows } from '../../models/ctc/index.js'
+import { bestPath, type LogProbabilities, logSoftmaxRows } from '../../models/ctc/index.js'
 import { ONNX_FAMILY } from '../../models/onnx-speech/file.js'
 import { OnnxClassifier, OnnxRecogniser } from '../../models/onnx-speech/index.js'
+import { CertainWords } from '../../models/speech/certain-words.js'
 import { frameGeometry, scoreLongSound, servingWindows } from '../../models/speech/chunks.js'
 import { SpeechTranslator } from '../../models/speech-translation/index.js'
 import { SpeechClassifier } from '../../models/wav2vec2/classifier.js'
@@ -78,7 +79,7 @@ export async function openSpeechService(options: unknown): Promise<Service> {
       ...settings,
       ...(language === undefined ? {} : { language }),
     })
-    return serve({ transcribe: (sound) => transcribe(model, sound) }, () => model.close())
+    return serve({ transcribe: (sound, _, tell) => transcribe(model, sound, tell) }, () => model.close())
   }
   if (task === 'identify') {
     const model = await SpeechClassifier.open(directory, settings)
@@ -97,7 +98,7 @@ async function openOnnx(directory: string, task: Task, threads: number | undefin
   const options = threads === undefined ? {} : { threads }
   if (task === 'transcribe') {
     const model = await OnnxRecogniser.open(directory, options)
-    return serve({ transcribe: (sound) => transcribe(model, sound) }, () => model.close())
+    return serve({ transcribe: (sound, _, tell) => transcribe(model, sound, tell) }, () => model.close())
   }
   const model = await OnnxClassifier.open(directory, options)
   return serve({ identify: (sound) => identify(model, sound) }, () => model.close())
@@ -116,15 +117,16 @@ type Classifies = Pick<SpeechClassifier, 'labels'> & {
 }
 type Heard = Pick<Recogniser['model'], 'waveform' | 'config'>
 
-type Method = (sound: Sound, target?: string) => Promise<unknown>
+type Tell = (part: unknown) => void
+type Method = (sound: Sound, target?: string, tell?: Tell) => Promise<unknown>
 
 function serve(methods: Readonly<Record<string, Method>>, close: () => Promise<void>): Service {
   return {
-    call: async (name, argument) => {
+    call: async (name, argument, tell) => {
       const method = methods[name]
       if (method === undefined) throw new Error(`this model does not ${name}`)
       const { sound, target } = argument as { readonly sound: Sound | PackedSound; readonly target?: string }
-      return method(unpacked(sound), target)
+      return method(unpacked(sound), target, tell)
     },
     close,
   }
@@ -133,10 +135,12 @@ function serve(methods: Readonly<Record<string, Method>>, close: () => Promise<v
 const atRate = ({ samples, sampleRate }: Sound, wanted: number): Float32Array =>
   sampleRate === wanted ? samples : resample(samples, sampleRate, wanted)
 
-async function transcribe(recogniser: Hears, sound: Sound): Promise<Transcription> {
+/** @param tell the words of each window once its right context was heard */
+async function transcribe(recogniser: Hears, sound: Sound, tell?: Tell): Promise<Transcription> {
   const { model, tokenizer, language } = recogniser
   const { sampleRate } = model.waveform
   const geometry = frameGeometry(model.config.frontEnd.layers)
+  const heard = tell && new HeardWords(tokenizer, tell)
   const scores = await scoreLongSound(
     atRate(sound, sampleRate),
     async (samples) => {
@@ -146,6 +150,7 @@ async function transcribe(recogniser: Hears, sound: Sound): Promise<Transcriptio
     },
     geometry,
     servingWindows(sampleRate, geometry),
+    heard && ((whole, frames) => heard.upTo(whole, frames)),
   )
   const { path } = bestPath(scores, tokenizer.blankId)
   const secondsOf = (frame: number) => (frame * geometry.samplesPerFrame) / sampleRate
@@ -160,7 +165,37 @@ async function transcribe(recogniser: Hears, sound: Sound): Promise<Transcriptio
       confidence: Math.exp(logP / Math.max(1, end - start)),
     }
   })
-  return { text: tokenizer.decode(path, { skipSpecial: true }), words, language: language ?? null }
+  const text = tokenizer.decode(path, { skipSpecial: true })
+  heard?.finish(text)
+  return { text, words, language: language ?? null }
+}
+
+/** Greedy text of frames that come window by window. */
+class HeardWords {
+  readonly #tokenizer: Hears['tokenizer']
+  readonly #tell: Tell
+  readonly #words = new CertainWords()
+  readonly #path: number[] = []
+
+  constructor(tokenizer: Hears['tokenizer'], tell: Tell) {
+    this.#tokenizer = tokenizer
+    this.#tell = tell
+  }
+
+  upTo({ data, classes }: LogProbabilities, frames: number): void {
+    const from = this.#path.length
+    const rows = { data: data.subarray(from * classes, frames * classes), frames: frames - from, classes }
+    for (const token of bestPath(rows, this.#tokenizer.blankId).path) this.#path.push(token)
+    this.#say(this.#words.grow(this.#tokenizer.decode(this.#path, { skipSpecial: true })))
+  }
+
+  finish(text: string): void {
+    this.#say(this.#words.finish(text))
+  }
+
+  #say(words: string): void {
+    if (words !== '') this.#tell(words)
+  }
 }
 
 async function identify(classifier: Classifies, sound: Sound): Promise<Identification> {

@@ -23,6 +23,8 @@ export interface ServiceHostOptions {
 
 export interface CallOptions {
   readonly signal?: AbortSignal
+  /** Told each part of the result that the service tells before the whole; none of a call that was cancelled. */
+  readonly onPart?: (part: unknown) => void
 }
 
 /** A call that takes longer than this after being cancelled is worth the cost of loading the model again. */
@@ -33,6 +35,7 @@ interface Call {
   readonly id: number
   readonly method: string
   readonly argument: unknown
+  readonly onPart: ((part: unknown) => void) | undefined
   readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void
   /** Nobody waits for it any more. */
@@ -96,7 +99,7 @@ export class ServiceHost {
    * @throws DOMException AbortError (or the signal's own reason) where it was cancelled.
    * @throws Error with the service's message where the service refused.
    */
-  call(method: string, argument: unknown, { signal }: CallOptions = {}): Promise<unknown> {
+  call(method: string, argument: unknown, { signal, onPart }: CallOptions = {}): Promise<unknown> {
     if (this.#closing !== undefined) return Promise.reject(closedError())
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     if (this.#waiting.length >= (this.#options.mostWaiting ?? MOST_WAITING))
@@ -113,6 +116,7 @@ export class ServiceHost {
         id: this.#nextId++,
         method,
         argument,
+        onPart,
         resolve: (value) => {
           settled()
           resolve(value)
@@ -166,7 +170,8 @@ export class ServiceHost {
       return
     }
     call.sent = true
-    this.#place?.send({ kind: 'call', id: call.id, method: call.method, argument: call.argument })
+    const { id, method, argument, onPart } = call
+    this.#place?.send({ kind: 'call', id, method, argument, inParts: onPart !== undefined })
   }
 
   #done(call: Call): void {
@@ -236,6 +241,10 @@ export class ServiceHost {
     }
     const call = this.#running
     if (call?.id !== message.id) return
+    if (message.kind === 'part') {
+      if (!call.abandoned) call.onPart?.(message.value)
+      return
+    }
     if (message.kind === 'result') {
       this.#residentBytes = message.residentBytes
       call.resolve(message.value)

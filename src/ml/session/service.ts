@@ -6,7 +6,8 @@
 import { type ErrorCode, UserError } from '../../errors.js'
 
 export interface Service {
-  call(method: string, argument: unknown): Promise<unknown>
+  /** @param tell parts of the result as they become certain; absent where the caller waits for the whole */
+  call(method: string, argument: unknown, tell?: (part: unknown) => void): Promise<unknown>
   close?(): Promise<void>
 }
 
@@ -25,12 +26,20 @@ export interface ServiceModule {
 /** From the host. */
 export type HostMessage =
   | { readonly kind: 'open'; readonly module: ServiceModule }
-  | { readonly kind: 'call'; readonly id: number; readonly method: string; readonly argument: unknown }
+  | {
+      readonly kind: 'call'
+      readonly id: number
+      readonly method: string
+      readonly argument: unknown
+      /** Whether its parts are wanted. */
+      readonly inParts: boolean
+    }
   | { readonly kind: 'close' }
 
 /** To the host. */
 export type ServiceMessage =
   | { readonly kind: 'opened'; readonly residentBytes: number }
+  | { readonly kind: 'part'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'result'; readonly id: number; readonly value: unknown; readonly residentBytes: number }
   | ({ readonly kind: 'failed'; readonly id: number } & Failure)
 
@@ -75,7 +84,9 @@ export class ServiceRunner {
         return
       }
       if (this.#service === undefined) throw new Error('the service is not open')
-      const value = await this.#service.call(message.method, message.argument)
+      const tell = (part: unknown): void => this.#send({ kind: 'part', id, value: part })
+      const { method, argument, inParts } = message
+      const value = await this.#service.call(method, argument, inParts ? tell : undefined)
       this.#send({ kind: 'result', id, value, residentBytes: process.memoryUsage.rss() })
     } catch (error) {
       this.#send({ kind: 'failed', id, ...failureOf(error) })

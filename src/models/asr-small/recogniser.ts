@@ -69,7 +69,7 @@ export class AsrSmall {
   /** What is heard, greedily spelt. @param samples in [-1, 1). @param sampleRate Hz. */
   async transcribe(samples: Float32Array, sampleRate: number): Promise<string> {
     const texts: string[] = []
-    for (const piece of await this.logProbabilities(samples, sampleRate)) texts.push(spell(piece))
+    for await (const piece of this.pieces(samples, sampleRate)) texts.push(spell(piece))
     return texts.filter((text) => text !== '').join(' ')
   }
 
@@ -81,21 +81,30 @@ export class AsrSmall {
     return this.ofFeatures(extractFeatures(samples, sampleRate))
   }
 
+  /** The same, each piece as soon as it was heard. */
+  pieces(samples: Float32Array, sampleRate: number): AsyncGenerator<Piece> {
+    return this.#pieces(extractFeatures(samples, sampleRate))
+  }
+
   /** The same for features that are at hand. */
   async ofFeatures(features: StoredFeatures): Promise<readonly Piece[]> {
     const pieces: Piece[] = []
-    let frames = 0
-    for (const energies of cut(toLogEnergies(features))) {
-      const heard = await this.#run(normaliseFrames(energies))
-      pieces.push({ ...heard, startSeconds: frames / FRAME_RATE })
-      frames += energies.length / MELS
-    }
+    for await (const piece of this.#pieces(features)) pieces.push(piece)
     return pieces
   }
 
   async close(): Promise<void> {
     await this.#sessions.close()
     await this.#files.close()
+  }
+
+  async *#pieces(features: StoredFeatures): AsyncGenerator<Piece> {
+    let frames = 0
+    for (const energies of cut(toLogEnergies(features))) {
+      const heard = await this.#run(normaliseFrames(energies))
+      yield { ...heard, startSeconds: frames / FRAME_RATE }
+      frames += energies.length / MELS
+    }
   }
 
   async #run(values: Float32Array): Promise<LogProbabilities> {

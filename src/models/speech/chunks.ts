@@ -115,6 +115,7 @@ export function keptRows(output: LogProbabilities, chunk: Chunk): Float32Array {
 
 /**
  * A recording of any length, a window at a time; the result has as many frames as one run over the whole would give.
+ * @param onKept told after each window how many frames of the result stand by now.
  * @throws UserError for sound too short to make a frame.
  */
 export async function scoreLongSound(
@@ -122,6 +123,7 @@ export async function scoreLongSound(
   score: FrameScorer,
   geometry: FrameGeometry,
   options: ChunkOptions,
+  onKept?: (whole: LogProbabilities, frames: number) => void,
 ): Promise<LogProbabilities> {
   const frames = framesOf(samples.length, geometry)
   if (frames === 0)
@@ -137,6 +139,7 @@ export async function scoreLongSound(
     whole ??= { data: new Float32Array(frames * output.classes), frames, classes: output.classes }
     if (output.classes !== whole.classes) throw new Error('the windows differ in their classes')
     whole.data.set(keptRows(output, chunk), chunk.keepFrom * whole.classes)
+    onKept?.(whole, chunk.keepTo)
   }
   if (whole === undefined) throw new Error('there was no window')
   return whole

@@ -261,6 +261,38 @@ describe('a service', () => {
     }
   })
 
+  it('tells parts before the whole, to those who want them and have not left', async () => {
+    const source = `export const open = async () => ({
+      call: async (method, count, tell) => {
+        for (let i = 0; i < count; i++) tell?.(i)
+        if (method === 'wait') await new Promise((settle) => setTimeout(settle, 500))
+        tell?.('last')
+        return tell === undefined ? 'whole' : 'in parts'
+      },
+    })`
+    const url = `data:text/javascript,${encodeURIComponent(source)}`
+    for (const placement of ['process', 'worker'] as const) {
+      const host = keep(new ServiceHost({ url, factory: 'open', options: {} }, { placement }))
+      const told: unknown[] = []
+      const onPart = (part: unknown): void => void told.push(part)
+      expect(await host.call('count', 3, { onPart })).toBe('in parts')
+      expect(told).toEqual([0, 1, 2, 'last'])
+      expect(await host.call('count', 3)).toBe('whole')
+
+      const leaving = new AbortController()
+      const left = host.call('wait', 1, {
+        signal: leaving.signal,
+        onPart: (part) => {
+          told.push(part)
+          leaving.abort()
+        },
+      })
+      await expect(left).rejects.toMatchObject({ name: 'AbortError' })
+      expect(await host.call('count', 0)).toBe('whole')
+      expect(told).toEqual([0, 1, 2, 'last', 0])
+    }
+  })
+
   it('that dies fails its call, and the next call starts another', async () => {
     const source =
       'export const open = async () => ({ call: async (method) => (method === "die" ? process.exit(3) : method) })'
