@@ -2,6 +2,7 @@
 import type { Task } from '../inference/catalogue/card.js'
 import type { Recipient } from '../inference/client/network-jobs.js'
 import type { JobAnswer, JobInput, JobParameters, ServedModel } from '../inference/job.js'
+import { paymentsTotal } from '../inference/payments-total.js'
 import { configOptions, keyOptions } from './command.js'
 import { plural, printable } from './format.js'
 import type { CommandIo } from './io.js'
@@ -174,14 +175,15 @@ export async function recipientNote({
 
 /** What every command's result says of a purchase. */
 export function boughtFields({ model, answer, wallMs }: Bought) {
-  const { payment, runSeconds } = answer
+  const { payments = [], runSeconds } = answer
+  const total = paymentsTotal(payments)
   return {
     model: model.id,
     modelSha256: model.sha256,
-    provider: payment?.provider ?? model.ownedBy,
-    priceWei: String(payment?.priceWei ?? 0n),
-    units: payment?.units ?? null,
-    receipt: payment?.receiptDigest ?? null,
+    provider: total?.provider ?? model.ownedBy,
+    priceWei: String(total?.priceWei ?? 0n),
+    units: total?.units ?? null,
+    receipt: total?.receipts ?? null,
     runMs: Math.round(runSeconds * 1000),
     wallMs: Math.round(wallMs),
   }

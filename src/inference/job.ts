@@ -63,7 +63,7 @@ export type JobOutput =
   | { readonly kind: 'speech'; readonly sampleRate: number; readonly pcm16: Uint8Array }
   | { readonly kind: 'vector'; readonly values: Float32Array }
 
-/** What a job cost, and the proof of it; absent where nothing was paid (a model of this machine). */
+/** What a job, or a piece of one, cost, and the proof of it. */
 export interface JobPayment {
   /** Peer id of the provider. */
   readonly provider: string
@@ -78,7 +78,8 @@ export interface JobAnswer {
   readonly output: JobOutput
   /** Seconds that the model itself took. */
   readonly runSeconds: number
-  readonly payment?: JobPayment
+  /** One for each piece in which it was bought; absent where nothing was paid (a model of this machine). */
+  readonly payments?: readonly JobPayment[]
 }
 
 /** How a model's work is counted. */

@@ -17,7 +17,7 @@ import { LocalJobs } from '../../src/inference/local/local-jobs.js'
 import { UpstreamJobs } from '../../src/inference/upstream/upstream-jobs.js'
 import { pcm16Of } from '../../src/ml/audio/pcm16.js'
 import { readWav } from '../../src/ml/audio/wav-read.js'
-import { writeWav } from '../../src/ml/audio/wav-write.js'
+import { longRecording } from '../support/long-recording.js'
 import { firstCase } from '../unit/models/checkpoint-copies.js'
 import { ensureBuilt, shows, start } from './cli-process.js'
 
@@ -75,15 +75,6 @@ const recording = () => toFile(readFileSync(SPOKEN), 'accept-this-call.wav')
 const soundOf = (bytes: Uint8Array): SoundInput => {
   const { sampleRate, channels } = readWav(bytes)
   return { kind: 'sound', sampleRate, pcm16: pcm16Of(channels[0] ?? new Float32Array()) }
-}
-
-/** Several pieces and windows of a model. */
-function longRecording() {
-  const { sampleRate, channels } = readWav(readFileSync(SPOKEN))
-  const [once = new Float32Array(0)] = channels
-  const samples = new Float32Array(34 * once.length)
-  for (let i = 0; i < 34; i++) samples.set(once, i * once.length)
-  return toFile(writeWav({ sampleRate, channels: [samples] }), 'long.wav')
 }
 
 /** The same job without HTTP. */
@@ -164,7 +155,8 @@ describe.each(['local', 'upstream'])('the official client, %s', (kind) => {
   })
 
   it('streams a long recording while it is still being heard', { timeout: 300_000 }, async () => {
-    const file = await longRecording()
+    // Several pieces of the model.
+    const file = await toFile(longRecording(34), 'long.wav')
     const model = 'asr-small'
     let parts = 0
     // The model stands still from its first words on, until they have arrived.

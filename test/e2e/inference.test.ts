@@ -1,7 +1,7 @@
 /** Work bought and sold between real processes on a real chain: paid, receipted, redeemed, and resumed after kills. */
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import OpenAI from 'openai'
+import OpenAI, { toFile } from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type Chain,
@@ -14,12 +14,16 @@ import {
 } from '../../src/chain/index.js'
 import { Identity } from '../../src/crypto/identity.js'
 import { LocalNetwork, type Member, whyNoLoopback } from '../support/local-network.js'
+import { longRecording } from '../support/long-recording.js'
 import type { NodeProcess } from '../support/node-process.js'
 
 const SLOW = 180_000
 const RECORDING = 'test/fixtures/speech/accept-this-call.wav'
 /** So much that a few jobs are worth the gas of their redemption. */
 const PRICE = parseAmount('0.0001 ETH')
+/** Half a minute of sound on either side. */
+const EXPOSURE = '0.0035 ETH'
+const DEPOSIT = '0.008 ETH'
 const none = await whyNoLoopback()
 
 describe.skipIf(none !== undefined)('work bought over the network', () => {
@@ -40,7 +44,9 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
     await network.configure(provider.dataDir, provider.host, {
       registry: {},
       chain: chainSection(),
-      inference: { provider: { models: [`asr-small=${PRICE} wei`], threads: 1 } },
+      inference: {
+        provider: { models: [`asr-small=${PRICE} wei`], threads: 1, clientExposure: EXPOSURE },
+      },
       ...more,
     })
     const process = network.start(['provider', '--data-dir', provider.dataDir, '--json-stream'], doom ?? {})
@@ -87,6 +93,7 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
       registry: {},
       network: { listen: [] },
       chain: chainSection(),
+      inference: { client: { exposure: EXPOSURE, deposit: DEPOSIT } },
     })
     running = await serve()
   }, SLOW)
@@ -175,6 +182,25 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
     expect(recipients).toMatchObject([
       { provider: provider.identity.peerId, model: 'asr-small', priceWei: header('price-wei') },
     ])
+
+    // A recording longer than what either side would risk, or the deposit covers, is told piece by piece as it is paid.
+    const long = await toFile(longRecording(33), 'long.wav')
+    const deltas: string[] = []
+    let done: Record<string, unknown> = {}
+    for await (const event of await openai.audio.transcriptions.create({
+      file: long,
+      model: 'asr-small',
+      stream: true,
+    }))
+      if (event.type === 'transcript.text.delta') deltas.push(event.delta)
+      else if (event.type === 'transcript.text.done') done = { ...event }
+    expect(deltas.length).toBeGreaterThanOrEqual(4)
+    expect(deltas.join('')).toBe(done.text)
+    const paid = done.plumbline as Readonly<Record<string, unknown>>
+    expect(paid.provider).toBe(provider.identity.peerId)
+    expect(paid.price_wei).toBe(String(PRICE * BigInt(Number(paid.units))))
+    expect(new Set(String(paid.receipt).split(', ')).size).toBe(deltas.length)
+    expect((await channel()).depositWei).toBeGreaterThan(parseAmount(DEPOSIT))
     expect((await gateway.stop()).code).toBe(0)
 
     const thrifty = await open(['--max-price', '1 wei'])

@@ -34,7 +34,7 @@ while (!stopping.signal.aborted) {
   try {
     const answer = await client.jobs.run({ task: 'transcribe', model: model.sha256, input, parameters: {} })
     counts.done++
-    counts.paidWei += answer.payment.priceWei
+    for (const { priceWei } of answer.payments) counts.paidWei += priceWei
   } catch (error) {
     if (error.code === 'BUSY') counts.refused++
     else counts.other.push(String(error))

@@ -2,7 +2,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { formatEther } from '../../chain/index.js'
 import { UserError } from '../../errors.js'
-import type { Job, ServedModel } from '../job.js'
+import type { Job, JobInput, ServedModel } from '../job.js'
 import { MAX_INPUT_BYTES } from '../network/job-codec.js'
 import type { Offer, OfferedModel } from '../network/offer.js'
 import { smallest } from '../payment/wei.js'
@@ -21,18 +21,22 @@ export interface CandidateLimits {
   readonly isShunned: (offer: Offer) => boolean
 }
 
-/** @throws UserError NOT_FOUND, DENIED with have and need, BAD_ARGUMENT */
+/**
+ * @param inputs of the jobs as which it is bought: units are counted whole in each
+ * @throws UserError NOT_FOUND, DENIED with have and need
+ */
 export function candidatesFor(
   job: Job,
   found: readonly FoundOffer[],
   { maxPriceWei, isShunned }: CandidateLimits,
+  inputs: readonly JobInput[] = [job.input],
 ): readonly Candidate[] {
   const all = found.flatMap((each): Candidate[] => {
     const model = each.offer.models.find(
       ({ sha256, task }) => task === job.task && bytesToHex(sha256) === job.model,
     )
     if (model === undefined) return []
-    const units = unitsOf(model.unit, job.input)
+    const units = inputs.reduce((sum, input) => sum + unitsOf(model.unit, input), 0)
     return [{ ...each, model, units, priceWei: priceOf(units, model.priceWeiPerUnit) }]
   })
   if (all.length === 0)

@@ -19,6 +19,8 @@ import { smallest } from '../payment/wei.js'
 import { type Candidate, candidatesFor, requireSendable, servedModels } from './candidates.js'
 import { Offers } from './offers.js'
 import { type OpenPayments, Purse } from './payments.js'
+import type { SoundPiece } from './pieces.js'
+import { piecesOf, runPiecewise } from './piecewise.js'
 import { type BuyerAudits, Purchases } from './purchases.js'
 
 export interface NetworkJobsOptions {
@@ -110,19 +112,39 @@ export class NetworkJobs implements JobSource {
   }
 
   /** Who would hear a job, in the order in which they are asked. @throws as {@link run}, before anything is sent */
-  async describe(job: Job, { maxPriceWei, signal }: RunOptions = {}): Promise<readonly Recipient[]> {
-    return (await this.#candidates(job, maxPriceWei, signal)).map((each) => this.#recipient(each))
+  async describe(job: Job, options: RunOptions = {}): Promise<readonly Recipient[]> {
+    const pieces = piecesOf(job, options.onText !== undefined)
+    return (await this.#candidates(job, options, pieces)).map((each) => this.#recipient(each))
   }
 
-  async run(job: Job, { signal, maxPriceWei, onText }: RunOptions = {}): Promise<JobAnswer> {
+  /** A long recording whose text is wanted on the way is bought in pieces, and so is one that is too long for a job. */
+  async run(job: Job, options: RunOptions = {}): Promise<JobAnswer> {
+    const { onText } = options
+    const pieces = piecesOf(job, onText !== undefined)
+    if (pieces.length === 0) {
+      const answer = await this.#buy(job, options)
+      if (answer.output.kind === 'transcription') onText?.(answer.output.text)
+      return answer
+    }
+    // Somebody does all of it for what it may cost, before any of it is sent.
+    await this.#candidates(job, options, pieces)
+    const maxPriceWei = smaller(options.maxPriceWei, this.#options.maxPriceWei)
+    return runPiecewise(job, {
+      ...options,
+      ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
+      pieces,
+      buy: (piece, limits) => this.#buy(piece, limits),
+    })
+  }
+
+  async #buy(job: Job, options: RunOptions): Promise<JobAnswer> {
+    const { signal } = options
     for (let tries = 1; ; tries++) {
       const failures: UserError[] = []
-      for (const candidate of await this.#candidates(job, maxPriceWei, signal)) {
+      for (const candidate of await this.#candidates(job, options)) {
         try {
           await this.#options.onRecipient?.(this.#recipient(candidate))
-          const answer = await this.#purchases.buy(candidate, job, signal)
-          if (answer.output.kind === 'transcription') onText?.(answer.output.text)
-          return answer
+          return await this.#purchases.buy(candidate, job, signal)
         } catch (error) {
           signal?.throwIfAborted()
           if (!(error instanceof UserError) || !ELSEWHERE.has(error.code)) throw error
@@ -145,14 +167,16 @@ export class NetworkJobs implements JobSource {
   /** @throws UserError NOT_FOUND, DENIED with have and need, BAD_ARGUMENT */
   async #candidates(
     job: Job,
-    maxPriceWei: bigint | undefined,
-    signal: AbortSignal | undefined,
+    { maxPriceWei, signal }: RunOptions,
+    pieces: readonly SoundPiece[] = [],
   ): Promise<readonly Candidate[]> {
-    requireSendable(job)
-    return candidatesFor(job, await this.#offers.find(signal), {
+    if (pieces.length === 0) requireSendable(job)
+    const limits = {
       maxPriceWei: smaller(maxPriceWei, this.#options.maxPriceWei),
-      isShunned: (offer) => this.#isShunned(offer),
-    })
+      isShunned: (offer: Offer) => this.#isShunned(offer),
+    }
+    const inputs = pieces.length === 0 ? undefined : pieces.map(({ sound }) => sound)
+    return candidatesFor(job, await this.#offers.find(signal), limits, inputs)
   }
 
   /** It cheated, or failed audits. */

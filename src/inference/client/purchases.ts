@@ -75,12 +75,14 @@ export class Purchases {
       ...(receipt === undefined || receiptDigest === undefined
         ? {}
         : {
-            payment: {
-              provider: offer.peerId,
-              priceWei: receipt.priceWei,
-              units: receipt.units,
-              receiptDigest,
-            },
+            payments: [
+              {
+                provider: offer.peerId,
+                priceWei: receipt.priceWei,
+                units: receipt.units,
+                receiptDigest,
+              },
+            ],
           }),
     }
   }

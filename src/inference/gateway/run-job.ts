@@ -1,6 +1,7 @@
 /** Runs the job of a request: with its deadline, cancelled with it, counted, and its price told in headers. */
 import { UserError } from '../../errors.js'
 import type { Job, JobAnswer, JobOutput } from '../job.js'
+import { paymentsTotal } from '../payments-total.js'
 import { ApiError } from './api-error.js'
 import type { GatewayContext } from './context.js'
 import type { Exchange } from './exchange.js'
@@ -37,7 +38,7 @@ export async function runJob<K extends Kind>(
         code: 'wrong_answer',
       })
     metrics.job(job.task, 'done', answer.runSeconds)
-    if (answer.payment !== undefined) metrics.paid(answer.payment.priceWei)
+    for (const { priceWei } of answer.payments ?? []) metrics.paid(priceWei)
     return answer as AnswerOf<K>
   } catch (error) {
     metrics.job(job.task, outcomeOf(error, exchange.signal))
@@ -62,18 +63,17 @@ export function answerHeaders(
   ownedBy: string,
   ignored: readonly string[],
 ): Readonly<Record<string, string>> {
-  const payments = answers.flatMap(({ payment }) => (payment === undefined ? [] : [payment]))
-  const providers = new Set(payments.map(({ provider }) => provider))
+  const total = paymentsTotal(answers.flatMap(({ payments = [] }) => payments))
   const seconds = answers.reduce((sum, { runSeconds }) => sum + runSeconds, 0)
   return {
-    'x-plumbline-provider': providers.size === 0 ? ownedBy : [...providers].join(', '),
+    'x-plumbline-provider': total?.provider ?? ownedBy,
     ...(answers.length === 0 ? {} : { 'x-plumbline-run-seconds': seconds.toFixed(3) }),
-    ...(payments.length === 0
+    ...(total === undefined
       ? {}
       : {
-          'x-plumbline-price-wei': String(payments.reduce((sum, { priceWei }) => sum + priceWei, 0n)),
-          'x-plumbline-units': String(payments.reduce((sum, { units }) => sum + units, 0)),
-          'x-plumbline-receipt': payments.map(({ receiptDigest }) => receiptDigest).join(', '),
+          'x-plumbline-price-wei': String(total.priceWei),
+          'x-plumbline-units': String(total.units),
+          'x-plumbline-receipt': total.receipts,
         }),
     ...(ignored.length === 0 ? {} : { 'x-plumbline-ignored': ignored.join(', ') }),
   }

@@ -1,6 +1,7 @@
 /** `POST /v1/audio/transcriptions`. */
 import { z } from 'zod'
 import type { Job, JobAnswer, ServedModel } from '../../job.js'
+import { paymentsTotal } from '../../payments-total.js'
 import { badField } from '../api-error.js'
 import type { GatewayContext, Route } from '../context.js'
 import type { Exchange } from '../exchange.js'
@@ -112,17 +113,18 @@ async function streamText(
 }
 
 /** Headers have left before the price is known. */
-function receiptOf({ payment, runSeconds }: JobAnswer): object {
+function receiptOf({ payments = [], runSeconds }: JobAnswer): object {
+  const total = paymentsTotal(payments)
   return {
     plumbline: {
       run_seconds: runSeconds,
-      ...(payment === undefined
+      ...(total === undefined
         ? {}
         : {
-            provider: payment.provider,
-            price_wei: String(payment.priceWei),
-            units: payment.units,
-            receipt: payment.receiptDigest,
+            provider: total.provider,
+            price_wei: String(total.priceWei),
+            units: total.units,
+            receipt: total.receipts,
           }),
     },
   }

@@ -387,7 +387,7 @@ describe('jobs', () => {
   it('says who heard it and what it cost, and which fields had no effect', async () => {
     source.answer = async () => ({
       ...heard('hello'),
-      payment: { provider: '16Uiu2abc', priceWei: 12n, units: 3, receiptDigest: 'cd'.repeat(32) },
+      payments: [{ provider: '16Uiu2abc', priceWei: 12n, units: 3, receiptDigest: 'cd'.repeat(32) }],
     })
     const { headers } = await transcribe(recording(tone(3), { prompt: 'names', temperature: '0.2' }))
     expect(headers).toMatchObject({
