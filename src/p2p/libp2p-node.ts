@@ -20,6 +20,7 @@ import type { LevelDatastore } from 'datastore-level'
 import { createLibp2p } from 'libp2p'
 import type { Logger } from '../telemetry/logger.js'
 import { MAX_ANNOUNCEMENT_BYTES } from './announcements.js'
+import { gatheringWrites } from './gather-writes.js'
 import { KAD_PROTOCOL, TOPICS } from './protocols.js'
 import { type RelayComponents, RelayKeeper } from './relays.js'
 
@@ -84,7 +85,7 @@ export function createNode(options: NodeOptions, modules: NodeModules): Promise<
       faultTolerance: options.listen.length === 0 ? FaultTolerance.NO_FATAL : FaultTolerance.FATAL_ALL,
     },
     transports: [tcp(), circuitRelayTransport()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [gatheringWrites(noise())],
     streamMuxers: [yamux({ maxEarlyStreams: MAX_EARLY_STREAMS })],
     connectionGater: modules.gater,
     connectionManager: {
