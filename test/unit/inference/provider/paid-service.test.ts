@@ -14,6 +14,8 @@ import { PaidService } from '../../../../src/inference/provider/paid-service.js'
 import type { Remote } from '../../../../src/p2p/index.js'
 import { askedJob, bytes32, CHANNEL, DOMAIN, identities, MemoryBooks, workOf } from '../payment/support.js'
 
+/** Of a loaded machine. */
+const PATIENT = { timeout: 60_000 }
 const id = CHANNEL.channelId
 const OUTPUT = bytes32(0xa0)
 const STILL = new AbortController().signal
@@ -126,7 +128,7 @@ describe('a channel that was topped up', () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     chain.before = () => promise
     const early = admit(2, 5000n)
-    await expect.poll(() => chain.looks).toBe(2)
+    await expect.poll(() => chain.looks, PATIENT).toBe(2)
     chain.depositWei = 20_000n
     const late = [3, 4, 5].map((n) => admit(n, 1500n))
     resolve()

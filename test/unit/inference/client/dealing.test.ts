@@ -1,0 +1,199 @@
+/**
+ * The payer's half of a purchase against a real provider, its own disk in the test's hand: what waits for that, and what
+ * does not. Only the connection is a shortcut: messages go through their encoding, and not through sockets.
+ */
+import { hexToBytes } from '@noble/hashes/utils.js'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { UserError } from '../../../../src/errors.js'
+import { Dealing, type DealingModules, type Order } from '../../../../src/inference/client/dealing.js'
+import { decodeOutput, encodeInput, encodeTerms } from '../../../../src/inference/network/job-codec.js'
+import { type Payee, Payer } from '../../../../src/inference/payment/index.js'
+import { silentLogger } from '../../../../src/telemetry/logger.js'
+import { CHANNEL, DOMAIN, MemoryBooks } from '../payment/support.js'
+import { MODEL, openShop, type Pipe, PRICE, type Shop } from './shop.js'
+
+/** Of a loaded machine. */
+const PATIENT = { timeout: 60_000 }
+const id = CHANNEL.channelId
+
+let shop: Shop
+let pipe: Pipe
+let payee: Payee
+let books: MemoryBooks
+let payer: Payer
+let dealing: Dealing
+const order: Order = {
+  model: hexToBytes(MODEL),
+  terms: encodeTerms({
+    task: 'transcribe',
+    unit: 'audio-second',
+    units: 1,
+    priceWeiPerUnit: PRICE,
+    audit: false,
+  }),
+  input: encodeInput({ kind: 'sound', sampleRate: 8000, pcm16: new Uint8Array(16_000) }),
+  priceWei: PRICE,
+  channelId: id,
+}
+
+const openPayer = (store: MemoryBooks): Promise<Payer> =>
+  Payer.open({ domain: DOMAIN, signer: shop.keys.payer, books: store }, { exposureWei: 500n, maxJobs: 8 })
+const dealWith = (ledger: Payer): Dealing =>
+  new Dealing({
+    host: pipe as unknown as DealingModules['host'],
+    target: { peerId: shop.keys.payee.peerId, addresses: [] },
+    name: 'the provider',
+    payment: { payer: ledger, domain: DOMAIN },
+    log: silentLogger,
+  })
+
+beforeEach(async () => {
+  shop = await openShop()
+  pipe = shop.pipe
+  payee = shop.payee
+  books = new MemoryBooks()
+  payer = await openPayer(books)
+  const opened = payer.setChannel(shop.keys.payee.address, CHANNEL)
+  books.sync()
+  await opened
+  dealing = dealWith(payer)
+})
+afterEach(() => {
+  books.sync()
+  return dealing.close()
+})
+
+/** Something waits for the own disk, and all that does not wait for it has been done. */
+async function diskIsAwaited(): Promise<void> {
+  await expect.poll(() => books.waiting, PATIENT).toBe(1)
+  for (let turn = 0; turn < 20; turn++) await new Promise((next) => setImmediate(next))
+}
+
+/** A job whose output is here, and that on the disk is not yet. */
+async function runToOutput(): Promise<Uint8Array> {
+  const running = dealing.run(order)
+  await diskIsAwaited()
+  books.sync()
+  await diskIsAwaited()
+  books.sync()
+  return (await running).output
+}
+
+describe('the own disk', () => {
+  it('has a job before the provider, and a voucher before the provider; whoever asked waits for no more', async () => {
+    const running = dealing.run(order)
+    await diskIsAwaited()
+    expect(pipe.reached).toEqual([])
+    books.sync()
+    await diskIsAwaited()
+    expect(pipe.reached).toEqual(['job'])
+    expect(payee.account(id).voucher).toBeNull()
+    books.sync()
+    const { output, receipt } = await running
+    expect(decodeOutput(output)).toMatchObject({ kind: 'transcription', text: 'hello' })
+    expect(receipt?.priceWei).toBe(PRICE)
+    // The provider is told, and lets go, when the output is known on the disk to be here.
+    await diskIsAwaited()
+    expect(pipe.reached).toEqual(['job', 'job-pay'])
+    expect(payee.account(id).owed).toHaveLength(1)
+    books.sync()
+    await expect.poll(() => pipe.reached, PATIENT).toEqual(['job', 'job-pay', 'job-have'])
+    await expect.poll(() => payee.account(id).owed, PATIENT).toHaveLength(0)
+  })
+
+  it('is waited for before a settling tells what is here', async () => {
+    const held = Promise.withResolvers<void>()
+    pipe.onAnswer = (name) => (name === 'job-sync' ? held.promise : Promise.resolve())
+    await runToOutput()
+    books.sync()
+    await expect.poll(() => pipe.reached.at(-1), PATIENT).toBe('job-have')
+    // The provider says what it owes when the second output is on its way, and that arrives before the answer.
+    const running = dealing.run(order)
+    await diskIsAwaited()
+    books.sync()
+    await diskIsAwaited()
+    pipe.onAnswer = async (name) => {
+      if (name === 'job-sync') await held.promise
+      if (name !== 'job-pay') return
+      void settling.push(dealing.settle(id))
+      await expect.poll(() => pipe.reached.at(-1), PATIENT).toBe('job-sync')
+    }
+    const settling: Promise<void>[] = []
+    books.sync()
+    await running
+    await diskIsAwaited()
+    const before = [...pipe.reached]
+    held.resolve()
+    await diskIsAwaited()
+    expect(pipe.reached).toEqual(before)
+    books.sync()
+    await Promise.all(settling)
+    expect(pipe.reached.slice(before.length)).toContain('job-have')
+    expect(payee.account(id).owed).toHaveLength(0)
+  })
+
+  it('that lost the last moment costs nothing: the output is fetched again, and paid once', async () => {
+    await runToOutput()
+    await diskIsAwaited()
+    books.crash()
+    payer = await openPayer(books)
+    expect(payer.account(id).undelivered).toHaveLength(1)
+    dealing = dealWith(payer)
+    await dealing.settle(id)
+    expect(pipe.reached).toEqual(['job', 'job-pay', 'job-sync', 'job-pay'])
+    books.sync()
+    await expect.poll(() => payee.account(id).owed, PATIENT).toHaveLength(0)
+    expect(payer.account(id).undelivered).toHaveLength(0)
+    expect(payee.account(id).voucher?.amountWei).toBe(PRICE)
+  })
+
+  it('that takes nothing lets nothing leave', async () => {
+    class FullDisk extends MemoryBooks {
+      isFull = false
+      override write(change: Parameters<MemoryBooks['write']>[0]): Promise<void> {
+        return this.isFull ? Promise.reject(new Error('ENOSPC')) : super.write(change)
+      }
+    }
+    const full = new FullDisk(true)
+    const ledger = await openPayer(full)
+    await ledger.setChannel(shop.keys.payee.address, CHANNEL)
+    full.isFull = true
+    await expect(dealWith(ledger).run(order)).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: /payments stopped/,
+    })
+    expect(pipe.reached).toEqual([])
+  })
+
+  it('is waited for by who closes, so that the provider is told', async () => {
+    await runToOutput()
+    await diskIsAwaited()
+    const closing = dealing.close()
+    books.sync()
+    await closing
+    expect(pipe.reached.at(-1)).toBe('job-have')
+  })
+})
+
+describe('an answer that is lost', () => {
+  it('leaves a job open, which the next one settles first', async () => {
+    pipe.onAnswer = async (name) => {
+      if (name === 'job') throw new UserError('broken off', { code: 'UNREACHABLE' })
+    }
+    const broken = dealing.run(order)
+    await diskIsAwaited()
+    books.sync()
+    await expect(broken).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    pipe.onAnswer = async () => {}
+    // Its receipt is fetched and paid, its output taken and let go: nothing stands against the limits.
+    const next = dealing.run(order)
+    while (payer.account(id).receipts < 2 || books.waiting > 0) {
+      books.sync()
+      await new Promise((turn) => setImmediate(turn))
+    }
+    await next
+    books.sync()
+    expect(pipe.reached.slice(0, 4)).toEqual(['job', 'job-sync', 'job-pay', expect.stringMatching(/^job/)])
+    expect(payer.account(id)).toMatchObject({ receipts: 2, totalWei: 2n * PRICE, asked: [], undelivered: [] })
+  })
+})

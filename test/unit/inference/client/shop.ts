@@ -1,0 +1,106 @@
+/** A real provider of one scripted model, reached without sockets, and what a buyer needs to deal with it. */
+import { encode } from '../../../../src/crypto/cbor.js'
+import { decodeAs } from '../../../../src/crypto/cbor-schema.js'
+import type { Identity } from '../../../../src/crypto/identity.js'
+import type { LocalJobs } from '../../../../src/inference/local/local-jobs.js'
+import { Payee } from '../../../../src/inference/payment/index.js'
+import type { EvidenceDesk } from '../../../../src/inference/provider/evidence-desk.js'
+import { HeldOutputs } from '../../../../src/inference/provider/held-outputs.js'
+import { PaidService } from '../../../../src/inference/provider/paid-service.js'
+import { priceList } from '../../../../src/inference/provider/price-list.js'
+import { Provider } from '../../../../src/inference/provider/provider.js'
+import type { Exchange, Handler, Host, Remote } from '../../../../src/p2p/index.js'
+import { StreamAhead } from '../../../../src/p2p/stream-ahead.js'
+import { silentLogger } from '../../../../src/telemetry/logger.js'
+import { heard, served } from '../gateway/scripted-source.js'
+import { CHANNEL, CONTRACT, DOMAIN, identities, MemoryBooks } from '../payment/support.js'
+
+/** For each second of sound. */
+export const PRICE = 30n
+export const MODEL = 'ab'.repeat(32)
+
+/** A connection without sockets: what reached the provider is on its list. */
+export class Pipe {
+  readonly #handlers = new Map<string, Handler<unknown, unknown>>()
+  readonly #remote: Remote
+  readonly reached: string[] = []
+  /** What becomes of an answer on its way back. */
+  onAnswer: (name: string) => Promise<void> = async () => {}
+
+  constructor({ publicKey, peerId }: Identity) {
+    this.#remote = { publicKey, peerId, address: '/ip4/127.0.0.1/tcp/1', limited: false }
+  }
+
+  async handle<Q, R>({ name }: Exchange<Q, R>, handler: Handler<Q, R>): Promise<void> {
+    this.#handlers.set(name, handler as Handler<unknown, unknown>)
+  }
+
+  readonly request: Host['request'] = async (_, exchange, body, { until, signal } = {}) => {
+    const { name } = exchange
+    const request = decodeAs(exchange.request, encode(exchange.request.read(body, name) as never), name, {
+      maxBytes: exchange.maxRequestBytes,
+    })
+    // As on the wire, where the last byte waits for it.
+    await until
+    this.reached.push(name)
+    const answer = await this.#handlers.get(name)?.(
+      request,
+      this.#remote,
+      signal ?? new AbortController().signal,
+    )
+    await this.onAnswer(name)
+    const wire = encode(exchange.response.read(answer, name) as never)
+    return decodeAs(exchange.response, wire, name, { maxBytes: exchange.maxResponseBytes })
+  }
+
+  openAhead(): StreamAhead {
+    return new StreamAhead(() => Promise.reject(new Error('there are no streams here')), 1)
+  }
+}
+
+export interface Shop {
+  readonly pipe: Pipe
+  readonly payee: Payee
+  readonly keys: ReturnType<typeof identities>
+  /** What the provider's offer says of payments. */
+  readonly offered: NonNullable<Parameters<Provider['payThrough']>[0]['offered']>
+}
+
+/** Open, and the channel is known to it. */
+export async function openShop(): Promise<Shop> {
+  const keys = identities()
+  const pipe = new Pipe(keys.payer)
+  const payee = await Payee.open(
+    { domain: DOMAIN, signer: keys.payee, books: new MemoryBooks(true), now: () => 1_900_000_000 },
+    { exposureWei: 500n, maxJobs: 8, leastRemainingSeconds: 100 },
+  )
+  await payee.setChannel(keys.payer.address, CHANNEL)
+  const held = new HeldOutputs({ mostBytes: 100_000, mostMs: 60_000 }, () => 0)
+  const keeper = { adopt: async () => payee.account(CHANNEL.channelId), isMoreComing: async () => false }
+  const jobs = {
+    models: async () => [served({ sha256: MODEL })],
+    run: async () => heard('hello'),
+    length: 0,
+    retryAfterSeconds: 1,
+  } as unknown as LocalJobs
+  const provider = new Provider(
+    {
+      prices: priceList([`recogniser=${PRICE} wei`]),
+      nonCommercial: undefined,
+      queue: 8,
+      jobsPerClient: 8,
+      keptSeconds: 0,
+    },
+    { host: pipe as unknown as Host, signer: keys.payee, jobs, log: silentLogger },
+  )
+  await provider.start()
+  const contract = Buffer.from(CONTRACT.slice(2), 'hex')
+  const offered = { chainId: 31337, contract, leastDepositWei: 0n, exposureWei: 500n }
+  provider.payThrough({
+    service: new PaidService({ payee, keeper, held }),
+    desk: { keep: () => undefined } as unknown as EvidenceDesk,
+    domain: DOMAIN,
+    offered,
+  })
+  return { pipe, payee, keys, offered }
+}
