@@ -34,7 +34,8 @@ const outcome = await killCampaign(
 )
 if (values.json) console.log(JSON.stringify(outcome, null, 2))
 else {
-  const { challenges, kills, finished, transcriptsChecked, statementsChecked, violations } = outcome
+  const { challenges, kills, finished, transcriptsChecked, statementsChecked, idsChecked, violations } =
+    outcome
   const killed = Object.entries(kills)
     .map(([role, count]) => `${count} ${role}s`)
     .join(', ')
@@ -42,7 +43,7 @@ else {
     `${challenges} challenges, killed: ${killed}; ${finished} ended with a signed transcript all the same`,
   )
   console.log(
-    `${transcriptsChecked} transcripts and ${statementsChecked} evidences compared: ${violations.length} violations`,
+    `${transcriptsChecked} transcripts and ${statementsChecked} evidences compared, ${idsChecked} ids asked for again: ${violations.length} violations`,
   )
   for (const violation of violations) console.log(`  ${violation}`)
 }

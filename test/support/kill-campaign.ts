@@ -30,6 +30,10 @@ const LEAST_SPAN_MS = 4_500
 /** One in so many victims is the payer itself, whose `measure` is a process of its own then. */
 const PAYER_SHARE = 0.15
 const PROVER_SHARE = 0.25
+/** Challenges whose ids may not have expired yet. */
+const RECENT = 40
+/** The clock goes on between the question and its answer. */
+const LEAST_LEFT_MS = 5_000
 
 export interface KillOutcome {
   readonly challenges: number
@@ -38,6 +42,8 @@ export interface KillOutcome {
   readonly finished: number
   readonly transcriptsChecked: number
   readonly statementsChecked: number
+  /** Ids of published challenges, each asked for once more in the store of a member just killed, before they expired. */
+  readonly idsChecked: number
   /** What must not be; empty where everything held. */
   readonly violations: readonly string[]
 }
@@ -52,6 +58,8 @@ export async function killCampaign(
   const network = await LocalNetwork.create({ challengers: CHALLENGERS })
   const kills = { challenger: 0, prover: 0, payer: 0 }
   const published: string[] = []
+  const reused: string[] = []
+  let idsChecked = 0
   try {
     const started = await network.startAll()
     const running = new Map<Member, NodeProcess>([[network.prover, started.prover]])
@@ -65,6 +73,10 @@ export async function killCampaign(
       process?.kill('SIGKILL')
       await process?.ended
       kills[role]++
+      // Expired ids are refused for being expired: whether it knows what it used is asked of a killed one, soon.
+      const again = await askedAgain(member, published.slice(-RECENT))
+      idsChecked += again.asked
+      reused.push(...again.granted)
       running.set(member, await network.daemon(role, member))
     }
     /** A kill falls anywhere in a challenge, as long as the last one took, and a little outside. */
@@ -93,8 +105,16 @@ export async function killCampaign(
       onProgress(done + 1)
     }
     await Promise.all([...running.values()].map((process) => process.stop()))
-    const checked = await check(network, published)
-    return { challenges: done, kills, finished: published.length, ...checked }
+    const everything = await withKilledPayers(network, published)
+    const { violations, ...checked } = await check(network, everything)
+    return {
+      challenges: done,
+      kills,
+      finished: published.length,
+      ...checked,
+      idsChecked,
+      violations: [...reused, ...violations],
+    }
   } finally {
     await network.close()
   }
@@ -121,9 +141,57 @@ async function measureHere(network: LocalNetwork): Promise<string | undefined> {
   }
 }
 
+/** With the transcripts that payers had on their disk when they were killed. */
+async function withKilledPayers(network: LocalNetwork, published: readonly string[]): Promise<string[]> {
+  const { transcripts } = dataPaths(network.payer.dataDir)
+  const names = await readdir(transcripts).catch(() => [])
+  const whole = names.filter((name) => name.endsWith('.pob'))
+  return [...new Set([...published, ...whole.map((name) => join(transcripts, name))])]
+}
+
 interface Seen {
   readonly evidence: Evidence
   readonly transcript?: Transcript
+}
+
+function readTranscript(content: Uint8Array): Required<Seen> {
+  const transcript = decodeTranscript(content)
+  return { transcript, evidence: decodeEvidence(transcript.evidence) }
+}
+
+/** Single-use ids that a member took for a challenge. */
+function idsOf(member: Member, { evidence: { request, plan, slots } }: Seen): string[] {
+  const id = bytesToHex(digestsOf(request).challengeId)
+  if (Buffer.compare(request.prover, member.identity.publicKey) === 0) return [`accept/${id}`]
+  const index = plan.committee.findIndex((key) => Buffer.compare(key, member.identity.publicKey) === 0)
+  const hasSent = slots.some(
+    ({ slot, testimonies }) =>
+      index >= 0 &&
+      slot === Math.floor(index / plan.teamSize) &&
+      (testimonies[index % plan.teamSize] ?? null) !== null,
+  )
+  return hasSent ? [`session/${id}`] : []
+}
+
+/** Whether a member that does not run would use again what it used for these challenges, of those that have not expired. */
+async function askedAgain(member: Member, paths: readonly string[]) {
+  const granted: string[] = []
+  let asked = 0
+  const store = await openStore(dataPaths(member.dataDir).store)
+  try {
+    for (const path of paths) {
+      const one = readTranscript(await readFile(path))
+      const expiresMs = one.evidence.request.expiresAt * 1000
+      if (expiresMs < Date.now() + LEAST_LEFT_MS) continue
+      for (const name of idsOf(member, one)) {
+        asked++
+        if (await store.useOnce(name, expiresMs)) granted.push(`${member.name}: ${name} can be used again`)
+      }
+    }
+  } finally {
+    await store.close()
+  }
+  return { asked, granted }
 }
 
 async function check(network: LocalNetwork, published: readonly string[]) {
@@ -134,10 +202,6 @@ async function check(network: LocalNetwork, published: readonly string[]) {
   const see = (one: Seen) => {
     const id = bytesToHex(digestsOf(one.evidence.request).challengeId)
     seen.set(id, [...(seen.get(id) ?? []), one])
-  }
-  const readTranscript = (content: Uint8Array) => {
-    const transcript = decodeTranscript(content)
-    return { transcript, evidence: decodeEvidence(transcript.evidence) }
   }
   const members = [...network.challengers, network.prover]
   const stores = new Map<Member, Store>()
@@ -181,7 +245,7 @@ async function check(network: LocalNetwork, published: readonly string[]) {
   return { transcriptsChecked: published.length, statementsChecked, violations }
 }
 
-/** What a node no longer has, or would do again, of a transcript that was published. */
+/** What a node no longer has of a transcript that was published. */
 async function lost(
   member: Member,
   store: Store,
@@ -191,16 +255,6 @@ async function lost(
   const { request, plan } = evidence
   const digests = digestsOf(request)
   const id = bytesToHex(digests.challengeId)
-  const expiresMs = request.expiresAt * 1000
-  const again = async (name: string) => {
-    // An expired id is refused for being expired: that it was used is what is asked.
-    if (expiresMs > Date.now() && (await store.useOnce(name, expiresMs)))
-      out.push(`${name} can be used again`)
-  }
-  if (Buffer.compare(request.prover, member.identity.publicKey) === 0) {
-    await again(`accept/${id}`)
-    return out
-  }
   const index = plan.committee.findIndex((key) => Buffer.compare(key, member.identity.publicKey) === 0)
   if (index < 0) return out
   const evidenceHash = evidenceHashOf(transcript.evidence)
@@ -217,7 +271,6 @@ async function lost(
       testimonyDigest(digests, record, testimony),
       true,
     ])
-    await again(`session/${id}`)
   }
   for (const [what, digest, mustHave] of expected) {
     const locked = await store.lockedDigest(`${id}/${what}`)
