@@ -32,7 +32,7 @@ export interface CorruptSpec {
 
 /** How it behaves from now on: with neither, honestly. */
 export interface Assignment {
-  readonly challenger?: ChallengerAttack
+  readonly challenger?: readonly ChallengerAttack[]
   readonly prover?: readonly ProverAttack[]
   /** Address of the third party, for a prover that reflects. */
   readonly victim?: string
@@ -103,7 +103,7 @@ async function main(specPath: string): Promise<void> {
     Object.assign(
       challenger,
       honestChallenger,
-      attack === undefined ? {} : corruptChallenger(attack, challengerContext(attack, spec, parts)),
+      attack === undefined ? {} : corruptChallenger(attack, (each) => challengerContext(each, spec, parts)),
     )
     const path = victim === undefined ? {} : { path: reflection({ victim, channel }) }
     Object.assign(

@@ -133,7 +133,8 @@ export class LabDaemons {
     for (const [i, daemon] of files.challengers.entries()) {
       const host: HostName = `challenger-${i}`
       const name = attack.challengers[i]
-      if (name !== undefined) hub.tell(`${CORRUPT_FACTS}${bytesToHex(daemon.identity.publicKey)}`, name)
+      if (name !== undefined)
+        hub.tell(`${CORRUPT_FACTS}${bytesToHex(daemon.identity.publicKey)}`, name.join('+'))
       const child = this.#corruptible.get(host)
       if (child === undefined) continue
       if (child.exitCode !== null || child.signalCode !== null)

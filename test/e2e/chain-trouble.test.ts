@@ -289,7 +289,7 @@ describe.skipIf(reason !== undefined)('a chain whose clock runs ahead, with a co
     await eventually('the corrupt member serves', async () =>
       (await made.network.run(['status', '--data-dir', dataDir, '--json'])).stdout.includes('"peerId"'),
     )
-    const assignment: Assignment = { challenger: 'false-commit' }
+    const assignment: Assignment = { challenger: ['false-commit'] }
     corrupt.child.send(assignment)
     await once(corrupt.child, 'message')
   }, PATIENCE_MS)

@@ -1,6 +1,6 @@
 /**
  * The attacks of `lab --attack`: `name:count` for challengers, `name:prover`, `name:coordinator`, `name:network`, joined
- * by commas.
+ * by commas. A challenger can do several things at once: `rush+lie-high:2`.
  */
 import { UserError } from '../../errors.js'
 
@@ -64,8 +64,8 @@ export const NETWORK_ATTACKS = {
 export type NetworkAttack = keyof typeof NETWORK_ATTACKS
 
 export interface AttackPlan {
-  /** Attack of each corrupt challenger, in the registry's order from the first. */
-  readonly challengers: readonly ChallengerAttack[]
+  /** Attacks of each corrupt challenger, in the registry's order from the first. */
+  readonly challengers: readonly (readonly ChallengerAttack[])[]
   readonly prover: readonly ProverAttack[]
   readonly coordinator: readonly CoordinatorAttack[]
   readonly network: readonly NetworkAttack[]
@@ -97,7 +97,7 @@ function bad(message: string): UserError {
 /** @throws UserError BAD_ARGUMENT */
 export function parseAttack(text: string | undefined, challengers: number): AttackPlan {
   if (text === undefined || text === '' || text === 'none') return NO_ATTACK
-  const corrupt: ChallengerAttack[] = []
+  const corrupt: ChallengerAttack[][] = []
   const others = { prover: [] as string[], coordinator: [] as string[], network: [] as string[] }
   for (const part of text.split(',')) {
     const [name = '', whom = '1'] = part.trim().split(':')
@@ -107,12 +107,15 @@ export function parseAttack(text: string | undefined, challengers: number): Atta
       others[whom].push(name)
       continue
     }
-    if (!Object.hasOwn(CHALLENGER_ATTACKS, name)) throw bad(`"${part}" is no attack of challengers`)
+    const names = name.split('+')
+    const isKnown = (each: string): each is ChallengerAttack => Object.hasOwn(CHALLENGER_ATTACKS, each)
+    if (!names.every(isKnown) || new Set(names).size < names.length)
+      throw bad(`"${part}" is no attack of challengers`)
     const count = Number(whom)
     if (!Number.isInteger(count) || count < 1) throw bad(`"${part}" names no number of challengers`)
     if (corrupt.length + count > challengers)
       throw bad(`the attack needs more challengers than the ${challengers} there are`)
-    for (let i = 0; i < count; i++) corrupt.push(name as ChallengerAttack)
+    for (let i = 0; i < count; i++) corrupt.push(names)
   }
   return {
     challengers: corrupt,
@@ -123,7 +126,7 @@ export function parseAttack(text: string | undefined, challengers: number): Atta
 }
 
 const includesOneOf = (plan: AttackPlan, names: readonly ChallengerAttack[]) =>
-  plan.challengers.some((name) => names.includes(name))
+  plan.challengers.some((attacks) => attacks.some((name) => names.includes(name)))
 
 /** Whether the prover acts dishonestly, alone or with challengers that need its help. */
 export function proverColludes(plan: AttackPlan): boolean {

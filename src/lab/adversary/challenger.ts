@@ -29,8 +29,31 @@ export interface ChallengerContext {
   readonly replay?: (step: MemberStep, message: unknown) => void
 }
 
-export function corruptChallenger(attack: ChallengerAttack, context: ChallengerContext): ChallengerBehaviour {
-  return { ...honestChallenger, ...ATTACKS[attack](context) }
+/** @param contextOf for each attack its own: some bring tools with them */
+export function corruptChallenger(
+  attacks: readonly ChallengerAttack[],
+  contextOf: (attack: ChallengerAttack) => ChallengerContext,
+): ChallengerBehaviour {
+  return attacks
+    .map((attack): ChallengerBehaviour => ({ ...honestChallenger, ...ATTACKS[attack](contextOf(attack)) }))
+    .reduce(atOnce, honestChallenger)
+}
+
+/** One after the other at every seam. */
+function atOnce(first: ChallengerBehaviour, second: ChallengerBehaviour): ChallengerBehaviour {
+  return {
+    before: async (step, message) => {
+      await first.before(step, message)
+      await second.before(step, message)
+    },
+    seed: (drawn, ...rest) => second.seed(first.seed(drawn, ...rest), ...rest),
+    seedHash: async (honest, ...rest) => second.seedHash(await first.seedHash(honest, ...rest), ...rest),
+    train: () => {
+      const [one, other] = [first.train(), second.train()]
+      return one === undefined ? other : { ...one, ...other }
+    },
+    testimony: async (honest, context) => second.testimony(await first.testimony(honest, context), context),
+  }
 }
 
 type Attack = (context: ChallengerContext) => Partial<ChallengerBehaviour>

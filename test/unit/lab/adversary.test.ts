@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { Identity } from '../../../src/crypto/identity.js'
 import {
   coordinatorColludes,
   needsTap,
@@ -6,9 +7,12 @@ import {
   parseAttack,
   proverColludes,
 } from '../../../src/lab/adversary/attack.js'
+import { corruptChallenger } from '../../../src/lab/adversary/challenger.js'
 import { lieHigh, lieLate, lieLow, shiftClock } from '../../../src/lab/adversary/lies.js'
+import type { SideChannel } from '../../../src/lab/adversary/side-channel.js'
 import { guaranteed } from '../../../src/pob/aggregate/guaranteed.js'
 import { type TeamMeasurement, teamValue } from '../../../src/pob/aggregate/team-value.js'
+import type { TestimonyContext } from '../../../src/roles/behaviour.js'
 
 const THETA_BPS = 100e6
 const TAU_MICROS = 200_000
@@ -139,22 +143,50 @@ describe('other lies', () => {
   })
 })
 
+describe('a challenger that does several things at once', () => {
+  it('does each at its seam, one after the other', async () => {
+    const told: string[] = []
+    const channel = { tell: (fact: string) => void told.push(fact) } as unknown as SideChannel
+    const context = { identity: Identity.generate(), channel }
+    const honest: Parameters<ReturnType<typeof corruptChallenger>['testimony']>[0] = {
+      seed: new Uint8Array(32),
+      ackListHash: new Uint8Array(32),
+      ownMicros: [0, 170_000, 250_000],
+      rttMicros: 10_000,
+      latenessMicros: 0,
+      sentPackets: 10,
+    }
+    const both = corruptChallenger(['rush', 'lie-high', 'garbage'], () => context)
+    expect(both.train()).toEqual({ sendShare: 0.02, garbage: true })
+    const seed = new Uint8Array(32)
+    expect(both.seed(seed, new Uint8Array(32), { slot: 0, attempt: 0 })).toBe(seed)
+    expect(told).toHaveLength(1)
+    const where = { tauMicros: 200_000 } as TestimonyContext
+    const alone = corruptChallenger(['lie-high'], () => context)
+    expect(await both.testimony(honest, where)).toEqual(await alone.testimony(honest, where))
+    expect(await both.testimony(honest, where)).not.toEqual(honest)
+    await expect(
+      corruptChallenger(['lie-low', 'withhold-seed'], () => context).before('reveal', undefined),
+    ).rejects.toThrow('no')
+  })
+})
+
 describe('the names of attacks', () => {
   it('are read for challengers, prover, coordinator and network', () => {
-    expect(parseAttack('lie-high:2,silent,early-ack:prover,two-plans:coordinator,delay:network', 10)).toEqual(
-      {
-        challengers: ['lie-high', 'lie-high', 'silent'],
-        prover: ['early-ack'],
-        coordinator: ['two-plans'],
-        network: ['delay'],
-      },
-    )
+    const text = 'rush+lie-high:2,silent,early-ack:prover,two-plans:coordinator,delay:network'
+    expect(parseAttack(text, 10)).toEqual({
+      challengers: [['rush', 'lie-high'], ['rush', 'lie-high'], ['silent']],
+      prover: ['early-ack'],
+      coordinator: ['two-plans'],
+      network: ['delay'],
+    })
   })
 
   it('say who has to help', () => {
     const plan = (text: string) => parseAttack(text, 10)
     expect(proverColludes(plan('lie-high:2'))).toBe(false)
     expect(proverColludes(plan('rush:1'))).toBe(true)
+    expect(proverColludes(plan('lie-high+rush:1'))).toBe(true)
     expect(proverColludes(plan('drop:prover'))).toBe(true)
     expect(coordinatorColludes(plan('rush:1,drop:prover'))).toBe(false)
     expect(coordinatorColludes(plan('copy-commit:1'))).toBe(true)
@@ -163,12 +195,19 @@ describe('the names of attacks', () => {
     expect(needsVictim(plan('reflect:prover'))).toBe(true)
   })
 
-  it.each(['bribe:2', 'two-plans:prover', 'rush:network', 'delay:2', 'withhold:0', 'withhold:6,slow:5'])(
-    'refuse %s',
-    (text) => {
-      expect(() => parseAttack(text, 10)).toThrow()
-    },
-  )
+  it.each([
+    'bribe:2',
+    'rush+bribe:1',
+    'rush+rush:1',
+    'rush+:1',
+    'two-plans:prover',
+    'rush:network',
+    'delay:2',
+    'withhold:0',
+    'withhold:6,slow:5',
+  ])('refuse %s', (text) => {
+    expect(() => parseAttack(text, 10)).toThrow()
+  })
 
   it('send overclaiming to --claim', () => {
     expect(() => parseAttack('overclaim:prover', 10)).toThrow('--claim')

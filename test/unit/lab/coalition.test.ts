@@ -70,7 +70,7 @@ describe('the side channel', () => {
 })
 
 describe('equivocate', () => {
-  const behaviour = corruptChallenger('equivocate', { identity: first, channel })
+  const behaviour = corruptChallenger(['equivocate'], () => ({ identity: first, channel }))
 
   it('testifies the truth, and signs a lie beside it that is as valid', async () => {
     expect(await behaviour.testimony(firstTestimony, context)).toEqual(firstTestimony)
@@ -98,7 +98,7 @@ describe('equivocate', () => {
 })
 
 describe('copy-commit', () => {
-  const behaviour = corruptChallenger('copy-commit', { identity: first, channel })
+  const behaviour = corruptChallenger(['copy-commit'], () => ({ identity: first, channel }))
 
   it("takes a teammate's real commitment and seed, and tells the prover whose packets to count twice", async () => {
     expect(teammateOf(plan, first.publicKey)).toEqual(second.publicKey)
