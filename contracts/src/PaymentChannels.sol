@@ -65,6 +65,8 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
     error ChannelNotOver(uint256 endsAt);
     /// @notice The channel ends no later than that already.
     error AlreadyEnding(uint256 endsAt);
+    /// @notice A voucher is the payee's to submit, and nobody else's.
+    error NotPayee(address caller, address payee);
     /// @notice Neither the payer nor the cold wallet of its node.
     error NotPayerNorWallet(address caller, address payer);
     /// @notice The voucher of this opening carries another key's signature.
@@ -87,7 +89,7 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
     event ChannelToppedUp(bytes32 indexed channelId, uint256 deposit, uint256 endsAt);
     /// @notice The channel ends sooner: the payee redeems until then.
     event ChannelCloseRequested(bytes32 indexed channelId, uint256 endsAt);
-    /// @notice A payee was paid by a voucher.
+    /// @notice A payee had itself paid by a voucher, and so commits to the receipts that the voucher names.
     event VoucherRedeemed(
         bytes32 indexed channelId,
         address indexed payee,
@@ -173,10 +175,22 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
 
     // ----------------------------------------------------------------------------------------------- the payee
 
-    /// @notice Pays what a voucher is worth beyond what was redeemed before, to the payee's wallet. Anyone may submit
-    /// it, until the channel is closed. A voucher for more than the deposit pays what is there; the rest of it after
-    /// a top-up.
-    function redeem(address payee, Voucher calldata voucher) external nonReentrant returns (uint256 paid) {
+    /// @dev The payer alone signs a voucher, receipts included: whoever else might submit one could commit the payee to
+    /// receipts that it never issued, and have it found guilty of leaving them out.
+    modifier onlyPayee(address payee) {
+        if (msg.sender != payee) revert NotPayee(msg.sender, payee);
+        _;
+    }
+
+    /// @notice Pays what a voucher is worth beyond what was redeemed before, to the payee's wallet. The payee's key
+    /// submits it, until the channel is closed. A voucher for more than the deposit pays what is there; the rest of it
+    /// after a top-up.
+    function redeem(address payee, Voucher calldata voucher)
+        external
+        nonReentrant
+        onlyPayee(payee)
+        returns (uint256 paid)
+    {
         paid = _take(payee, voucher, true);
         _send(_walletOf(payee), paid);
     }
@@ -186,6 +200,7 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
     function redeemMany(address payee, Voucher[] calldata vouchers)
         external
         nonReentrant
+        onlyPayee(payee)
         returns (uint256 paid)
     {
         for (uint256 i = 0; i < vouchers.length; ++i) {
@@ -195,19 +210,16 @@ contract PaymentChannels is EIP712, ReentrancyGuardTransient {
         _send(_walletOf(payee), paid);
     }
 
-    /// @notice Redeems the last voucher and closes at once; the payee or its cold wallet alone may.
+    /// @notice Redeems the last voucher and closes at once.
     function redeemAndClose(address payee, Voucher calldata voucher)
         external
         nonReentrant
+        onlyPayee(payee)
         returns (uint256 paid)
     {
-        address wallet = _walletOf(payee);
-        if (msg.sender != payee && msg.sender != wallet) {
-            revert ChannelNotOver(_channels[voucher.payer][payee].endsAt);
-        }
         paid = _take(payee, voucher, true);
         uint256 refund = _end(voucher.payer, payee);
-        _send(wallet, paid);
+        _send(_walletOf(payee), paid);
         _send(_walletOf(voucher.payer), refund);
     }
 

@@ -87,7 +87,7 @@ contract ChannelWorld is ChannelFixture {
         if (amount > it.signed) it.signed = amount;
     }
 
-    /// Any voucher ever signed, to any payee, in any payer's name.
+    /// Any voucher ever signed, to any payee, in any payer's name; now and then somebody else submits it.
     function redeem(uint256 seed) external {
         if (_vouchers.length == 0) return;
         uint256 i = seed % _vouchers.length;
@@ -96,7 +96,11 @@ contract ChannelWorld is ChannelFixture {
         if (seed >> 16 & 3 == 0) payee = payees[_openings[_voucherOpening[i]].payeeIndex].hot;
         if (seed >> 20 & 7 == 0) voucher.payer = payers[(seed >> 32) % 3].hot;
         (, bytes32 id) = channels.channelOf(voucher.payer, payee);
-        _book(id, channels.redeem(payee, voucher), _voucherOpening[i]);
+        address caller = seed >> 40 & 7 == 0 ? payers[(seed >> 48) % 3].hot : payee;
+        vm.prank(caller);
+        uint256 paid = channels.redeem(payee, voucher);
+        if (caller != payee) violation = "a voucher was redeemed by another than its payee";
+        _book(id, paid, _voucherOpening[i]);
     }
 
     function redeemMany(uint256 seed) external {
@@ -107,6 +111,7 @@ contract ChannelWorld is ChannelFixture {
             some[i] = _vouchers[(seed >> (16 + 8 * i)) % _vouchers.length];
         }
         uint256[3] memory before = _redeemedOf(payee);
+        vm.prank(payee);
         channels.redeemMany(payee, some);
         uint256[3] memory later = _redeemedOf(payee);
         for (uint256 i = 0; i < 3; ++i) {
@@ -177,6 +182,7 @@ contract ChannelWorld is ChannelFixture {
             if (best == type(uint256).max || _vouchers[i].amountWei > _vouchers[best].amountWei) best = i;
         }
         if (best == type(uint256).max) return;
+        vm.prank(prover.hot);
         try channels.redeem(prover.hot, _vouchers[best]) returns (uint256 paid) {
             _openings[id].paidOut += paid;
         } catch {}

@@ -107,27 +107,26 @@ contract PaymentChannelsTest is ChannelFixture {
     function test_topUp_makesAVoucherAboveTheDepositWorthItsRest() public {
         openChannel(payer.hot, prover.hot);
         PaymentChannels.Voucher memory voucher = voucherTo(payer, prover.hot, DEPOSIT + 3);
-        same(channels.redeem(prover.hot, voucher), DEPOSIT, "what is there");
+        same(redeemAs(prover.hot, voucher), DEPOSIT, "what is there");
         vm.expectRevert(PaymentChannels.NothingToRedeem.selector);
-        channels.redeem(prover.hot, voucher);
+        redeemAs(prover.hot, voucher);
         vm.prank(payer.hot);
         channels.topUp{value: 10}(prover.hot, 0);
-        same(channels.redeem(prover.hot, voucher), 3, "its rest");
+        same(redeemAs(prover.hot, voucher), 3, "its rest");
     }
 
     // ----------------------------------------------------------------------------------------------- vouchers
 
-    function test_redeem_paysTheColdWalletWhoeverSubmits() public {
+    function test_redeem_paysTheColdWallet() public {
         bytes32 id = openChannel(payer.hot, prover.hot);
         uint256 before = prover.cold.balance;
         PaymentChannels.Voucher memory voucher = voucherTo(payer, prover.hot, 0.25 ether);
         vm.expectEmit();
         emit PaymentChannels.VoucherRedeemed(id, prover.hot, 0.25 ether, 0.25 ether, 3, HEAD);
-        vm.prank(STRANGER);
-        channels.redeem(prover.hot, voucher);
+        redeemAs(prover.hot, voucher);
         same(prover.cold.balance - before, 0.25 ether, "cold wallet");
         same(prover.hot.balance, 0, "hot key");
-        channels.redeem(prover.hot, voucherTo(payer, prover.hot, 0.75 ether));
+        redeemAs(prover.hot, voucherTo(payer, prover.hot, 0.75 ether));
         same(prover.cold.balance - before, 0.75 ether, "cumulative");
         same(stateOf(payer.hot, prover.hot).redeemed, 0.75 ether, "redeemed");
     }
@@ -135,16 +134,41 @@ contract PaymentChannelsTest is ChannelFixture {
     function test_redeem_paysAPayeeThatTheRegistryDoesNotKnow() public {
         openChannel(payer.hot, other.hot);
         uint256 before = other.hot.balance;
-        channels.redeem(other.hot, voucherTo(payer, other.hot, 7));
+        redeemAs(other.hot, voucherTo(payer, other.hot, 7));
         same(other.hot.balance - before, 7, "itself");
+    }
+
+    /// The payer signs what it likes: here a million receipts that the payee never issued. Only the payee can make it its
+    /// word, and does not.
+    function test_redeem_isThePayeesAlone() public {
+        bytes32 id = openChannel(payer.hot, prover.hot);
+        PaymentChannels.Voucher memory framing = voucherFor(payer.key, id, 1, 1_000_000);
+        PaymentChannels.Voucher[] memory many = new PaymentChannels.Voucher[](1);
+        many[0] = framing;
+        // The cold wallet has the money's say, not the key's word.
+        address[4] memory others = [STRANGER, payer.hot, other.hot, prover.cold];
+        for (uint256 i = 0; i < others.length; ++i) {
+            bytes memory reason =
+                abi.encodeWithSelector(PaymentChannels.NotPayee.selector, others[i], prover.hot);
+            vm.startPrank(others[i]);
+            vm.expectRevert(reason);
+            channels.redeem(prover.hot, framing);
+            vm.expectRevert(reason);
+            channels.redeemMany(prover.hot, many);
+            vm.expectRevert(reason);
+            channels.redeemAndClose(prover.hot, framing);
+            vm.stopPrank();
+        }
+        same(stateOf(payer.hot, prover.hot).redeemed, 0, "nothing was redeemed");
+        same(redeemAs(prover.hot, framing), 1, "the payee itself could");
     }
 
     function test_redeem_ofAnOlderVoucherPaysNothing() public {
         openChannel(payer.hot, prover.hot);
         PaymentChannels.Voucher memory older = voucherTo(payer, prover.hot, 5);
-        channels.redeem(prover.hot, voucherTo(payer, prover.hot, 9));
+        redeemAs(prover.hot, voucherTo(payer, prover.hot, 9));
         vm.expectRevert(PaymentChannels.NothingToRedeem.selector);
-        channels.redeem(prover.hot, older);
+        redeemAs(prover.hot, older);
     }
 
     function test_redeem_refusesWhatThePayerDidNotSign() public {
@@ -154,7 +178,7 @@ contract PaymentChannelsTest is ChannelFixture {
         vm.expectRevert(
             abi.encodeWithSelector(PaymentChannels.VoucherNotOfPayer.selector, other.hot, payer.hot)
         );
-        channels.redeem(prover.hot, voucher);
+        redeemAs(prover.hot, voucher);
         PaymentChannels.Voucher memory bent = voucherTo(payer, prover.hot, 5);
         bent.amountWei = 6;
         _refused(bent);
@@ -173,7 +197,7 @@ contract PaymentChannelsTest is ChannelFixture {
 
     function _refused(PaymentChannels.Voucher memory voucher) private {
         vm.expectPartialRevert(PaymentChannels.VoucherNotOfPayer.selector);
-        channels.redeem(prover.hot, voucher);
+        redeemAs(prover.hot, voucher);
     }
 
     function test_redeem_refusesTheOtherSOfASignature() public {
@@ -194,15 +218,15 @@ contract PaymentChannelsTest is ChannelFixture {
     function test_redeem_knowsNoVoucherOfAnotherOpening() public {
         openChannel(payer.hot, prover.hot);
         PaymentChannels.Voucher memory former = voucherTo(payer, prover.hot, 9);
-        channels.redeem(prover.hot, voucherTo(payer, prover.hot, 5));
+        redeemAs(prover.hot, voucherTo(payer, prover.hot, 5));
         vm.prank(prover.hot);
         channels.close(payer.hot, prover.hot);
         vm.expectPartialRevert(PaymentChannels.ChannelNotOpen.selector);
-        channels.redeem(prover.hot, former);
+        redeemAs(prover.hot, former);
         openChannel(payer.hot, prover.hot);
         same(stateOf(payer.hot, prover.hot).nonce, 2, "second opening");
         _refused(former);
-        channels.redeem(prover.hot, voucherTo(payer, prover.hot, 9));
+        redeemAs(prover.hot, voucherTo(payer, prover.hot, 9));
     }
 
     function test_redeem_knowsNoVoucherOfAnotherPairChainOrContract() public {
@@ -219,12 +243,13 @@ contract PaymentChannelsTest is ChannelFixture {
         vm.prank(payer.hot);
         twin.open{value: DEPOSIT}(prover.hot, end());
         vm.expectPartialRevert(PaymentChannels.VoucherNotOfPayer.selector);
+        vm.prank(prover.hot);
         twin.redeem(prover.hot, good);
         uint256 snapshotId = vm.snapshotState();
         vm.chainId(5);
         _refused(good);
         vm.revertToState(snapshotId);
-        channels.redeem(prover.hot, good);
+        redeemAs(prover.hot, good);
     }
 
     function test_redeemMany_paysOnceAndPassesOverWhatPaysNothing() public {
@@ -239,9 +264,11 @@ contract PaymentChannelsTest is ChannelFixture {
         all[4] = all[3]; // twice
         all[5] = voucherFor(0xdead, keccak256("none"), 9, 1); // never opened
         uint256 before = prover.cold.balance;
+        vm.prank(prover.hot);
         same(channels.redeemMany(prover.hot, all), 12, "sum");
         same(prover.cold.balance - before, 12, "paid");
         vm.expectRevert(PaymentChannels.NothingToRedeem.selector);
+        vm.prank(prover.hot);
         channels.redeemMany(prover.hot, all);
     }
 
@@ -264,7 +291,7 @@ contract PaymentChannelsTest is ChannelFixture {
         channels.close(payer.hot, prover.hot);
         vm.stopPrank();
         // The payee's last second.
-        channels.redeem(prover.hot, voucherTo(payer, prover.hot, 0.4 ether));
+        redeemAs(prover.hot, voucherTo(payer, prover.hot, 0.4 ether));
         vm.warp(endsAt);
         vm.expectEmit();
         emit PaymentChannels.ChannelClosed(id, 0.6 ether);
@@ -280,7 +307,7 @@ contract PaymentChannelsTest is ChannelFixture {
         openChannel(payer.hot, prover.hot);
         vm.warp(end());
         // Late, but before anybody closed.
-        channels.redeem(prover.hot, voucherTo(payer, prover.hot, 1));
+        redeemAs(prover.hot, voucherTo(payer, prover.hot, 1));
         channels.close(payer.hot, prover.hot);
         same(address(channels).balance, 0, "empty");
     }
@@ -298,12 +325,9 @@ contract PaymentChannelsTest is ChannelFixture {
         channels.close(payer.hot, prover.hot);
     }
 
-    function test_redeemAndClose_paysBothAtOnceForThePayeeAlone() public {
+    function test_redeemAndClose_paysBothAtOnce() public {
         openChannel(payer.hot, prover.hot);
         PaymentChannels.Voucher memory last = voucherTo(payer, prover.hot, 0.3 ether);
-        vm.expectPartialRevert(PaymentChannels.ChannelNotOver.selector);
-        vm.prank(payer.hot);
-        channels.redeemAndClose(prover.hot, last);
         (uint256 cold, uint256 hot) = (prover.cold.balance, payer.hot.balance);
         vm.prank(prover.hot);
         channels.redeemAndClose(prover.hot, last);
@@ -343,7 +367,7 @@ contract PaymentChannelsTest is ChannelFixture {
         );
         channels.close(address(contractPayer), prover.hot);
         openChannel(payer.hot, prover.hot);
-        channels.redeem(prover.hot, voucherTo(payer, prover.hot, 5));
+        redeemAs(prover.hot, voucherTo(payer, prover.hot, 5));
     }
 
     function test_redeem_cannotBeReentered() public {
@@ -351,7 +375,7 @@ contract PaymentChannelsTest is ChannelFixture {
         openChannel(payer.hot, address(wallet));
         openChannel(other.hot, address(wallet));
         wallet.arm(voucherTo(other, address(wallet), 5), other.hot);
-        channels.redeem(address(wallet), voucherTo(payer, address(wallet), 5));
+        redeemAs(address(wallet), voucherTo(payer, address(wallet), 5));
         same(wallet.blocked(), 3, "redeem, redeemMany and close were refused");
         same(address(wallet).balance, 5, "paid once");
         same(stateOf(other.hot, address(wallet)).redeemed, 0, "the other channel is untouched");
@@ -369,7 +393,9 @@ contract PaymentChannelsTest is ChannelFixture {
         for (uint256 i = 0; i < amounts.length; ++i) {
             uint96 amount = uint96(bound(amounts[i], 0, 2000 ether));
             uint256 due = amount < deposit ? amount : deposit;
-            try channels.redeem(prover.hot, voucherTo(payer, prover.hot, amount)) returns (uint256 paid) {
+            PaymentChannels.Voucher memory voucher = voucherTo(payer, prover.hot, amount);
+            vm.prank(prover.hot);
+            try channels.redeem(prover.hot, voucher) returns (uint256 paid) {
                 same(paid, due - most, "the difference");
                 most = due;
             } catch {

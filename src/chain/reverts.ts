@@ -220,6 +220,11 @@ const WORDS: Readonly<Record<string, (...figures: Figures) => Words | UserError>
           remedy: 'ask for its end first, or wait',
         },
   AlreadyEnding: (at) => ({ message: `the channel ends at ${time(at)} already`, code: 'EXISTS' }),
+  NotPayee: (caller, payee) => ({
+    message: `${text(caller)} is not the payee ${text(payee)}, whose word a redemption is`,
+    remedy: "send it with the payee's own key",
+    code: 'DENIED',
+  }),
   NotPayerNorWallet: (caller, payer) => ({
     message: `${text(caller)} is neither the payer ${text(payer)} nor its cold wallet`,
   }),

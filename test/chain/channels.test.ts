@@ -52,6 +52,7 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
   let payer: Funded
   let stranger: Funded
   let cold: Funded
+  let seller: Funded
   let provider: Identity
 
   beforeAll(async () => {
@@ -59,7 +60,8 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     payer = await fundedChain(dev)
     stranger = await fundedChain(dev)
     cold = await fundedChain(dev)
-    provider = Identity.generate()
+    seller = await fundedChain(dev)
+    provider = seller.identity
     await registerNode(cold, {
       consent: await signConsent(provider, {
         chainId: dev.chainId,
@@ -72,7 +74,7 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     })
   })
   afterAll(async () => {
-    for (const chain of [payer, stranger, cold]) await chain?.close()
+    for (const chain of [payer, stranger, cold, seller]) await chain?.close()
     await dev?.stop()
   })
 
@@ -141,7 +143,7 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     }
   })
 
-  it('pays the cold wallet in one redemption, whoever sends it, and gives the rest back', async () => {
+  it('pays the cold wallet in one redemption, and gives the rest back', async () => {
     const payee = provider.address
     const opened = await open(payee)
     expect(opened).toMatchObject({ nonce: 1, depositWei: DEPOSIT })
@@ -161,7 +163,7 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     expect([depositWei, endsAt]).toEqual([2n * DEPOSIT, opened.endsAt + DAY])
     const before = await payer.client.getBalance({ address: cold.identity.address })
     const older = voucher(parseAmount('0.1'), { channelId })
-    const redeemed = await redeemVouchers(stranger, {
+    const redeemed = await redeemVouchers(seller, {
       payee,
       vouchers: [voucher(parseAmount('0.3'), { channelId })],
     })
@@ -172,7 +174,7 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     expect(await payer.client.getBalance({ address: cold.identity.address })).toBe(
       before + parseAmount('0.3'),
     )
-    await expect(redeemVouchers(stranger, { payee, vouchers: [older] })).rejects.toMatchObject({
+    await expect(redeemVouchers(seller, { payee, vouchers: [older] })).rejects.toMatchObject({
       code: 'NOT_FOUND',
       message: 'redeeming vouchers: the voucher was redeemed before',
     })
@@ -186,7 +188,7 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     await expect(closeChannel(payer, parties)).rejects.toThrow(
       /the channel ends at \d{4}-.*; before that the payee alone may close it/,
     )
-    await redeemVouchers(stranger, { payee, vouchers: [voucher(parseAmount('0.4'), { channelId })] })
+    await redeemVouchers(seller, { payee, vouchers: [voucher(parseAmount('0.4'), { channelId })] })
     await dev.increaseTime(payer.terms.channelChallengeSeconds + 1)
     const closed = await closeChannel(stranger, parties)
     expect(closed).toMatchObject({ refundWei: 2n * DEPOSIT - parseAmount('0.4'), paidWei: 0n })
@@ -199,10 +201,25 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     const { channelId } = await open(payee)
     const last = voucher(parseAmount('0.2'), { channelId })
     const parties = { payer: payer.identity.address, payee }
-    await expect(closeChannel(payer, { ...parties, voucher: last })).rejects.toThrow(/the payee alone/)
+    await expect(closeChannel(payer, { ...parties, voucher: last })).rejects.toThrow(/is not the payee/)
     const closed = await closeChannel(hot, { ...parties, voucher: last })
     expect(closed).toMatchObject({ paidWei: parseAmount('0.2'), refundWei: DEPOSIT - parseAmount('0.2') })
     await hot.close()
+  })
+
+  it("is the payee's word: nobody else redeems a voucher, neither its payer nor the payee's wallet", async () => {
+    const payee = Identity.generate().address
+    const { channelId } = await open(payee)
+    // One wei, and receipts that no payee ever issued.
+    const framing = voucher(1n, { channelId, receipts: 1_000_000 })
+    for (const chain of [payer, stranger, cold])
+      for (const vouchers of [[framing], [framing, framing]])
+        await expect(redeemVouchers(chain, { payee, vouchers })).rejects.toMatchObject({
+          code: 'DENIED',
+          message: `redeeming vouchers: ${chain.identity.address} is not the payee ${payee}, whose word a redemption is`,
+        })
+    const { redeemedWei } = await readChannel(payer, { payer: payer.identity.address, payee })
+    expect(redeemedWei).toBe(0n)
   })
 
   it('pays many payers with one transaction, and passes over what is worth nothing', async () => {
@@ -219,7 +236,7 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
       await chain.close()
     }
     const forged = { ...voucher(5n, { channelId: zeroHash }), payer: payer.identity.address }
-    const { transactions, redemptions, paidWei } = await redeemVouchers(stranger, {
+    const { transactions, redemptions, paidWei } = await redeemVouchers(seller, {
       payee,
       vouchers: [forged, ...vouchers, ...vouchers],
     })
@@ -227,38 +244,41 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
   })
 
   it('opens a pair once, and once more after its end; vouchers stay with their opening', async () => {
-    const payee = Identity.generate().address
+    const hot = await fundedChain(dev)
+    const payee = hot.identity.address
     const first = await open(payee)
     await expect(open(payee)).rejects.toMatchObject({ code: 'EXISTS' })
     const former = voucher(77n, { channelId: first.channelId })
     await requestChannelClose(payer, { payer: payer.identity.address, payee })
     await dev.increaseTime(payer.terms.channelChallengeSeconds + 1)
     await closeChannel(stranger, { payer: payer.identity.address, payee })
-    await expect(redeemVouchers(stranger, { payee, vouchers: [former] })).rejects.toThrow(
+    await expect(redeemVouchers(hot, { payee, vouchers: [former] })).rejects.toThrow(
       /there is no open channel from/,
     )
     const second = await open(payee)
     expect(second.nonce).toBe(2)
     expect(second.channelId).not.toBe(first.channelId)
-    await expect(redeemVouchers(stranger, { payee, vouchers: [former] })).rejects.toThrow(
+    await expect(redeemVouchers(hot, { payee, vouchers: [former] })).rejects.toThrow(
       /the voucher is signed by 0x\S+, not by the payer 0x\S+ for this opening/,
     )
+    await hot.close()
   })
 
   it('knows no voucher of another channel, contract or chain', async () => {
-    const [payee, otherPayee] = [Identity.generate().address, Identity.generate().address]
+    const hot = await fundedChain(dev)
+    const [payee, otherPayee] = [hot.identity.address, Identity.generate().address]
     const { channelId } = await open(payee)
     const other = await open(otherPayee)
     const refused = async (chain: Chain, bad: RedeemableVoucher) =>
       expect(redeemVouchers(chain, { payee, vouchers: [bad] })).rejects.toThrow(/the voucher is signed by/)
-    await refused(stranger, voucher(5n, { channelId: other.channelId }))
-    await refused(stranger, {
+    await refused(hot, voucher(5n, { channelId: other.channelId }))
+    await refused(hot, {
       ...voucher(5n, { channelId, signer: stranger.identity }),
       payer: payer.identity.address,
     })
     const good = voucher(5n, { channelId })
-    await refused(stranger, { ...good, amountWei: 6n })
-    await refused(stranger, { ...good, receipts: 3n })
+    await refused(hot, { ...good, amountWei: 6n })
+    await refused(hot, { ...good, receipts: 3n })
 
     // The same pair and nonce in another deployment of the same chain, and on another chain.
     const elsewhere: { url: string; deployment: Deployment; stop: () => Promise<void> }[] = []
@@ -271,27 +291,33 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     const deployer = await connectChain({ rpcUrls: [anvil.url], identity: wellKnownAccount(0) })
     const { deployment } = await deployContracts(deployer, { terms: DEVELOPMENT_TERMS })
     await deployer.close()
-    await testClientOf(anvil.url).setBalance({ address: payer.identity.address, value: parseAmount('10') })
+    for (const address of [payer.identity.address, payee])
+      await testClientOf(anvil.url).setBalance({ address, value: parseAmount('10') })
     elsewhere.push({ url: anvil.url, deployment, stop: anvil.stop })
     for (const { url, deployment: there, stop } of elsewhere) {
       const chain = await openChain({ rpcUrls: [url], deployment: there, identity: payer.identity })
       await openChannel(chain, { payee, depositWei: DEPOSIT, endsAt: await inADay(chain) })
-      await refused(chain, good)
+      const submits = await openChain({ rpcUrls: [url], deployment: there, identity: hot.identity })
+      await refused(submits, good)
+      await submits.close()
       await chain.close()
       await stop()
     }
-    const { paidWei } = await redeemVouchers(stranger, { payee, vouchers: [good] })
+    const { paidWei } = await redeemVouchers(hot, { payee, vouchers: [good] })
     expect(paidWei).toBe(5n)
+    await hot.close()
   })
 
   it('pays from an underfunded channel what is there, and the rest after a top-up', async () => {
-    const payee = Identity.generate().address
+    const hot = await fundedChain(dev)
+    const payee = hot.identity.address
     const { channelId } = await open(payee, 100n)
     const large = voucher(150n, { channelId })
-    expect((await redeemVouchers(stranger, { payee, vouchers: [large] })).paidWei).toBe(100n)
+    expect((await redeemVouchers(hot, { payee, vouchers: [large] })).paidWei).toBe(100n)
     await topUpChannel(payer, { payee, amountWei: 80n })
-    const again = await redeemVouchers(stranger, { payee, vouchers: [large] }, { intent: 'the rest' })
+    const again = await redeemVouchers(hot, { payee, vouchers: [large] }, { intent: 'the rest' })
     expect(again.paidWei).toBe(50n)
+    await hot.close()
   })
 
   it('sends an opening once, however often it is asked for', async () => {
@@ -356,7 +382,7 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
       }
       const due = theirs.due(policy)
       expect(due.map(({ reason, dueWei }) => [reason, dueWei])).toEqual([['threshold', 3n * price]])
-      const redeemed = await redeemVouchers(stranger, {
+      const redeemed = await redeemVouchers(seller, {
         payee,
         vouchers: due.map(({ voucher: each }) => each),
       })

@@ -45,6 +45,11 @@ abstract contract ChannelFixture is Fixture {
         return voucherFor(from.key, id, amount, 3);
     }
 
+    function redeemAs(address payee, PaymentChannels.Voucher memory voucher) internal returns (uint256) {
+        vm.prank(payee);
+        return channels.redeem(payee, voucher);
+    }
+
     function stateOf(address from, address to)
         internal
         view

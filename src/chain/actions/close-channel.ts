@@ -31,7 +31,7 @@ export function closeChannelCall(chain: Chain, { payer, payee, voucher }: CloseC
 }
 
 /**
- * Anyone after the channel's end; the payee or its cold wallet at any time, and with a voucher they alone.
+ * Anyone after the channel's end; the payee or its cold wallet at any time; with a voucher the payee alone.
  * @throws UserError with the time from which it is possible
  */
 export async function closeChannel(

@@ -1,4 +1,4 @@
-/** Redeems vouchers of one payee: one payment to its cold wallet for any number of payers. */
+/** A payee redeems its vouchers: one payment to its cold wallet for any number of payers. */
 import { type Hex, keccak256, parseEventLogs } from 'viem'
 import type { Address } from '../../crypto/address.js'
 import { type ChainCall, contractCall } from '../call.js'
@@ -55,8 +55,9 @@ export function redeemVouchersCall(chain: Chain, { payee, vouchers }: RedeemVouc
 }
 
 /**
- * Anyone may call it. Among several, those that pay nothing are passed over.
- * @throws UserError NOT_FOUND where none pays anything
+ * The chain's account is the payee: a redemption commits it to the receipts that the vouchers name. Among several, those
+ * that pay nothing are passed over.
+ * @throws UserError NOT_FOUND where none pays anything; DENIED for another account than the payee's
  */
 export async function redeemVouchers(
   chain: Chain,

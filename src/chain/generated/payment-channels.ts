@@ -31,6 +31,7 @@ export const paymentChannelsAbi = [
   {"type":"error","name":"InvalidParties","inputs":[{"name":"payer","type":"address"},{"name":"payee","type":"address"}]},
   {"type":"error","name":"InvalidPeriod","inputs":[]},
   {"type":"error","name":"InvalidShortString","inputs":[]},
+  {"type":"error","name":"NotPayee","inputs":[{"name":"caller","type":"address"},{"name":"payee","type":"address"}]},
   {"type":"error","name":"NotPayerNorWallet","inputs":[{"name":"caller","type":"address"},{"name":"payer","type":"address"}]},
   {"type":"error","name":"NothingDeposited","inputs":[]},
   {"type":"error","name":"NothingToRedeem","inputs":[]},
