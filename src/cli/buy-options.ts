@@ -2,6 +2,7 @@
 import type { Task } from '../inference/catalogue/card.js'
 import type { Recipient } from '../inference/client/network-jobs.js'
 import type { JobAnswer, JobInput, JobParameters, ServedModel } from '../inference/job.js'
+import { chooseByName, chooseUnnamed, distinctModels, longId, publicId } from '../inference/model-rule.js'
 import { paymentsTotal } from '../inference/payments-total.js'
 import { configOptions, keyOptions } from './command.js'
 import { plural, printable } from './format.js'
@@ -21,6 +22,9 @@ export const buyOptions = {
     placeholder: 'amount',
     defaultText: 'inference.client.maxPrice of the configuration',
   }),
+  'any-model': flag(
+    'Where nothing that is known here does it: take the cheapest that is offered, whatever its files are',
+  ),
   unaudited: flag('Let no auditor hear it, and keep nothing for an audit of your own'),
   bootstrap: list({ summary: 'Peers to find providers by', placeholder: 'multiaddr,...' }),
   ...configOptions,
@@ -31,6 +35,7 @@ export interface BuyArguments extends ConfigArguments {
   readonly model: string | undefined
   readonly provider: readonly string[] | undefined
   readonly maxPrice: string | undefined
+  readonly anyModel: boolean
   readonly unaudited: boolean
   readonly bootstrap: readonly string[] | undefined
   readonly passphraseFile: string | undefined
@@ -87,7 +92,11 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
     },
   })
   try {
-    const model = await chooseOffered(args, purchase, client.jobs, io.signal)
+    const wanted = {
+      model: args.model,
+      isAnyTaken: args.anyModel || config.inference.client.anyModel,
+    }
+    const model = await chooseOffered(await client.jobs.models(io.signal), wanted, purchase)
     const job = { ...purchase, model: model.sha256 }
     const answer = await client.jobs.run(job, { signal: io.signal })
     return { model, answer, wallMs: performance.now() - started }
@@ -113,35 +122,67 @@ export async function whoBuys(
   }
 }
 
-/** The cheapest that does it, or the one that was named. */
-async function chooseOffered(
-  { model: wanted }: BuyArguments,
-  { task, parameters }: Purchase,
-  jobs: { models(signal?: AbortSignal): Promise<readonly ServedModel[]> },
-  signal: AbortSignal,
+export interface WantedOffer {
+  /** Name or hash; any that is known here unless given. */
+  readonly model: string | undefined
+  /** One that nobody here knows will do. */
+  readonly isAnyTaken: boolean
+}
+
+const MOST_SHOWN = 10
+
+/**
+ * The one that was named; else the cheapest that is known here (src/inference/model-rule.ts).
+ * @param all that is offered
+ * @throws UserError NOT_FOUND, DENIED with what is offered
+ */
+export async function chooseOffered(
+  all: readonly ServedModel[],
+  { model: wanted, isAnyTaken }: WantedOffer,
+  { task, parameters: { language } }: Pick<Purchase, 'task' | 'parameters'>,
 ): Promise<ServedModel> {
   const { UserError } = await import('../errors.js')
-  const offered = (await jobs.models(signal)).filter((model) => model.task === task)
-  const { language } = parameters
-  const knows = ({ languages }: ServedModel): boolean =>
-    language === undefined || languages.length === 0 || languages.includes(language)
-  const isWanted = ({ id, sha256 }: ServedModel): boolean =>
-    wanted === undefined || id === wanted || sha256 === wanted.toLowerCase()
-  const found = offered.find((model) => isWanted(model) && knows(model))
-  if (found !== undefined) return found
-  const names = [...new Set(offered.map(({ id }) => id))]
-  throw new UserError(
-    offered.length === 0
-      ? `no provider was found that does ${task}`
-      : `no provider offers ${wanted ?? `a model to ${task}`}${language === undefined ? '' : ` in ${language}`}`,
-    {
-      code: 'NOT_FOUND',
-      remedy:
-        names.length > 0
-          ? `offered are ${names.map(printable).join(', ')}`
-          : 'name one with --provider, peers to ask with --bootstrap, or run it here with --local',
-    },
+  const offered = distinctModels(all.filter((model) => model.task === task))
+  const fitting = offered.filter(
+    ({ languages }) => language === undefined || languages.length === 0 || languages.includes(language),
   )
+  const what = `${wanted === undefined ? `a model to ${task}` : printable(wanted)}${language === undefined ? '' : ` in ${language}`}`
+  const choice = wanted === undefined ? chooseUnnamed(fitting, isAnyTaken) : chooseByName(fitting, wanted)
+  const shown = (models: readonly ServedModel[], name: (model: ServedModel) => string): string =>
+    models
+      .slice(0, MOST_SHOWN)
+      .map((each) => printable(name(each)))
+      .join(', ') + (models.length > MOST_SHOWN ? ` and ${models.length - MOST_SHOWN} more` : '')
+  switch (choice.kind) {
+    case 'found':
+      return choice.model
+    case 'absent':
+      throw new UserError(
+        offered.length === 0 ? `no provider was found that does ${task}` : `no provider offers ${what}`,
+        {
+          code: 'NOT_FOUND',
+          remedy:
+            offered.length > 0
+              ? `offered are ${shown(offered, (each) => publicId(each, offered))}`
+              : 'name one with --provider, peers to ask with --bootstrap, or run it here with --local',
+        },
+      )
+    case 'ambiguous':
+      throw new UserError(`${choice.models.length} models are called ${what}`, {
+        code: 'DENIED',
+        remedy: `say with --model which: ${shown(choice.models, longId)}`,
+      })
+    case 'namesakes':
+      throw new UserError(`no provider offers the ${what} that is known here, but other files of that name`, {
+        code: 'DENIED',
+        remedy: `try again later, or name one of these with --model: ${shown(choice.models, longId)}`,
+      })
+    case 'unknown':
+      throw new UserError(`no provider offers ${what} that is known here`, {
+        code: 'DENIED',
+        remedy: `name one with --model (${shown(choice.models, (each) => publicId(each, offered))}), or take the cheapest with --any-model`,
+      })
+  }
 }
 
 const SECONDS_PER_HOUR = 3600

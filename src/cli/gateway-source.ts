@@ -14,11 +14,12 @@ import type { ConfigArguments } from './settings.js'
 /** Providers of one session that a person is told of. */
 const MOST_KNOWN = 1000
 
-const { provider, bootstrap, 'max-price': maxPrice, unaudited } = buyOptions
+const { provider, bootstrap, 'max-price': maxPrice, 'any-model': anyModel, unaudited } = buyOptions
 
 export const gatewaySourceOptions = {
   provider,
   'max-price': maxPrice,
+  'any-model': anyModel,
   unaudited,
   bootstrap,
   local: flag('Run models of this machine instead: nothing that is sent leaves it'),
@@ -61,6 +62,7 @@ export const gatewaySourceOptions = {
 export interface GatewaySourceArguments extends ConfigArguments {
   readonly provider: readonly string[] | undefined
   readonly maxPrice: string | undefined
+  readonly anyModel: boolean
   readonly unaudited: boolean
   readonly bootstrap: readonly string[] | undefined
   readonly passphraseFile: string | undefined

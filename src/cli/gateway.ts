@@ -1,5 +1,6 @@
 /** `plumbline gateway`: OpenAI's HTTP for the apps of this machine. */
 import type { JobSource, ServedModel } from '../inference/job.js'
+import { distinctModels, isKnownHere, publicId } from '../inference/model-rule.js'
 import { defineCommand } from './command.js'
 import { labelled, plural, printable } from './format.js'
 import { aliasesOf, listenAddress, readGatewayKeys } from './gateway-arguments.js'
@@ -22,7 +23,7 @@ export const gatewayCommand = defineCommand({
       '/v1/audio/speech (wav, pcm), /v1/embeddings and /v1/models, and /v1/audio/language, which tells the language of ' +
       'a recording; /health, /ready and /metrics are for whoever runs it. docs/gateway.md has them all, with examples.',
     'What apps ask for is bought from providers of the network, the cheapest first, and paid as transcribe pays: see ' +
-      'there for what it needs. With --local this machine alone hears it, and models of the catalogue answer; with ' +
+      'there for what it needs. "auto" takes a model that is known here by its files. With --local this machine alone hears it, and models of the catalogue answer; with ' +
       '--upstream it is a server that you name, for those who have a cluster. Who hears what is said before it is sent.',
     'It listens on this machine alone and asks for no key, unless told otherwise. To be reached from elsewhere, it ' +
       'wants API keys: a file of yours (chmod 600) with one a line, or PLUMBLINE_API_KEYS with commas between them. ' +
@@ -89,6 +90,7 @@ export const gatewayCommand = defineCommand({
           host,
           port,
           aliases,
+          anyModel: args.anyModel || config.inference.client.anyModel,
           ...(keys === undefined ? {} : { keys }),
           allowHosts: args.allowHost ?? [],
           corsOrigins: args.corsOrigin ?? [],
@@ -149,6 +151,7 @@ const SHOWN_MODELS = 12
 const LABEL_WIDTH = 10
 
 function startedText(baseUrl: string, { models, audience, apiKeys }: Served): string {
+  const distinct = distinctModels(models)
   const rows: (readonly [string, string])[] = [
     ['base URL', baseUrl],
     ['heard by', `${audience.heardBy}; ${audience.kept}`],
@@ -156,10 +159,13 @@ function startedText(baseUrl: string, { models, audience, apiKeys }: Served): st
       'keys',
       apiKeys === 0 ? 'none asked for: whoever is on this machine may ask' : plural(apiKeys, 'API key'),
     ],
-    ...models.slice(0, SHOWN_MODELS).map((model, i) => [i === 0 ? 'models' : '', modelText(model)] as const),
+    ...models
+      .slice(0, SHOWN_MODELS)
+      .map((model, i) => [i === 0 ? 'models' : '', modelText(model, distinct)] as const),
   ]
   const more = models.length - SHOWN_MODELS
-  const example = models.find(({ task }) => task === 'transcribe')
+  const recognisers = models.filter(({ task }) => task === 'transcribe')
+  const example = recognisers.find(isKnownHere) ?? recognisers[0]
   return [
     'plumbline gateway is running; Ctrl-C stops it.',
     '',
@@ -169,12 +175,14 @@ function startedText(baseUrl: string, { models, audience, apiKeys }: Served): st
       ? []
       : [
           '',
-          `Try it:  curl ${baseUrl}/audio/transcriptions -F file=@talk.wav -F model=${printable(example.id)}`,
+          `Try it:  curl ${baseUrl}/audio/transcriptions -F file=@talk.wav -F model=${printable(publicId(example, distinct))}`,
         ]),
   ].join('\n')
 }
 
-function modelText({ id, task, languages }: ServedModel): string {
+function modelText(model: ServedModel, all: readonly ServedModel[]): string {
+  const { task, languages } = model
   const shown = languages.length > 4 ? `${languages.length} languages` : languages.join(', ')
-  return `${printable(id)} (${task}${shown === '' ? '' : `, ${printable(shown)}`})`
+  const unknown = isKnownHere(model) ? '' : ', not known here'
+  return `${printable(publicId(model, all))} (${task}${shown === '' ? '' : `, ${printable(shown)}`}${unknown})`
 }

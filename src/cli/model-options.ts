@@ -22,7 +22,8 @@ export const localOptions = {
     summary: 'Model of the catalogue, or the directory of one; of the network its name or hash',
     placeholder: 'name|directory',
     completes: 'file',
-    defaultText: 'here the only one that was added for this task, else ours; of the network the cheapest',
+    defaultText:
+      'here the only one that was added for this task, else ours; of the network the cheapest that is known here',
   }),
   local: flag('Run it on this machine instead of buying it from the network'),
   threads: number({

@@ -55,6 +55,8 @@ export const DEFAULTS = {
       redeemBeforeEndSeconds: 21_600,
     },
     client: {
+      /** Whoever asks for the least chooses what runs, where anything will do. */
+      anyModel: false,
       /** What one provider can cost that takes the money and sends nothing. */
       exposure: '0.001 ETH',
       deposit: '0.01 ETH',

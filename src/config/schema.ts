@@ -142,6 +142,7 @@ export const configSchema = z.strictObject({
         .prefault({}),
       client: z
         .strictObject({
+          anyModel: z.boolean().default(DEFAULTS.inference.client.anyModel),
           maxPrice: amount.optional(),
           exposure: amount.default(DEFAULTS.inference.client.exposure),
           deposit: amount.default(DEFAULTS.inference.client.deposit),

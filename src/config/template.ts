@@ -94,6 +94,8 @@ inference:
     redeemAt: ${provider.redeemAt}
     redeemBeforeEndSeconds: ${provider.redeemBeforeEndSeconds}
   client:
+    # Without --model: whether a model that nobody here knows will do, where none that is known here is offered.
+    anyModel: ${client.anyModel}
     # Dearer jobs are refused before anything is sent.
     # maxPrice: 0.0001 ETH
     # What one provider may hold without having delivered: all that it can cost.

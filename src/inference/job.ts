@@ -100,6 +100,16 @@ export interface ServedModel {
   readonly ownedBy: string
   /** Unix milliseconds. */
   readonly addedAtMs: number
+  /** Of what is bought from the network; absent where this machine, or a server of its operator's, runs it. */
+  readonly standing?: ModelStanding
+}
+
+/** What this machine knows of a model that somebody offers. */
+export interface ModelStanding {
+  /** What its files are called here; empty where nobody here knows them. */
+  readonly names: readonly string[]
+  /** It is offered under a name that means other files here. */
+  readonly isNamesake: boolean
 }
 
 export interface RunOptions {

@@ -2,6 +2,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { formatEther } from '../../chain/index.js'
 import { UserError } from '../../errors.js'
+import type { KnownModels } from '../catalogue/known-models.js'
 import type { Job, JobInput, ServedModel } from '../job.js'
 import { MAX_INPUT_BYTES } from '../network/job-codec.js'
 import type { Offer, OfferedModel } from '../network/offer.js'
@@ -81,10 +82,10 @@ function byPriceThenLatency(a: Candidate, b: Candidate): number {
   return (a.latencyMs ?? Number.POSITIVE_INFINITY) - (b.latencyMs ?? Number.POSITIVE_INFINITY) || 0
 }
 
-/** All that is offered, the cheapest first. */
-export function servedModels(found: readonly FoundOffer[]): readonly ServedModel[] {
+/** All that is offered, the cheapest first; what is known here under the name that it has here. */
+export function servedModels(found: readonly FoundOffer[], known: KnownModels): readonly ServedModel[] {
   return found
-    .flatMap(({ offer }) => offer.models.map((model) => servedModel(offer, model)))
+    .flatMap(({ offer }) => offer.models.map((model) => servedModel(offer, model, known)))
     .sort((a, b) =>
       a.priceWeiPerUnit < b.priceWeiPerUnit ? -1 : a.priceWeiPerUnit > b.priceWeiPerUnit ? 1 : 0,
     )
@@ -93,10 +94,13 @@ export function servedModels(found: readonly FoundOffer[]): readonly ServedModel
 function servedModel(
   offer: Offer,
   { id, sha256, task, languages, licence, unit, priceWeiPerUnit }: OfferedModel,
+  known: KnownModels,
 ): ServedModel {
+  const hash = bytesToHex(sha256)
+  const standing = known.standing(id, hash)
   return {
-    id,
-    sha256: bytesToHex(sha256),
+    id: standing.names[0] ?? id,
+    sha256: hash,
     task,
     languages,
     licence: licence ?? null,
@@ -104,6 +108,7 @@ function servedModel(
     priceWeiPerUnit,
     ownedBy: offer.peerId,
     addedAtMs: offer.sequence,
+    standing,
   }
 }
 

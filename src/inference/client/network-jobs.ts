@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { UserError } from '../../errors.js'
 import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
+import type { KnownModels } from '../catalogue/known-models.js'
 import type { Job, JobAnswer, JobSource, RunOptions, ServedModel } from '../job.js'
 import type { Offer } from '../network/offer.js'
 import { smallest } from '../payment/wei.js'
@@ -54,6 +55,8 @@ export interface Recipient {
 export interface NetworkJobsModules {
   readonly host: Host
   readonly log: Logger
+  /** Models that this machine knows, as they are at the moment. */
+  readonly knownModels: () => Promise<KnownModels>
   /** Absent: nothing is kept, and nobody avoided. */
   readonly audits?: BuyerAudits
   /** Absent: only free jobs. */
@@ -108,7 +111,7 @@ export class NetworkJobs implements JobSource {
     const found = await this.#offers.find(signal)
     const asked = found.filter(({ offer }) => !this.#isShunned(offer))
     // Where nobody else is left, the refusal of a job says why.
-    return servedModels(asked.length > 0 ? asked : found)
+    return servedModels(asked.length > 0 ? asked : found, await this.#modules.knownModels())
   }
 
   /** Who would hear a job, in the order in which they are asked. @throws as {@link run}, before anything is sent */

@@ -15,6 +15,8 @@ export interface GatewayContext {
   readonly limits: GatewayLimits
   /** Names that clients insist on, and the models that they mean here. */
   readonly aliases: ReadonlyMap<string, string>
+  /** Whether `auto` may mean a model that nobody here knows. */
+  readonly anyModel: boolean
   /** Of one job; what the source is willing to pay unless given. */
   readonly maxPriceWei: bigint | undefined
   /** Requests being worked on. */

@@ -27,6 +27,8 @@ export interface GatewayOptions {
   /** Whose pages may ask; nobody's unless given. */
   readonly corsOrigins?: readonly string[]
   readonly aliases?: ReadonlyMap<string, string>
+  /** `auto` may mean a model that nobody here knows, where none that is known does it; false unless given. */
+  readonly anyModel?: boolean
   /** Most that one job may cost. */
   readonly maxPriceWei?: bigint
   readonly limits?: Partial<GatewayLimits>
@@ -68,6 +70,7 @@ export class Gateway {
       decoder: new SoundDecoder(limits),
       limits,
       aliases,
+      anyModel: options.anyModel ?? false,
       maxPriceWei,
       active: new Budget(limits.requests, `${limits.requests} requests are being worked on`),
       held: new Budget(limits.heldBytes, 'uploads fill the memory that is set aside for them'),

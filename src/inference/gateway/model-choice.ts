@@ -1,60 +1,19 @@
-/** Which model a request means. */
+/** Which model a request means, by the rule of src/inference/model-rule.ts, and what is said where it means none. */
 import type { Task } from '../catalogue/card.js'
 import type { ServedModel } from '../job.js'
+import { type Choice, chooseByName, chooseUnnamed, distinctModels, longId, publicId } from '../model-rule.js'
 import { ApiError, badField } from './api-error.js'
 import { languageOf } from './language.js'
 
-/** Asks for whichever model fits, the cheapest first. */
+/** Asks for whichever model fits: the cheapest that is known here. */
 export const ANY_MODEL = 'auto'
-/** Of a SHA-256, after an `@`, where two models have one name: 48 bits. */
-const DIGEST_CHARACTERS = 12
 const MOST_SHOWN = 10
 
-/** Once each: of several who offer the same files, the cheapest. */
-export function distinctModels(models: readonly ServedModel[]): readonly ServedModel[] {
-  const cheapest = new Map<string, ServedModel>()
-  for (const model of models) {
-    const known = cheapest.get(model.sha256)
-    if (known === undefined || model.priceWeiPerUnit < known.priceWeiPerUnit)
-      cheapest.set(model.sha256, model)
-  }
-  return [...cheapest.values()]
-}
-
-/** What each is called here: its own name, with a piece of its digest where others have the name, too. */
-export function publicId(model: ServedModel, all: readonly ServedModel[]): string {
-  const isUnique = all.every(({ id, sha256 }) => id !== model.id || sha256 === model.sha256)
-  return isUnique ? model.id : `${model.id}@${model.sha256.slice(0, DIGEST_CHARACTERS)}`
-}
-
-function isCalled(model: ServedModel, name: string): boolean {
-  return (
-    model.id === name ||
-    model.sha256 === name ||
-    `${model.id}@${model.sha256.slice(0, DIGEST_CHARACTERS)}` === name
-  )
-}
-
-/** By name, whatever it is for. @throws ApiError 404, 400 where two models have the name */
+/** By name, whatever it is for. @param models each once. @throws ApiError 404, 400 where the name does not tell */
 export function modelNamed(models: readonly ServedModel[], name: string): ServedModel {
-  const [found, ...others] = models.filter((model) => isCalled(model, name))
-  if (found === undefined)
-    throw new ApiError(`there is no model called ${quoted(name)}; GET /v1/models lists them`, {
-      status: 404,
-      code: 'model_not_found',
-      param: 'model',
-    })
-  // Whoever offers a model may call it as they like: a choice by price alone would be theirs, not the client's.
-  if (others.length > 0)
-    throw badField(
-      'model',
-      `${others.length + 1} models are called ${quoted(name)}; say which: ${[found, ...others]
-        .slice(0, MOST_SHOWN)
-        .map((each) => publicId(each, models))
-        .join(', ')}`,
-      'model_ambiguous',
-    )
-  return found
+  const choice = chooseByName(models, name)
+  if (choice.kind === 'found') return choice.model
+  throw unclear(choice, quoted(name), models)
 }
 
 export interface WantedModel {
@@ -65,31 +24,69 @@ export interface WantedModel {
   /** Further conditions, with what it is for in words. */
   readonly suits?: (model: ServedModel) => boolean
   readonly purpose?: string
+  /** Whether any may be one that nobody here knows. */
+  readonly isAnyTaken: boolean
 }
 
 /** @throws ApiError 404, 400 */
 export function chooseModel(models: readonly ServedModel[], wanted: WantedModel): ServedModel {
-  const { name, task, language, suits = () => true, purpose = task } = wanted
+  const { name, task, language, suits = () => true, purpose = task, isAnyTaken } = wanted
   const all = distinctModels(models)
   const fitting = all.filter((model) => model.task === task && suits(model))
   if (name === ANY_MODEL) {
-    const [first] = fitting
-      .filter(({ languages }) => language === undefined || languageOf({ languages }, language) !== undefined)
-      .sort((a, b) => Number(a.priceWeiPerUnit - b.priceWeiPerUnit))
-    if (first !== undefined) return first
-    throw new ApiError(
-      `there is no model to ${purpose}${language === undefined ? '' : ` in ${quoted(language)}`}`,
-      { status: 404, code: 'model_not_found', param: 'model' },
+    const heard = fitting.filter(
+      ({ languages }) => language === undefined || languageOf({ languages }, language) !== undefined,
     )
+    const choice = chooseUnnamed(heard, isAnyTaken)
+    if (choice.kind === 'found') return choice.model
+    throw unclear(choice, `to ${purpose}${language === undefined ? '' : ` in ${quoted(language)}`}`, all)
   }
   const model = modelNamed(all, name)
   if (fitting.includes(model)) return model
-  const others = fitting.slice(0, MOST_SHOWN).map((each) => publicId(each, all))
+  const others = shown(fitting, (each) => publicId(each, all))
   throw badField(
     'model',
-    `${quoted(name)} is no model to ${purpose}${others.length === 0 ? '' : `; these are: ${others.join(', ')}`}`,
+    `${quoted(name)} is no model to ${purpose}${others === '' ? '' : `; these are: ${others}`}`,
     'model_unsuitable',
   )
 }
+
+/** @param what a name, or what a model is for */
+function unclear(
+  choice: Exclude<Choice, { readonly kind: 'found' }>,
+  what: string,
+  all: readonly ServedModel[],
+): ApiError {
+  switch (choice.kind) {
+    case 'absent':
+      return notFound(
+        what.startsWith('to ')
+          ? `there is no model ${what}`
+          : `there is no model called ${what}; GET /v1/models lists them`,
+      )
+    case 'ambiguous':
+      return badField(
+        'model',
+        `${choice.models.length} models are called ${what}; say which: ${shown(choice.models, longId)}`,
+        'model_ambiguous',
+      )
+    case 'namesakes':
+      return notFound(
+        `nobody offers the ${what} that this machine knows, but other files of that name; to have one of those, name ` +
+          `it: ${shown(choice.models, longId)}`,
+      )
+    case 'unknown':
+      return notFound(
+        `nobody offers a model ${what} that this machine knows; name one of these: ` +
+          `${shown(choice.models, (each) => publicId(each, all))}, or start the gateway with --any-model`,
+      )
+  }
+}
+
+const notFound = (message: string): ApiError =>
+  new ApiError(message, { status: 404, code: 'model_not_found', param: 'model' })
+
+const shown = (models: readonly ServedModel[], name: (model: ServedModel) => string): string =>
+  models.slice(0, MOST_SHOWN).map(name).join(', ')
 
 const quoted = (name: string): string => JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name)

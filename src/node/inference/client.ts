@@ -5,6 +5,7 @@ import { type Chain, channelsContract, parseAmount } from '../../chain/index.js'
 import type { Config } from '../../config/schema.js'
 import type { Address } from '../../crypto/address.js'
 import type { Identity } from '../../crypto/identity.js'
+import { readKnownModels } from '../../inference/catalogue/known-models.js'
 import { Channels } from '../../inference/client/channels.js'
 import { NetworkJobs, type NetworkJobsOptions } from '../../inference/client/network-jobs.js'
 import type { ClientPayments } from '../../inference/client/payments.js'
@@ -95,6 +96,7 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
     {
       host,
       log,
+      knownModels: () => readKnownModels(config.dataDir, log),
       ...(audits === undefined
         ? {}
         : { openPayments, audits: isAudited ? audits.buyer : { ...audits.buyer, isTimely: () => true } }),

@@ -1,12 +1,13 @@
 /** `POST /v1/embeddings`: texts to vectors. */
 import { z } from 'zod'
+import { publicId } from '../../model-rule.js'
 import { badField } from '../api-error.js'
 import { readJson } from '../body.js'
 import type { Route } from '../context.js'
 import { modelName, readFields } from '../fields.js'
 import { aliased } from '../hear.js'
 import { MAX_EMBEDDING_CHARACTERS, MAX_EMBEDDING_INPUTS } from '../limits.js'
-import { chooseModel, publicId } from '../model-choice.js'
+import { chooseModel } from '../model-choice.js'
 import { type AnswerOf, answerHeaders, runJob } from '../run-job.js'
 
 const text = z.string().min(1).max(MAX_EMBEDDING_CHARACTERS)
@@ -32,6 +33,7 @@ export const embeddings: Route = {
     const models = await context.models.get()
     const model = chooseModel(models, {
       name: aliased(fields.model, context),
+      isAnyTaken: context.anyModel,
       task: 'embed',
       purpose: 'embed texts',
       // What embeds sounds is counted by their length.

@@ -17,6 +17,7 @@ export const language: Route = {
     const { value: fields, ignored } = readFields(FIELDS, form.fields)
     const model = chooseModel(await context.models.get(), {
       name: aliased(fields.model, context),
+      isAnyTaken: context.anyModel,
       task: 'identify',
       purpose: 'identify languages',
     })

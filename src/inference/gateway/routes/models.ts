@@ -1,8 +1,9 @@
 /** `GET /v1/models` and `GET /v1/models/{id}`: what there is, what it is for, and what it costs. */
 import type { ServedModel } from '../../job.js'
+import { distinctModels, isKnownHere, publicId } from '../../model-rule.js'
 import type { Route } from '../context.js'
 import { aliased } from '../hear.js'
-import { distinctModels, modelNamed, publicId } from '../model-choice.js'
+import { modelNamed } from '../model-choice.js'
 
 export const models: Route = {
   method: 'GET',
@@ -36,5 +37,6 @@ function described(model: ServedModel, all: readonly ServedModel[]): object {
     sha256,
     unit,
     price_wei_per_unit: String(priceWeiPerUnit),
+    known: isKnownHere(model),
   }
 }

@@ -41,6 +41,7 @@ export const speech: Route = {
       )
     const model = chooseModel(await context.models.get(), {
       name: aliased(fields.model, context),
+      isAnyTaken: context.anyModel,
       task: 'speak',
     })
     const answer = await runJob(exchange, context, {

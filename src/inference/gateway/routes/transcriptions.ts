@@ -40,6 +40,7 @@ export const transcriptions: Route = {
       throw badField('stream', `a stream has no ${format}: use response_format "json" or "text"`)
     const model = chooseModel(await context.models.get(), {
       name: aliased(fields.model, context),
+      isAnyTaken: context.anyModel,
       task: 'transcribe',
       language,
     })

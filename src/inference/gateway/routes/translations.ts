@@ -23,6 +23,7 @@ export const translations: Route = {
     const { target_language: targetLanguage, response_format: format } = fields
     const model = chooseModel(await context.models.get(), {
       name: aliased(fields.model, context),
+      isAnyTaken: context.anyModel,
       task: 'translate',
     })
     const { sound, seconds } = await hear(form, exchange, context)

@@ -454,4 +454,28 @@ describe('routes', () => {
     const named = await ask(`${url}/v1/models/${encodeURIComponent(`recogniser@${'ab'.repeat(6)}`)}`)
     expect(JSON.parse(named.text)).toMatchObject({ sha256: one.sha256 })
   })
+
+  it('a name means the files that have it here, and "auto" what is known here', async () => {
+    const standing = { names: ['recogniser'], isNamesake: false }
+    const known = served({ priceWeiPerUnit: 5n, standing })
+    const squatter = served({ sha256: 'cd'.repeat(32), standing: { names: [], isNamesake: true } })
+    source.list = [squatter, known]
+    await new Promise((later) => setTimeout(later, 3100))
+    const { data } = JSON.parse((await ask(`${url}/v1/models`)).text)
+    expect(data).toMatchObject([
+      { id: `recogniser@${'cd'.repeat(6)}`, known: false },
+      { id: 'recogniser', known: true },
+    ])
+    for (const model of ['recogniser', 'auto'])
+      expect((await transcribe(recording(tone(1), { model }))).status).toBe(200)
+    expect(source.jobs.map(({ model }) => model)).toEqual([known.sha256, known.sha256])
+    source.list = [squatter]
+    await new Promise((later) => setTimeout(later, 3100))
+    for (const model of ['recogniser', 'auto'])
+      expect((await transcribe(recording(tone(1), { model }))).error).toMatchObject({
+        code: 'model_not_found',
+        message: expect.stringContaining(`recogniser@${'cd'.repeat(6)}`),
+      })
+    expect((await transcribe(recording(tone(1), { model: squatter.sha256 }))).status).toBe(200)
+  })
 })
