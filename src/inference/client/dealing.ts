@@ -92,9 +92,16 @@ export class Dealing {
    */
   async run(order: Order, signal?: AbortSignal): Promise<Delivery> {
     const { channelId } = order
-    return channelId === undefined
-      ? this.#runFree(order, signal)
-      : this.#runPaid({ ...order, channelId }, signal)
+    if (channelId === undefined) return this.#runFree(order, signal)
+    const telling = [...this.#telling]
+    try {
+      return await this.#runPaid({ ...order, channelId }, signal)
+    } catch (error) {
+      // Outputs of which the provider was not told yet that they are here stand against its limit.
+      if (telling.length === 0 || !isLackOfMoney(error)) throw error
+      await Promise.all(telling)
+      return this.#runPaid({ ...order, channelId }, signal)
+    }
   }
 
   async #runFree({ model, terms, input }: Order, signal?: AbortSignal): Promise<Delivery> {
@@ -314,3 +321,10 @@ export class Dealing {
     this.#modules.log.debug({ reason: String(error), provider: this.#modules.name }, 'a settling failed')
   }
 }
+
+/** A provider's refusal for what a channel or its limit for one client does not cover. */
+export const isLackOfMoney = (error: unknown): error is UserError =>
+  error instanceof UserError &&
+  error.code === 'DENIED' &&
+  error.details.isRemote === true &&
+  error.details.needWei !== undefined

@@ -9,7 +9,7 @@ import type { Job, JobAnswer, JobOutput } from '../job.js'
 import { decodeOutput, encodeInput, encodeTerms, termsOfParameters } from '../network/job-codec.js'
 import type { Offer } from '../network/offer.js'
 import { type Candidate, providerName } from './candidates.js'
-import { Dealing } from './dealing.js'
+import { Dealing, isLackOfMoney } from './dealing.js'
 import type { Purse } from './payments.js'
 
 /** What a buyer's audits ask of its jobs, and say of providers. */
@@ -123,13 +123,6 @@ export class Purchases {
     audits.keep({ ...evidence, provider: publicKey, domain })
   }
 }
-
-/** What a provider that has not seen a top-up says of it. */
-const isLackOfMoney = (error: unknown): error is UserError =>
-  error instanceof UserError &&
-  error.code === 'DENIED' &&
-  error.details.isRemote === true &&
-  error.details.needWei !== undefined
 
 /** It sees what this client did on the chain soon, and is worth asking again. */
 function unseen({ message, details }: UserError): UserError {

@@ -47,8 +47,14 @@ const dealWith = (ledger: Payer): Dealing =>
     log: silentLogger,
   })
 
-beforeEach(async () => {
-  shop = await openShop()
+beforeEach(() => enter(500n))
+afterEach(() => {
+  books.sync()
+  return dealing.close()
+})
+
+async function enter(exposureWei: bigint): Promise<void> {
+  shop = await openShop(exposureWei)
   pipe = shop.pipe
   payee = shop.payee
   books = new MemoryBooks()
@@ -57,11 +63,7 @@ beforeEach(async () => {
   books.sync()
   await opened
   dealing = dealWith(payer)
-})
-afterEach(() => {
-  books.sync()
-  return dealing.close()
-})
+}
 
 /** Something waits for the own disk, and all that does not wait for it has been done. */
 async function diskIsAwaited(): Promise<void> {
@@ -172,6 +174,43 @@ describe('the own disk', () => {
     books.sync()
     await closing
     expect(pipe.reached.at(-1)).toBe('job-have')
+  })
+})
+
+describe('a provider that trusts one job far', () => {
+  it('is asked again for the next once it was told that the last one came', async () => {
+    await enter(PRICE)
+    const told = Promise.withResolvers<void>()
+    pipe.onRequest = (name) => (name === 'job-have' ? told.promise : Promise.resolve())
+    await runToOutput()
+    await diskIsAwaited()
+    books.sync()
+    const next = dealing.run(order)
+    await diskIsAwaited()
+    books.sync()
+    // Refused, and dropped.
+    await diskIsAwaited()
+    books.sync()
+    await expect.poll(() => payer.account(id).asked.length, PATIENT).toBe(0)
+    expect(pipe.reached).toEqual(['job', 'job-pay', 'job'])
+    told.resolve()
+    for (let write = 0; write < 2; write++) {
+      await diskIsAwaited()
+      books.sync()
+    }
+    expect(decodeOutput((await next).output)).toMatchObject({ text: 'hello' })
+    expect(pipe.reached.slice(3)).toEqual(['job-have', 'job', 'job-pay'])
+  })
+
+  it('and refuses what is beyond that', async () => {
+    await enter(PRICE - 1n)
+    const refused = dealing.run(order)
+    await diskIsAwaited()
+    books.sync()
+    await diskIsAwaited()
+    books.sync()
+    await expect(refused).rejects.toMatchObject({ code: 'DENIED', details: { needWei: String(PRICE) } })
+    expect(pipe.reached).toEqual(['job'])
   })
 })
 

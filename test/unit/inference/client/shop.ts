@@ -24,6 +24,8 @@ export class Pipe {
   readonly #handlers = new Map<string, Handler<unknown, unknown>>()
   readonly #remote: Remote
   readonly reached: string[] = []
+  /** What holds a request up. */
+  onRequest: (name: string) => Promise<void> = async () => {}
   /** What becomes of an answer on its way back. */
   onAnswer: (name: string) => Promise<void> = async () => {}
 
@@ -42,6 +44,7 @@ export class Pipe {
     })
     // As on the wire, where the last byte waits for it.
     await until
+    await this.onRequest(name)
     this.reached.push(name)
     const answer = await this.#handlers.get(name)?.(
       request,
@@ -66,13 +69,13 @@ export interface Shop {
   readonly offered: NonNullable<Parameters<Provider['payThrough']>[0]['offered']>
 }
 
-/** Open, and the channel is known to it. */
-export async function openShop(): Promise<Shop> {
+/** Open, and the channel is known to it. @param exposureWei what it does for one client without being paid */
+export async function openShop(exposureWei = 500n): Promise<Shop> {
   const keys = identities()
   const pipe = new Pipe(keys.payer)
   const payee = await Payee.open(
     { domain: DOMAIN, signer: keys.payee, books: new MemoryBooks(true), now: () => 1_900_000_000 },
-    { exposureWei: 500n, maxJobs: 8, leastRemainingSeconds: 100 },
+    { exposureWei, maxJobs: 8, leastRemainingSeconds: 100 },
   )
   await payee.setChannel(keys.payer.address, CHANNEL)
   const held = new HeldOutputs({ mostBytes: 100_000, mostMs: 60_000 }, () => 0)
@@ -95,7 +98,7 @@ export async function openShop(): Promise<Shop> {
   )
   await provider.start()
   const contract = Buffer.from(CONTRACT.slice(2), 'hex')
-  const offered = { chainId: 31337, contract, leastDepositWei: 0n, exposureWei: 500n }
+  const offered = { chainId: 31337, contract, leastDepositWei: 0n, exposureWei }
   provider.payThrough({
     service: new PaidService({ payee, keeper, held }),
     desk: { keep: () => undefined } as unknown as EvidenceDesk,
