@@ -125,7 +125,8 @@ export const measureOptions = {
     defaultText: 'no end',
   }),
   'data-cap': text({
-    summary: 'Measure only what is sure to fit this much challenge traffic in a calendar month',
+    summary:
+      'Measure only what is sure to fit this much challenge traffic in a calendar month, failed ones counted',
     placeholder: '5GiB',
   }),
   ...joinOptions,

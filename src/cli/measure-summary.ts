@@ -61,7 +61,8 @@ export function measureSummary(
     row(
       'Data',
       `${formatBytes(result.bytes)} in ${result.packets} packets, ${formatDuration(result.durationMs)} in all` +
-        (result.repeats === 0 ? '' : `, ${result.repeats} of ${result.attempts} slots repeated`),
+        (result.repeats === 0 ? '' : `, ${result.repeats} of ${result.attempts} slots repeated`) +
+        `; at most ${formatBytes(result.trafficBytes)} moved, with all that is no part of the proof`,
     ),
     row(
       'Path',

@@ -88,6 +88,7 @@ export const measureCommand = defineCommand({
       ...(args.delta === undefined ? {} : { deltaMillionths: millionths(args.delta) }),
       ...(args.attempts === undefined ? {} : { attempts: args.attempts }),
       ...(args.out === undefined ? {} : { outDir: args.out }),
+      ...(schedule.capBytes === undefined ? {} : { capBytes: schedule.capBytes }),
       ...payment,
     }
     const claims = { down: args.claim, up: args.uplinkClaim ?? args.claim }
@@ -135,7 +136,7 @@ export const measureCommand = defineCommand({
       return results
     }
     try {
-      const { usedThisMonth } = await import('../node/history.js')
+      const { usedThisMonth } = await import('../node/data-budget.js')
       const budget = {
         mostBytes: directions
           .map((direction) => mostBytesOf({ ...order, direction, claimMbps: claims[direction] }))
@@ -151,7 +152,7 @@ export const measureCommand = defineCommand({
             measure: async () => {
               const results = await measureAll()
               const [first] = results
-              const bytes = results.reduce((sum, result) => sum + result.bytes, 0)
+              const bytes = results.reduce((sum, result) => sum + result.trafficBytes, 0)
               const { challengeId, estimateMbps, guaranteedMbps } = first
               const up = first.direction === 'up' ? first : results[1]
               return {

@@ -1,6 +1,5 @@
 /** What goes into the history of challenges: from a payer's result, or from the transcript that a daemon is handed. */
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { monthKey } from '../config/data-cap.js'
 import { dataPaths } from '../config/paths.js'
 import { peerIdOfPublicKey } from '../crypto/peer-id.js'
 import { PACKET_BYTES } from '../pob/constants.js'
@@ -9,7 +8,7 @@ import { sameBytes } from '../pob/party.js'
 import { challengeIdOf, Direction, directionName, profileName } from '../pob/request.js'
 import { decodeTranscript } from '../pob/transcript.js'
 import type { MeasureResult } from '../roles/measure-result.js'
-import { appendHistory, type HistoryRecord, readHistory } from '../store/history.js'
+import { appendHistory, type HistoryRecord } from '../store/history.js'
 import type { Logger } from '../telemetry/logger.js'
 
 const KBPS_PER_MBPS = 1000
@@ -29,6 +28,7 @@ export function recordOfResult(result: MeasureResult, payer: string, finishedAtM
     estimateKbps: toKbps(result.estimateMbps),
     guaranteedKbps: toKbps(result.guaranteedMbps),
     bytes: result.bytes,
+    trafficBytes: result.trafficBytes,
     ...(idle === null ? {} : { idleMicros: Math.round(idle.medianMs * 1000) }),
     ...(loaded === null ? {} : { loadedMicros: Math.round(loaded.medianMs * 1000) }),
     flags: result.quality,
@@ -60,15 +60,6 @@ export function recordOfTranscript(
     bytes: sent * PACKET_BYTES * (request.direction === Direction.up ? 2 : 1),
     flags: [],
   }
-}
-
-/** Layer-3 bytes of challenges that this node asked for in the calendar month of `now`, in local time. */
-export async function usedThisMonth(dataDir: string, now: Date): Promise<number> {
-  const month = monthKey(now)
-  const records = await readHistory(dataPaths(dataDir).history)
-  return records
-    .filter(({ role, finishedAtMs }) => role === 'payer' && monthKey(new Date(finishedAtMs)) === month)
-    .reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 /** A history that cannot be written is no reason to lose a result. */

@@ -29,7 +29,8 @@ export interface JointSteps {
   readonly alone: (index: number) => Promise<MeasureResult>
   /** One prover's part of what was measured together, its transcript kept. */
   readonly kept: (outcome: ChallengeOutcome) => Promise<MeasureResult>
-  readonly modules: CoordinatorModules
+  /** Once all together: hands out what it is run with. */
+  readonly together: <T>(run: (modules: CoordinatorModules) => Promise<T>) => Promise<T>
   readonly onProgress?: (place: JointPlace, event: ProgressEvent) => void
   readonly signal?: AbortSignal
 }
@@ -41,15 +42,17 @@ export interface JointMeasurement extends JointResult {
 
 /** @throws UserError where one of them cannot be measured, or the draw gives them no common teams */
 export async function measureJoint(steps: JointSteps): Promise<JointMeasurement> {
-  const { orders, modules, onProgress, signal } = steps
+  const { orders, onProgress, signal } = steps
   requireDifferent(orders)
   const results: MeasureResult[] = []
   for (let i = 0; i < orders.length; i++) results.push(await steps.alone(i))
   const limits = results.map(({ guaranteedMbps }) => ({ guaranteedKbps: Math.round(guaranteedMbps * 1000) }))
   let best: { readonly outcome: JointOutcome; readonly link: SharedLink } | undefined
   for (let attempts = 1; ; attempts++) {
-    const outcome = await runJoint(orders, modules, runChallenge, signal, (prover, event) =>
-      onProgress?.({ prover, phase: 'together' }, event),
+    const outcome = await steps.together((modules) =>
+      runJoint(orders, modules, runChallenge, signal, (prover, event) =>
+        onProgress?.({ prover, phase: 'together' }, event),
+      ),
     )
     const link = sharedLink(limits, outcome.rates, orders[0]?.faulty ?? 0)
     // Of two that tell nothing the better one stands: both are sound.

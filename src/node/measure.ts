@@ -27,6 +27,7 @@ import { RegistryVenue } from '../roles/registry-venue.js'
 import type { DrawPool, Venue } from '../roles/venue.js'
 import type { Logger } from '../telemetry/logger.js'
 import { openChainVenues } from './chain/payer.js'
+import { DataBudget } from './data-budget.js'
 import { writeFaultProof } from './fault-files.js'
 import { keepInHistory, recordOfResult } from './history.js'
 import { createNodeHost } from './host.js'
@@ -55,6 +56,8 @@ export interface MeasureOrder {
   readonly attempts?: number
   /** Where transcripts go; the data directory's folder by default. */
   readonly outDir?: string
+  /** Layer-3 bytes that this node's measurements may move in a calendar month: what may exceed it is refused beforehand. */
+  readonly capBytes?: number
   /** On a chain: the fee of one member in wei, and where the rest of the escrow goes back to. */
   readonly slotFeeWei?: bigint
   /** On a chain: a quote above it, gas included, is refused before anything is paid. */
@@ -144,16 +147,17 @@ function orderOf(call: MeasureOrder): ChallengeOrder {
 const choosesTeams = ({ profile, teams, challengers }: MeasureOrder): boolean =>
   profile === 'strict' && teams === undefined && challengers === undefined
 
-/** Most layer-3 bytes that such a challenge moves, known before anybody is asked. @throws UserError */
+/** Most layer-3 bytes that such an order moves, known before anybody is asked. @throws UserError */
 export function mostBytesOf(call: MeasureOrder): number {
   const order = orderOf(call)
-  const once = maxBytesOf({
-    claimKbps: order.claimKbps,
-    teams: choosesTeams(call) ? mostChosenTeams(order) : teamsOf(order),
-    profile: Profile[order.profile],
-    direction: Direction[order.direction ?? 'down'],
-  })
+  const once = choosesTeams(call) ? mostBytesFor(order, mostChosenTeams(order)) : mostBytesFor(order)
   return once * (call.attempts ?? 1)
+}
+
+/** Of one challenge. The search for available bandwidth ends before it would exceed it. */
+function mostBytesFor(order: ChallengeOrder, teams = teamsOf(order)): number {
+  const { claimKbps, profile, direction = 'down' } = order
+  return maxBytesOf({ claimKbps, teams, profile: Profile[profile], direction: Direction[direction] })
 }
 
 /** Written whole or not at all. */
@@ -191,10 +195,11 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
       throw error
     },
   )
+  const budget = new DataBudget(config.dataDir, log)
   const modulesFor = (
     venue: Venue,
-    onProgress: ((event: ProgressEvent) => void) | undefined,
-  ): CoordinatorModules => ({
+    onProgress?: (event: ProgressEvent) => void,
+  ): Omit<CoordinatorModules, 'onTraffic'> => ({
     identity,
     control: host,
     venue,
@@ -222,7 +227,11 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
     const { venue, settlement, confirm } = venues.forOne(call)
     const order = await orderFor(call, venue)
     await confirm?.(order.committeeSize)
-    const outcome = await runChallenge(order, modulesFor(venue, call.onProgress), call.signal)
+    const modules = modulesFor(venue, call.onProgress)
+    const spending = { mostBytes: mostBytesFor(order), capBytes: call.capBytes }
+    const outcome = await budget.spend(spending, (onTraffic) =>
+      runChallenge(order, { ...modules, onTraffic }, call.signal),
+    )
     // On the disk before it is settled: what cannot be settled now can be later, by anybody who has it.
     const context = await keep(call, outcome)
     const settled = await settlement(outcome, call.signal)
@@ -268,7 +277,11 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
             onProgress: (event) => onProgress?.({ prover, phase: 'alone' }, event),
           }),
         kept: async (outcome) => measureResult(outcome, await keep(call, outcome)),
-        modules: modulesFor(venues.forOne({ ...call, target: '' }).venue, undefined),
+        together: (run) => {
+          const modules = modulesFor(venues.forOne({ ...call, target: '' }).venue)
+          const mostBytes = orders.reduce((sum, order) => sum + mostBytesFor(order), 0)
+          return budget.spend({ mostBytes }, (onTraffic) => run({ ...modules, onTraffic }))
+        },
         ...(onProgress === undefined ? {} : { onProgress }),
         ...(call.signal === undefined ? {} : { signal: call.signal }),
       })

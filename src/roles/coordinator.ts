@@ -18,6 +18,7 @@ import { accept, drawCommittee, makeRequest } from './coordinator/request.js'
 import { CoordinatorRun } from './coordinator/run.js'
 import { requireCapture, runSlots } from './coordinator/slots.js'
 import type { ChallengeOrder, ChallengeOutcome, CoordinatorModules } from './coordinator/types.js'
+import { CONTROL_BYTES } from './prover/challenge.js'
 
 export type {
   ChallengeOrder,
@@ -68,6 +69,7 @@ async function runOnce(run: CoordinatorRun, startedMs: number): Promise<Challeng
     const admission: Admission = { ...accepted, beaconSignature }
     run.committee = committee
     if (order.lockstep !== undefined) requireCommonTeams(await order.lockstep.meet('drawn', committee))
+    run.noteTraffic(CONTROL_BYTES)
     const paths = await prepare(run, admission)
     const rtts = paths.flatMap((path) => (path.ready === 1 ? [path.rttMicros] : []))
     const advised = advisedTauMicros(run.request.profile, rtts)
@@ -96,6 +98,7 @@ async function runOnce(run: CoordinatorRun, startedMs: number): Promise<Challeng
       ...(order.lockstep === undefined ? {} : { firstSends: run.firstSends }),
       signatures,
       durationMs: run.modules.now() - startedMs,
+      trafficBytes: run.trafficBytes,
       unresponsive: [...run.unresponsive].sort((a, b) => a - b),
     }
   } catch (error) {

@@ -43,6 +43,8 @@ export interface MeasureResult {
   readonly durationMs: number
   /** Layer-3 bytes that the challengers sent; of an uplink twice as many, since all of it goes back. */
   readonly bytes: number
+  /** Most that it moved: the trains that failed, were repeated or sought the available bandwidth, and probes and acks as well. */
+  readonly trafficBytes: number
   readonly packets: number
   readonly slots: readonly { readonly team: number; readonly valueMbps: number; readonly attempt: number }[]
   readonly lossPct: number
@@ -185,6 +187,7 @@ export function measureResult(outcome: ChallengeOutcome, context: ResultContext)
     interval: { lowMbps: mbps(assessment.interval.lowKbps), highMbps: mbps(assessment.interval.highKbps) },
     durationMs: Math.round(outcome.durationMs),
     bytes: everySent * PACKET_BYTES * (request.direction === Direction.up ? 2 : 1),
+    trafficBytes: outcome.trafficBytes,
     packets: everySent,
     slots: assessment.slots.map((slot) => ({
       team: slot.slot,

@@ -2,19 +2,16 @@
  * Finished challenges, the oldest forgotten first: a database of its own beside the store, opened for each use and closed at
  * once, so that `measure` and `history` work while a daemon holds the store.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { array, enumeration, type Infer, integer, object, optional, text } from '../crypto/cbor-schema.js'
-import { UserError } from '../errors.js'
 import { Archive, TypedArchive } from './archive.js'
-import { openDatabase } from './database.js'
+import type { Database } from './database.js'
+import { visitDatabase } from './visit.js'
 
 /** One challenge every half hour for a year; a record has some 300 bytes. */
 const LIMITS = { maxCount: 17_520, maxBytes: 16 * 2 ** 20 }
-/** Whoever else has it open writes one record and leaves. */
-const LOCK_PATIENCE_MS = 5_000
-const LOCK_RETRY_MS = 50
 
 const kbps = integer({ max: 200_000_000 })
+const bytes = integer({ max: Number.MAX_SAFE_INTEGER })
 const micros = integer({ max: 60_000_000 })
 
 export const historyRecord = object({
@@ -31,8 +28,10 @@ export const historyRecord = object({
   claimKbps: kbps,
   estimateKbps: kbps,
   guaranteedKbps: kbps,
-  /** Layer-3 bytes that the challengers sent. */
-  bytes: integer({ max: Number.MAX_SAFE_INTEGER }),
+  /** Layer-3 bytes of the trains in the evidence. */
+  bytes,
+  /** Most layer-3 bytes that it moved in all; a payer alone knows them, and older records lack them. */
+  trafficBytes: optional(bytes),
   /** Medians of the round trips; a payer alone is told them. */
   idleMicros: optional(micros),
   loadedMicros: optional(micros),
@@ -42,39 +41,20 @@ export type HistoryRecord = Infer<typeof historyRecord>
 
 /** Appends a record; the same challenge in the same role is replaced. @throws UserError LOCKED, UNAVAILABLE */
 export function appendHistory(directory: string, record: HistoryRecord): Promise<void> {
-  return withHistory(directory, (history) => history.put(`${record.role}/${record.challengeId}`, record))
+  return visitDatabase(directory, async (database) =>
+    (await historyIn(database)).put(`${record.role}/${record.challengeId}`, record),
+  )
 }
 
 /** Oldest first. @throws UserError LOCKED, UNAVAILABLE */
 export function readHistory(directory: string): Promise<readonly HistoryRecord[]> {
-  return withHistory(directory, async (history) => {
-    const records = await history.list()
+  return visitDatabase(directory, async (database) => {
+    const records = await (await historyIn(database)).list()
     return [...records].sort((a, b) => a.finishedAtMs - b.finishedAtMs)
   })
 }
 
-async function withHistory<T>(
-  directory: string,
-  use: (history: TypedArchive<HistoryRecord>) => Promise<T>,
-): Promise<T> {
-  const database = await openPatiently(directory)
-  try {
-    return await use(
-      new TypedArchive(await Archive.open(database, 'history', LIMITS), 'history', historyRecord),
-    )
-  } finally {
-    await database.close()
-  }
-}
-
-async function openPatiently(directory: string) {
-  const until = performance.now() + LOCK_PATIENCE_MS
-  for (;;)
-    try {
-      return await openDatabase(directory)
-    } catch (error) {
-      const isBusy = error instanceof UserError && error.code === 'LOCKED'
-      if (!isBusy || performance.now() >= until) throw error
-      await sleep(LOCK_RETRY_MS)
-    }
+/** The history in an open database. */
+export async function historyIn(database: Database): Promise<TypedArchive<HistoryRecord>> {
+  return new TypedArchive(await Archive.open(database, 'history', LIMITS), 'history', historyRecord)
 }

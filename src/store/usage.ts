@@ -24,10 +24,20 @@ export class UsageCounters {
 
   /** Adds to a month and returns its new total, on the disk before it resolves. */
   add(month: string, bytes: number): Promise<number> {
+    return this.#change(month, 0, bytes)
+  }
+
+  /** Counts `bytes` in the place of `former` ones that were counted before. */
+  async replace(month: string, former: number, bytes: number): Promise<void> {
+    await this.#change(month, former, bytes)
+  }
+
+  #change(month: string, less: number, more: number): Promise<number> {
     assertMonth(month)
-    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new RangeError(`usage of ${bytes} bytes`)
+    for (const bytes of [less, more])
+      if (!Number.isSafeInteger(bytes) || bytes < 0) throw new RangeError(`usage of ${bytes} bytes`)
     return this.#lock.run('all', async () => {
-      const total = (await this.get(month)) + bytes
+      const total = Math.max(0, (await this.get(month)) - less) + more
       const value = new TextEncoder().encode(String(total))
       const months = await this.#months.keys().all()
       const old = [...new Set([...months, month])].sort().slice(0, -KEPT_MONTHS)

@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { usedThisMonth } from '../../src/node/data-budget.js'
 import { decodeTranscript } from '../../src/pob/transcript.js'
 import type { MeasureResult } from '../../src/roles/measure-result.js'
 import { CLAIM_MBPS, LocalNetwork, whyNoLoopback } from '../support/local-network.js'
@@ -101,9 +102,24 @@ describe.skipIf(reason !== undefined)('a challenge on loopback', { timeout: 120_
       },
     })
     const { stdout } = await network.run(['history', '--data-dir', network.payer.dataDir, '--json'])
-    const { challenges } = JSON.parse(stdout) as { challenges: { challengeId: string }[] }
+    const { challenges } = JSON.parse(stdout) as {
+      challenges: { challengeId: string; bytes: number; trafficBytes: number }[]
+    }
     const ids = challenges.map(({ challengeId }) => challengeId)
     expect(ids).toEqual(expect.arrayContaining([both.down.challengeId, both.up.challengeId]))
+    // What was moved is what the month's budget holds, and more than what the proofs are made of.
+    for (const { bytes, trafficBytes } of challenges) expect(trafficBytes).toBeGreaterThan(bytes)
+    const moved = challenges.reduce((sum, { trafficBytes }) => sum + trafficBytes, 0)
+    expect(await usedThisMonth(network.payer.dataDir, new Date())).toBeGreaterThanOrEqual(moved)
+  })
+
+  it('with --available counts the trains of the search, too, and refuses what may exceed the cap', async () => {
+    const result = await network.measure(['--available'])
+    expect(result.available?.steps.length).toBeGreaterThan(0)
+    // Trains of half a second at least at the least rate that is tried.
+    expect(result.trafficBytes).toBeGreaterThan(result.bytes + 65_536 + 1436)
+    const refused = await network.refusal(['--data-cap', `${result.trafficBytes / 1e6}MB`])
+    expect(refused).toContain('data cap reached')
   })
 
   it('reaches a prover that listens nowhere, through a relay', async () => {

@@ -5,6 +5,7 @@ import { packetCountOf } from '../../pob/constants.js'
 import type { Plan } from '../../pob/plan.js'
 import { type AvailableBandwidth, RateSearch, STEP_MICROS } from '../../pob/telemetry/available.js'
 import { STEP_ARM_MESSAGE, STEP_MESSAGE } from '../control-messages.js'
+import { maxBytesOf } from '../prover/challenge.js'
 import type { CoordinatorRun } from './run.js'
 
 /** Queues of the link empty between steps. */
@@ -26,7 +27,11 @@ export async function findAvailable(
   for (let step = 0; unarmed < MAX_UNARMED; step++) {
     const rateKbps = search.next()
     if (rateKbps === undefined || step >= MAX_STEP_NUMBER) break
-    const outcome = await runStep(run, plan, step, Math.ceil(rateKbps / plan.teamSize))
+    const memberKbps = Math.ceil(rateKbps / plan.teamSize)
+    // The prover consented to so much data and no more; members stop there in the middle of a train.
+    const stepBytes = run.trainBytes(plan.teamSize, packetCountOf(memberKbps, STEP_MICROS))
+    if (run.trafficBytes + stepBytes > maxBytesOf(run.request)) break
+    const outcome = await runStep(run, plan, step, memberKbps)
     if (outcome === undefined) unarmed++
     else {
       unarmed = 0
@@ -53,14 +58,15 @@ async function runStep(run: CoordinatorRun, plan: Plan, step: number, rateKbps: 
     )
     // A part of a team offers a part of the rate.
     if (armed.size < team.length) return undefined
+    const packetCount = packetCountOf(rateKbps, STEP_MICROS)
+    run.noteTraffic(run.trainBytes(team.length, packetCount))
     const { packets, growthMicros } = await control.request(
       run.order.prover,
       STEP_MESSAGE,
       { ...body, slot, armed: team.map((_, i) => i) },
       run.options(),
     )
-    const sent = team.length * packetCountOf(rateKbps, STEP_MICROS)
-    return { deliveredShare: packets / sent, growthMicros }
+    return { deliveredShare: packets / (team.length * packetCount), growthMicros }
   } catch (error) {
     if (run.signal?.aborted) throw error
     log.warn({ step, reason: String(error) }, 'a step failed')

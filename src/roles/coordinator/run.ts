@@ -2,8 +2,9 @@
 import { verifySignature } from '../../crypto/identity.js'
 import type { OutcomeCache } from '../../pob/assess.js'
 import type { Committee } from '../../pob/committee.js'
+import { PACKET_BYTES } from '../../pob/constants.js'
 import type { Plan } from '../../pob/plan.js'
-import { digestsOf, type Request } from '../../pob/request.js'
+import { Direction, digestsOf, type Request } from '../../pob/request.js'
 import type { SlotRecord } from '../../pob/slot.js'
 import type { ChallengeDigests } from '../../pob/structures.js'
 import { askAgain } from '../ask-again.js'
@@ -40,6 +41,7 @@ export class CoordinatorRun {
   /** Slots in a row in which the prover could not be reached, and why the last slot failed. */
   unreached = 0
   slotFailure = 'nobody sent'
+  #trafficBytes = 0
 
   constructor(
     readonly order: ChallengeOrder,
@@ -49,6 +51,23 @@ export class CoordinatorRun {
   ) {
     this.digests = digestsOf(request)
     this.behaviour = modules.behaviour ?? honestCoordinator
+  }
+
+  /** Most layer-3 bytes that this challenge has moved so far, whatever came of them. */
+  get trafficBytes(): number {
+    return this.#trafficBytes
+  }
+
+  /** Told before the bytes are on their way: what fails later has moved them all the same. */
+  noteTraffic(bytes: number): void {
+    this.#trafficBytes += bytes
+    this.modules.onTraffic?.(bytes)
+  }
+
+  /** Layer-3 bytes of a train: what its members send, and of an uplink what the prover sends back. */
+  trainBytes(members: number, packetCount: number): number {
+    const ways = this.request.direction === Direction.up ? 2 : 1
+    return ways * members * packetCount * PACKET_BYTES
   }
 
   progress(event: ProgressEvent): void {

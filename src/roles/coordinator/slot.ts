@@ -52,6 +52,7 @@ export async function runSlot(
   const commitments = team.map((member): Commitment | null => armed.get(member) ?? null)
   const nobody = { ...id, commitments, capture: null, testimonies: team.map(() => null) }
   if (armed.size === 0) return nobody
+  run.noteTraffic(run.trainBytes(armed.size, packetCount))
   const failed = (error: unknown): SlotRecord => {
     if (run.signal?.aborted) throw error
     noteFailure(run, error)

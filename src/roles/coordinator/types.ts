@@ -122,6 +122,8 @@ export interface ChallengeOutcome {
   /** Over the result, by member; null for who did not sign. */
   readonly signatures: readonly (Uint8Array | null)[]
   readonly durationMs: number
+  /** Most layer-3 bytes that it moved: all trains that were told to start, and what goes beside them. */
+  readonly trafficBytes: number
   /** Members that failed to answer a step, by index. */
   readonly unresponsive: readonly number[]
 }
@@ -129,6 +131,8 @@ export interface ChallengeOutcome {
 export interface CoordinatorModules extends Omit<RoleModules, 'committees' | 'store'> {
   readonly venue: Venue
   readonly onProgress?: (event: ProgressEvent) => void
+  /** Told of more bytes on the prover's line, just before they are there: also of a challenge that fails afterwards. */
+  readonly onTraffic?: (bytes: number) => void
   /** Keeps the proof of a fault that came to light. */
   readonly keepFault?: (scope: FaultScope, fault: ProvableFault) => Promise<void>
   /** The laboratory's corrupt coordinator only. */

@@ -43,7 +43,7 @@ export interface SlotAnswer {
 }
 
 /** Probes, keep-alives and acks' answers beside the trains. */
-const CONTROL_BYTES = 64 * 1024
+export const CONTROL_BYTES = 64 * 1024
 
 /** Most bytes a request can bring: every slot as often and as long as its profile allows; an uplink sends all of it back. */
 export function maxBytesOf({

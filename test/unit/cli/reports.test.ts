@@ -27,6 +27,7 @@ const RESULT: MeasureResult = {
   interval: { lowMbps: 243.021, highMbps: 286.2 },
   durationMs: 4321,
   bytes: 22_500_000,
+  trafficBytes: 30_100_000,
   packets: 15_669,
   slots: [0, 1, 2].map((team) => ({ team, valueMbps: 243 + team, attempt: 0 })),
   lossPct: 17.1,
