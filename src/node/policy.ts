@@ -13,7 +13,7 @@ const BYTES_PER_GIB = 2 ** 30
 const MAX_CLAIM_OVER_CLAIM = 2
 
 /** Kept in the store: a restart is no way around the interval. */
-const LAST_ACCEPTED = 'prover-last-accepted-ms'
+const LAST_BEGAN = 'prover-last-accepted-ms'
 
 /** Builds the policy; `now` in milliseconds since the Unix epoch. */
 export function operatorPolicy(config: Config['prover'], store: Store, now: () => number): AdmissionPolicy {
@@ -30,9 +30,9 @@ export function operatorPolicy(config: Config['prover'], store: Store, now: () =
     const quiet = quietUntil(ranges, date)
     if (quiet !== undefined) return `quiet hours until ${quiet.toTimeString().slice(0, 5)} local time`
     if (claimKbps > maxClaimMbps * 1000) return `claims above ${maxClaimMbps} Mbit/s are not served here`
-    const lastAcceptedMs = Number((await store.getMetadata(LAST_ACCEPTED)) ?? Number.NEGATIVE_INFINITY)
+    const lastBeganMs = Number((await store.getMetadata(LAST_BEGAN)) ?? Number.NEGATIVE_INFINITY)
     // A clock that was set back makes nobody wait longer than the interval.
-    const waitMs = Math.min(intervalMs, lastAcceptedMs + intervalMs - now())
+    const waitMs = Math.min(intervalMs, lastBeganMs + intervalMs - now())
     if (waitMs > 0)
       return `one challenge every ${config.minIntervalSeconds} s; try again in ${Math.ceil(waitMs / 1000)} s`
     const cap = {
@@ -47,6 +47,6 @@ export function operatorPolicy(config: Config['prover'], store: Store, now: () =
   }
   return {
     refusal,
-    accepted: () => store.setMetadata(LAST_ACCEPTED, String(now())),
+    began: () => store.setMetadata(LAST_BEGAN, String(now())),
   }
 }

@@ -14,6 +14,13 @@ export interface CommitteeSource {
   requireAcceptable(request: Request, nowMs: number): Promise<void>
   /** The committee of an accepted challenge whose round is out. @throws Refusal */
   committeeOf(admission: Admission, nowMs: number): Promise<Committee>
+  /**
+   * How long an acceptance is worth something without paths or money: no less than an honest coordinator takes, and than
+   * the acceptance can still bind the prover.
+   */
+  graceMs(request: Request, nowMs: number): number
+  /** Whether money waits for it: an accepted challenge of which that is so keeps its place. @throws Refusal */
+  isPaid(request: Request, challengeId: Uint8Array): Promise<boolean>
   /** Whether its money waits for a result that can come no more: only then may "no result" be signed. @throws Refusal */
   isOverdue(request: Request, challengeId: Uint8Array): Promise<boolean>
 }

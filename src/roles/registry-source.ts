@@ -13,6 +13,8 @@ import { ensure } from './protocol-error.js'
 const CLOCK_SKEW_SECONDS = 5
 /** A round further away keeps the prover busy for nothing. */
 const MAX_ROUND_WAIT_SECONDS = 60
+/** To the round that an honest request names, a period aside, and from there to the paths. */
+const GRACE_SECONDS = 10
 
 export interface RegistrySourceModules {
   readonly registry: () => Registry
@@ -21,6 +23,10 @@ export interface RegistrySourceModules {
 
 export class RegistrySource implements CommitteeSource {
   constructor(readonly modules: RegistrySourceModules) {}
+
+  graceMs(): number {
+    return (GRACE_SECONDS + this.modules.beacon.periodSeconds) * 1000
+  }
 
   judges(request: Request): boolean {
     return request.chainId === 0
@@ -56,6 +62,10 @@ export class RegistrySource implements CommitteeSource {
     const drawn = drawCommittee({ request, registryHash, entries, randomness })
     ensure(typeof drawn !== 'string', 'denied', `the registry gives no committee: ${String(drawn)}`)
     return drawn
+  }
+
+  async isPaid(): Promise<boolean> {
+    return false
   }
 
   /** No money waits. */

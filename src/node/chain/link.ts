@@ -126,6 +126,14 @@ export class ChainLink implements CommitteeSource {
     return this.#source().committeeOf(admission)
   }
 
+  graceMs(request: Request, nowMs: number): number {
+    return this.#source().graceMs(request, nowMs)
+  }
+
+  isPaid(request: Request, challengeId: Uint8Array): Promise<boolean> {
+    return this.#source().isPaid(request, challengeId)
+  }
+
   isOverdue(request: Request, challengeId: Uint8Array): Promise<boolean> {
     return this.#source().isOverdue(request, challengeId)
   }

@@ -34,6 +34,10 @@ const POLL_MS = 250
 const MAX_KNOWN = 64
 /** Clocks of honest nodes differ by less. */
 const CLOCK_SKEW_SECONDS = 5
+/** From the acceptance to the escrow: a payer counts on a block within 15 s. Rounds that leave more keep the prover for nothing. */
+const ESCROW_SECONDS = 60
+/** Until our own RPC server shows a block of the last permitted moment. */
+const SHOWN_SECONDS = 15
 
 export interface ChainSourceModules {
   readonly chain: Chain
@@ -64,17 +68,17 @@ export class ChainSource implements CommitteeSource {
       'this chain does not settle that profile',
     )
     const nowSeconds = nowMs / 1000
+    const leadSeconds = Math.min(
+      terms.maxLeadSeconds,
+      terms.driftMarginSeconds + ESCROW_SECONDS + beacon.periodSeconds,
+    )
     const roundTime = timeOfRound(beacon, request.beaconRound)
     ensure(
       roundTime >= nowSeconds + BEACON_MARGIN_SECONDS,
       'denied',
       `round ${request.beaconRound} is out or less than ${BEACON_MARGIN_SECONDS} s away: name a later one`,
     )
-    ensure(
-      roundTime <= nowSeconds + terms.maxLeadSeconds + CLOCK_SKEW_SECONDS,
-      'denied',
-      'the round is too far away',
-    )
+    ensure(roundTime <= nowSeconds + leadSeconds + CLOCK_SKEW_SECONDS, 'denied', 'the round is too far away')
     const account = await orRefuse(readProverAccount(chain, address))
     const bond = bondFor(terms, request.committeeSize)
     ensure(
@@ -103,6 +107,17 @@ export class ChainSource implements CommitteeSource {
     const [oldest] = this.#known.keys()
     if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest)
     return committee
+  }
+
+  /** Later than that the contract opens nothing with it: until then a challenge that made room could cost the bond. */
+  graceMs(request: Request, nowMs: number): number {
+    const { chain, beacon } = this.modules
+    const latest = timeOfRound(beacon, request.beaconRound) - chain.terms.driftMarginSeconds
+    return Math.max(0, (latest + SHOWN_SECONDS) * 1000 - nowMs)
+  }
+
+  async isPaid(_request: Request, challengeId: Uint8Array): Promise<boolean> {
+    return (await orRefuse(readChallenge(this.modules.chain, challengeId))).status !== 'none'
   }
 
   async isOverdue(request: Request, challengeId: Uint8Array): Promise<boolean> {

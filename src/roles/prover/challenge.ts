@@ -20,16 +20,23 @@ export interface Challenge {
   readonly digests: ChallengeDigests
   readonly acceptedAt: number
   readonly acceptanceSignature: Uint8Array
+  /** The prefix that asked. */
+  readonly from: string
+  readonly sinceMs: number
+  readonly graceMs: number
   readonly paths: Map<number, Path>
   readonly captures: Map<string, SlotAnswer>
   /** Of an uplink, in place of captures. */
   readonly echoes: Map<string, ReportedStatistics>
   committee?: Committee
+  openedMs?: number
   plane?: ProverPlane
   plan?: Plan
   idle?: NodeJS.Timeout
   expiry?: NodeJS.Timeout
   running: boolean
+  /** Whether a slot ran in which a member committed itself to send. */
+  hasRun: boolean
 }
 
 export interface SlotAnswer {

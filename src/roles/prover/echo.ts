@@ -23,10 +23,11 @@ export async function serveEcho(
   ensure(!challenge.running, 'busy', 'a slot is running')
   challenge.running = true
   try {
-    const captured = await plane.runSlot({
-      ...slotOrder(challenge, plan, { slot, attempt }, commitments),
-      echo: true,
-    })
+    const order = slotOrder(challenge, plan, { slot, attempt }, commitments)
+    const [captured] = await Promise.all([
+      plane.runSlot({ ...order, echo: true }),
+      turn.began(challenge, order),
+    ])
     const { packets } = captured.statistics
     // Each went back once.
     await turn.modules.account(receivedBytes(captured) + packets * PACKET_BYTES)

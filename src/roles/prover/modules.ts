@@ -16,8 +16,8 @@ export interface PolicyRequest {
 export interface AdmissionPolicy {
   /** Says why a request may not be served now, or undefined. */
   refusal(request: PolicyRequest): Promise<string | undefined>
-  /** Told once a request is accepted for good: terms like a least interval count from here. */
-  accepted(): Promise<void>
+  /** Told once a challenge runs its first slot: terms like a least interval count from here. */
+  began(): Promise<void>
 }
 
 export interface ProverModules extends RoleModules {

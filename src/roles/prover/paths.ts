@@ -40,6 +40,7 @@ export async function openPaths(
   // A second message may have come in meanwhile.
   ensure(challenge.committee === undefined, 'conflict', 'the paths are being opened already')
   challenge.committee = committee
+  challenge.openedMs = now()
   const plane = await openPlane()
   if (turn.current !== challenge) {
     // Given up meanwhile: nobody else would close it.

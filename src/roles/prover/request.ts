@@ -3,6 +3,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { sameBytes } from '../../pob/party.js'
 import { acceptanceDigest, type Request } from '../../pob/request.js'
 import { checkRequest } from '../admission.js'
+import { originOf } from '../challenger/places.js'
 import { sourceFor } from '../committee-source.js'
 import type { Remote } from '../modules.js'
 import { ensure } from '../protocol-error.js'
@@ -19,19 +20,20 @@ export async function acceptRequest(
   ensure(sameBytes(request.prover, identity.publicKey), 'bad_request', 'the request names another prover')
   ensure(sameBytes(remote.publicKey, request.coordinator), 'denied', 'only the coordinator asks')
   await turn.replace(remote)
-  ensure(turn.current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
+  const from = originOf(remote.address)
+  turn.requireTurn(from)
   const nowMs = now()
   const digests = checkRequest(request, payerSignature, nowMs)
-  await sourceFor(committees, request).requireAcceptable(request, nowMs)
+  const source = sourceFor(committees, request)
+  await source.requireAcceptable(request, nowMs)
   const acceptedAt = Math.floor(nowMs / 1000)
   const { payer, coordinator, claimKbps } = request
   const refusal = await policy.refusal({ payer, coordinator, claimKbps, maxBytes: maxBytesOf(request) })
   ensure(refusal === undefined, 'denied', refusal ?? '')
+  const room = await turn.roomFor(from)
   const id = bytesToHex(digests.challengeId)
   const fresh = await store.useOnce(`accept/${id}`, request.expiresAt * 1000)
   ensure(fresh, 'conflict', 'this request was accepted before')
-  // Another request may have come in while the store was written.
-  ensure(turn.current === undefined, 'busy', 'another challenge is under way; ask again in a moment')
   const acceptanceSignature = identity.sign(acceptanceDigest(digests, acceptedAt))
   const challenge: Challenge = {
     id,
@@ -40,15 +42,17 @@ export async function acceptRequest(
     digests,
     acceptedAt,
     acceptanceSignature,
+    from,
+    sinceMs: nowMs,
+    graceMs: source.graceMs(request, nowMs),
     paths: new Map(),
     captures: new Map(),
     echoes: new Map(),
     running: false,
+    hasRun: false,
   }
-  turn.current = challenge
-  turn.touch(challenge)
-  turn.limit(challenge)
-  await policy.accepted()
+  // Another request may have come in while the store was written.
+  turn.take(challenge, room)
   await turn.note(challenge, 'accepted')
   log.info({ challenge: id, claimMbps: claimKbps / 1000, payer: bytesToHex(payer) }, 'challenge accepted')
   return { acceptedAt, signature: acceptanceSignature }

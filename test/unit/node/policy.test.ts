@@ -37,12 +37,12 @@ describe("the operator's terms", () => {
     expect(await policyOf({}).refusal(asking(90_000))).toBeUndefined()
   })
 
-  it('count the interval from what was accepted, not from what was asked', async () => {
+  it('count the interval from what began, not from what was asked', async () => {
     let nowMs = 1_000_000
     const policy = policyOf({ minIntervalSeconds: 60 }, { now: () => nowMs })
     expect(await policy.refusal(request)).toBeUndefined()
     expect(await policy.refusal(request)).toBeUndefined()
-    await policy.accepted()
+    await policy.began()
     nowMs += 20_000
     expect(await policy.refusal(request)).toBe('one challenge every 60 s; try again in 40 s')
     nowMs += 40_000
@@ -52,7 +52,7 @@ describe("the operator's terms", () => {
   it('count the interval across a restart, and wait no longer than it where the clock was set back', async () => {
     const kept = new Map<string, string>()
     const at = (nowMs: number) => policyOf({ minIntervalSeconds: 60 }, { now: () => nowMs, kept })
-    await at(1_000_000).accepted()
+    await at(1_000_000).began()
     expect(await at(1_020_000).refusal(request)).toBe('one challenge every 60 s; try again in 40 s')
     expect(await at(400_000).refusal(request)).toBe('one challenge every 60 s; try again in 60 s')
     expect(await at(1_060_000).refusal(request)).toBeUndefined()

@@ -78,7 +78,7 @@ afterEach(() => {
 
 const policy = () => ({
   refusal: vi.fn(async (): Promise<string | undefined> => undefined),
-  accepted: vi.fn(),
+  began: vi.fn(async () => {}),
 })
 
 async function proverWith(plane?: Partial<ProverPlane>) {
@@ -106,16 +106,17 @@ describe('a prover', () => {
     expect(admits('finish', coordinator)).toBe(false)
   })
 
-  it('counts a request for its policy once it is accepted', async () => {
+  it('accepts nothing that its policy or its checks refuse, and counts an acceptance for no interval', async () => {
     const { ask, terms, prover } = await proverWith()
     terms.refusal.mockResolvedValueOnce('not now')
     await expect(ask('request', { request, payerSignature }, coordinator)).rejects.toThrow('not now')
     await expect(
       ask('request', { request, payerSignature: new Uint8Array(65) }, coordinator),
     ).rejects.toThrow('signature')
-    expect(terms.accepted).not.toHaveBeenCalled()
+    expect(prover.active).toBeUndefined()
     await ask('request', { request, payerSignature }, coordinator)
-    expect(terms.accepted).toHaveBeenCalledOnce()
+    expect(prover.active).toBe(id)
+    expect(terms.began).not.toHaveBeenCalled()
     await prover.stop()
   })
 
