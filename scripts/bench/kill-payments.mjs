@@ -8,6 +8,8 @@ import { parseArgs } from 'node:util'
 import { register } from 'tsx/esm/api'
 
 register()
+// A campaign on a busy machine does not end because one daemon was slow to start.
+process.env.TEST_PATIENCE_MS ??= '300000'
 await import('../../src/node/polyfills.ts')
 const { paymentKills } = await import('../../test/support/payment-kills.ts')
 const { seededRandom } = await import('../../test/simulator/random.ts')

@@ -55,7 +55,7 @@ export interface ProverBehaviour {
     id: SlotId,
     challengeId: Uint8Array,
     members: readonly Uint8Array[],
-    packetCount: number,
+    train: { readonly packetCount: number; readonly tauMicros: number },
   ): Promise<CaptureBehaviour | undefined>
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import type { CaptureBehaviour } from '../../dataplane/index.js'
+import { MIN_TAU_SHARE } from '../../pob/constants.js'
 import type { SlotId } from '../../pob/slot.js'
 import { honestProver, type ProverBehaviour } from '../../roles/behaviour.js'
 import type { ProverAttack } from './attack.js'
@@ -45,14 +46,16 @@ export function corruptProver(attacks: readonly ProverAttack[], context: ProverC
     ...honestProver,
     probeCloseDelayMs: () => (has('rtt-inflate') ? PROBE_CLOSE_DELAY_MS : 0),
     ...(context.path === undefined ? {} : { path: context.path }),
-    capture: async (id, challengeId, members, packetCount): Promise<CaptureBehaviour> => {
+    capture: async (id, challengeId, members, { packetCount, tauMicros }): Promise<CaptureBehaviour> => {
       await sleep(LEAK_WAIT_MS)
       const leaks = await told(channel, 'seed', challengeId, id, members)
+      // As late as counts: an ack that has everything and comes before 0.8 tau says nothing, and is the last.
+      const afterMs = (tauMicros * MIN_TAU_SHARE) / 1000 + 1
       const phantoms = leaks.map(({ position, value }) => ({
         position,
         seed: hexToBytes(value),
         packetCount,
-        afterMs: 0,
+        afterMs,
       }))
       // A member's seed is secret until it reveals it: what is acknowledged before it came can only be made up.
       if (has('early-ack'))

@@ -88,7 +88,10 @@ async function runSlot(
   const first = id.slot * plan.teamSize
   const team = plan.committee.slice(first, first + plan.teamSize)
   const packetCount = packetCountOf(plan.memberRateKbps, plan.tauMicros)
-  const behaviour = await turn.behaviour.capture(id, challenge.digests.challengeId, team, packetCount)
+  const behaviour = await turn.behaviour.capture(id, challenge.digests.challengeId, team, {
+    packetCount,
+    tauMicros: plan.tauMicros,
+  })
   const running = plane.runSlot(behaviour === undefined ? order : { ...order, behaviour })
   const [captured] = await Promise.all([running, turn.began(challenge, order)])
   await turn.modules.account(receivedBytes(captured))

@@ -47,6 +47,8 @@ if (!firstTestimony || !secondTestimony || !secondCommitment) throw new Error('n
 const context = { digests, id: FIRST_SLOT, tauMicros: plan.tauMicros }
 const nobody = { publicKey: signers.prover.publicKey, isCorrupt: false }
 
+const TRAIN = { packetCount: 1000, tauMicros: 200_000 }
+
 describe('the side channel', () => {
   it('hands a fact to who asks, also to who asked before it was told, and nothing that never came', async () => {
     const other = new SideChannel(path)
@@ -120,7 +122,7 @@ describe('copy-commit', () => {
     })
     const prover = corruptProver([], { channel })
     const team = plan.committee.slice(0, plan.teamSize)
-    expect(await prover.capture(FIRST_SLOT, plan.challengeId, team, 1000)).toEqual({
+    expect(await prover.capture(FIRST_SLOT, plan.challengeId, team, TRAIN)).toEqual({
       mirrors: [{ from: 1, to: 0 }],
     })
   })
@@ -169,11 +171,27 @@ describe('copy-commit', () => {
   })
 })
 
+describe('rush', () => {
+  it('counts a colluder’s whole train as late as counts, so that its ack is one that counts', async () => {
+    const member = plan.committee[0] as Uint8Array
+    channel.tell(memberFact('seed', plan.challengeId, FIRST_SLOT, member), '01'.repeat(32))
+    const capture = await corruptProver([], { channel }).capture(
+      FIRST_SLOT,
+      plan.challengeId,
+      [member],
+      TRAIN,
+    )
+    expect(capture?.phantoms).toEqual([
+      { position: 0, seed: new Uint8Array(32).fill(1), packetCount: 1000, afterMs: 161 },
+    ])
+  })
+})
+
 describe('early-ack', () => {
   it('makes up the first member’s train at once, with another seed each time', async () => {
     const prover = corruptProver(['early-ack'], { channel })
     const capture = () =>
-      prover.capture({ slot: 7, attempt: 0 }, new Uint8Array(32), [new Uint8Array(33)], 1000)
+      prover.capture({ slot: 7, attempt: 0 }, new Uint8Array(32), [new Uint8Array(33)], TRAIN)
     const [one, other] = [await capture(), await capture()]
     expect(one?.phantoms).toMatchObject([{ position: 0, packetCount: 1000, afterMs: 0 }])
     expect(one?.phantoms?.[0]?.seed).not.toEqual(other?.phantoms?.[0]?.seed)
@@ -187,7 +205,7 @@ describe('an honest node', () => {
     expect(await honestChallenger.seedHash(hash, hash, FIRST_SLOT)).toBe(hash)
     expect(await honestChallenger.testimony(firstTestimony, context)).toBe(firstTestimony)
     expect(honestChallenger.train()).toBeUndefined()
-    expect(await honestProver.capture(FIRST_SLOT, hash, [], 1)).toBeUndefined()
+    expect(await honestProver.capture(FIRST_SLOT, hash, [], TRAIN)).toBeUndefined()
     expect(honestProver.probeCloseDelayMs()).toBe(0)
     expect(Object.keys(honestCoordinator)).toHaveLength(6)
   })
