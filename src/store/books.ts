@@ -22,6 +22,8 @@ export interface BookChange {
   readonly entries?: readonly BookEntry[]
   /** Entries below it are deleted. */
   readonly forgetBelow?: number
+  /** What must have been tried before any of this is on the disk. */
+  readonly after?: Promise<unknown>
 }
 
 /** What a ledger needs of its books. */
@@ -134,6 +136,8 @@ export class Books implements BookStore {
         // One state an account: the newest, whichever of the group asked first.
         for (const [id, { account }] of new Map(group.map(({ change }) => [change.id, change])))
           operations.push({ type: 'put', sublevel: this.#accounts, key: id, value: account() })
+        // Afterwards, since an account's state is the one of its newest entry here.
+        await Promise.allSettled(group.map(({ change }) => change.after))
         await writeSynced(this.#database, operations)
         for (const { resolve } of group) resolve()
       } catch (error) {

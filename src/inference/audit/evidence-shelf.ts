@@ -1,11 +1,13 @@
 /**
- * Evidence on the disk, a file a job, bounded in bytes and in time: the oldest make room. What became of each stands in
- * its file's name, so that a restart knows it without reading sound. Nothing waits for a write but whoever closes.
+ * Evidence on the disk, a file a job, bounded in bytes and in time. What became of each stands in its file's name, so that a
+ * restart knows it without reading sound. A buyer's own makes room, the oldest first; what a provider owes to auditors does
+ * not: it takes no more jobs instead. Nothing is synced: what was put survives the end of the process, not a power cut.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bytesToHex } from '@noble/hashes/utils.js'
+import { UserError } from '../../errors.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { receiptDigest } from '../payment/receipt.js'
 import { decodeEvidence, encodeEvidence, type KeptEvidence } from './evidence.js'
@@ -27,6 +29,8 @@ export interface ShelfOptions {
   readonly directory: string
   readonly mostBytes: number
   readonly keptSeconds: number
+  /** Whether auditors may ask for what is here: then it makes no room while it is kept. */
+  readonly isOwed?: boolean
   readonly log?: Logger
 }
 
@@ -34,6 +38,10 @@ const NAME = /^(\d{10,12})-([0-9a-f]{64})\.([a-z]+)\.evidence$/
 /** What may wait for the disk. */
 const MOST_WAITING_BYTES = 64 * 2 ** 20
 const MOST_FILES = 100_000
+/** A disk that did not take evidence is tried again after so long. */
+const DISK_FAILED_MS = 30_000
+/** When to come again: what is not drawn is gone within minutes. */
+const FULL_RETRY_SECONDS = 60
 
 export class EvidenceShelf {
   readonly #options: ShelfOptions
@@ -41,6 +49,10 @@ export class EvidenceShelf {
   readonly #entries = new Map<string, ShelfEntry>()
   #bytes = 0
   #waitingBytes = 0
+  /** For jobs that run. */
+  readonly #expected = { bytes: 0, files: 0 }
+  #failedAtMs = Number.NEGATIVE_INFINITY
+  readonly #writes = new Set<Promise<void>>()
   #writing: Promise<void> = Promise.resolve()
 
   private constructor(options: ShelfOptions) {
@@ -73,15 +85,50 @@ export class EvidenceShelf {
     return state === undefined ? all : all.filter((each) => each.state === state)
   }
 
-  /** Returns at once; what the disk cannot follow is left out, and told. */
-  put(evidence: KeptEvidence): void {
-    const { log } = this.#options
-    const encoded = encodeEvidence(evidence)
-    if (this.#waitingBytes + encoded.length > MOST_WAITING_BYTES) {
-      log?.warn({ waitingBytes: this.#waitingBytes }, 'the disk is too slow: a job is not kept for its audit')
-      return
+  /** @param digest hex */
+  find(digest: string): ShelfEntry | undefined {
+    return this.#entries.get(digest)
+  }
+
+  /**
+   * Room for what a job will leave, before it runs; the function gives back what was not used.
+   * @throws UserError BUSY where there is none, or the disk does not follow; UNAVAILABLE where it takes nothing
+   */
+  expect(bytes: number): () => void {
+    const { mostBytes } = this.#options
+    if (performance.now() - this.#failedAtMs < DISK_FAILED_MS)
+      throw new UserError('the disk does not take what auditors may ask for', {
+        code: 'UNAVAILABLE',
+        remedy: 'free space on the disk of the data directory',
+        details: { retryAfterSeconds: DISK_FAILED_MS / 1000 },
+      })
+    if (this.#waitingBytes > MOST_WAITING_BYTES) throw full('the disk is too slow for more jobs', 1)
+    const expected = this.#expected
+    if (
+      this.#bytes + this.#waitingBytes + expected.bytes + bytes > mostBytes ||
+      this.#entries.size + expected.files >= MOST_FILES
+    )
+      throw full(
+        `what auditors may ask for fills the ${mostBytes} bytes that it may take`,
+        FULL_RETRY_SECONDS,
+      )
+    expected.bytes += bytes
+    expected.files++
+    let isExpected = true
+    return () => {
+      if (!isExpected) return
+      isExpected = false
+      expected.bytes -= bytes
+      expected.files--
     }
-    this.#waitingBytes += encoded.length
+  }
+
+  /** Resolves when the system has it. @throws UserError UNAVAILABLE where the disk does not take it */
+  async put(evidence: KeptEvidence): Promise<void> {
+    const { log, isOwed = false } = this.#options
+    const encoded = encodeEvidence(evidence)
+    if (!isOwed && this.#waitingBytes + encoded.length > MOST_WAITING_BYTES)
+      throw full('the disk is too slow: a job is not kept for its audit', 1)
     const { receipt, domain } = evidence
     const entry: ShelfEntry = {
       digest: bytesToHex(receiptDigest(domain, receipt)),
@@ -89,21 +136,39 @@ export class EvidenceShelf {
       state: 'pending',
       bytes: encoded.length,
     }
-    this.#next(async () => {
+    const write = async (): Promise<void> => {
       try {
         await this.#write(entry, encoded)
+      } catch (error) {
+        this.#failedAtMs = performance.now()
+        log?.warn({ reason: String(error) }, 'evidence could not be kept')
+        throw new UserError('the disk did not take what auditors may ask for', {
+          code: 'UNAVAILABLE',
+          remedy: 'free space on the disk of the data directory',
+          cause: error,
+        })
       } finally {
         this.#waitingBytes -= encoded.length
       }
-    })
+    }
+    this.#waitingBytes += encoded.length
+    // A receipt waits for what is owed: not for others' as well. What makes room keeps its order.
+    const writing = isOwed ? write() : this.#writing.then(write)
+    const settled = writing.catch(() => {}).finally(() => this.#writes.delete(settled))
+    this.#writes.add(settled)
+    if (!isOwed) this.#writing = settled
+    await writing
   }
 
   /** Undefined for one that went. @throws UserError BAD_MESSAGE for a file that was altered */
   async read(digest: string): Promise<KeptEvidence | undefined> {
-    await this.#writing
+    await this.settled()
     const entry = this.#entries.get(digest)
     if (entry === undefined) return undefined
-    const content = await readFile(this.path(entry)).catch(() => undefined)
+    const content = await readFile(this.path(entry)).catch((error: unknown) => {
+      if (isAbsent(error)) return undefined
+      throw error
+    })
     return content === undefined ? undefined : decodeEvidence(new Uint8Array(content))
   }
 
@@ -134,9 +199,9 @@ export class EvidenceShelf {
     return join(this.#options.directory, `${String(issuedAt).padStart(10, '0')}-${digest}.${state}.evidence`)
   }
 
-  /** Until everything so far is on the disk. */
-  settled(): Promise<void> {
-    return this.#writing
+  /** Until everything so far is done. */
+  async settled(): Promise<void> {
+    await Promise.all([this.#writing, ...this.#writes])
   }
 
   #next(step: () => Promise<void>): void {
@@ -146,17 +211,19 @@ export class EvidenceShelf {
   }
 
   async #write(entry: ShelfEntry, encoded: Uint8Array): Promise<void> {
-    const temporary = join(this.#options.directory, `${bytesToHex(new Uint8Array(randomBytes(8)))}.tmp`)
-    const file = await open(temporary, 'w', 0o600)
+    const { directory, mostBytes, isOwed = false } = this.#options
+    const temporary = join(directory, `${bytesToHex(new Uint8Array(randomBytes(8)))}.tmp`)
     try {
-      await file.writeFile(encoded)
-    } finally {
-      await file.close()
+      await writeFile(temporary, encoded, { mode: 0o600 })
+      await rename(temporary, this.path(entry))
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => {})
+      throw error
     }
-    await rename(temporary, this.path(entry))
     this.#remember(entry)
+    if (isOwed) return
     for (const digest of [...this.#entries.keys()]) {
-      if (this.#bytes <= this.#options.mostBytes && this.#entries.size <= MOST_FILES) break
+      if (this.#bytes <= mostBytes && this.#entries.size <= MOST_FILES) break
       await this.#drop(digest)
     }
   }
@@ -174,3 +241,9 @@ export class EvidenceShelf {
     await rm(this.path(entry), { force: true })
   }
 }
+
+const isAbsent = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT'
+
+const full = (message: string, retryAfterSeconds: number): UserError =>
+  new UserError(message, { code: 'BUSY', remedy: 'ask again later', details: { retryAfterSeconds } })

@@ -41,22 +41,35 @@ export interface Audited {
   readonly verdict: Verdict
 }
 
-/** Pending ones whose round has come: the beacon says of each whether it is to be audited. */
+/**
+ * Pending ones whose round has come: the beacon says of each whether it is to be audited.
+ * @throws what the beacon throws, once all are decided whose rounds it gives
+ */
 export async function drawShelf(
   { shelf, beacon, randomness, now }: Pick<ShelfAuditModules, 'shelf' | 'beacon' | 'randomness' | 'now'>,
   signal?: AbortSignal,
 ): Promise<void> {
   await shelf.settled()
   const known = new Map<number, Uint8Array>()
+  const failed = new Map<number, unknown>()
   for (const { digest, issuedAt } of shelf.list('pending')) {
     if (drawnFrom(beacon, issuedAt) > now() / 1000) continue
     const round = drawingRound(beacon, issuedAt)
-    const drawn = known.get(round) ?? (await randomness(round, signal))
-    known.set(round, drawn)
-    shelf.mark(digest, isSampled(drawn, Buffer.from(digest, 'hex')) ? 'drawn' : 'undrawn')
+    if (failed.has(round)) continue
+    try {
+      const drawn = known.get(round) ?? (await randomness(round, signal))
+      known.set(round, drawn)
+      shelf.mark(digest, isSampled(drawn, Buffer.from(digest, 'hex')) ? 'drawn' : 'undrawn')
+    } catch (error) {
+      failed.set(round, error)
+      if (signal?.aborted || failed.size >= MOST_FAILED_ROUNDS) break
+    }
   }
   await shelf.settled()
+  for (const error of failed.values()) throw error
 }
+/** A beacon that is away is not asked for each. */
+const MOST_FAILED_ROUNDS = 3
 
 /** Runs again what the entries hold, signs what it finds, and marks them. */
 export async function auditShelf(

@@ -62,9 +62,10 @@ export class AccountTable<T extends { readonly channelId: Uint8Array }> {
 
   /**
    * Changes the memory now, and resolves when that is on the disk.
+   * @param after what must have been tried before
    * @throws UserError UNAVAILABLE once a write failed
    */
-  write(account: T, receipts: readonly SignedReceipt[] = []): Promise<void> {
+  write(account: T, receipts: readonly SignedReceipt[] = [], after?: Promise<unknown>): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(failed(this.#failure))
     const id = bytesToHex(account.channelId)
     this.#accounts.set(id, account)
@@ -78,6 +79,7 @@ export class AccountTable<T extends { readonly channelId: Uint8Array }> {
           index: receipt.index,
           value: encode(receiptToCbor(receipt)),
         })),
+        ...(after === undefined ? {} : { after }),
         ...(last === undefined ? {} : { forgetBelow: Math.max(0, last.index + 1 - kept) }),
       })
       .catch((error: unknown) => {

@@ -107,12 +107,20 @@ export class Payee {
     this.#table.set(dismiss(this.#table.get(channelId), jobId))
   }
 
-  /** The receipt of a job that ran, on the disk: it may be sent. */
-  async issue(channelId: Uint8Array, work: Omit<Work, 'issuedAt'>): Promise<SignedReceipt> {
+  /**
+   * The receipt of a job that ran, on the disk: it may be sent.
+   * @param before what is done with the receipt before any reader of the books can have it; told apart by the caller
+   *   whether it failed, since the receipt stands
+   */
+  async issue(
+    channelId: Uint8Array,
+    work: Omit<Work, 'issuedAt'>,
+    before?: (receipt: SignedReceipt) => Promise<void>,
+  ): Promise<SignedReceipt> {
     const { domain, now } = this.#modules
     const job = { ...work, issuedAt: now() }
     const { account, receipt } = issue(domain, this.#table.get(channelId), job, this.#sign)
-    await this.#table.write(account, [receipt])
+    await this.#table.write(account, [receipt], before?.(receipt))
     return receipt
   }
 

@@ -20,13 +20,18 @@ export interface EvidenceDeskModules extends Pick<ShelfAuditModules, 'beacon' | 
   readonly log: Logger
 }
 
+/** Receipt, terms and a short output: longer ones of jobs under way may take the shelf a little above its bound. */
+const SMALL_BYTES = 16_384
 const NOTHING = new Uint8Array(0)
+/** An auditor waits a minute for its answer. */
+const DRAWING_MS = 10_000
 
 export class EvidenceDesk {
   readonly #modules: EvidenceDeskModules
   readonly #over = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #drawing: Promise<void> | undefined
+  #next: Promise<void> | undefined
 
   constructor(modules: EvidenceDeskModules) {
     this.#modules = modules
@@ -40,22 +45,37 @@ export class EvidenceDesk {
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     this.#over.abort()
-    await this.#drawing
+    await (this.#next ?? this.#drawing)
     await this.#modules.shelf.settled()
   }
 
-  /** Returns at once. */
-  keep(evidence: KeptEvidence): void {
-    const isAudited = decodeTerms(evidence.terms).audit
-    this.#modules.shelf.put(isAudited ? evidence : { ...evidence, input: NOTHING, output: NOTHING })
+  /**
+   * Before a job runs: room for what will have to be kept of it, until the function that is given is called.
+   * @throws UserError as `EvidenceShelf.expect`
+   */
+  expect(terms: Uint8Array, input: Uint8Array): () => void {
+    return this.#modules.shelf.expect(decodeTerms(terms).audit ? input.length + SMALL_BYTES : SMALL_BYTES)
   }
 
-  /** What the beacon did not draw is thrown away, and what is too old. */
+  /** Before its receipt is anywhere else. @throws UserError as `EvidenceShelf.put` */
+  keep(evidence: KeptEvidence): Promise<void> {
+    const isAudited = decodeTerms(evidence.terms).audit
+    return this.#modules.shelf.put(isAudited ? evidence : { ...evidence, input: NOTHING, output: NOTHING })
+  }
+
+  /** What the beacon did not draw is thrown away, and what is too old: all that is due when this is called. */
   draw(): Promise<void> {
-    this.#drawing ??= this.#draw().finally(() => {
-      this.#drawing = undefined
-    })
-    return this.#drawing
+    // A run that is under way may have passed over what has become due since it began.
+    if (this.#drawing !== undefined)
+      this.#next ??= this.#drawing.then(() => {
+        this.#next = undefined
+        return this.draw()
+      })
+    else
+      this.#drawing = this.#draw().finally(() => {
+        this.#drawing = undefined
+      })
+    return this.#next ?? this.#drawing ?? Promise.resolve()
   }
 
   async answer(remote: Remote, receipt: Uint8Array): Promise<EvidenceReply> {
@@ -66,11 +86,15 @@ export class EvidenceDesk {
           code: 'DENIED',
         })
       const digest = bytesToHex(receipt)
-      await this.draw()
-      const isDrawn = shelf.list('drawn').some((each) => each.digest === digest)
-      const evidence = isDrawn ? await shelf.read(digest) : undefined
-      if (evidence === undefined)
+      await shelf.settled()
+      if (shelf.find(digest)?.state === 'pending') await this.#drawInTime()
+      const state = shelf.find(digest)?.state
+      if (state === 'pending') throw undecided(epochSeconds(this.#modules.beacon))
+      if (state !== 'drawn')
         throw new UserError('no receipt of this digest was drawn and is kept', { code: 'NOT_FOUND' })
+      const evidence = await shelf.read(digest)
+      if (evidence === undefined)
+        throw new UserError('the disk does not give what belongs to the receipt', { code: 'UNAVAILABLE' })
       const { terms, input, output } = evidence
       log.info({ auditor: remote.peerId, receipt: digest }, 'an auditor hears a job that was drawn')
       return decodeTerms(terms).audit
@@ -79,6 +103,15 @@ export class EvidenceDesk {
     } catch (error) {
       return refusalOf(error)
     }
+  }
+
+  /** A beacon that takes long holds nobody up. */
+  async #drawInTime(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, DRAWING_MS)
+    })
+    await Promise.race([this.draw(), late]).finally(() => clearTimeout(timer))
   }
 
   async #draw(): Promise<void> {
@@ -97,3 +130,11 @@ export class EvidenceDesk {
     }
   }
 }
+
+/** Its round has not come by this node's clock, or the beacon does not give it: an auditor that knows it comes again. */
+const undecided = (retryAfterSeconds: number): UserError =>
+  new UserError('the receipt is kept, and not drawn here yet', {
+    code: 'BUSY',
+    remedy: 'ask again in a moment',
+    details: { retryAfterSeconds },
+  })

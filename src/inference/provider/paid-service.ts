@@ -18,12 +18,15 @@ export interface PaidServiceModules {
 
 /** When to come again where the chain, as deep as this node trusts it, does not have yet what a client has seen there. */
 const CONFIRMED_AFTER_SECONDS = 2
+const MOST_TAKEN_BACK = 1000
 
 export class PaidService {
   readonly #modules: PaidServiceModules
   readonly #looks: ChannelLooks
   /** Jobs that run, by channel and id: their receipts may still come. */
   readonly #running = new Set<string>()
+  /** Credits of jobs that could not be kept for auditors: their payers hear it when they pay. */
+  readonly #takenBack = new Map<string, readonly SignedReceipt[]>()
 
   constructor(modules: PaidServiceModules) {
     this.#modules = modules
@@ -64,19 +67,40 @@ export class PaidService {
     if (this.#running.delete(keyOf(channelId, jobId))) this.#modules.payee.dismiss(channelId, jobId)
   }
 
-  /** Its receipt, on the disk; the output waits for its payment. */
+  /**
+   * Its receipt, on the disk; the output waits for its payment.
+   * @param keep what auditors may ask for, before the receipt can be seen: a job of which it fails is credited at once
+   */
   async issue(
     channelId: Uint8Array,
     work: Omit<Work, 'issuedAt'>,
     output: Uint8Array,
+    keep: (receipt: SignedReceipt) => Promise<void>,
   ): Promise<SignedReceipt> {
     const { payee, held } = this.#modules
-    held.put(channelId, work.jobId, output)
+    const { jobId } = work
+    const key = keyOf(channelId, jobId)
+    held.put(channelId, jobId, output)
+    let isKept = true
     try {
-      return await payee.issue(channelId, work)
+      const receipt = await payee.issue(channelId, work, (signed) =>
+        keep(signed).catch(() => {
+          isKept = false
+        }),
+      )
+      if (!isKept) await this.#takeBack(channelId, jobId)
+      return receipt
     } finally {
-      this.#running.delete(keyOf(channelId, work.jobId))
+      this.#running.delete(key)
     }
+  }
+
+  async #takeBack(channelId: Uint8Array, jobId: Uint8Array): Promise<void> {
+    const { payee, held } = this.#modules
+    held.remove(channelId, jobId)
+    this.#takenBack.set(keyOf(channelId, jobId), await payee.credit(channelId, [jobId]))
+    const [oldest] = this.#takenBack.keys()
+    if (this.#takenBack.size > MOST_TAKEN_BACK && oldest !== undefined) this.#takenBack.delete(oldest)
   }
 
   /**
@@ -92,6 +116,8 @@ export class PaidService {
     const { channelId } = voucher
     this.#own(remote, channelId)
     await this.#accept(remote, voucher)
+    const takenBack = this.#takenBack.get(keyOf(channelId, jobId))
+    if (takenBack !== undefined) return { credits: takenBack }
     if (!(await payee.mayRelease(channelId, jobId)))
       throw new UserError('this voucher pays for no output that is waiting', {
         code: 'DENIED',

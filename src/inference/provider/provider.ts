@@ -225,8 +225,10 @@ export class Provider {
     const isFree = priceWei === 0n
     const payment = isFree ? undefined : this.#paid()
     const paid = payment?.service
-    const channelId = await paid?.admit(remote, request, priceWei, signal)
+    const room = payment?.desk.expect(encodedTerms, encodedInput)
+    let channelId: Uint8Array | undefined
     try {
+      channelId = await paid?.admit(remote, request, priceWei, signal)
       const started = performance.now()
       let runMs = 0
       const run = async (): Promise<Uint8Array> => {
@@ -255,19 +257,19 @@ export class Provider {
         units,
         priceWei,
       })
-      const receipt = await paid.issue(channelId, work, output)
-      if (this.#behaviour.producesReceipt(receipt.index)) {
-        const { domain, desk } = payment
-        const provider = this.#modules.signer.publicKey
-        // Megabytes are written down when the receipt is on its way.
-        setImmediate(() => {
-          desk.keep({ receipt, terms: encodedTerms, input: encodedInput, output, provider, domain })
-        })
-      }
+      const { domain, desk } = payment
+      const provider = this.#modules.signer.publicKey
+      const receipt = await paid.issue(channelId, work, output, async (signed) => {
+        if (!this.#behaviour.producesReceipt(signed.index)) return
+        const belongings = { terms: encodedTerms, input: encodedInput, output }
+        await desk.keep({ receipt: signed, ...belongings, provider, domain })
+      })
       return { kind: 'receipt', receipt: receiptToCbor(receipt), runMs }
     } catch (error) {
       if (channelId !== undefined) paid?.dismiss(channelId, jobId)
       throw error
+    } finally {
+      room?.()
     }
   }
 

@@ -56,7 +56,10 @@ export async function openOwnAudits({ config, identity, log }: OwnAuditsModules)
   }
   const buyer: BuyerAudits = {
     isTimely: (issuedAt) => isTimely(beacon, issuedAt, Date.now() / 1000),
-    keep: (evidence) => shelf.put(evidence),
+    keep: (evidence) =>
+      void shelf
+        .put(evidence)
+        .catch((error: unknown) => log.warn({ reason: String(error) }, 'a job is not kept for its audit')),
     isAvoided: (peerId) => book.isAvoided(peerId, Date.now() / 1000),
   }
   return { shelf, book, modules, buyer }

@@ -188,6 +188,7 @@ async function openPayments(
     directory: dataPaths(config.dataDir).soldEvidence,
     mostBytes: AUDIT_KEPT_BYTES,
     keptSeconds: AUDIT_KEPT_SECONDS,
+    isOwed: true,
     log,
   })
   const desk = new EvidenceDesk({

@@ -27,6 +27,24 @@ describe('books', () => {
     store = await openStore(directory)
   }
 
+  it('have nothing of a change before what it comes after was tried, nor of later ones', async () => {
+    const books = store.paymentsEarned
+    const { promise: after, reject } = Promise.withResolvers<void>()
+    after.catch(() => {})
+    const one = (index: number) => ({
+      id: 'a',
+      account: () => bytes(`${index}`),
+      entries: [{ index, value: bytes('x') }],
+    })
+    const writing = Promise.all([books.write({ ...one(1), after }), books.write(one(2))])
+    // Longer than a write of its own would take.
+    await store.paymentsMade.write(one(1))
+    expect(await books.entries('a', 1, 10)).toEqual([])
+    reject(new Error('it failed'))
+    await writing
+    expect((await books.entries('a', 1, 10)).map(({ index }) => index)).toEqual([1, 2])
+  })
+
   it('keep accounts and entries over a restart, in order', async () => {
     const books = store.paymentsEarned
     await books.write({

@@ -1,5 +1,5 @@
 /** What is kept for audits: bounded, found again after a restart, drawn by the beacon; and whom a record shuts out. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -49,7 +49,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-const open = (limits: { mostBytes?: number; keptSeconds?: number } = {}) =>
+const open = (limits: { mostBytes?: number; keptSeconds?: number; isOwed?: boolean } = {}) =>
   EvidenceShelf.open({ directory, mostBytes: 2 ** 20, keptSeconds: 1000, ...limits })
 
 describe('the shelf of evidence', () => {
@@ -57,8 +57,8 @@ describe('the shelf of evidence', () => {
     const [first, second] = [evidenceOf(1), evidenceOf(2)]
     expect(decodeEvidence(encodeEvidence(first))).toEqual(first)
     const shelf = await open()
-    shelf.put(second)
-    shelf.put(first)
+    await shelf.put(second)
+    await shelf.put(first)
     await shelf.settled()
     const digests = shelf.list().map(({ digest }) => digest)
     shelf.mark(digests[0] ?? '', 'drawn')
@@ -77,7 +77,7 @@ describe('the shelf of evidence', () => {
   it('is bounded in bytes and in time: the oldest go', async () => {
     const size = encodeEvidence(evidenceOf(1)).length
     const shelf = await open({ mostBytes: 3 * size + 10 })
-    for (let n = 1; n <= 5; n++) shelf.put(evidenceOf(n))
+    for (let n = 1; n <= 5; n++) await shelf.put(evidenceOf(n))
     await shelf.settled()
     expect(shelf.list().map(({ issuedAt }) => issuedAt - START)).toEqual([3, 4, 5])
     expect(await readdir(directory)).toHaveLength(3)
@@ -87,9 +87,41 @@ describe('the shelf of evidence', () => {
     expect(await readdir(directory)).toHaveLength(1)
   })
 
+  it('makes no room of what is owed to auditors: no more is taken on until it is kept long enough', async () => {
+    const size = encodeEvidence(evidenceOf(1)).length
+    const shelf = await open({ mostBytes: 3 * size, isOwed: true })
+    const unused = shelf.expect(size)
+    const used = shelf.expect(size)
+    shelf.expect(size)
+    // Jobs that run count.
+    expect(() => shelf.expect(size)).toThrow(/fills/)
+    unused()
+    unused()
+    for (let n = 1; n <= 2; n++) await shelf.put(evidenceOf(n))
+    used()
+    expect(() => shelf.expect(size)).toThrow(expect.objectContaining({ code: 'BUSY' }))
+    // Who was let in is kept, whatever it came to.
+    await shelf.put(evidenceOf(3))
+    await shelf.put(evidenceOf(4))
+    shelf.mark(shelf.list()[0]?.digest ?? '', 'drawn')
+    await shelf.settled()
+    expect(shelf.list()).toHaveLength(4)
+    shelf.sweep(START + 2000)
+    await shelf.settled()
+    shelf.expect(size)
+  })
+
+  it('tells where the disk takes nothing, and takes on nothing for a while', async () => {
+    const shelf = await open({ isOwed: true })
+    await rm(directory, { recursive: true })
+    await expect(shelf.put(evidenceOf(1))).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    expect(() => shelf.expect(10)).toThrow(expect.objectContaining({ code: 'UNAVAILABLE' }))
+    await mkdir(directory)
+  })
+
   it('refuses a file that was altered', async () => {
     const shelf = await open()
-    shelf.put(evidenceOf(1))
+    await shelf.put(evidenceOf(1))
     await shelf.settled()
     const [entry] = shelf.list()
     if (entry === undefined) throw new Error('nothing was kept')
@@ -122,7 +154,7 @@ describe('the round that draws a receipt', () => {
 
   it('decides of each what the draw says, and of nothing before its time', async () => {
     const shelf = await open()
-    for (let n = 1; n <= 80; n++) shelf.put(evidenceOf(n))
+    for (let n = 1; n <= 80; n++) await shelf.put(evidenceOf(n))
     const rounds = new Map<number, Uint8Array>()
     const randomness = async (round: number): Promise<Uint8Array> => {
       const random = rounds.get(round) ?? verifyRound(beacon, round, signRound(secret, round))

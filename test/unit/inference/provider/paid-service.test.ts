@@ -5,6 +5,8 @@ import { UserError } from '../../../../src/errors.js'
 import {
   Payee,
   type PayeeAccount,
+  ReceiptKind,
+  receiptDigest,
   type SignedReceipt,
   signVoucher,
 } from '../../../../src/inference/payment/index.js'
@@ -55,6 +57,7 @@ let held: HeldOutputs
 let service: PaidService
 
 beforeEach(async () => {
+  keep = async () => {}
   const keys = identities()
   payer = keys.payer
   const { publicKey, peerId } = payer
@@ -74,8 +77,9 @@ const admit = (n: number, priceWei: bigint, channelId = id): Promise<Uint8Array>
 }
 const run = async (n: number, priceWei: bigint): Promise<SignedReceipt> => {
   await admit(n, priceWei)
-  return service.issue(id, workOf(askedJob(n), n, priceWei), OUTPUT)
+  return service.issue(id, workOf(askedJob(n), n, priceWei), OUTPUT, keep)
 }
+let keep: (receipt: SignedReceipt) => Promise<void>
 const voucherFor = ({ index, totalWei }: SignedReceipt) => {
   const { head } = payee.account(id)
   const content = { channelId: id, amountWei: totalWei, receipts: index, receiptsHead: head }
@@ -170,6 +174,26 @@ describe('an output', () => {
     held.remove(id, receipt.jobId)
     const lost = await service.pay(remote, receipt.jobId, voucher)
     expect('credits' in lost && lost.credits.map(({ totalWei }) => totalWei)).toEqual([0n])
+  })
+
+  it('of a job that cannot be kept for auditors is not sold: its price is taken off at once', async () => {
+    keep = async () => {
+      throw new UserError('the disk is full', { code: 'UNAVAILABLE' })
+    }
+    const receipt = await run(1, 600n)
+    const [, credit] = await payee.receipts(id, 1, 10)
+    expect(credit).toMatchObject({
+      kind: ReceiptKind.credit,
+      output: receiptDigest(DOMAIN, receipt),
+      totalWei: 0n,
+    })
+    const voucher = signVoucher(
+      DOMAIN,
+      { channelId: id, amountWei: 600n, receipts: 1, receiptsHead: receiptDigest(DOMAIN, receipt) },
+      payer,
+    )
+    expect(await service.pay(remote, receipt.jobId, voucher)).toEqual({ credits: [credit] })
+    expect(payee.account(id).owed).toEqual([])
   })
 
   it('is known to run until its receipt is there, and unknown once it was given up', async () => {
