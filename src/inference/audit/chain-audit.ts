@@ -4,6 +4,7 @@
  */
 import type { Address } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
+import { KEPT_RECEIPTS } from '../payment/index.js'
 import { isReceiptOf, receiptDigest, type SignedReceipt } from '../payment/receipt.js'
 import type { Voucher } from '../payment/voucher.js'
 import { isPlaceSampled } from './sampling.js'
@@ -15,10 +16,20 @@ export interface ChainAudit {
   readonly missing: readonly number[]
 }
 
+/** A thousand a second for thirty years: no channel has more. */
+const MOST_RECEIPTS = 2 ** 40
+/** Places that one audit looks at, at most: no provider keeps more receipts of a channel. */
+export const MOST_PLACES = KEPT_RECEIPTS
+
+/** The contract logs any 64 bits that a payer signed and its payee redeems: what cannot be a number of receipts is none. */
+export const isPossibleCount = (receipts: number): boolean =>
+  Number.isSafeInteger(receipts) && receipts >= 0 && receipts <= MOST_RECEIPTS
+
 /**
  * @param commitment of a redeemed voucher: the contract logs it
  * @param produced what the provider gave of the channel's receipts, in any order
  * @param options.from the first that counts: earlier ones were audited, or are not kept so long
+ * @throws RangeError for more places than {@link MOST_PLACES}, or an impossible count
  */
 export function auditChain(
   { domain, payee }: { readonly domain: TypedDomain; readonly payee: Address },
@@ -28,6 +39,8 @@ export function auditChain(
   { permille, from = 1 }: { readonly permille?: number; readonly from?: number } = {},
 ): ChainAudit {
   const { channelId, receipts, receiptsHead } = commitment
+  if (!isPossibleCount(receipts) || receipts - from >= MOST_PLACES)
+    throw new RangeError(`an audit of receipts ${from} to ${receipts} of one channel`)
   const byIndex = new Map(produced.map((receipt) => [receipt.index, receipt]))
   const drawn: number[] = []
   const missing: number[] = []

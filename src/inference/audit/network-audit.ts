@@ -6,33 +6,26 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { ChannelEvents } from '../../chain/index.js'
 import { type Address, addressOfPublicKey } from '../../crypto/address.js'
-import type { TypedDomain } from '../../crypto/eip712.js'
 import { UserError } from '../../errors.js'
-import type { Host, PeerTarget } from '../../p2p/index.js'
-import { decodeTerms, hashOf } from '../network/job-codec.js'
-import {
-  EVIDENCE_MESSAGE,
-  type EvidenceReply,
-  RECEIPTS_AT_ONCE,
-  RECEIPTS_MESSAGE,
-} from '../network/messages.js'
+import { RECEIPTS_AT_ONCE, RECEIPTS_MESSAGE } from '../network/messages.js'
 import type { Offer } from '../network/offer.js'
-import { readReceipt } from '../payment/index.js'
-import { auditChain } from './chain-audit.js'
+import { readReceipt, type SignedReceipt } from '../payment/index.js'
+import { Asking, isRefusal, PATIENCE, type Patience } from './asking.js'
+import { auditChain, isPossibleCount } from './chain-audit.js'
 import { drawingRound, drawnFrom } from './drawing.js'
-import { closeExecutions, type Executions } from './executions.js'
-import { type Finding, signFinding } from './finding.js'
+import { DrawnJobs, type DrawnJobsModules } from './drawn-jobs.js'
+import { findMissing, type KnownProvider } from './missing.js'
 import { isSampled } from './sampling.js'
-import { auditEvidence, type ShelfAuditModules } from './shelf-audit.js'
+import type { ShelfAuditModules } from './shelf-audit.js'
 import { type WaitingReceipt, type WaitingRedemption, WatchedChannel } from './watched-channel.js'
 
 export interface NetworkAuditModules
-  extends Pick<
-    ShelfAuditModules,
-    'beacon' | 'randomness' | 'openExecutions' | 'signer' | 'onFinding' | 'log' | 'now'
-  > {
-  readonly host: Pick<Host, 'request'>
-  readonly domain: TypedDomain
+  extends Omit<DrawnJobsModules, 'patience'>,
+    Pick<ShelfAuditModules, 'randomness'> {
+  /** {@link PATIENCE} unless given. */
+  readonly patience?: Patience
+  /** Of one channel, by its payee: the default of its ledger unless given. */
+  readonly keptReceipts?: number
   /** What happened on the chain since the last call. */
   readonly events: (signal: AbortSignal) => Promise<ChannelEvents>
   /** Providers that are known now. */
@@ -41,34 +34,29 @@ export interface NetworkAuditModules
   readonly isFound: (channelId: Uint8Array, index: number) => boolean
 }
 
-interface Provider {
-  readonly target: PeerTarget
-  readonly publicKey: Uint8Array
-  readonly name: string
-}
-
-/** A drawn job that its provider could not be asked for yet. */
-interface Drawn extends WaitingReceipt {
-  readonly channel: WatchedChannel
-}
+/** How it went to ask a provider for the receipts of a channel. */
+type Followed = 'whole' | 'more' | 'refused' | 'silent'
 
 const MOST_CHANNELS = 10_000
-const MOST_DRAWN = 10_000
 /** Requests for receipts of one channel in a round: more come in the next. */
 const MOST_REQUESTS = 20
-/** Evidence is kept so long (the offer says it); later nobody can be blamed. */
-const ASKED_FOR_SECONDS = 80_000
+/** Places of redemptions in a round: more are looked at in the next. */
+const MOST_PLACES_AT_ONCE = 100_000
 const ZERO = new Uint8Array(32)
 
 export class NetworkAudit {
   readonly #modules: NetworkAuditModules
+  readonly #patience: Patience
   readonly #channels = new Map<string, WatchedChannel>()
-  #drawn: Drawn[] = []
-  /** Who does not take this node for an auditor is told to its operator once. */
-  readonly #denied = new Set<string>()
+  readonly #drawn: DrawnJobs
+  /** That may still be looked at in this round. */
+  #places = 0
 
   constructor(modules: NetworkAuditModules) {
+    const { patience = PATIENCE } = modules
     this.#modules = modules
+    this.#patience = patience
+    this.#drawn = new DrawnJobs({ ...modules, patience })
   }
 
   get channels(): number {
@@ -78,34 +66,43 @@ export class NetworkAudit {
   /** Everything that can be done now. @throws UserError where the chain or the beacon is not reached */
   async round(signal: AbortSignal): Promise<void> {
     await this.#readChain(signal)
+    this.#places = MOST_PLACES_AT_ONCE
     const providers = this.#providers()
     for (const channel of this.#channels.values()) {
       const provider = providers.get(channel.payee)
       if (provider === undefined) continue
-      const hasAll = await this.#follow(channel, provider, signal)
+      const followed = await this.#follow(channel, provider, signal)
       await this.#draw(channel, signal)
-      if (hasAll) await this.#checkRedemptions(channel, provider, signal)
+      await this.#checkRedemptions(channel, provider, followed, signal)
     }
-    await this.#auditDrawn(providers, signal)
+    await this.#drawn.audit(providers, signal)
   }
 
   async #readChain(signal: AbortSignal): Promise<void> {
-    const { events, domain } = this.#modules
+    const { events, domain, keptReceipts, log } = this.#modules
     const { opened, redeemed } = await events(signal)
     for (const { channelId, payee } of opened) {
       const id = bytesOf(channelId)
       if (this.#channels.size < MOST_CHANNELS)
-        this.#channels.set(bytesToHex(id), new WatchedChannel(id, payee, domain))
+        this.#channels.set(bytesToHex(id), new WatchedChannel(id, payee, domain, keptReceipts))
     }
-    const { now } = this.#modules
-    for (const { channelId, receipts, receiptsHead, at } of redeemed)
-      if (at + ASKED_FOR_SECONDS > now() / 1000)
+    for (const { channelId, receipts, receiptsHead, at } of redeemed) {
+      if (!isPossibleCount(receipts)) {
+        log.warn(
+          { channelId },
+          'a channel was redeemed with an impossible number of receipts: nobody is held to it',
+        )
+        continue
+      }
+      const asking = new Asking(at, this.#patience)
+      if (!asking.isOver(this.#now()))
         this.#channels
           .get(channelId.slice(2))
-          ?.redemptions.push({ receipts, receiptsHead: bytesOf(receiptsHead), at })
+          ?.redeemed({ receipts, receiptsHead: bytesOf(receiptsHead), at, asking })
+    }
   }
 
-  #providers(): ReadonlyMap<Address, Provider> {
+  #providers(): ReadonlyMap<Address, KnownProvider> {
     return new Map(
       this.#modules
         .offers()
@@ -116,9 +113,10 @@ export class NetworkAudit {
     )
   }
 
-  /** Whether the provider gave all that it gives. */
-  async #follow(channel: WatchedChannel, provider: Provider, signal: AbortSignal): Promise<boolean> {
-    const { host, log } = this.#modules
+  /** Takes what the provider gives after what is known. */
+  async #follow(channel: WatchedChannel, provider: KnownProvider, signal: AbortSignal): Promise<Followed> {
+    const { host, log, beacon } = this.#modules
+    const isOpen = ({ issuedAt }: SignedReceipt): boolean => this.#now() < drawnFrom(beacon, issuedAt)
     try {
       for (let request = 0; request < MOST_REQUESTS; request++) {
         const { receipts } = await host.request(
@@ -127,172 +125,102 @@ export class NetworkAudit {
           { channelId: channel.channelId, from: channel.next },
           { signal },
         )
-        const taken = channel.take(receipts.map((each) => readReceipt(each)))
-        if (taken < RECEIPTS_AT_ONCE) return true
+        const read = receipts.map((each) => readReceipt(each))
+        if (channel.take(read, isOpen) < RECEIPTS_AT_ONCE) return 'whole'
       }
-      return false
+      return 'more'
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof UserError)) throw error
       log.debug({ provider: provider.name, reason: error.message }, 'a provider gave no receipts')
-      return false
+      return isRefusal(error) ? 'refused' : 'silent'
     }
   }
 
   async #draw(channel: WatchedChannel, signal: AbortSignal): Promise<void> {
-    const { beacon, randomness, now } = this.#modules
-    const due = channel.due(({ issuedAt }) => drawnFrom(beacon, issuedAt) <= now() / 1000)
-    for (const each of due) {
-      const { issuedAt, index } = each.receipt
-      if (issuedAt + ASKED_FOR_SECONDS < now() / 1000 || this.#modules.isFound(channel.channelId, index))
-        continue
-      const drawn = await randomness(drawingRound(beacon, issuedAt), signal)
-      if (isSampled(drawn, each.digest) && this.#drawn.length < MOST_DRAWN)
-        this.#drawn.push({ ...each, channel })
+    const { beacon, randomness, isFound } = this.#modules
+    const { channelId, payee } = channel
+    const decided = new Set<WaitingReceipt>()
+    try {
+      for (const each of channel.due(({ issuedAt }) => drawnFrom(beacon, issuedAt) <= this.#now())) {
+        const { issuedAt, index } = each.receipt
+        const isOld = new Asking(issuedAt, this.#patience).isOver(this.#now())
+        if (!isOld && !isFound(channelId, index)) {
+          const drawn = await randomness(drawingRound(beacon, issuedAt), signal)
+          if (isSampled(drawn, each.digest)) this.#drawn.add(each, payee)
+        }
+        decided.add(each)
+      }
+    } finally {
+      // What a beacon that is away leaves open waits.
+      channel.drop(decided)
     }
   }
 
   /** What was committed to must be there: places are drawn by a round after the redemption. */
-  async #checkRedemptions(channel: WatchedChannel, provider: Provider, signal: AbortSignal): Promise<void> {
-    const { beacon, randomness, now, domain } = this.#modules
+  async #checkRedemptions(
+    channel: WatchedChannel,
+    provider: KnownProvider,
+    followed: Followed,
+    signal: AbortSignal,
+  ): Promise<void> {
     for (
       let redemption = channel.redemptions[0];
       redemption !== undefined;
       redemption = channel.redemptions[0]
     ) {
-      if (drawnFrom(beacon, redemption.at) > now() / 1000) return
-      const round = drawingRound(beacon, redemption.at)
-      const { from, produced } = channel.committed(redemption)
-      const { receipts, receiptsHead } = redemption
-      const commitment = { channelId: channel.channelId, receipts, receiptsHead }
-      const { missing } = auditChain(
-        { domain, payee: channel.payee },
-        commitment,
-        produced,
-        await randomness(round, signal),
-        { from },
-      )
-      for (const index of missing)
-        await this.#find(provider, channel, {
-          index,
-          receipt: ZERO,
-          round,
-          verdict: 'missing',
-          reason: `the provider does not produce receipt ${index} of ${receipts} that it was paid for`,
-        })
-      this.#settle(channel, redemption)
-    }
-  }
-
-  #settle(channel: WatchedChannel, redemption: WaitingRedemption): void {
-    channel.settle(redemption)
-    channel.redemptions.shift()
-  }
-
-  async #auditDrawn(providers: ReadonlyMap<Address, Provider>, signal: AbortSignal): Promise<void> {
-    const { now } = this.#modules
-    const drawn = this.#drawn.filter(({ receipt }) => receipt.issuedAt + ASKED_FOR_SECONDS > now() / 1000)
-    this.#drawn = []
-    let executions: Executions | undefined
-    try {
-      for (const each of drawn) {
-        const provider = providers.get(each.channel.payee)
-        const reply = provider === undefined ? undefined : await this.#ask(provider, each, signal)
-        if (provider === undefined || reply === undefined) {
-          this.#drawn.push(each)
-          continue
-        }
-        if (reply.kind === 'evidence') executions ??= await this.#modules.openExecutions()
-        await this.#judge(provider, each, reply, executions, signal)
+      const now = this.#now()
+      if (drawnFrom(this.#modules.beacon, redemption.at) > now) return
+      const { asking } = redemption
+      if (followed === 'refused' && asking.isDue(now)) asking.refused(now)
+      const isOver = asking.isOver(now)
+      if (followed !== 'whole' && !isOver) return
+      if (followed === 'whole' || asking.isWithheld) {
+        const places = await this.#check(channel, provider, redemption, signal)
+        if (places === undefined) return
+        this.#places -= places
       }
-    } finally {
-      if (executions !== undefined) await closeExecutions(executions)
+      channel.settle(redemption)
+      channel.redemptions.shift()
     }
   }
 
-  /** Undefined where it is to be asked again. */
-  async #ask(
-    { target, name }: Provider,
-    { digest }: Drawn,
+  /** How many places were looked at; undefined where there are too many for this round. */
+  async #check(
+    channel: WatchedChannel,
+    provider: KnownProvider,
+    redemption: WaitingRedemption,
     signal: AbortSignal,
-  ): Promise<EvidenceReply | undefined> {
-    const { host, log } = this.#modules
-    try {
-      return await host.request(target, EVIDENCE_MESSAGE, { receipt: digest }, { signal })
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!(error instanceof UserError)) throw error
-      log.debug({ provider: name, reason: error.message }, 'a provider was not asked for evidence')
-      return undefined
-    }
-  }
-
-  async #judge(
-    provider: Provider,
-    { receipt, digest, channel }: Drawn,
-    reply: EvidenceReply,
-    executions: Executions | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { domain, beacon, log } = this.#modules
-    const round = drawingRound(beacon, receipt.issuedAt)
-    const missing = (reason: string) =>
-      this.#find(provider, channel, {
-        index: receipt.index,
-        receipt: digest,
-        round,
-        verdict: 'missing',
-        reason,
-      })
-    if (reply.kind === 'refused') {
-      if (reply.code === 'NOT_FOUND') await missing('the provider does not have what belongs to the receipt')
-      else if (!this.#denied.has(provider.name)) {
-        this.#denied.add(provider.name)
-        log.warn({ provider: provider.name, reason: reply.message }, 'a provider gives this node no evidence')
-      }
-      return
-    }
-    // Other bytes than the receipt names are none.
-    if (Buffer.compare(hashOf(reply.terms), receipt.terms) !== 0)
-      return missing('the provider shows other terms than the receipt names')
-    if (reply.kind === 'optedOut') {
-      if (isAudited(reply.terms)) await missing('the provider keeps back a job that may be audited')
-      return
-    }
-    const { terms, input, output } = reply
-    if (
-      Buffer.compare(hashOf(input), receipt.input) !== 0 ||
-      Buffer.compare(hashOf(output), receipt.output) !== 0
+  ): Promise<number | undefined> {
+    const { beacon, randomness, domain, isFound } = this.#modules
+    const { channelId, payee } = channel
+    const { receipts, receiptsHead, at } = redemption
+    const { from, produced } = channel.committed(redemption)
+    const places = Math.max(0, receipts - from + 1)
+    if (places > this.#places) return undefined
+    const round = drawingRound(beacon, at)
+    const { missing } = auditChain(
+      { domain, payee },
+      { channelId, receipts, receiptsHead },
+      produced,
+      await randomness(round, signal),
+      { from },
     )
-      return missing('the provider shows another input or output than the receipt names')
-    if (executions === undefined) throw new Error('an audit without an execution')
-    const evidence = { receipt, terms, input, output, provider: provider.publicKey, domain }
-    const { verdict } = await auditEvidence(this.#modules, executions, evidence, signal)
-    const detail = { provider: provider.name, receipt: bytesToHex(digest), ...verdict }
-    if (verdict.verdict === 'bad') log.warn(detail, 'an audit failed a job')
-    else log.info(detail, 'a job was audited')
+    const reason = (index: number) =>
+      `the provider does not produce receipt ${index} of ${receipts} that it was paid for`
+    for (const index of missing)
+      if (!isFound(channelId, index))
+        await findMissing(this.#modules, provider, {
+          ...{ channelId, index, receipt: ZERO, round },
+          reason: reason(index),
+        })
+    return places
   }
 
-  async #find(
-    { publicKey, name }: Provider,
-    { channelId }: WatchedChannel,
-    found: Pick<Finding, 'index' | 'receipt' | 'round' | 'verdict' | 'reason'>,
-  ): Promise<void> {
-    const { signer, onFinding, now, log } = this.#modules
-    log.warn({ provider: name, index: found.index, reason: found.reason }, 'an audit found something missing')
-    const at = Math.floor(now() / 1000)
-    await onFinding(signFinding(signer, { provider: publicKey, channelId, ...found, at }))
+  /** Unix seconds. */
+  #now(): number {
+    return this.#modules.now() / 1000
   }
 }
 
 const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.slice(2), 'hex'))
-
-/** Terms that cannot be read are no consent to anything. */
-function isAudited(terms: Uint8Array): boolean {
-  try {
-    return decodeTerms(terms).audit
-  } catch (error) {
-    if (error instanceof UserError) return false
-    throw error
-  }
-}

@@ -1,12 +1,13 @@
 /**
  * One channel as an auditor sees it: the chain of its receipts, followed from the first that the provider gives, and what
- * of it waits for a beacon round. Pure.
+ * of it waits for a beacon round. Where the provider has no receipt any more that follows the last one, it is followed from
+ * the first that there is: what lies between is judged by redemptions, as far as it must be kept. Pure.
  */
-import { bytesToHex } from '@noble/hashes/utils.js'
 import type { Address } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
 import { KEPT_RECEIPTS } from '../payment/index.js'
 import { isReceiptOf, ReceiptKind, receiptDigest, type SignedReceipt } from '../payment/receipt.js'
+import type { Asking } from './asking.js'
 
 export interface WaitingReceipt {
   readonly receipt: SignedReceipt
@@ -19,27 +20,37 @@ export interface WaitingRedemption {
   readonly receiptsHead: Uint8Array
   /** Unix seconds. */
   readonly at: number
+  /** For the receipts that it commits to. */
+  readonly asking: Asking
 }
 
-/** Receipts that may come, and push others out, while the provider is asked. */
-const MARGIN = 500
+/** Of the receipts that are kept: so many may come, and push others out, while the provider is asked. */
+const MARGIN_SHARE = 0.05
 /** Of one channel, held here. */
 const MOST_WAITING = 10_000
+/** A later redemption commits to what an earlier one did. */
+const MOST_REDEMPTIONS = 100
 
 export class WatchedChannel {
   readonly channelId: Uint8Array
   readonly payee: Address
   readonly redemptions: WaitingRedemption[] = []
   readonly #domain: TypedDomain
+  /** The newest receipts, so many, must be there. */
+  readonly #owed: number
   /** Receipts that were given and are not redeemed yet, by number. */
   readonly #given = new Map<number, SignedReceipt>()
   /** Jobs whose round has not come, the oldest first. */
   #waiting: WaitingReceipt[] = []
   #last: { readonly index: number; readonly digest: Uint8Array } | undefined
+  /** Since the last gap: the first receipt, and how many jobs. */
+  #run = { first: 1, jobs: 0 }
   /** Receipts up to this one were checked against a redemption. */
   #checked = 0
 
-  constructor(channelId: Uint8Array, payee: Address, domain: TypedDomain) {
+  /** @param kept receipts of a channel that its payee keeps, the newest */
+  constructor(channelId: Uint8Array, payee: Address, domain: TypedDomain, kept = KEPT_RECEIPTS) {
+    this.#owed = Math.floor(kept * (1 - MARGIN_SHARE))
     this.channelId = channelId
     this.payee = payee
     this.#domain = domain
@@ -50,29 +61,44 @@ export class WatchedChannel {
     return (this.#last?.index ?? 0) + 1
   }
 
+  /** A redemption, in the order of the chain. */
+  redeemed(redemption: WaitingRedemption): void {
+    this.redemptions.push(redemption)
+    if (this.redemptions.length > MOST_REDEMPTIONS) this.redemptions.shift()
+  }
+
   /**
-   * Takes receipts as they follow each other; stops at the first that does not, which the redemption will show.
+   * Takes receipts as they follow each other, or after a gap; stops at the first that contradicts the last or is not the
+   * payee's, which the redemption will show.
+   * @param isOpen whether a job's round lies ahead: a credit that is seen by then excuses the job that it takes back; one
+   *   that is seen later may have been made because of the draw, and excuses nothing
    * @returns how many were taken
    */
-  take(receipts: readonly SignedReceipt[]): number {
+  take(receipts: readonly SignedReceipt[], isOpen: (job: SignedReceipt) => boolean = () => false): number {
     let taken = 0
     for (const receipt of receipts) {
       if (!this.#follows(receipt)) break
       const digest = receiptDigest(this.#domain, receipt)
+      if (receipt.index !== this.next) this.#run = { first: receipt.index, jobs: 0 }
+      if (receipt.kind === ReceiptKind.job) this.#run.jobs++
       this.#last = { index: receipt.index, digest }
       this.#given.set(receipt.index, receipt)
       if (receipt.kind === ReceiptKind.job) this.#waiting.push({ receipt, digest })
+      else this.#excuse(receipt, isOpen)
       taken++
     }
     this.#bound()
     return taken
   }
 
-  /** Takes out those that a round decides now. */
+  /** Those that a round decides now, the oldest first. */
   due(isDue: (receipt: SignedReceipt) => boolean): readonly WaitingReceipt[] {
-    const due = this.#waiting.filter(({ receipt }) => isDue(receipt))
-    this.#waiting = this.#waiting.filter(({ receipt }) => !isDue(receipt))
-    return due
+    return this.#waiting.filter(({ receipt }) => isDue(receipt))
+  }
+
+  /** These were decided. */
+  drop(decided: ReadonlySet<WaitingReceipt>): void {
+    this.#waiting = this.#waiting.filter((each) => !decided.has(each))
   }
 
   /** What is to be checked of a redemption: those that came after the one before, as far as they are kept. */
@@ -80,10 +106,20 @@ export class WatchedChannel {
     readonly from: number
     readonly produced: readonly SignedReceipt[]
   } {
-    const newest = Math.max(receipts, this.#last?.index ?? 0)
-    const from = Math.max(this.#checked + 1, newest - KEPT_RECEIPTS + 1 + MARGIN, 1)
+    const newest = this.#isPushedOut ? Math.max(receipts, this.#last?.index ?? 0) : receipts
+    const from = Math.max(this.#checked + 1, newest - this.#owed + 1, 1)
     const produced = [...this.#given.values()].filter(({ index }) => index >= from && index <= receipts)
     return { from, produced }
+  }
+
+  /**
+   * Whether receipts that lack before the followed ones may have made room for these: a receipt that was made up far ahead
+   * hides none, nor do credits. Jobs that were made up would be drawn.
+   */
+  get #isPushedOut(): boolean {
+    const { first, jobs } = this.#run
+    const length = this.next - first
+    return first === 1 || (length >= this.#owed && jobs >= this.#owed / 2)
   }
 
   /** A redemption was checked. */
@@ -102,12 +138,18 @@ export class WatchedChannel {
     }
   }
 
+  #excuse({ output }: SignedReceipt, isOpen: (job: SignedReceipt) => boolean): void {
+    this.#waiting = this.#waiting.filter(
+      ({ receipt, digest }) => Buffer.compare(digest, output) !== 0 || !isOpen(receipt),
+    )
+  }
+
   #follows(receipt: SignedReceipt): boolean {
     if (Buffer.compare(receipt.channelId, this.channelId) !== 0) return false
     if (!isReceiptOf(this.#domain, receipt, this.payee)) return false
     const last = this.#last
-    // The first that is still kept may have any number.
-    if (last === undefined) return true
-    return receipt.index === last.index + 1 && bytesToHex(receipt.previous) === bytesToHex(last.digest)
+    // The first that is still kept may have any number, at the beginning and after a gap.
+    if (last === undefined || receipt.index > last.index + 1) return true
+    return receipt.index === last.index + 1 && Buffer.compare(receipt.previous, last.digest) === 0
   }
 }

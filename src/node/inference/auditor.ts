@@ -1,5 +1,5 @@
 /** The role auditor of a daemon: audits whoever sells on its chain, with the models of its catalogue. */
-import { type Chain, channelsContract, readChannelEvents } from '../../chain/index.js'
+import { type Chain, channelsContract, readChannelEvents, readNode } from '../../chain/index.js'
 import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
 import type { Identity } from '../../crypto/identity.js'
@@ -81,6 +81,7 @@ export async function startAuditor({
           return events
         },
         offers: () => found.map(({ offer }) => offer),
+        isSeated: seatCheck(chain, identity),
         isFound: (channelId, index) => book.has(identity.publicKey, channelId, index),
       })
       audit = channels
@@ -116,5 +117,21 @@ export async function startAuditor({
       offers.stop()
       gossip.stop()
     },
+  }
+}
+
+/** The chain is asked seldom: a seat is taken for weeks. */
+const SEAT_KNOWN_MS = 10 * 60_000
+
+/** Whether this node has a seat, so that providers must show it evidence. */
+function seatCheck(chain: Chain, { address }: Pick<Identity, 'address'>): () => Promise<boolean> {
+  let known: { readonly isSeated: boolean; readonly atMs: number } | undefined
+  return async () => {
+    const now = performance.now()
+    if (known === undefined || now - known.atMs >= SEAT_KNOWN_MS) {
+      const node = await readNode(chain, address)
+      known = { isSeated: node !== undefined && node.seats > 0 && node.hotKey === address, atMs: now }
+    }
+    return known.isSeated
   }
 }

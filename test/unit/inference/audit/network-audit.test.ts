@@ -83,14 +83,24 @@ afterAll(async () => {
   for (const each of directories) await rm(each, { recursive: true })
 })
 
+/** Undefined: as an honest one. */
+type Answer = 'none' | 'busy' | 'denied' | 'away' | 'broken' | undefined
+const honestly = (): Answer => undefined
+
 interface World {
   readonly provider: Identity
   readonly auditor: Identity
   readonly audit: NetworkAudit
   readonly findings: readonly Finding[]
+  /** Numbers from which on receipts were asked for. */
+  readonly asked: readonly number[]
   readonly desk: EvidenceDesk
   /** Moves the clock, and lets the auditor do what it can. */
   at(seconds: number): Promise<void>
+  now(): number
+  sell(jobs: number): Promise<void>
+  /** The newest voucher, or one that says what no honest payee accepts. */
+  redeem(receipts?: number): void
 }
 
 interface Scene {
@@ -99,15 +109,37 @@ interface Scene {
   readonly isAudited?: boolean
   /** Who may have evidence. */
   readonly isAuditor?: boolean
-  /** Refuses to show evidence, or is not there. */
-  readonly evidence?: 'none' | 'away'
+  /** Whether the auditor has a seat; true unless given. */
+  readonly isSeated?: boolean
+  /** What the provider answers to who asks for evidence, and for receipts, instead of what it keeps. */
+  readonly evidence?: () => Answer
+  readonly receipts?: () => Answer
+  /** Receipts that the provider keeps, and the auditor knows that it keeps. */
+  readonly keptReceipts?: number
+  /** The provider's clock is so much behind. */
+  readonly behindSeconds?: number
+  /** Whether the provider reaches its beacon. */
+  readonly hasBeacon?: () => boolean
   /** Whether the voucher is redeemed; true unless given. */
   readonly redeem?: boolean
 }
 
 /** JOBS jobs are sold and paid; the voucher is redeemed a second later. */
 async function world(scene: Scene = {}): Promise<World> {
-  const { behaviour = honestProvider, isAudited = true, isAuditor = true, evidence, redeem = true } = scene
+  const {
+    receipts: receiptsAnswer = honestly,
+    keptReceipts,
+    behindSeconds = 0,
+    hasBeacon = () => true,
+  } = scene
+  const {
+    behaviour = honestProvider,
+    isAudited = true,
+    isAuditor = true,
+    evidence = honestly,
+    redeem = true,
+    isSeated = true,
+  } = scene
   // Fixed keys: digests, and with them the draws, are the same in every run.
   const [provider, payer, auditor] = [11, 12, 13].map((n) => Identity.fromSecret(new Uint8Array(32).fill(n)))
   if (provider === undefined || payer === undefined || auditor === undefined) throw new Error('no keys')
@@ -117,7 +149,7 @@ async function world(scene: Scene = {}): Promise<World> {
   const limits = { exposureWei: 10n ** 6n, maxJobs: 8, leastRemainingSeconds: 1 }
   const books = (): MemoryBooks => new MemoryBooks(true)
   const seller = await Payee.open(
-    { domain: DOMAIN, signer: provider, books: books(), now: () => now },
+    { domain: DOMAIN, signer: provider, books: books(), now: () => now, keptReceipts },
     limits,
   )
   const buyer = await Payer.open({ domain: DOMAIN, signer: payer, books: books() }, limits)
@@ -130,13 +162,18 @@ async function world(scene: Scene = {}): Promise<World> {
   const desk = new EvidenceDesk({
     shelf,
     beacon,
-    randomness,
+    randomness: (round) =>
+      hasBeacon()
+        ? randomness(round)
+        : Promise.reject(new UserError('the beacon is away', { code: 'UNAVAILABLE' })),
     isAuditor: async () => isAuditor,
     log,
-    now: clock,
+    now: () => clock() - behindSeconds * 1000,
   })
   desks.push(desk)
-  for (let n = 1; n <= JOBS; n++) {
+  let sold = 0
+  const sellOne = async (): Promise<void> => {
+    const n = ++sold
     now += 1
     const pcm16 = Uint8Array.from({ length: 6 + 2 * (n % 5) }, (_, i) => (n * 31 + i * 17) % 251)
     const job: Job = {
@@ -159,17 +196,32 @@ async function world(scene: Scene = {}): Promise<World> {
     await buyer.deliver(id, asked.jobId, hashOf(output))
     seller.acknowledge(id, asked.jobId)
     if (behaviour.producesReceipt(receipt.index))
-      desk.keep({ receipt, terms, input, output, provider: provider.publicKey, domain: DOMAIN })
+      await desk.keep({ receipt, terms, input, output, provider: provider.publicKey, domain: DOMAIN })
   }
-  const { voucher } = seller.account(id)
-  if (voucher === null) throw new Error('nothing was paid')
+  const sell = async (jobs: number): Promise<void> => {
+    for (let i = 0; i < jobs; i++) await sellOne()
+  }
+  await sell(JOBS)
   const hex = (bytes: Uint8Array): `0x${string}` => `0x${bytesToHex(bytes)}`
-  let events: ChannelEvents = {
-    opened: [{ channelId: hex(id), payer: payer.address, payee: provider.address, endsAt: channel.endsAt }],
-    redeemed: redeem
-      ? [{ channelId: hex(id), receipts: voucher.receipts, receiptsHead: hex(voucher.receiptsHead), at: now }]
-      : [],
+  const opened = [
+    { channelId: hex(id), payer: payer.address, payee: provider.address, endsAt: channel.endsAt },
+  ]
+  let events: ChannelEvents = { opened, redeemed: [] }
+  const redeemNow = (receipts?: number): void => {
+    const { voucher } = seller.account(id)
+    if (voucher === null) throw new Error('nothing was paid')
+    const { receiptsHead } = voucher
+    const redemption = {
+      ...{
+        channelId: hex(id),
+        receipts: receipts ?? voucher.receipts,
+        receiptsHead: hex(receiptsHead),
+        at: now,
+      },
+    }
+    events = { ...events, redeemed: [...events.redeemed, redemption] }
   }
+  if (redeem) redeemNow()
   const offer = {
     addresses: ['/ip4/127.0.0.1/tcp/1'],
     models: [],
@@ -185,18 +237,22 @@ async function world(scene: Scene = {}): Promise<World> {
     address: '',
     limited: false,
   }
+  const asked: number[] = []
   const host = {
     request: async (_target: unknown, message: { readonly name: string }, request: never) => {
+      const answer = message.name === RECEIPTS_MESSAGE.name ? receiptsAnswer() : evidence()
+      if (answer === 'away') throw new UserError('nobody there', { code: 'UNREACHABLE' })
+      if (answer === 'broken') throw new UserError('it answered internal', { code: 'UNAVAILABLE' })
       if (message.name === RECEIPTS_MESSAGE.name) {
         const { channelId, from } = request as { channelId: Uint8Array; from: number }
+        asked.push(from)
         const receipts = await seller.receipts(channelId, from, 100)
         return {
           receipts: receipts.filter(({ index }) => behaviour.producesReceipt(index)).map(receiptToCbor),
         }
       }
       if (message.name !== EVIDENCE_MESSAGE.name) throw new Error(`nobody asks for ${message.name}`)
-      if (evidence === 'away') throw new UserError('nobody there', { code: 'UNREACHABLE' })
-      if (evidence === 'none') return { kind: 'refused', code: 'NOT_FOUND', message: 'what?' }
+      if (answer !== undefined) return { kind: 'refused', code: CODES[answer], message: 'what?' }
       return desk.answer(remote, (request as { receipt: Uint8Array }).receipt)
     },
   } as unknown as NetworkAuditModules['host']
@@ -217,15 +273,18 @@ async function world(scene: Scene = {}): Promise<World> {
       return found
     },
     offers: () => offers,
+    ...(keptReceipts === undefined ? {} : { keptReceipts }),
+    isSeated: async () => isSeated,
     isFound: () => false,
   })
   const at = async (seconds: number): Promise<void> => {
     now = seconds
     await audit.round(new AbortController().signal)
   }
-  return { provider, auditor, audit, findings, desk, at }
+  return { provider, auditor, audit, findings, asked, desk, at, sell, redeem: redeemNow, now: () => now }
 }
 
+const CODES = { none: 'NOT_FOUND', busy: 'BUSY', denied: 'DENIED' } as const
 const verdicts = (findings: readonly Finding[]) => [...new Set(findings.map(({ verdict }) => verdict))]
 /** All rounds that draw its receipts are over. */
 const LATER = START + JOBS + 3 * epochSeconds(beacon)
@@ -262,10 +321,10 @@ describe('an auditor of the network', () => {
   })
 
   it('takes a provider that has no evidence for one that cheated, and one that is away for neither', async () => {
-    const none = await world({ evidence: 'none' })
+    const none = await world({ evidence: () => 'none' })
     await none.at(LATER)
     expect(verdicts(none.findings)).toEqual(['missing'])
-    const away = await world({ evidence: 'away' })
+    const away = await world({ evidence: () => 'away' })
     await away.at(LATER)
     expect(away.findings).toEqual([])
     // Not for ever: evidence is kept for a day.
@@ -289,6 +348,87 @@ describe('an auditor of the network', () => {
   })
 })
 
+/** Rounds of an auditor until nothing needs to be kept any more. */
+async function watch({ at, now }: World): Promise<void> {
+  for (let seconds = Math.max(now(), LATER); seconds < LATER + 90_000; seconds += 2500) await at(seconds)
+}
+
+describe('an honest provider', () => {
+  it('is asked again where it does not know the draw yet: its clock is behind, or its beacon is away', async () => {
+    const behind = await world({ behindSeconds: 6 * epochSeconds(beacon) })
+    await behind.at(LATER)
+    expect(behind.findings).toEqual([])
+    await behind.at(LATER + 7 * epochSeconds(beacon))
+    expect(verdicts(behind.findings)).toEqual(['good'])
+    let hasBeacon = false
+    const cut = await world({ hasBeacon: () => hasBeacon })
+    await cut.at(LATER)
+    expect(cut.findings).toEqual([])
+    hasBeacon = true
+    await cut.at(LATER + 4 * epochSeconds(beacon))
+    expect(verdicts(cut.findings)).toEqual(['good'])
+  })
+
+  it('is not held to receipts that it need not keep after an auditor was cut off, and audited from there on', async () => {
+    const kept = 30
+    const scene = { redeem: false, keptReceipts: kept }
+    const { findings, asked, at, now, sell, redeem } = await world(scene)
+    await at(now())
+    // More than are kept pass while nobody looks.
+    await sell(3 * kept)
+    redeem()
+    await at(now())
+    await sell(kept)
+    redeem()
+    await at(now() + 3 * epochSeconds(beacon))
+    expect(verdicts(findings)).toEqual(['good'])
+    // It goes on after what it got, and does not ask for what is gone for ever.
+    expect(asked.at(-1)).toBe(JOBS + 3 * kept + 1)
+  })
+
+  it('is blamed for nothing by a redemption with a number of receipts that cannot be', async () => {
+    const { findings, at, redeem } = await world({ redeem: false })
+    for (const receipts of [2 ** 60, Number.MAX_SAFE_INTEGER, 2 ** 41]) redeem(receipts)
+    await at(LATER)
+    expect(verdicts(findings)).toEqual(['good'])
+  })
+
+  it('may be away, or refuse strangers, and put off for a while', async () => {
+    let answer: Answer = 'busy'
+    const recovers = await world({ evidence: () => answer })
+    for (let minute = 0; minute < 50; minute++) await recovers.at(LATER + 60 * minute)
+    answer = 'away'
+    await watch(recovers)
+    expect(recovers.findings).toEqual([])
+    const stranger = await world({ evidence: () => 'denied', isSeated: false })
+    await watch(stranger)
+    expect(stranger.findings).toEqual([])
+    const away = await world({ receipts: () => 'away' })
+    await watch(away)
+    expect(away.findings).toEqual([])
+  })
+})
+
+describe('a provider that is there, and keeps back what was drawn for as long as it must keep it,', () => {
+  it.each(['busy', 'denied', 'broken'] as const)('has failed: its evidence is %s', async (answer) => {
+    const impolite = await world({ evidence: () => answer })
+    await impolite.at(LATER)
+    await impolite.at(LATER + 40_000)
+    expect(impolite.findings).toEqual([])
+    await watch(impolite)
+    expect(verdicts(impolite.findings)).toEqual(['missing'])
+    expect(impolite.findings[0]?.reason).toMatch(/refused/)
+  })
+
+  it('has failed where it gives no receipts, either', async () => {
+    const impolite = await world({ receipts: () => 'broken' })
+    await impolite.at(LATER)
+    expect(impolite.findings).toEqual([])
+    await watch(impolite)
+    expect(verdicts(impolite.findings)).toEqual(['missing'])
+  })
+})
+
 it('a receipt of another hand, or out of its place, is not followed', async () => {
   const { WatchedChannel } = await import('../../../../src/inference/audit/watched-channel.js')
   const [payee, other] = [Identity.generate(), Identity.generate()]
@@ -307,8 +447,9 @@ it('a receipt of another hand, or out of its place, is not followed', async () =
   const second = make(2, receiptDigest(DOMAIN, first), payee)
   const channel = new WatchedChannel(CHANNEL.channelId, payee.address, DOMAIN)
   expect(channel.take([make(1, new Uint8Array(32), other)])).toBe(0)
-  expect(channel.take([first, make(3, receiptDigest(DOMAIN, first), payee)])).toBe(1)
+  expect(channel.take([first, first])).toBe(1)
   expect(channel.take([make(2, bytes32(5), payee)])).toBe(0)
   expect(channel.take([second])).toBe(1)
   expect(channel.next).toBe(3)
+  expect(channel.take([make(2, receiptDigest(DOMAIN, first), payee)])).toBe(0)
 })

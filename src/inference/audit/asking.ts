@@ -1,0 +1,78 @@
+/**
+ * How patient an auditor is with a provider that does not show what it must keep: it asks again at growing intervals, for
+ * as long as that must be kept. Who answered, and refused to the end, has withheld it; who could not be reached has not. Pure.
+ */
+export interface Patience {
+  /** What is asked for must be kept so long. */
+  readonly keptSeconds: number
+  /** Refusals that make a withholding, at least, and from the first to the last of them. */
+  readonly leastRefusals: number
+  readonly leastSeconds: number
+  /** Between one question and the next: doubled with each refusal. */
+  readonly firstSeconds: number
+  readonly mostSeconds: number
+}
+
+/** Providers keep evidence for a day by their clock (the offer says it). */
+export const PATIENCE: Patience = {
+  keptSeconds: 80_000,
+  leastRefusals: 5,
+  leastSeconds: 3600,
+  firstSeconds: 20,
+  mostSeconds: 3600,
+}
+
+export class Asking {
+  readonly #since: number
+  readonly #patience: Patience
+  #refusals = 0
+  #firstRefusal = 0
+  #lastRefusal = 0
+  #next = 0
+
+  /** @param since Unix seconds from which on it is kept */
+  constructor(since: number, patience: Patience) {
+    this.#since = since
+    this.#patience = patience
+  }
+
+  /** @param now Unix seconds */
+  isDue(now: number): boolean {
+    return now >= this.#next && !this.isOver(now)
+  }
+
+  /** It need not be kept any more. */
+  isOver(now: number): boolean {
+    return now > this.#since + this.#patience.keptSeconds
+  }
+
+  /** The provider was there, and did not give it. */
+  refused(now: number, retryAfterSeconds = 0): void {
+    const { firstSeconds, mostSeconds } = this.#patience
+    if (this.#refusals === 0) this.#firstRefusal = now
+    this.#lastRefusal = now
+    const interval = Math.max(retryAfterSeconds, firstSeconds * 2 ** Math.min(this.#refusals, MOST_DOUBLINGS))
+    this.#refusals++
+    this.#next = now + Math.min(interval, mostSeconds)
+  }
+
+  /** Nobody was there. */
+  unanswered(now: number): void {
+    this.#next = now + this.#patience.firstSeconds
+  }
+
+  /** Once it is over: whether the provider kept it back. */
+  get isWithheld(): boolean {
+    const { leastRefusals, leastSeconds } = this.#patience
+    return this.#refusals >= leastRefusals && this.#lastRefusal - this.#firstRefusal >= leastSeconds
+  }
+}
+const MOST_DOUBLINGS = 20
+
+const NO_REFUSAL = new Set(['UNREACHABLE', 'TIMEOUT', 'RATE_LIMITED', 'BUSY'])
+
+/**
+ * Whether an exchange failed by what the provider answered. Silence is none, nor is a whole exchange that has too much to
+ * do: a stranger can bring an honest provider to both.
+ */
+export const isRefusal = ({ code }: { readonly code: string }): boolean => !NO_REFUSAL.has(code)

@@ -1,0 +1,182 @@
+/**
+ * Jobs of the network that the beacon drew: their providers are asked for what belongs to them, and that is run again.
+ * What a provider does not have has failed; what it puts off or refuses is asked for again until it need not be kept any
+ * more, and has failed then, where the provider was there to refuse it.
+ */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { Address } from '../../crypto/address.js'
+import type { TypedDomain } from '../../crypto/eip712.js'
+import { UserError } from '../../errors.js'
+import type { Host } from '../../p2p/index.js'
+import { decodeTerms, hashOf } from '../network/job-codec.js'
+import { EVIDENCE_MESSAGE, type EvidenceReply } from '../network/messages.js'
+import type { SignedReceipt } from '../payment/index.js'
+import { Asking, isRefusal, type Patience } from './asking.js'
+import { drawingRound } from './drawing.js'
+import { closeExecutions, type Executions } from './executions.js'
+import { findMissing, type KnownProvider } from './missing.js'
+import { auditEvidence, type ShelfAuditModules } from './shelf-audit.js'
+import type { WaitingReceipt } from './watched-channel.js'
+
+export interface DrawnJobsModules
+  extends Pick<ShelfAuditModules, 'beacon' | 'openExecutions' | 'signer' | 'onFinding' | 'log' | 'now'> {
+  readonly host: Pick<Host, 'request'>
+  readonly domain: TypedDomain
+  /** Whether this node has a seat among the challengers: whoever sells owes it evidence then. */
+  readonly isSeated: () => Promise<boolean>
+  readonly patience: Patience
+}
+
+interface DrawnJob extends WaitingReceipt {
+  readonly payee: Address
+  readonly asking: Asking
+}
+
+type Refused = Extract<EvidenceReply, { readonly kind: 'refused' }>
+
+const MOST_JOBS = 10_000
+
+export class DrawnJobs {
+  readonly #modules: DrawnJobsModules
+  #jobs: DrawnJob[] = []
+  /** Who does not take this node for an auditor is told to its operator once. */
+  readonly #denied = new Set<string>()
+
+  constructor(modules: DrawnJobsModules) {
+    this.#modules = modules
+  }
+
+  add({ receipt, digest }: WaitingReceipt, payee: Address): void {
+    const asking = new Asking(receipt.issuedAt, this.#modules.patience)
+    if (this.#jobs.length < MOST_JOBS) this.#jobs.push({ receipt, digest, payee, asking })
+  }
+
+  /** Asks for what is due, and judges what comes. */
+  async audit(providers: ReadonlyMap<Address, KnownProvider>, signal: AbortSignal): Promise<void> {
+    const silent = new Set<Address>()
+    const done = new Set<DrawnJob>()
+    let executions: Executions | undefined
+    try {
+      for (const job of this.#jobs) {
+        const now = this.#modules.now() / 1000
+        const provider = providers.get(job.payee)
+        if (job.asking.isOver(now)) {
+          if (provider !== undefined && job.asking.isWithheld) await this.#withheld(provider, job)
+          done.add(job)
+          continue
+        }
+        // Who did not answer once is not waited for again in this round.
+        if (provider === undefined || silent.has(job.payee) || !job.asking.isDue(now)) continue
+        const reply = await this.#ask(provider, job, signal)
+        if (reply === 'silent') silent.add(job.payee)
+        if (reply === undefined || reply === 'silent') continue
+        if (reply.kind === 'refused') {
+          if (await this.#isSettled(provider, job, reply)) done.add(job)
+          continue
+        }
+        if (reply.kind === 'evidence') executions ??= await this.#modules.openExecutions()
+        await this.#judge(provider, job, reply, executions, signal)
+        done.add(job)
+      }
+    } finally {
+      this.#jobs = this.#jobs.filter((each) => !done.has(each))
+      if (executions !== undefined) await closeExecutions(executions)
+    }
+  }
+
+  /** Undefined where the exchange itself refused. */
+  async #ask(
+    { target, name }: KnownProvider,
+    { digest, asking }: DrawnJob,
+    signal: AbortSignal,
+  ): Promise<EvidenceReply | 'silent' | undefined> {
+    const { host, log, now } = this.#modules
+    try {
+      return await host.request(target, EVIDENCE_MESSAGE, { receipt: digest }, { signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof UserError)) throw error
+      log.debug({ provider: name, reason: error.message }, 'a provider gave no evidence')
+      if (isRefusal(error)) {
+        asking.refused(now() / 1000)
+        return undefined
+      }
+      asking.unanswered(now() / 1000)
+      return 'silent'
+    }
+  }
+
+  /** Whether a refusal is the last word. */
+  async #isSettled(provider: KnownProvider, job: DrawnJob, reply: Refused): Promise<boolean> {
+    const { log, now, isSeated } = this.#modules
+    if (reply.code === 'NOT_FOUND') {
+      await this.#missing(provider, job, 'the provider does not have what belongs to the receipt')
+      return true
+    }
+    // Nobody owes a stranger anything. Whoever is told to come again is none: that is asked first.
+    if (reply.code === 'DENIED' && !(await isSeated())) {
+      if (!this.#denied.has(provider.name))
+        log.warn({ provider: provider.name, reason: reply.message }, 'a provider gives this node no evidence')
+      this.#denied.add(provider.name)
+      return true
+    }
+    log.debug({ provider: provider.name, reason: reply.message }, 'a provider puts evidence off')
+    job.asking.refused(now() / 1000, reply.retryAfterSeconds)
+    return false
+  }
+
+  async #judge(
+    provider: KnownProvider,
+    job: DrawnJob,
+    reply: Exclude<EvidenceReply, Refused>,
+    executions: Executions | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { receipt, digest } = job
+    const { domain, log } = this.#modules
+    // Other bytes than the receipt names are none.
+    if (Buffer.compare(hashOf(reply.terms), receipt.terms) !== 0)
+      return this.#missing(provider, job, 'the provider shows other terms than the receipt names')
+    if (reply.kind === 'optedOut') {
+      if (isAudited(reply.terms))
+        await this.#missing(provider, job, 'the provider keeps back a job that may be audited')
+      return
+    }
+    const { terms, input, output } = reply
+    if (!isNamed(receipt, input, output))
+      return this.#missing(provider, job, 'the provider shows another input or output than the receipt names')
+    if (executions === undefined) throw new Error('an audit without an execution')
+    const evidence = { receipt, terms, input, output, provider: provider.publicKey, domain }
+    const { verdict } = await auditEvidence(this.#modules, executions, evidence, signal)
+    const detail = { provider: provider.name, receipt: bytesToHex(digest), ...verdict }
+    if (verdict.verdict === 'bad') log.warn(detail, 'an audit failed a job')
+    else log.info(detail, 'a job was audited')
+  }
+
+  #withheld(provider: KnownProvider, job: DrawnJob): Promise<void> {
+    return this.#missing(
+      provider,
+      job,
+      'the provider refused what belongs to the receipt as long as it had to keep it',
+    )
+  }
+
+  #missing(provider: KnownProvider, { receipt, digest }: DrawnJob, reason: string): Promise<void> {
+    const { channelId, index, issuedAt } = receipt
+    const round = drawingRound(this.#modules.beacon, issuedAt)
+    return findMissing(this.#modules, provider, { channelId, index, receipt: digest, round, reason })
+  }
+}
+
+const isNamed = (receipt: SignedReceipt, input: Uint8Array, output: Uint8Array): boolean =>
+  Buffer.compare(hashOf(input), receipt.input) === 0 && Buffer.compare(hashOf(output), receipt.output) === 0
+
+/** Terms that cannot be read are no consent to anything. */
+function isAudited(terms: Uint8Array): boolean {
+  try {
+    return decodeTerms(terms).audit
+  } catch (error) {
+    if (error instanceof UserError) return false
+    throw error
+  }
+}

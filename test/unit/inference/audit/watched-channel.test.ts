@@ -1,0 +1,118 @@
+/** A channel's receipts as an auditor follows them: gaps, credits, and what is too much. */
+import { describe, expect, it } from 'vitest'
+import { Identity } from '../../../../src/crypto/identity.js'
+import { Asking, PATIENCE } from '../../../../src/inference/audit/asking.js'
+import { auditChain, MOST_PLACES } from '../../../../src/inference/audit/chain-audit.js'
+import { WatchedChannel } from '../../../../src/inference/audit/watched-channel.js'
+import {
+  ReceiptKind,
+  receiptDigest,
+  type SignedReceipt,
+  signReceipt,
+} from '../../../../src/inference/payment/index.js'
+import { bytes32, CHANNEL, DOMAIN } from '../payment/support.js'
+
+const payee = Identity.fromSecret(new Uint8Array(32).fill(21))
+const START = 1_900_000_000
+const KEPT = 40
+const { channelId } = CHANNEL
+const everything = new Uint8Array(32).fill(0xff)
+
+function receipt(index: number, previous: Uint8Array, takesBack?: SignedReceipt): SignedReceipt {
+  const isCredit = takesBack !== undefined
+  const hash = isCredit ? new Uint8Array(32) : bytes32(index)
+  return signReceipt(
+    DOMAIN,
+    {
+      ...{ channelId, index, previous, kind: isCredit ? ReceiptKind.credit : ReceiptKind.job },
+      ...{ jobId: bytes32(index), model: hash, input: hash, terms: hash },
+      output: isCredit ? receiptDigest(DOMAIN, takesBack) : hash,
+      ...{ units: isCredit ? 0 : 1, priceWei: 1n, totalWei: BigInt(index), issuedAt: START + index },
+    },
+    payee,
+  )
+}
+
+function chainOf(length: number, first = 1): SignedReceipt[] {
+  const all: SignedReceipt[] = []
+  for (let index = first; index < first + length; index++) {
+    const last = all.at(-1)
+    all.push(receipt(index, last === undefined ? bytes32(0) : receiptDigest(DOMAIN, last)))
+  }
+  return all
+}
+
+const watched = () => new WatchedChannel(channelId, payee.address, DOMAIN, KEPT)
+const redemptionOf = ({ index, ...last }: SignedReceipt) => ({
+  receipts: index,
+  receiptsHead: receiptDigest(DOMAIN, { index, ...last }),
+  at: START,
+  asking: new Asking(START, PATIENCE),
+})
+const waiting = (channel: WatchedChannel) => channel.due(() => true).map(({ receipt: { index } }) => index)
+
+describe('a gap', () => {
+  it('is stepped over, and nothing before it is owed where newer receipts made room for themselves', () => {
+    const all = chainOf(3 * KEPT)
+    const channel = watched()
+    expect(channel.take(all.slice(0, 10))).toBe(10)
+    expect(channel.take(all.slice(-KEPT))).toBe(KEPT)
+    expect(channel.next).toBe(3 * KEPT + 1)
+    expect(channel.committed(redemptionOf(all[50] as SignedReceipt))).toMatchObject({ produced: [] })
+    expect(channel.committed(redemptionOf(all[50] as SignedReceipt)).from).toBeGreaterThan(51)
+  })
+
+  it('hides nothing that must be there: neither behind a receipt that was made up, nor behind credits', () => {
+    const honest = chainOf(20)
+    const last = honest.at(-1) as SignedReceipt
+    const madeUp = watched()
+    madeUp.take([...honest.slice(0, 5), receipt(1_000_000, bytes32(1))])
+    expect(madeUp.committed(redemptionOf(last))).toMatchObject({ from: 1 })
+    const credits: SignedReceipt[] = []
+    for (let index = 500; index < 500 + KEPT; index++) {
+      const before = credits.at(-1)
+      credits.push(receipt(index, before === undefined ? bytes32(0) : receiptDigest(DOMAIN, before), last))
+    }
+    const credited = watched()
+    expect(credited.take([...honest.slice(0, 5), ...credits])).toBe(5 + KEPT)
+    expect(credited.committed(redemptionOf(last))).toMatchObject({ from: 1 })
+  })
+})
+
+describe('a credit', () => {
+  const [first, second] = chainOf(2) as [SignedReceipt, SignedReceipt]
+  const credit = receipt(3, receiptDigest(DOMAIN, second), first)
+
+  it('that is seen before the round of the job that it takes back excuses this job alone', () => {
+    const channel = watched()
+    channel.take([first, second], () => true)
+    expect(channel.take([credit], () => true)).toBe(1)
+    expect(waiting(channel)).toEqual([2])
+  })
+
+  it('that is seen after the round excuses nothing, whatever its date', () => {
+    const channel = watched()
+    channel.take([first, second], () => true)
+    expect(channel.take([credit], ({ index }) => index !== first.index)).toBe(1)
+    expect(waiting(channel)).toEqual([1, 2])
+  })
+})
+
+it('no audit looks at more places than a provider keeps, nor at a number that cannot be', () => {
+  const who = { domain: DOMAIN, payee: payee.address }
+  const commitment = { channelId, receiptsHead: bytes32(1) }
+  for (const [receipts, from] of [
+    [2 ** 60, 2 ** 60],
+    [2 ** 41, 2 ** 41],
+    [MOST_PLACES + 1, 1],
+  ] as const)
+    expect(() => auditChain(who, { ...commitment, receipts }, [], everything, { from })).toThrow(RangeError)
+})
+
+it('redemptions that wait are bounded: a later one commits to what an earlier one did', () => {
+  const channel = watched()
+  const one = redemptionOf(receipt(1, bytes32(0)))
+  for (let receipts = 1; receipts <= 250; receipts++) channel.redeemed({ ...one, receipts })
+  expect(channel.redemptions).toHaveLength(100)
+  expect(channel.redemptions.at(-1)).toMatchObject({ receipts: 250 })
+})
