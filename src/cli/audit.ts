@@ -20,11 +20,14 @@ export const auditCommand = defineCommand({
       'no arithmetic (WebAssembly and native). A provider is blamed only where both disagree with it and agree with ' +
       'each other. Each verdict is signed and kept; from a provider that failed nothing more is bought for 30 days, ' +
       'and a gateway tells other nodes. A gateway also runs all this by itself.',
-    'It takes the model: one with the same hash must be in the catalogue (models list), otherwise the job is undecided. ' +
-      'With a file of the folder evidence in the data directory, of this node or of anybody, it judges that one.',
-    'Exit status 0 means that no job failed.',
+    'It takes the model: one with the same hash must be in the catalogue (models list), otherwise the job is undecided.',
+    'With a file, or a folder of them, it judges what others found. Evidence (*.evidence, of the folder evidence in ' +
+      "the data directory of a buyer, or of an auditor that convicted somebody) is run again here. Of an auditor's finding " +
+      '(*.finding, of its folder findings) the signature is checked, and whether the round of the beacon that it names ' +
+      'draws that receipt.',
+    'Exit status 0 means that no job failed, here or by a finding.',
   ],
-  positionals: { evidence: text({ summary: 'One file of evidence', completes: 'file' }) },
+  positionals: { file: text({ summary: 'Evidence or a finding, or a folder of them', completes: 'file' }) },
   options: {
     all: flag('Every job that is kept, whether the beacon drew it or not'),
     records: flag('Run nothing; print what is known of each provider'),
@@ -36,10 +39,11 @@ export const auditCommand = defineCommand({
     ['audit --all', 'Every job of the last day'],
     ['audit --records', 'Which providers passed and failed'],
     ['audit job.evidence', 'One job, whoever bought it'],
+    ['audit findings/', 'What an auditor says that it found'],
   ],
   run: async (args, io) => {
-    if (args.evidence !== undefined && (args.all || args.records))
-      throw badArgument('a file of evidence goes with neither --all nor --records', 'leave one out')
+    if (args.file !== undefined && (args.all || args.records))
+      throw badArgument('a file goes with neither --all nor --records', 'leave one out')
     const { config } = await loadSettings(args, io)
     const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
     const log = await openLogger({ ...config.logging, level: args.logLevel ?? 'error' })
@@ -51,14 +55,22 @@ export const auditCommand = defineCommand({
       io.output.result({ records }, () => recordsText(records))
       return 0
     }
-    const audited =
-      args.evidence === undefined
-        ? await auditKept(audits, args.all, io)
-        : [await auditFile(audits, args.evidence, io)]
+    if (args.file !== undefined) {
+      const { judgeFiles, judgedText } = await import('./audit-files.js')
+      const { audited, findings } = await judgeFiles(audits, args.file, io.signal)
+      const jobs = audited.map(auditedFields)
+      io.output.result({ jobs, findings, records: book.records() }, () =>
+        [...(audited.length === 0 ? [] : [auditText(audited, {}, true)]), ...judgedText(findings)].join(
+          '\n\n',
+        ),
+      )
+      return [...jobs, ...findings].some(({ verdict }) => isFailure(verdict)) ? 1 : 0
+    }
+    const audited = await auditKept(audits, args.all, io)
     const jobs = audited.map(auditedFields)
     const left = counts(audits.shelf)
     io.output.result({ jobs, left, records: book.records() }, () => auditText(audited, left, args.all))
-    return jobs.some(({ verdict }) => verdict === 'bad') ? 1 : 0
+    return jobs.some(({ verdict }) => isFailure(verdict)) ? 1 : 0
   },
 })
 
@@ -85,22 +97,8 @@ async function auditKept(
   }
 }
 
+const isFailure = (verdict: string): boolean => verdict === 'bad' || verdict === 'missing'
 const isOpen = ({ state }: ShelfEntry): boolean => state !== 'good' && state !== 'bad'
-
-async function auditFile({ modules }: OwnAudits, path: string, io: CommandIo): Promise<Audited> {
-  const { readFile } = await import('node:fs/promises')
-  const { expandPath } = await import('../config/paths.js')
-  const { decodeEvidence } = await import('../inference/audit/evidence.js')
-  const { auditEvidence } = await import('../inference/audit/shelf-audit.js')
-  const { closeExecutions } = await import('../inference/audit/executions.js')
-  const evidence = decodeEvidence(new Uint8Array(await readFile(expandPath(path))))
-  const executions = await modules.openExecutions()
-  try {
-    return await auditEvidence(modules, executions, evidence, io.signal)
-  } finally {
-    await closeExecutions(executions)
-  }
-}
 
 function auditedFields({ digest, provider, receipt, verdict }: Audited) {
   return {

@@ -22,6 +22,8 @@ export interface DataPaths {
   readonly boughtEvidence: string
   /** The same of jobs that were sold, for auditors that ask. */
   readonly soldEvidence: string
+  /** The same of jobs that failed an audit of this node's as an auditor, for others to judge. */
+  readonly auditedEvidence: string
   /** What audits found, this node's own and those of auditors that it trusts. */
   readonly findings: string
 }
@@ -49,6 +51,7 @@ export function dataPaths(dataDir: string): DataPaths {
     faults: join(root, 'faults'),
     boughtEvidence: join(root, 'evidence', 'bought'),
     soldEvidence: join(root, 'evidence', 'sold'),
+    auditedEvidence: join(root, 'evidence', 'audited'),
     findings: join(root, 'findings'),
   }
 }

@@ -34,7 +34,7 @@ describe.skipIf(none !== undefined)('a provider that cheats', () => {
     await writeFile(passphraseFile, `${PASSPHRASE}\n`, { mode: 0o600 })
     const spec = join(directory, 'cheat.json')
     const { dataDir } = provider
-    await writeFile(spec, JSON.stringify({ dataDir, passphraseFile, attack: 'shortened-output' }))
+    await writeFile(spec, JSON.stringify([{ dataDir, passphraseFile, attack: 'shortened-output' }]))
     cheating = new NodeProcess(CHILD, [], { env: { PLUMBLINE_LAB_SPEC: spec }, ipc: true })
     await new Promise<void>((resolve, reject) => {
       cheating.child.once('message', () => resolve())

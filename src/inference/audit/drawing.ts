@@ -22,6 +22,20 @@ export function drawingRound(beacon: BeaconInfo, issuedAt: number): number {
 export const drawnFrom = (beacon: BeaconInfo, issuedAt: number): number =>
   timeOfRound(beacon, drawingRound(beacon, issuedAt))
 
+/** A beacon's rounds come up to a period after an epoch ends, and its servers have them a little later. */
+const PUBLISHED_PERIODS = 2
+
+/**
+ * Milliseconds until the next rounds that draw anything are there: whoever waits for them need not ask before.
+ * @param nowSeconds Unix seconds, fractions allowed
+ */
+export function untilNextDrawMs(beacon: BeaconInfo, nowSeconds: number): number {
+  const epoch = epochSeconds(beacon)
+  const slack = PUBLISHED_PERIODS * beacon.periodSeconds
+  const next = (Math.floor((nowSeconds - slack) / epoch) + 1) * epoch + slack
+  return Math.ceil((next - nowSeconds) * 1000)
+}
+
 /** In a laboratory, whose beacon has no secret from whoever holds its key, a busy machine gets time instead. */
 const LABORATORY_SECONDS = 60
 

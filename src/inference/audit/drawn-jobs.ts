@@ -13,6 +13,7 @@ import { EVIDENCE_MESSAGE, type EvidenceReply } from '../network/messages.js'
 import type { SignedReceipt } from '../payment/index.js'
 import { Asking, isRefusal, type Patience } from './asking.js'
 import { drawingRound } from './drawing.js'
+import type { KeptEvidence } from './evidence.js'
 import { closeExecutions, type Executions } from './executions.js'
 import { findMissing, type KnownProvider } from './missing.js'
 import { auditEvidence, type ShelfAuditModules } from './shelf-audit.js'
@@ -25,6 +26,8 @@ export interface DrawnJobsModules
   /** Whether this node has a seat among the challengers: whoever sells owes it evidence then. */
   readonly isSeated: () => Promise<boolean>
   readonly patience: Patience
+  /** Evidence against a provider: what convinces a stranger. */
+  readonly keep: (evidence: KeptEvidence) => Promise<void>
 }
 
 interface DrawnJob extends WaitingReceipt {
@@ -149,6 +152,7 @@ export class DrawnJobs {
     const evidence = { receipt, terms, input, output, provider: provider.publicKey, domain }
     const { verdict } = await auditEvidence(this.#modules, executions, evidence, signal)
     const detail = { provider: provider.name, receipt: bytesToHex(digest), ...verdict }
+    if (verdict.verdict === 'bad') await this.#modules.keep(evidence)
     if (verdict.verdict === 'bad') log.warn(detail, 'an audit failed a job')
     else log.info(detail, 'a job was audited')
   }

@@ -11,9 +11,10 @@ import {
   verifySignature,
 } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
+import { isPlaceSampled, isSampled } from './sampling.js'
 
 const TAG = utf8ToBytes('plumbline/finding/1')
-const MAX_FINDING_BYTES = 2048
+export const MAX_FINDING_BYTES = 2048
 
 const bodySchema = object({
   version: enumeration(1),
@@ -50,6 +51,13 @@ export function readFinding(message: Uint8Array): Finding {
   if (!verifySignature(finding.auditor, digestOf(body), signature))
     throw new UserError('the finding is not signed by its auditor', { code: 'VERIFICATION_FAILED' })
   return finding
+}
+
+/** Whether its round draws what it is about: the receipt, or the place of one that nobody produced. */
+export function isDrawnBy(randomness: Uint8Array, { receipt, channelId, index }: Finding): boolean {
+  return receipt.every((byte) => byte === 0)
+    ? isPlaceSampled(randomness, channelId, index)
+    : isSampled(randomness, receipt)
 }
 
 /** What is known of a provider by the findings of auditors whom one trusts. */

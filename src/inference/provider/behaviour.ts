@@ -7,9 +7,9 @@ import type { Work } from '../payment/index.js'
 export interface ProviderBehaviour {
   /**
    * The output that is hashed, receipted and sent, for what was asked.
-   * @param run the model on the input, as it was asked; a cheat may leave it out, or run something else
+   * @param run the model on the input, as it was asked; a cheat may leave it out, or run another one that is sold here
    */
-  output(job: CheatableJob, run: () => Promise<Uint8Array>): Promise<Uint8Array>
+  output(job: CheatableJob, run: (instead?: string) => Promise<Uint8Array>): Promise<Uint8Array>
   /** What the receipt says of the work. */
   work(honest: Omit<Work, 'issuedAt'>): Omit<Work, 'issuedAt'>
   /** Whether a receipt is produced for an auditor that asks for it. */
@@ -22,6 +22,8 @@ export interface CheatableJob {
   /** As it was sent. */
   readonly input: Uint8Array
   readonly terms: Uint8Array
+  /** All that is sold, by hash. */
+  readonly sold: ReadonlyMap<string, { readonly task: string }>
 }
 
 export const honestProvider: ProviderBehaviour = {

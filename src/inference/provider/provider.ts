@@ -211,7 +211,8 @@ export class Provider {
 
   async #run(request: JobRequest, remote: Remote, signal: AbortSignal): Promise<JobReply> {
     const { jobId, model, terms: encodedTerms, input: encodedInput } = request
-    const sold = this.#sold.get(bytesToHex(model))
+    const sha256 = bytesToHex(model)
+    const sold = this.#sold.get(sha256)
     if (sold === undefined)
       throw new UserError('this model is not offered', {
         code: 'NOT_FOUND',
@@ -231,13 +232,13 @@ export class Provider {
       channelId = await paid?.admit(remote, request, priceWei, signal)
       const started = performance.now()
       let runMs = 0
-      const run = async (): Promise<Uint8Array> => {
-        const job = { task: terms.task, model: bytesToHex(model), input, parameters: parametersOf(terms) }
+      const run = async (instead = sha256): Promise<Uint8Array> => {
+        const job = { task: terms.task, model: instead, input, parameters: parametersOf(terms) }
         const answer = await this.#modules.jobs.run(job, { signal })
         runMs = Math.round(answer.runSeconds * 1000)
         return encodeOutput(answer.output)
       }
-      const asked = { model: bytesToHex(model), input: encodedInput, terms: encodedTerms }
+      const asked = { model: sha256, input: encodedInput, terms: encodedTerms, sold: this.#sold }
       const running = this.#behaviour.output(asked, run)
       // Hashed while the model runs.
       const hashes = { input: hashOf(encodedInput), terms: hashOf(encodedTerms) }

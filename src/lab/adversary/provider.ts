@@ -21,18 +21,16 @@ const BEHAVIOURS: Readonly<Record<ProviderAttack, () => ProviderBehaviour>> = {
 
 export const corruptProvider = (attack: ProviderAttack): ProviderBehaviour => BEHAVIOURS[attack]()
 
-/** Answers with what another model makes of it: here, one that mishears every vowel. */
+/** Runs another model that it sells for the same task, under the name and the hash of the one that was asked for. */
 const wrongModel: ProviderBehaviour = {
   ...honestProvider,
-  output: async (_job, run) => {
-    const output = decodeOutput(await run())
-    if (output.kind !== 'transcription') return encodeOutput(output)
-    const heard = (text: string): string => text.replaceAll(/[aeiou]/g, (vowel) => MISHEARD[vowel] ?? vowel)
-    const words = output.words.map((word) => ({ ...word, text: heard(word.text) }))
-    return encodeOutput({ ...output, text: heard(output.text), words })
+  output: ({ model, sold }, run) => {
+    const task = sold.get(model)?.task
+    const other = [...sold].find(([sha256, each]) => sha256 !== model && each.task === task)
+    if (other === undefined) throw new Error('a wrong model takes a second one of the same task that is sold')
+    return run(other[0])
   },
 }
-const MISHEARD: Readonly<Record<string, string>> = { a: 'e', e: 'i', i: 'o', o: 'u', u: 'a' }
 
 /** Runs one job, and answers all others with its output. */
 function cachedAnswer(): ProviderBehaviour {

@@ -3,7 +3,8 @@ import { type Chain, channelsContract, readChannelEvents, readNode } from '../..
 import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
 import type { Identity } from '../../crypto/identity.js'
-import { epochSeconds } from '../../inference/audit/drawing.js'
+import { untilNextDrawMs } from '../../inference/audit/drawing.js'
+import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
 import { openExecutions } from '../../inference/audit/executions.js'
 import { FindingsBook } from '../../inference/audit/findings-book.js'
 import { FindingsGossip } from '../../inference/audit/findings-gossip.js'
@@ -35,6 +36,10 @@ export interface AuditorRole {
   stop(): Promise<void>
 }
 
+/** Evidence against providers: no longer than their clients were told. */
+const KEPT_SECONDS = 86_400
+const MOST_BYTES = 512 * 2 ** 20
+
 export async function startAuditor({
   config,
   identity,
@@ -45,6 +50,12 @@ export async function startAuditor({
   const book = await FindingsBook.open({
     directory: dataPaths(config.dataDir).findings,
     trusted: [identity.peerId, ...config.inference.client.auditors],
+  })
+  const shelf = await EvidenceShelf.open({
+    directory: dataPaths(config.dataDir).auditedEvidence,
+    mostBytes: MOST_BYTES,
+    keptSeconds: KEPT_SECONDS,
+    log,
   })
   const gossip = new FindingsGossip({ host, book, own: identity.publicKey, log })
   const offers = new Offers({ host, log, named: [] })
@@ -82,11 +93,18 @@ export async function startAuditor({
         },
         offers: () => found.map(({ offer }) => offer),
         isSeated: seatCheck(chain, identity),
+        keep: (evidence) =>
+          shelf
+            .put(evidence)
+            .catch((error: unknown) =>
+              log.warn({ reason: String(error) }, 'evidence of a failed job is not kept'),
+            ),
         isFound: (channelId, index) => book.has(identity.publicKey, channelId, index),
       })
       audit = channels
       const round = async (): Promise<void> => {
         try {
+          shelf.sweep(Date.now() / 1000)
           found = await offers.find(over.signal)
           await channels.round(over.signal)
         } catch (error) {
@@ -94,13 +112,18 @@ export async function startAuditor({
           log.warn({ reason: error instanceof Error ? error.message : String(error) }, 'audits did not run')
         }
       }
-      clearInterval(timer)
-      timer = setInterval(() => {
-        running ??= round().finally(() => {
-          running = undefined
-        })
-      }, epochSeconds(beacon) * 1000)
-      timer.unref()
+      const plan = (): void => {
+        if (over.signal.aborted) return
+        // As soon as the beacon has drawn, whenever this node was started.
+        timer = setTimeout(
+          () => {
+            running = round().finally(plan)
+          },
+          untilNextDrawMs(beacon, Date.now() / 1000),
+        )
+        timer.unref()
+      }
+      plan()
     },
     status: () => {
       const records = book.records()
@@ -111,11 +134,12 @@ export async function startAuditor({
       }
     },
     stop: async () => {
-      clearInterval(timer)
+      clearTimeout(timer)
       over.abort()
       await running
       offers.stop()
       gossip.stop()
+      await shelf.settled()
     },
   }
 }

@@ -24,14 +24,19 @@ const MODEL = new Uint8Array(32).fill(7)
 const RATE = 100
 const WORDS = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']
 
-/** Hears a word in every two bytes. */
+const SOLD_HEX = Buffer.from(MODEL).toString('hex')
+/** What the provider sells: the model of all jobs, and another one. */
+const SOLD = new Map([SOLD_HEX, '08'.repeat(32)].map((sha256) => [sha256, { task: 'transcribe' }]))
+
+/** Hears a word in every two bytes, and another model the next word. */
 const model: JobSource = {
   models: async () => [],
   close: async () => {},
-  run: async ({ input }: Job): Promise<JobAnswer> => {
+  run: async ({ input, model: sha256 }: Job): Promise<JobAnswer> => {
     if (input.kind !== 'sound') throw new Error('no sound')
+    const shift = sha256 === SOLD_HEX ? 0 : 1
     const words = Array.from({ length: input.pcm16.length / 2 }, (_, i) => ({
-      text: WORDS[(input.pcm16[2 * i] ?? 0) % WORDS.length] ?? '',
+      text: WORDS[((input.pcm16[2 * i] ?? 0) + shift) % WORDS.length] ?? '',
       startSeconds: i,
       endSeconds: i + 1,
       confidence: 1,
@@ -71,7 +76,7 @@ async function sell(behaviour: ProviderBehaviour, jobs: number): Promise<Sold> {
     const pcm16 = Uint8Array.from({ length: 4 + 2 * (n % 5) }, (_, i) => (n * 31 + i * 17) % 251)
     const job: Job = {
       task: 'transcribe',
-      model: Buffer.from(MODEL).toString('hex'),
+      model: SOLD_HEX,
       input: { kind: 'sound', sampleRate: RATE, pcm16 },
       parameters: {},
     }
@@ -81,8 +86,9 @@ async function sell(behaviour: ProviderBehaviour, jobs: number): Promise<Sold> {
     const asked = { jobId: bytes32(n), model: MODEL, input: hashOf(input), terms: hashOf(terms) }
     await buyer.begin(id, { ...asked, maxPriceWei: 3n })
     seller.admit(id, { jobId: asked.jobId, maxPriceWei: 3n })
-    const run = async () => encodeOutput((await model.run(job)).output)
-    const output = await behaviour.output({ model: job.model, input, terms }, run)
+    const run = async (instead = SOLD_HEX) =>
+      encodeOutput((await model.run({ ...job, model: instead })).output)
+    const output = await behaviour.output({ model: SOLD_HEX, input, terms, sold: SOLD }, run)
     const work = { ...asked, output: hashOf(output), units: 1, priceWei: 3n }
     const receipt = await seller.issue(id, behaviour.work(work))
     await seller.accept(await buyer.receive(receipt))

@@ -45,14 +45,19 @@ const WORDS = ['one', 'two', 'three', 'four', 'five']
 /** At 5 % some of them are drawn: the keys below are fixed, so that it is the same ones in every run. */
 const JOBS = 60
 
-/** Hears a word in every two bytes. */
+const SOLD_HEX = bytesToHex(MODEL)
+/** What the provider sells: the model of all jobs, and another one. */
+const SOLD = new Map([SOLD_HEX, '08'.repeat(32)].map((sha256) => [sha256, { task: 'transcribe' }]))
+
+/** Hears a word in every two bytes, and another model the next word. */
 const model: JobSource = {
   models: async () => [],
   close: async () => {},
-  run: async ({ input }: Job) => {
+  run: async ({ input, model: sha256 }: Job) => {
     if (input.kind !== 'sound') throw new Error('no sound')
+    const shift = sha256 === SOLD_HEX ? 0 : 1
     const words = Array.from({ length: input.pcm16.length / 2 }, (_, i) => ({
-      text: WORDS[(input.pcm16[2 * i] ?? 0) % WORDS.length] ?? '',
+      text: WORDS[((input.pcm16[2 * i] ?? 0) + shift) % WORDS.length] ?? '',
       startSeconds: i,
       endSeconds: i + 1,
       confidence: 1,
@@ -178,7 +183,7 @@ async function world(scene: Scene = {}): Promise<World> {
     const pcm16 = Uint8Array.from({ length: 6 + 2 * (n % 5) }, (_, i) => (n * 31 + i * 17) % 251)
     const job: Job = {
       task: 'transcribe',
-      model: bytesToHex(MODEL),
+      model: SOLD_HEX,
       input: { kind: 'sound', sampleRate: 100, pcm16 },
       parameters: {},
     }
@@ -188,8 +193,9 @@ async function world(scene: Scene = {}): Promise<World> {
     const asked = { jobId: bytes32(n), model: MODEL, input: hashOf(input), terms: hashOf(terms) }
     await buyer.begin(id, { ...asked, maxPriceWei: 3n })
     seller.admit(id, { jobId: asked.jobId, maxPriceWei: 3n })
-    const run = async () => encodeOutput((await model.run(job)).output)
-    const output = await behaviour.output({ model: job.model, input, terms }, run)
+    const run = async (instead = SOLD_HEX) =>
+      encodeOutput((await model.run({ ...job, model: instead })).output)
+    const output = await behaviour.output({ model: SOLD_HEX, input, terms, sold: SOLD }, run)
     const work = { ...asked, output: hashOf(output), units: 1, priceWei: 3n }
     const receipt = await seller.issue(id, behaviour.work(work))
     await seller.accept(await buyer.receive(receipt))
@@ -276,6 +282,7 @@ async function world(scene: Scene = {}): Promise<World> {
     ...(keptReceipts === undefined ? {} : { keptReceipts }),
     isSeated: async () => isSeated,
     isFound: () => false,
+    keep: async () => {},
   })
   const at = async (seconds: number): Promise<void> => {
     now = seconds
