@@ -10,6 +10,8 @@ import { chainStakeCommand } from './chain-stake.js'
 import { chainStatusCommand } from './chain-status.js'
 import { chainUnstakeCommand } from './chain-unstake.js'
 import { challengerCommand } from './challenger.js'
+import { channelsCloseCommand } from './channels-close.js'
+import { channelsListCommand } from './channels-list.js'
 import type { Command } from './command.js'
 import { completionCommand } from './completion.js'
 import { dataPrepareCommand } from './data.js'
@@ -66,6 +68,8 @@ export const COMMANDS: readonly Command[] = [
   chainDisputeCommand,
   chainDevCommand,
   chainDeployCommand,
+  channelsListCommand,
+  channelsCloseCommand,
   modelsAddCommand,
   modelsListCommand,
   modelsShowCommand,

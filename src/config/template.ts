@@ -100,7 +100,7 @@ inference:
     # maxPrice: 0.0001 ETH
     # What one provider may hold without having delivered: all that it can cost.
     exposure: ${client.exposure}
-    # Locked in a channel with a provider, and for how long; the rest comes back.
+    # Locked in a channel with a provider, and for how long; the rest comes back ("plumbline channels").
     deposit: ${client.deposit}
     channelDays: ${client.channelDays}
     # Whether jobs that are paid for may be audited: this node keeps them for a day and runs a twentieth again, and

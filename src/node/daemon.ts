@@ -286,7 +286,11 @@ async function start(
     undo.push(() => metrics.close())
   }
   warmUpBeacon()
-  const socket = await serveControlSocket(paths.controlSocket, { status }, log)
+  const socket = await serveControlSocket(
+    paths.controlSocket,
+    { status, channels: async () => provider?.channels() ?? [] },
+    log,
+  )
   undo.push(() => socket.close())
   // A parent that holds an IPC channel (the laboratory, a supervisor) is told.
   process.send?.({ kind: 'ready' })

@@ -32,6 +32,10 @@ export class DurableMap {
     return this.#keys.size
   }
 
+  get maxCount(): number {
+    return this.#maxCount
+  }
+
   get(key: string): Promise<Uint8Array | undefined> {
     return read(this.#entries, key)
   }

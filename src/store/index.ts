@@ -47,6 +47,8 @@ const MAX_TRANSACTIONS = 20_000
 const MAX_CHAIN_CURSORS = 20_000
 /** Openings of payment channels, until they are closed and their audit window is over. */
 const MAX_CHANNELS = 10_000
+/** A number each: what an attacker would have to buy from, and leave open, to fill it. */
+const MAX_RETIRED_OPENINGS = 50_000
 
 export interface StoreOptions extends OpenOptions {
   /** Unix time in ms; a test hands in its own. */
@@ -74,6 +76,7 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
       chainCursors: await DurableMap.open(database, 'chain-cursors', MAX_CHAIN_CURSORS),
       paymentsMade: await Books.open(database, 'payments-made', MAX_CHANNELS),
       paymentsEarned: await Books.open(database, 'payments-earned', MAX_CHANNELS),
+      retiredOpenings: await DurableMap.open(database, 'retired-openings', MAX_RETIRED_OPENINGS),
     })
   } catch (cause) {
     await database.close()
@@ -93,6 +96,7 @@ interface Parts {
   readonly chainCursors: DurableMap
   readonly paymentsMade: Books
   readonly paymentsEarned: Books
+  readonly retiredOpenings: DurableMap
 }
 
 const IDENTITY_KEY = 'identity'
@@ -114,6 +118,8 @@ export class Store {
   readonly paymentsMade: Books
   /** The payee's channels, and the receipts it issued. */
   readonly paymentsEarned: Books
+  /** Openings that a payee forgot before the chain did, by payer. */
+  readonly retiredOpenings: DurableMap
 
   constructor(database: Database, parts: Parts) {
     this.#database = database
@@ -128,6 +134,7 @@ export class Store {
     this.chainCursors = parts.chainCursors
     this.paymentsMade = parts.paymentsMade
     this.paymentsEarned = parts.paymentsEarned
+    this.retiredOpenings = parts.retiredOpenings
   }
 
   /** See {@link SignOnceLocks.signOnce}: on the disk before `granted`, at most one digest per key for good. */

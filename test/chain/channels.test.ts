@@ -36,6 +36,7 @@ import {
   Payee,
   Payer,
   paymentDomain,
+  RetiredOpenings,
   signVoucher,
   voucherDigest,
 } from '../../src/inference/payment/index.js'
@@ -44,6 +45,7 @@ import { fundedChain, testClientOf, whyNoAnvil } from './support.js'
 
 const DEPOSIT = parseAmount('0.5')
 const DAY = 86_400
+const KEEPING = { maxPerPayer: 2, auditWindowSeconds: 7 * DAY }
 const HEAD = new Uint8Array(32).fill(7)
 
 describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
@@ -410,8 +412,8 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     const gwei = 10n ** 9n
     const policy = { thresholdWei: 100_000n * gwei, beforeEndSeconds: 30, leastWei: 0n }
     const keeper = new ChannelKeeper(
-      { policy, leastDepositWei: 1000n, maxChannels: 3 },
-      { chain: hot, payee, address },
+      { policy, leastDepositWei: 1000n, maxChannels: 3, ...KEEPING },
+      { chain: hot, payee, address, retired: new RetiredOpenings(store.retiredOpenings) },
     )
     await expect(keeper.adopt(stranger.identity.address)).rejects.toMatchObject({ code: 'NOT_FOUND' })
     const clients = [await fundedChain(dev), await fundedChain(dev), await fundedChain(dev)] as const
@@ -444,8 +446,8 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
       confirmations: 1000,
     })
     const patient = new ChannelKeeper(
-      { policy, leastDepositWei: 1000n, maxChannels: 3 },
-      { chain: slow, payee, address },
+      { policy, leastDepositWei: 1000n, maxChannels: 3, ...KEEPING },
+      { chain: slow, payee, address, retired: new RetiredOpenings(store.retiredOpenings) },
     )
     const areComing = () =>
       Promise.all([...clients, stranger].map(({ identity }) => patient.isMoreComing(identity.address)))
@@ -471,6 +473,93 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     for (const { channelId } of over) await payee.forget(channelId)
     expect((await keeper.adopt(clients[1].identity.address)).nonce).toBe(2)
     expect(byPayer(clients[1]).map(({ nonce, redeemedWei }) => [nonce, redeemedWei])).toEqual([[2, 0n]])
+    for (const chain of [hot, ...clients]) await chain.close()
+    await store.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  it('forgets what is over, whoever closes it, and never begins the receipts of an opening anew', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'plumbline-over-'))
+    const store = await openStore(directory)
+    const hot = await fundedChain(dev)
+    const address = hot.identity.address
+    const domain = paymentDomain(payer.chainId, channelsContract(payer))
+    let now = (await hot.clock()).timestamp
+    const limits = { exposureWei: DEPOSIT, maxJobs: 8, leastRemainingSeconds: 10 }
+    const ledger = { domain, signer: hot.identity, books: store.paymentsEarned, now: () => now }
+    const payee = await Payee.open(ledger, limits)
+    const gwei = 10n ** 9n
+    const policy = { thresholdWei: DEPOSIT, beforeEndSeconds: 30, leastWei: 0n }
+    const retired = new RetiredOpenings(store.retiredOpenings)
+    const keeper = new ChannelKeeper(
+      { policy, leastDepositWei: 1000n, maxChannels: 3, ...KEEPING },
+      { chain: hot, payee, address, retired },
+    )
+    const clients = await Promise.all([0, 1, 2, 3].map(() => fundedChain(dev)))
+    const [idle, dust, rich, late] = clients as [Funded, Funded, Funded, Funded]
+    const openAs = async (chain: Chain) =>
+      openChannel(chain, { payee: address, depositWei: DEPOSIT, endsAt: await inADay(chain) })
+    /** A job that is done, and paid by a voucher. */
+    const buy = async (chain: Funded, priceWei: bigint) => {
+      const { channelId, issued } = await keeper.adopt(chain.identity.address)
+      const bytes = (value: number) => new Uint8Array(32).fill(value)
+      const job = { jobId: bytes(issued + 1), model: bytes(1), input: bytes(2), terms: bytes(3) }
+      payee.admit(channelId, { ...job, maxPriceWei: priceWei })
+      await payee.issue(channelId, { ...job, output: bytes(4), units: 1, priceWei })
+      const { head, totalWei } = payee.account(channelId)
+      const content = { channelId, amountWei: totalWei, receipts: issued + 1, receiptsHead: head }
+      await payee.accept(signVoucher(domain, content, chain.identity))
+      payee.acknowledge(channelId, job.jobId)
+    }
+    const later = async (seconds: number) => {
+      await dev.increaseTime(seconds)
+      now = (await hot.clock()).timestamp
+    }
+    const known = () => payee.accounts().map(({ payer: who, nonce }) => [who, nonce])
+    const entryOf = (chain: Funded, nonce = 1) => [chain.identity.address, nonce]
+
+    for (const chain of clients) await openAs(chain)
+    await keeper.adopt(idle.identity.address)
+    await buy(dust, 7n)
+    await buy(rich, 900_000n * gwei)
+    // Whoever bought nothing makes room for whoever does, and comes back as it was; then everybody bought something.
+    await buy(late, 5n)
+    expect(known()).toEqual([dust, rich, late].map((chain) => entryOf(chain)))
+    await expect(keeper.adopt(idle.identity.address)).rejects.toMatchObject({ code: 'BUSY' })
+
+    // Nobody closes anything. What is worth its gas is redeemed after the end, too; receipts outlive it by the audit window.
+    await later(DAY + 1)
+    const { over, redeemed } = await keeper.round()
+    expect(redeemed?.paidWei).toBe(900_000n * gwei)
+    const small = [dust, late].map(({ identity }) => identity.address)
+    expect(over.map(({ payer: who }) => who).sort()).toEqual(small.sort())
+    expect(known()).toHaveLength(3)
+    await later(7 * DAY)
+    await keeper.round()
+    expect(known()).toEqual([])
+
+    // A later end brings nothing back: its receipts would begin anew.
+    await topUpChannel(dust, { payee: address, endsAt: await inADay(dust), amountWei: 0n })
+    await expect(keeper.adopt(dust.identity.address)).rejects.toMatchObject({
+      code: 'DENIED',
+      message: 'this channel was over, and what was bought in it is done with',
+    })
+    // Another opening is another matter, until there are too many to keep.
+    for (const nonce of [2, 3]) {
+      await closeChannel(hot, { payer: dust.identity.address, payee: address })
+      await openAs(dust)
+      await buy(dust, 7n)
+      expect(known()).toContainEqual(entryOf(dust, nonce))
+    }
+    await closeChannel(hot, { payer: dust.identity.address, payee: address })
+    await openAs(dust)
+    await expect(keeper.adopt(dust.identity.address)).rejects.toThrow(/^channels of this client: 2 of 2$/)
+    // One that was never used is forgotten when it ends, without a trace.
+    await openAs(stranger).then(() => keeper.adopt(stranger.identity.address))
+    await later(DAY + 1)
+    await keeper.round()
+    expect(known()).toEqual([entryOf(dust, 2), entryOf(dust, 3)])
+    expect(store.retiredOpenings.count).toBe(2)
     for (const chain of [hot, ...clients]) await chain.close()
     await store.close()
     await rm(directory, { recursive: true, force: true })

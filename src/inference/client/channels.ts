@@ -6,7 +6,6 @@ import {
   formatEther,
   openChannel,
   readChannel,
-  requestChannelClose,
   topUpChannel,
 } from '../../chain/index.js'
 import type { Address } from '../../crypto/address.js'
@@ -15,6 +14,7 @@ import type { Logger } from '../../telemetry/logger.js'
 import type { OfferContent } from '../network/offer.js'
 import { type Payer, type PayerAccount, payerFree } from '../payment/index.js'
 import { largest } from '../payment/wei.js'
+import { askForEnd, forgetInTime, readOwnChannels, takeBack } from './refunds.js'
 
 export interface ChannelsOptions {
   /** Locked in a new channel, and added to one that runs dry. */
@@ -79,14 +79,7 @@ export class Channels {
   ): Promise<PayerAccount> {
     const account = this.known(payee)
     if (account !== undefined && this.#suffices(account, priceWei)) return account
-    const before = this.#running.get(payee) ?? Promise.resolve()
-    const mine = before.catch(() => undefined).then(() => this.#prepare(payee, priceWei, offered))
-    this.#running.set(payee, mine)
-    try {
-      return await mine
-    } finally {
-      if (this.#running.get(payee) === mine) this.#running.delete(payee)
-    }
+    return this.#inTurn(payee, () => this.#prepare(payee, priceWei, offered))
   }
 
   /** Whether a channel with a payee was opened or topped up a moment ago. */
@@ -96,11 +89,51 @@ export class Channels {
 
   /** The provider is left: what is not owed to it comes back once its time is over. */
   async leave(payee: Address): Promise<void> {
-    const { chain, address, log } = this.#modules
-    const { endsAt } = await requestChannelClose(chain, { payer: address, payee })
+    const { log } = this.#modules
     const account = this.known(payee)
-    if (account !== undefined) await this.#modules.payer.setChannel(payee, { ...account, endsAt })
+    if (account === undefined) return
+    const { endsAt } = await askForEnd(this.#modules, account)
     log.warn({ payee, endsAt }, 'the channel with a provider that cannot be trusted ends')
+  }
+
+  /**
+   * Takes the deposits of channels back that are over, and forgets what nothing can be asked of any more. Of channels that
+   * run it reads nothing from the chain.
+   */
+  async refundOver(signal?: AbortSignal): Promise<void> {
+    const { chain, payer, log } = this.#modules
+    const { timestamp } = await chain.clock()
+    for (const { channelId, payee, endsAt } of payer.accounts()) {
+      if (endsAt > timestamp) continue
+      signal?.throwIfAborted()
+      await this.#inTurn(payee, () => this.#refund(channelId, signal)).catch((error: unknown) => {
+        signal?.throwIfAborted()
+        log.warn({ payee, reason: String(error) }, 'a deposit did not come back yet')
+      })
+    }
+  }
+
+  async #refund(channelId: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const { payer, log } = this.#modules
+    const accounts = payer.accounts().filter((each) => Buffer.compare(each.channelId, channelId) === 0)
+    for (const { account, standing } of await readOwnChannels(this.#modules, accounts)) {
+      if (standing === 'closed') await forgetInTime(this.#modules, account)
+      if (standing !== 'over') continue
+      const { refundWei } = await takeBack(this.#modules, account, signal)
+      log.info({ payee: account.payee, refund: formatEther(refundWei) }, 'the rest of a deposit came back')
+    }
+  }
+
+  /** After whatever else is done about a payee's channel. */
+  async #inTurn<T>(payee: Address, act: () => Promise<T>): Promise<T> {
+    const before = this.#running.get(payee) ?? Promise.resolve()
+    const mine = before.catch(() => undefined).then(act)
+    this.#running.set(payee, mine)
+    try {
+      return await mine
+    } finally {
+      if (this.#running.get(payee) === mine) this.#running.delete(payee)
+    }
   }
 
   #suffices(account: PayerAccount, priceWei: bigint): boolean {
@@ -120,6 +153,11 @@ export class Channels {
     const { chain, payer, address } = this.#modules
     const state = await readChannel(chain, { payer: address, payee })
     if (!state.isOpen) return this.#open(payee, priceWei, offered)
+    if (state.endsAt <= (await chain.clock()).timestamp) {
+      // The provider may have forgotten it: a later end would not bring it back.
+      await takeBack(this.#modules, { payee, channelId: idOf(state) })
+      return this.#open(payee, priceWei, offered)
+    }
     await this.#take(payee, state)
     const account = payer.account(idOf(state))
     if (this.#suffices(account, priceWei)) return account

@@ -19,9 +19,11 @@ import {
 } from '../../chain/index.js'
 import type { Address } from '../../crypto/address.js'
 import type { Logger } from '../../telemetry/logger.js'
+import { isOfChain } from './channel-standing.js'
 import type { Payee } from './payee.js'
-import type { PayeeAccount, RedeemPolicy } from './payee-account.js'
+import { type PayeeAccount, type RedeemPolicy, unredeemed } from './payee-account.js'
 import { busy, refused } from './refusal.js'
+import type { RetiredOpenings } from './retired-openings.js'
 import { largest } from './wei.js'
 
 /** Gas of a redemption, docs/contracts.md: what it must bring at least, all in all and each. */
@@ -37,6 +39,10 @@ export interface ChannelKeeperOptions {
   readonly leastDepositWei: bigint
   /** Openings in the ledger at most, those over and not forgotten yet included; below what the store takes. */
   readonly maxChannels: number
+  /** Of these with receipts of one payer: the present one, and former ones that auditors may still ask for. */
+  readonly maxPerPayer: number
+  /** Receipts are kept so long after their channel's end, for auditors. */
+  readonly auditWindowSeconds: number
 }
 
 export interface ChannelKeeperModules {
@@ -44,15 +50,26 @@ export interface ChannelKeeperModules {
   readonly payee: Payee
   /** The payee's own key. */
   readonly address: Address
+  readonly retired: RetiredOpenings
   readonly log?: Logger | undefined
 }
 
 /** What a round found and did. */
 export interface KeeperRound {
   readonly redeemed: RedeemedVouchers | undefined
-  /** Openings that ended on the chain: forget them once their receipts' audit window is over. */
+  /** Openings that bring nothing more. Those without receipts, or whose audit window is over, were forgotten. */
   readonly over: readonly PayeeAccount[]
 }
+
+interface Over {
+  readonly account: PayeeAccount
+  /** No payer can give this opening a later end. */
+  readonly isClosed: boolean
+}
+
+/** Nobody holds anything of it: taken up again it is what it was. */
+const isUnused = ({ issued, voucher, running }: PayeeAccount): boolean =>
+  issued === 0 && voucher === null && running.length === 0
 
 export class ChannelKeeper {
   readonly #options: ChannelKeeperOptions
@@ -66,11 +83,12 @@ export class ChannelKeeper {
 
   /**
    * The channel of a client as the chain has it, as deep as `chain.confirmations` asks: new, topped up, or ending.
-   * @throws UserError NOT_FOUND where there is none yet; DENIED with have and need for a deposit that is too small; BUSY
+   * @throws UserError NOT_FOUND where there is none yet; DENIED with have and need for a deposit that is too small, or
+   *   for an opening that was over and is forgotten; BUSY
    */
   async adopt(payer: Address): Promise<PayeeAccount> {
     const { payee } = this.#modules
-    const { leastDepositWei, maxChannels } = this.#options
+    const { leastDepositWei } = this.#options
     const state = await this.#read(payer)
     if (!state.isOpen)
       throw refused(
@@ -81,9 +99,7 @@ export class ChannelKeeper {
     if (state.depositWei < leastDepositWei)
       throw lackOfMoney('the deposit is too small', state.depositWei, leastDepositWei, 'top the channel up')
     const channelId = idOf(state)
-    const count = payee.accounts().length
-    if (payee.find(channelId) === undefined && count >= maxChannels)
-      throw busy('channels of this provider', count, maxChannels, 'ask another provider, or later')
+    if (payee.find(channelId) === undefined) await this.#makeRoom(state)
     await this.#update(state)
     return payee.account(channelId)
   }
@@ -108,11 +124,14 @@ export class ChannelKeeper {
 
   async #round(isClosing: boolean): Promise<KeeperRound> {
     const { chain, payee, address, log } = this.#modules
-    const over = await this.#follow()
-    const ended = new Set(over.map(({ channelId }) => bytesToHex(channelId)))
     const { maxFeePerGas } = await marketFees(chain.client, undefined)
     const { policy } = this.#options
     const leastWei = largest(policy.leastWei, GAS_PER_VOUCHER * maxFeePerGas)
+    const { timestamp } = await chain.clock()
+    const ending = await this.#follow(timestamp, leastWei)
+    const over = ending.map(({ account }) => account)
+    const ended = new Set(over.map(({ channelId }) => bytesToHex(channelId)))
+    for (const each of ending) await this.#forget(each, timestamp)
     const due = payee
       .due({ ...policy, leastWei }, isClosing)
       .filter(({ account }) => !ended.has(bytesToHex(account.channelId)))
@@ -138,21 +157,69 @@ export class ChannelKeeper {
     return { redeemed, over }
   }
 
-  /** @returns the openings that are over */
-  async #follow(): Promise<readonly PayeeAccount[]> {
-    const accounts = this.#modules.payee.accounts()
-    const over: PayeeAccount[] = []
+  /** @returns the openings that are closed, or past their end with nothing left that is worth its gas */
+  async #follow(nowSeconds: number, leastWei: bigint): Promise<readonly Over[]> {
+    const { chain, payee, address } = this.#modules
+    // What another chain or contract holds is nothing that this one could say is over.
+    const accounts = payee.accounts().filter((account) => isOfChain(chain, { ...account, payee: address }))
+    const over: Over[] = []
     for (let at = 0; at < accounts.length; at += BATCH)
       await Promise.all(
         accounts.slice(at, at + BATCH).map(async (account) => {
           const state = await this.#read(account.payer)
-          if (state.isOpen && bytesToHex(idOf(state)) === bytesToHex(account.channelId))
+          if (state.isOpen && bytesToHex(idOf(state)) === bytesToHex(account.channelId)) {
+            if (payee.find(account.channelId) === undefined) return
             await this.#update(state)
+            const known = payee.find(account.channelId)
+            // Vouchers count until somebody closes: what is worth its gas is still redeemed.
+            if (known !== undefined && state.endsAt <= nowSeconds && unredeemed(known) < leastWei)
+              over.push({ account: known, isClosed: false })
+          }
           // Not one that is too young to be seen at this depth.
-          else if (state.nonce >= account.nonce) over.push(account)
+          else if (state.nonce >= account.nonce) over.push({ account, isClosed: true })
         }),
       )
     return over
+  }
+
+  /** Unless its receipts may be asked for, or a payer could bring it back and there is no room to remember that. */
+  async #forget({ account, isClosed }: Over, nowSeconds: number): Promise<void> {
+    const { payee, retired } = this.#modules
+    const { channelId, payer, nonce, endsAt } = account
+    if (!isUnused(account)) {
+      if (endsAt + this.#options.auditWindowSeconds > nowSeconds || account.running.length > 0) return
+      if (!isClosed && !(await retired.add(payer, nonce))) return
+    }
+    await payee.forget(channelId)
+  }
+
+  /** For an opening that is not known. @throws UserError DENIED for one that was forgotten; BUSY */
+  async #makeRoom({ payer, nonce }: ChannelState): Promise<void> {
+    const { payee, retired } = this.#modules
+    const { maxChannels, maxPerPayer } = this.#options
+    if (await retired.has(payer, nonce))
+      throw refused(
+        'this channel was over, and what was bought in it is done with',
+        'DENIED',
+        'close it, which gives the deposit back, and open another one',
+      )
+    const accounts = payee.accounts()
+    const ofThisPayer = accounts.filter((each) => each.payer === payer && !isUnused(each)).length
+    if (ofThisPayer >= maxPerPayer)
+      throw busy('channels of this client', ofThisPayer, maxPerPayer, 'ask another provider, or in some days')
+    if (accounts.length >= maxChannels) {
+      // Deposits come back, so openings alone cost nothing: whoever bought something goes first.
+      const unused = accounts.find(isUnused)
+      if (unused === undefined)
+        throw busy(
+          'channels of this provider',
+          accounts.length,
+          maxChannels,
+          'ask another provider, or later',
+        )
+      await payee.forget(unused.channelId)
+    }
+    await retired.drop(payer)
   }
 
   async #update(state: ChannelState): Promise<void> {

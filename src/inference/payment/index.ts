@@ -12,6 +12,7 @@ export {
   type ChannelKeeperOptions,
   type KeeperRound,
 } from './channel-keeper.js'
+export { type ChannelStanding, channelStanding, isOfChain } from './channel-standing.js'
 export { type DueRedemption, Payee, type PayeeModules, redeemable } from './payee.js'
 export {
   type PayeeAccount,
@@ -46,6 +47,8 @@ export {
   type SignedReceipt,
   signReceipt,
 } from './receipt.js'
+export { RetiredOpenings } from './retired-openings.js'
+export { storedPayeeAccounts, storedPayerAccounts } from './stored-accounts.js'
 export {
   isVoucherOf,
   paymentDomain,

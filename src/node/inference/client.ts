@@ -1,6 +1,5 @@
 /** Buying from the network, for commands and the gateway: a host, and a ledger and a chain once something costs money. */
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Chain, channelsContract, parseAmount } from '../../chain/index.js'
 import type { Config } from '../../config/schema.js'
 import type { Address } from '../../crypto/address.js'
@@ -16,6 +15,7 @@ import type { Logger } from '../../telemetry/logger.js'
 import { openNodeChain } from '../chain/link.js'
 import { collectSeldom } from '../heap.js'
 import { createNodeHost } from '../host.js'
+import { clientLedger } from './client-ledger.js'
 import { openOwnAudits, runOwnAudits } from './own-audits.js'
 
 export interface NetworkClientOptions
@@ -40,6 +40,9 @@ export interface NetworkClient {
 }
 
 const SECONDS_PER_DAY = 86_400
+/** Deposits come back within it, where a client runs. */
+const REFUND_MS = 3_600_000
+const DEVELOPMENT_REFUND_MS = 10_000
 /** Jobs of this client under way with one provider. */
 const MAX_JOBS = 64
 
@@ -63,10 +66,12 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
   const running =
     audits !== undefined && isAudited && isAuditor ? runOwnAudits(audits, { host, identity, log }) : undefined
   const opened: { store?: Store; chain?: Chain } = {}
+  const directory = clientLedger(config.dataDir, identity.address)
+  const stopping = new AbortController()
+  let refunds: Promise<void> = Promise.resolve()
+  let timer: NodeJS.Timeout | undefined
 
   const openPayments = async (): Promise<ClientPayments> => {
-    // A store of its own: the daemon may hold the node's.
-    const directory = join(config.dataDir, 'chain', `client-${identity.address}`)
     await mkdir(directory, { recursive: true, mode: 0o700 })
     const store = opened.store ?? (await openStore(directory))
     opened.store = store
@@ -88,6 +93,15 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
       log,
       ...(onLock === undefined ? {} : { onLock }),
     })
+    const refund = (): void => {
+      refunds = refunds
+        .then(() => channels.refundOver(stopping.signal))
+        .catch((error: unknown) => {
+          if (!stopping.signal.aborted) log.warn({ reason: String(error) }, 'deposits were not looked after')
+        })
+    }
+    refund()
+    timer ??= setInterval(refund, chain.pollMs < 1000 ? DEVELOPMENT_REFUND_MS : REFUND_MS).unref()
     return { payer, channels, domain, chainId: chain.chainId, contract }
   }
 
@@ -108,6 +122,10 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
     host,
     close: async () => {
       await jobs.close()
+      clearInterval(timer)
+      // What was sent is in the journal: the next one that runs takes it up.
+      stopping.abort(new Error('the client stops'))
+      await refunds
       await running?.stop()
       await audits?.shelf.settled()
       await host.stop()

@@ -10,7 +10,7 @@ import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
 import { LocalJobs } from '../../inference/local/local-jobs.js'
 import { OfferTable } from '../../inference/network/offer.js'
 import { OffersGossip } from '../../inference/network/offers-gossip.js'
-import { ChannelKeeper, Payee, paymentDomain } from '../../inference/payment/index.js'
+import { ChannelKeeper, Payee, paymentDomain, RetiredOpenings } from '../../inference/payment/index.js'
 import type { ProviderBehaviour } from '../../inference/provider/behaviour.js'
 import { EvidenceDesk } from '../../inference/provider/evidence-desk.js'
 import { HeldOutputs } from '../../inference/provider/held-outputs.js'
@@ -21,6 +21,7 @@ import type { Host, Remote } from '../../p2p/index.js'
 import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { collectSeldom } from '../heap.js'
+import { type EarningChannel, earningChannel } from './channel-list.js'
 import { openRandomness } from './randomness.js'
 
 export interface ProviderRoleModules {
@@ -38,6 +39,8 @@ export interface ProviderRole {
   /** The machine and its line are needed: nothing runs until the function that is given is called. */
   hold(): () => void
   status(): ProviderStatus & { readonly channels: number; readonly unredeemedWei: string }
+  /** For `plumbline channels list`, which cannot open a running node's ledger. */
+  channels(): readonly EarningChannel[]
   stop(): Promise<void>
 }
 
@@ -48,6 +51,8 @@ const HELD_MS = 10 * 60_000
 const HELD_BYTES = 256 * MIB
 const JOBS_PER_CLIENT = 64
 const MAX_CHANNELS = 4000
+/** The present one, and one for each day of the audit window: a client's channel lasts a day at least. */
+const CHANNELS_PER_CLIENT = 8
 /** A job must be through before its channel ends. */
 const LEAST_REMAINING_SECONDS = 600
 /** Receipts are kept so long after their channel ended, for auditors. */
@@ -130,6 +135,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
         if (--holds === 0) jobs.resume()
       }
     },
+    channels: () => payments?.channels() ?? [],
     status: () => ({ ...provider.status(), ...(payments?.status() ?? { channels: 0, unredeemedWei: '0' }) }),
     stop: async () => {
       gossip.stop()
@@ -143,6 +149,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
 interface Payments {
   readonly offered: Parameters<Provider['payThrough']>[0]
   status(): { readonly channels: number; readonly unredeemedWei: string }
+  channels(): readonly EarningChannel[]
   stop(): Promise<void>
 }
 
@@ -180,8 +187,16 @@ async function openPayments(
       },
       leastDepositWei,
       maxChannels: MAX_CHANNELS,
+      maxPerPayer: CHANNELS_PER_CLIENT,
+      auditWindowSeconds: AUDIT_WINDOW_SECONDS,
     },
-    { chain, payee, address: identity.address, log },
+    {
+      chain,
+      payee,
+      address: identity.address,
+      retired: new RetiredOpenings(store.retiredOpenings),
+      log,
+    },
   )
   const { beacon, of } = openRandomness(config)
   const shelf = await EvidenceShelf.open({
@@ -203,10 +218,7 @@ async function openPayments(
   const held = new HeldOutputs({ mostBytes: HELD_BYTES, mostMs: HELD_MS }, () => performance.now())
   const round = async (isClosing = false): Promise<void> => {
     try {
-      const { over } = await keeper.round(isClosing)
-      const now = Date.now() / 1000
-      for (const { channelId, endsAt } of over)
-        if (endsAt + AUDIT_WINDOW_SECONDS < now) await payee.forget(channelId)
+      await keeper.round(isClosing)
     } catch (error) {
       log.warn(
         { reason: error instanceof Error ? error.message : String(error) },
@@ -231,6 +243,7 @@ async function openPayments(
       )
       return { channels: accounts.length, unredeemedWei: String(unredeemed) }
     },
+    channels: () => payee.accounts().map(earningChannel),
     stop: async () => {
       clearInterval(timer)
       await desk.stop()

@@ -1,0 +1,26 @@
+/** Where a client keeps its payments: apart from the node's store, which the daemon may hold. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Address } from '../../crypto/address.js'
+import { UserError } from '../../errors.js'
+import { openStore, type Store } from '../../store/index.js'
+
+export function clientLedger(dataDir: string, address: Address): string {
+  return join(dataDir, 'chain', `client-${address}`)
+}
+
+/** @returns undefined where this key never paid for anything @throws UserError LOCKED while a client of this key runs */
+export async function openClientLedger(dataDir: string, address: Address): Promise<Store | undefined> {
+  const directory = clientLedger(dataDir, address)
+  if (!existsSync(directory)) return undefined
+  try {
+    return await openStore(directory)
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code !== 'LOCKED') throw error
+    throw new UserError('a gateway, or a command that buys with this key, is running and has its channels', {
+      code: 'LOCKED',
+      remedy: 'stop it first; while it runs it takes back by itself what is over',
+      cause: error,
+    })
+  }
+}

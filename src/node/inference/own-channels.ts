@@ -1,0 +1,85 @@
+/** The client's ledger and chain for who ends channels, without a network: nothing is bought. */
+import { type Chain, type ChannelState, channelsContract, readChannel } from '../../chain/index.js'
+import type { Config } from '../../config/schema.js'
+import type { Address } from '../../crypto/address.js'
+import type { Identity } from '../../crypto/identity.js'
+import { type RefundModules, readOwnChannels } from '../../inference/client/refunds.js'
+import { type ChannelStanding, channelStanding, Payer, paymentDomain } from '../../inference/payment/index.js'
+import { openStore } from '../../store/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+import { openNodeChain } from '../chain/link.js'
+import { clientLedger, openClientLedger } from './client-ledger.js'
+
+export interface EndedChannel {
+  readonly payee: Address
+  readonly channelId: Uint8Array
+  readonly endsAt: number
+  readonly state: ChannelState
+  readonly standing: ChannelStanding
+}
+
+export interface OwnChannels extends RefundModules {
+  readonly chain: Chain
+  /** Every channel of the ledger. */
+  all(): Promise<readonly EndedChannel[]>
+  /** The channel with a payee as the chain has it, whatever became of the ledger; undefined where none is open. */
+  with(payee: Address): Promise<EndedChannel | undefined>
+}
+
+/** Nothing is bought with it. */
+const NO_LIMITS = { exposureWei: 0n, maxJobs: 0 }
+
+/** @throws UserError LOCKED while a client of this key runs; chain errors */
+export async function withOwnChannels<T>(
+  {
+    config,
+    identity,
+    log,
+    signal,
+  }: {
+    readonly config: Config
+    readonly identity: Identity
+    readonly log: Logger
+    readonly signal: AbortSignal
+  },
+  use: (channels: OwnChannels) => Promise<T>,
+): Promise<T> {
+  const { dataDir } = config
+  const { address } = identity
+  const store =
+    (await openClientLedger(dataDir, address)) ?? (await openStore(clientLedger(dataDir, address)))
+  try {
+    const chain = await openNodeChain({ config, identity, store, log }, signal)
+    try {
+      const domain = paymentDomain(chain.chainId, channelsContract(chain))
+      const payer = await Payer.open({ domain, signer: identity, books: store.paymentsMade }, NO_LIMITS)
+      const all = async (): Promise<readonly EndedChannel[]> =>
+        (await readOwnChannels({ chain, address }, payer.accounts())).map(({ account, state, standing }) => {
+          const { payee, channelId, endsAt } = account
+          return { payee, channelId, endsAt, state, standing }
+        })
+      return await use({
+        chain,
+        payer,
+        address,
+        all,
+        with: async (payee) => {
+          const known = (await all()).filter((each) => each.payee === payee && each.standing !== 'closed')
+          if (known.length > 0) return known[0]
+          const parties = { payer: address, payee }
+          const state = await readChannel(chain, parties)
+          if (!state.isOpen) return undefined
+          const { nonce, endsAt } = state
+          const channelId = new Uint8Array(Buffer.from(state.channelId.slice(2), 'hex'))
+          const { timestamp } = await chain.clock()
+          const standing = channelStanding(chain, { channelId, nonce, ...parties }, state, timestamp)
+          return { payee, channelId, endsAt, state, standing }
+        },
+      })
+    } finally {
+      await chain.close()
+    }
+  } finally {
+    await store.close()
+  }
+}
