@@ -1,5 +1,6 @@
 /** Buying from the network, for commands and the gateway: a host, and a ledger and a chain once something costs money. */
 import { mkdir } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Chain, channelsContract, parseAmount } from '../../chain/index.js'
 import type { Config } from '../../config/schema.js'
 import type { Address } from '../../crypto/address.js'
@@ -43,6 +44,8 @@ const SECONDS_PER_DAY = 86_400
 /** Deposits come back within it, where a client runs. */
 const REFUND_MS = 3_600_000
 const DEVELOPMENT_REFUND_MS = 10_000
+/** A stop does not wait for a chain that does not answer. */
+const LAST_REFUND_MS = 1000
 /** Jobs of this client under way with one provider. */
 const MAX_JOBS = 64
 
@@ -125,7 +128,7 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
       clearInterval(timer)
       // What was sent is in the journal: the next one that runs takes it up.
       stopping.abort(new Error('the client stops'))
-      await refunds
+      await Promise.race([refunds, sleep(LAST_REFUND_MS, undefined, { ref: false })])
       await running?.stop()
       await audits?.shelf.settled()
       await host.stop()
