@@ -38,6 +38,8 @@ interface DrawnJob extends WaitingReceipt {
 type Refused = Extract<EvidenceReply, { readonly kind: 'refused' }>
 
 const MOST_JOBS = 10_000
+/** Who has refused so often is asked for the others in the next round: more at once would be too much for its limits. */
+const MOST_REFUSALS_AT_ONCE = 10
 
 export class DrawnJobs {
   readonly #modules: DrawnJobsModules
@@ -56,7 +58,14 @@ export class DrawnJobs {
 
   /** Asks for what is due, and judges what comes. */
   async audit(providers: ReadonlyMap<Address, KnownProvider>, signal: AbortSignal): Promise<void> {
-    const silent = new Set<Address>()
+    // Who did not answer once, or refuses, is not waited for in this round any more.
+    const passed = new Set<Address>()
+    const refusals = new Map<Address, number>()
+    const onRefusal = (payee: Address): void => {
+      const count = (refusals.get(payee) ?? 0) + 1
+      refusals.set(payee, count)
+      if (count >= MOST_REFUSALS_AT_ONCE) passed.add(payee)
+    }
     const done = new Set<DrawnJob>()
     let executions: Executions | undefined
     try {
@@ -68,12 +77,13 @@ export class DrawnJobs {
           done.add(job)
           continue
         }
-        // Who did not answer once is not waited for again in this round.
-        if (provider === undefined || silent.has(job.payee) || !job.asking.isDue(now)) continue
+        if (provider === undefined || passed.has(job.payee) || !job.asking.isDue(now)) continue
         const reply = await this.#ask(provider, job, signal)
-        if (reply === 'silent') silent.add(job.payee)
+        if (reply === 'silent') passed.add(job.payee)
+        if (reply === undefined) onRefusal(job.payee)
         if (reply === undefined || reply === 'silent') continue
         if (reply.kind === 'refused') {
+          onRefusal(job.payee)
           if (await this.#isSettled(provider, job, reply)) done.add(job)
           continue
         }
