@@ -1,16 +1,16 @@
-/** Rates over time in characters: a chart never wider than the terminal. */
+/** One or two values over time in characters: a chart never wider than the terminal. */
 import { upperMedian } from '../pob/aggregate/statistics.js'
 import { DEFAULT_COLUMNS, formatFigures } from './format.js'
 
 export interface ChartPoint {
   /** Unix ms. */
   readonly at: number
-  readonly estimate: number
-  readonly guaranteed: number
+  /** One value for each mark; undefined where it is not known. */
+  readonly values: readonly (number | undefined)[]
 }
 
-export const ESTIMATE_MARK = '*'
-export const GUARANTEED_MARK = '.'
+/** Of the first value, which is drawn last, and of the second. */
+export const MARKS = ['*', '.'] as const
 const HEIGHT = 10
 /** `  248.9 |` before the plot. */
 const AXIS_WIDTH = 10
@@ -28,12 +28,13 @@ export function formatMoment(ms: number): string {
 }
 
 /** Lines of a chart; points that share a column stand for their median. Empty where there are no points. */
-export function rateChart(points: readonly ChartPoint[], columns = DEFAULT_COLUMNS): string[] {
+export function valueChart(points: readonly ChartPoint[], columns = DEFAULT_COLUMNS): string[] {
   if (points.length === 0) return []
   const width = Math.max(20, Math.min(columns, DEFAULT_COLUMNS) - AXIS_WIDTH)
   const first = points.reduce((least, { at }) => Math.min(least, at), Number.POSITIVE_INFINITY)
   const last = points.reduce((most, { at }) => Math.max(most, at), 0)
-  const top = points.reduce((most, { estimate, guaranteed }) => Math.max(most, estimate, guaranteed), 0)
+  const known = (values: ChartPoint['values']) => values.filter((value) => value !== undefined)
+  const top = points.reduce((most, { values }) => Math.max(most, ...known(values)), 0)
   const scale = top === 0 ? 1 : top * HEADROOM
   const byColumn = new Map<number, ChartPoint[]>()
   for (const point of points) {
@@ -42,11 +43,12 @@ export function rateChart(points: readonly ChartPoint[], columns = DEFAULT_COLUM
   }
   const cells = Array.from({ length: HEIGHT }, () => new Array<string>(width).fill(' '))
   const rowOf = (value: number) => HEIGHT - 1 - Math.min(HEIGHT - 1, Math.floor((value / scale) * HEIGHT))
-  for (const [x, here] of byColumn) {
-    const guaranteed = cells[rowOf(upperMedian(here.map((point) => point.guaranteed)))]
-    if (guaranteed !== undefined) guaranteed[x] = GUARANTEED_MARK
-    const estimate = cells[rowOf(upperMedian(here.map((point) => point.estimate)))]
-    if (estimate !== undefined) estimate[x] = ESTIMATE_MARK
+  for (const [x, sharing] of byColumn) {
+    for (const [i, mark] of [...MARKS.entries()].reverse()) {
+      const here = known(sharing.map(({ values }) => values[i]))
+      const row = here.length === 0 ? undefined : cells[rowOf(upperMedian(here))]
+      if (row !== undefined) row[x] = mark
+    }
   }
   const label = (row: number) => formatFigures((scale * (HEIGHT - row)) / HEIGHT).padStart(AXIS_WIDTH - 2)
   const from = formatMoment(first)

@@ -1,6 +1,7 @@
 /** `plumbline history`: the challenges that this node asked for or served, as a chart, a table, CSV or JSON. */
 import { DEFAULT_DATA_DIR, dataPaths } from '../config/paths.js'
 import type { HistoryRecord } from '../store/history.js'
+import { gradeText, rpmText } from './bufferbloat.js'
 import { configOptions, defineCommand } from './command.js'
 import {
   DEFAULT_COLUMNS,
@@ -13,7 +14,13 @@ import {
   table,
   wrap,
 } from './format.js'
-import { ESTIMATE_MARK, formatMoment, GUARANTEED_MARK, rateChart } from './history-chart.js'
+import { formatMoment, MARKS, valueChart } from './history-chart.js'
+import {
+  HISTORY_VALUE_NAMES,
+  HISTORY_VALUES,
+  type HistoryValue,
+  type HistoryValueName,
+} from './history-values.js'
 import { badArgument, choice, flag, number, text } from './option.js'
 import { parseMoment } from './quantity.js'
 
@@ -44,12 +51,14 @@ export const historyCommand = defineCommand({
       min: 1,
       max: MAX_RECORDS,
     }),
+    value: choice(HISTORY_VALUE_NAMES, { summary: 'What the chart and the table show', default: 'rate' }),
     csv: flag('Print comma-separated values, a line each'),
     'data-dir': configOptions['data-dir'],
   },
   examples: [
     ['history', 'A chart for each prover, and the newest results'],
     ['history --since 7d --profile standard', 'The last week'],
+    ['history --value latency', 'Round trips, idle and under load'],
     ['history --csv > measurements.csv', 'For a spreadsheet'],
   ],
   run: async (args, io) => {
@@ -65,7 +74,7 @@ export const historyCommand = defineCommand({
       untilMs: until === undefined ? undefined : parseMoment(until, '--until', now),
     })
     io.output.result({ challenges: found.map(historyObject) }, () =>
-      args.csv ? historyCsv(found) : historyText(found, io.stdout.columns),
+      args.csv ? historyCsv(found) : historyText(found, io.stdout.columns, args.value),
     )
     return 0
   },
@@ -97,18 +106,49 @@ export function selectHistory(records: readonly HistoryRecord[], filter: History
     .slice(-limit)
 }
 
-/** In the units of `measure --json`. */
+const scaled = (value: number | undefined, scale: number): number | null =>
+  value === undefined ? null : value / scale
+const toMs = (micros: number | undefined) => scaled(micros, 1000)
+const toPercent = (ppm: number | undefined) => scaled(ppm, 10_000)
+
+/** In the units of `measure --json`; null for what the record does not know. */
 export function historyObject(record: HistoryRecord) {
-  const { claimKbps, estimateKbps, guaranteedKbps, idleMicros, loadedMicros, finishedAtMs, ...rest } = record
+  const { joint } = record
   return {
-    ...rest,
+    finishedAt: new Date(record.finishedAtMs).toISOString(),
     challengeId: `0x${record.challengeId}`,
-    finishedAt: new Date(finishedAtMs).toISOString(),
-    claimMbps: claimKbps / 1000,
-    estimateMbps: estimateKbps / 1000,
-    guaranteedMbps: guaranteedKbps / 1000,
-    idleMs: idleMicros === undefined ? null : idleMicros / 1000,
-    loadedMs: loadedMicros === undefined ? null : loadedMicros / 1000,
+    role: record.role,
+    prover: record.prover,
+    payer: record.payer,
+    direction: record.direction,
+    profile: record.profile,
+    claimMbps: record.claimKbps / 1000,
+    estimateMbps: record.estimateKbps / 1000,
+    guaranteedMbps: record.guaranteedKbps / 1000,
+    bytes: record.bytes,
+    trafficBytes: record.trafficBytes ?? null,
+    tauMs: toMs(record.tauMicros),
+    idleMs: toMs(record.idleMicros),
+    loadedMs: toMs(record.loadedMicros),
+    increaseMs: toMs(record.increaseMicros),
+    isStillRising: record.isStillRising ?? null,
+    grade: record.grade ?? null,
+    rpm: record.rpm ?? null,
+    idleLossPct: toPercent(record.idleLossPpm),
+    loadedLossPct: toPercent(record.loadedLossPpm),
+    lossPct: toPercent(record.lossPpm),
+    delayVariationMs: toMs(record.variationMicros),
+    delayVariationP95Ms: toMs(record.variationP95Micros),
+    reorderedPct: toPercent(record.reorderedPpm),
+    reorderExtent: record.reorderExtent ?? null,
+    availableMbps: scaled(record.availableKbps, 1000),
+    isAvailableLimited: record.isAvailableLimited ?? null,
+    jointProvers: joint?.provers ?? null,
+    jointVerdict: joint?.verdict ?? null,
+    jointEstimateMbps: scaled(joint?.estimateKbps, 1000),
+    jointGuaranteedMbps: scaled(joint?.guaranteedKbps, 1000),
+    jointCreditMbps: scaled(joint?.creditKbps, 1000),
+    flags: record.flags,
   }
 }
 
@@ -127,7 +167,28 @@ const CSV_COLUMNS = [
   'idleMs',
   'loadedMs',
   'flags',
-] as const
+  // What came later stands behind what programs may count on.
+  'trafficBytes',
+  'tauMs',
+  'increaseMs',
+  'isStillRising',
+  'grade',
+  'rpm',
+  'idleLossPct',
+  'loadedLossPct',
+  'lossPct',
+  'delayVariationMs',
+  'delayVariationP95Ms',
+  'reorderedPct',
+  'reorderExtent',
+  'availableMbps',
+  'isAvailableLimited',
+  'jointProvers',
+  'jointVerdict',
+  'jointEstimateMbps',
+  'jointGuaranteedMbps',
+  'jointCreditMbps',
+] as const satisfies readonly (keyof ReturnType<typeof historyObject>)[]
 
 /** RFC 4180: a head, then a line each; no value of ours needs quotes but the flags. */
 export function historyCsv(records: readonly HistoryRecord[]): string {
@@ -141,59 +202,77 @@ export function historyCsv(records: readonly HistoryRecord[]): string {
   return [CSV_COLUMNS.join(','), ...lines].join('\n')
 }
 
-export function historyText(records: readonly HistoryRecord[], columns: number): string {
+export function historyText(
+  records: readonly HistoryRecord[],
+  columns: number,
+  valueName: HistoryValueName = 'rate',
+): string {
   if (records.length === 0) return 'Nothing was measured yet, or nothing fits what you asked for.'
-  const series = new Map<string, HistoryRecord[]>()
+  const value: HistoryValue = HISTORY_VALUES[valueName]
+  const lines = new Map<string, HistoryRecord[]>()
   for (const record of records) {
-    const name = `${record.prover} ${record.direction}`
-    series.set(name, [...(series.get(name) ?? []), record])
+    // What a prover gets beside others is another thing than what it gets alone.
+    const name = `${record.prover} ${record.direction} ${record.joint === undefined ? 'alone' : 'together'}`
+    lines.set(name, [...(lines.get(name) ?? []), record])
   }
-  const charts = [...series.values()].slice(-MAX_CHARTS).flatMap((each) => chartOf(each, columns))
+  const charts = [...lines.values()].slice(-MAX_CHARTS).flatMap((each) => chartOf(each, value, columns))
   const newest = records.slice(-MAX_SHOWN).reverse()
   const rows = table(newest, [
     { title: 'finished', value: ({ finishedAtMs }) => formatMoment(finishedAtMs) },
     { title: 'as', value: ({ role }) => role },
     { title: 'prover', value: ({ prover }) => shortId(prover), shrinks: true },
-    { title: 'profile', value: ({ profile, direction }) => (direction === 'up' ? `${profile} up` : profile) },
-    { title: 'estimate', align: 'right', value: ({ estimateKbps }) => formatFigures(estimateKbps / 1000) },
-    { title: 'guar.', align: 'right', value: ({ guaranteedKbps }) => formatFigures(guaranteedKbps / 1000) },
+    { title: 'profile', value: profileText },
+    ...value.series.map(({ title, of }) => ({
+      title,
+      align: 'right' as const,
+      value: (record: HistoryRecord) => figure(of(record)),
+    })),
   ])
-  const bytes = records.reduce((sum, record) => sum + record.bytes, 0)
+  const bytes = records.reduce((sum, record) => sum + (record.trafficBytes ?? record.bytes), 0)
   return [
     ...charts,
     rows,
     '',
     ...wrap(
-      `${plural(records.length, 'challenge')}, ${formatBytes(bytes)} of challenge traffic; rates in Mbit/s of layer 3` +
+      `${plural(records.length, 'challenge')}, ${formatBytes(bytes)} of challenge traffic; ` +
+        (value.unit === 'Mbit/s' ? 'rates in Mbit/s of layer 3' : `in ${value.unit}, as provers tell it`) +
         (records.length > newest.length ? `; the newest ${newest.length} are listed` : ''),
       DEFAULT_COLUMNS,
     ),
   ].join('\n')
 }
 
-function chartOf(records: readonly HistoryRecord[], columns: number): string[] {
+const figure = (value: number | undefined): string => (value === undefined ? '-' : formatFigures(value))
+
+function profileText({ profile, direction, joint }: HistoryRecord): string {
+  return `${profile}${direction === 'up' ? ' up' : ''}${joint === undefined ? '' : ` ${joint.verdict}`}`
+}
+
+function chartOf(records: readonly HistoryRecord[], value: HistoryValue, columns: number): string[] {
   const [first] = records
   if (first === undefined) return []
-  const points = records.map(({ finishedAtMs, estimateKbps, guaranteedKbps }) => ({
-    at: finishedAtMs,
-    estimate: estimateKbps / 1000,
-    guaranteed: guaranteedKbps / 1000,
-  }))
-  const last = records.findLast(({ loadedMicros }) => loadedMicros !== undefined)
-  const latency =
-    last === undefined
-      ? []
-      : [
-          labelled(
-            '',
-            `round trip ${formatMs((last.idleMicros ?? 0) / 1000)} idle, ${formatMs((last.loadedMicros ?? 0) / 1000)} under load, the last time`,
-            2,
-          ),
-        ]
+  const points = records
+    .map((record) => ({ at: record.finishedAtMs, values: value.series.map(({ of }) => of(record)) }))
+    .filter(({ values }) => values.some((each) => each !== undefined))
+  const names = value.series.map(({ name }, i) => `${MARKS[i]} ${name}`).join('  ')
+  const beside = first.joint === undefined ? '' : ' beside others'
   return [
-    `${shortId(first.prover)}, ${first.direction}link, Mbit/s: ${ESTIMATE_MARK} estimate  ${GUARANTEED_MARK} guaranteed`,
-    ...rateChart(points, columns),
-    ...latency,
+    `${shortId(first.prover)}, ${first.direction}link${beside}, ${value.unit}: ${names}`,
+    ...(points.length === 0 ? ['  nobody told of it'] : valueChart(points, columns)),
+    ...latencyLine(records.findLast(({ loadedMicros }) => loadedMicros !== undefined)),
     '',
   ]
+}
+
+/** Of the newest that tells of it. */
+function latencyLine(record: HistoryRecord | undefined): string[] {
+  if (record === undefined) return []
+  const { idleMicros = 0, loadedMicros = 0, grade, rpm, isStillRising = false } = record
+  const bloat =
+    grade === undefined || rpm === undefined
+      ? ''
+      : `, bufferbloat ${gradeText(grade, isStillRising)}, ${rpmText(rpm, isStillRising)}`
+  const loaded = `${isStillRising ? 'at least ' : ''}${formatMs(loadedMicros / 1000)} under load`
+  const text = `round trip ${formatMs(idleMicros / 1000)} idle, ${loaded}${bloat}, the last time`
+  return labelled('', text, 2).split('\n')
 }

@@ -4,6 +4,7 @@ import { formatEther } from '../chain/ether.js'
 import { QUALITY_FLAGS } from '../pob/flags.js'
 import type { MeasureResult, Settlement } from '../roles/measure-result.js'
 import type { Telemetry } from '../roles/telemetry.js'
+import { gradeText, rpmText } from './bufferbloat.js'
 import {
   formatBytes,
   formatDuration,
@@ -99,6 +100,7 @@ function availableText({ rateMbps, isLimited, steps }: NonNullable<MeasureResult
 /** Beside the proof, and marked so. */
 function telemetryRows({ latency, delayVariationMs, reordering }: Telemetry): string[] {
   const { idle, loaded, increaseMs, grade, rpm } = latency
+  const isRising = latency.isStillRising === true
   const order = `reordered ${reordering.reorderedPct} %${reordering.maxExtent === 0 ? '' : `, by up to ${plural(reordering.maxExtent, 'place')}`}`
   const variation =
     delayVariationMs === null
@@ -109,8 +111,9 @@ function telemetryRows({ latency, delayVariationMs, reordering }: Telemetry): st
   return [
     row(
       'Latency',
-      `${formatMs(idle.medianMs)} idle, ${formatMs(loaded.medianMs)} under load (+${formatMs(increaseMs ?? 0)}): ` +
-        `bufferbloat ${grade}, ${rpm} RPM; probes lost ${idle.lossPct} % idle, ${loaded.lossPct} % under load`,
+      `${formatMs(idle.medianMs)} idle, ${formatMs(loaded.medianMs)} under load (${isRising ? 'at least ' : ''}+${formatMs(increaseMs ?? 0)}): ` +
+        `bufferbloat ${gradeText(grade ?? 'F', isRising)}, ${rpmText(rpm ?? 0, isRising)}` +
+        `${isRising ? ' (round trips still rose when the slots ended)' : ''}; probes lost ${idle.lossPct} % idle, ${loaded.lossPct} % under load`,
     ),
     row('', `${variation}${order} (${remark})`),
   ]

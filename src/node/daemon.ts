@@ -155,9 +155,9 @@ async function start(
   const modules: RoleModules = {
     identity,
     control: host,
-    store: safetyStore(store, paths.faults, (transcript) =>
+    store: safetyStore(store, paths.faults, (transcript, beside) =>
       keepInHistory(config.dataDir, log, () =>
-        recordOfTranscript(transcript, identity.publicKey, Date.now()),
+        recordOfTranscript(transcript, identity.publicKey, Date.now(), beside),
       ),
     ),
     committees: [

@@ -4,18 +4,32 @@ import { dataPaths } from '../config/paths.js'
 import { peerIdOfPublicKey } from '../crypto/peer-id.js'
 import { PACKET_BYTES } from '../pob/constants.js'
 import { decodeEvidence } from '../pob/evidence.js'
+import { statedFlags } from '../pob/flags.js'
 import { sameBytes } from '../pob/party.js'
+import { isAllOn } from '../pob/plan.js'
 import { challengeIdOf, Direction, directionName, profileName } from '../pob/request.js'
+import type { SlotRecord } from '../pob/slot.js'
 import { decodeTranscript } from '../pob/transcript.js'
 import type { MeasureResult } from '../roles/measure-result.js'
-import { appendHistory, type HistoryRecord } from '../store/history.js'
+import type { SeenBeside } from '../roles/modules.js'
+import { type Telemetry, telemetryOf } from '../roles/telemetry.js'
+import { appendHistory, type HistoryRecord, type JointRecord } from '../store/history.js'
 import type { Logger } from '../telemetry/logger.js'
 
 const KBPS_PER_MBPS = 1000
 const toKbps = (mbps: number): number => Math.round(mbps * KBPS_PER_MBPS)
 
-export function recordOfResult(result: MeasureResult, payer: string, finishedAtMs: number): HistoryRecord {
-  const { idle, loaded } = result.telemetry.latency
+const PPM_A_PERCENT = 10_000
+const toPpm = (percent: number): number => Math.round(percent * PPM_A_PERCENT)
+const toMicros = (ms: number): number => Math.round(ms * 1000)
+
+export function recordOfResult(
+  result: MeasureResult,
+  payer: string,
+  finishedAtMs: number,
+  joint?: JointRecord,
+): HistoryRecord {
+  const { available } = result
   return {
     challengeId: result.challengeId.replace(/^0x/, ''),
     finishedAtMs,
@@ -29,9 +43,37 @@ export function recordOfResult(result: MeasureResult, payer: string, finishedAtM
     guaranteedKbps: toKbps(result.guaranteedMbps),
     bytes: result.bytes,
     trafficBytes: result.trafficBytes,
-    ...(idle === null ? {} : { idleMicros: Math.round(idle.medianMs * 1000) }),
-    ...(loaded === null ? {} : { loadedMicros: Math.round(loaded.medianMs * 1000) }),
+    tauMicros: toMicros(result.tauMs),
+    lossPpm: toPpm(result.lossPct),
+    ...telemetryFields(result.telemetry),
+    ...(available === undefined
+      ? {}
+      : { availableKbps: toKbps(available.rateMbps), isAvailableLimited: available.isLimited }),
+    ...(joint === undefined ? {} : { joint }),
     flags: result.quality,
+  }
+}
+
+/** What was told, and nothing in the place of what was not. */
+function telemetryFields({ latency, delayVariationMs, reordering }: Telemetry): Partial<HistoryRecord> {
+  const { idle, loaded, increaseMs, grade, rpm, isStillRising } = latency
+  return {
+    ...(idle === null ? {} : { idleMicros: toMicros(idle.medianMs), idleLossPpm: toPpm(idle.lossPct) }),
+    ...(loaded === null
+      ? {}
+      : { loadedMicros: toMicros(loaded.medianMs), loadedLossPpm: toPpm(loaded.lossPct) }),
+    ...(increaseMs === null ? {} : { increaseMicros: toMicros(increaseMs) }),
+    ...(grade === null ? {} : { grade }),
+    ...(rpm === null ? {} : { rpm }),
+    ...(isStillRising === null ? {} : { isStillRising }),
+    ...(delayVariationMs === null
+      ? {}
+      : {
+          variationMicros: toMicros(delayVariationMs.median),
+          variationP95Micros: toMicros(delayVariationMs.p95),
+        }),
+    reorderedPpm: toPpm(reordering.reorderedPct),
+    reorderExtent: reordering.maxExtent,
   }
 }
 
@@ -40,12 +82,17 @@ export function recordOfTranscript(
   content: Uint8Array,
   ownKey: Uint8Array,
   finishedAtMs: number,
+  beside: SeenBeside = {},
 ): HistoryRecord {
-  const { evidence, estimateKbps, guaranteedKbps } = decodeTranscript(content)
-  const { request, slots } = decodeEvidence(evidence)
-  const sent = slots
-    .flatMap(({ testimonies }) => testimonies)
-    .reduce((sum, testimony) => sum + (testimony?.sentPackets ?? 0), 0)
+  const transcript = decodeTranscript(content)
+  const { estimateKbps, guaranteedKbps } = transcript
+  const evidence = decodeEvidence(transcript.evidence)
+  const { request, plan, slots } = evidence
+  const testimonies = slots.flatMap((slot) => slot.testimonies).filter((each) => each !== null)
+  const sent = testimonies.reduce((sum, { sentPackets }) => sum + sentPackets, 0)
+  const arrived = slots.reduce((sum, slot) => sum + arrivedPackets(slot), 0)
+  const isUplink = request.direction === Direction.up
+  const { paths = [], statistics = [] } = beside
   return {
     challengeId: bytesToHex(challengeIdOf(request)),
     finishedAtMs,
@@ -57,9 +104,26 @@ export function recordOfTranscript(
     claimKbps: request.claimKbps,
     estimateKbps,
     guaranteedKbps,
-    bytes: sent * PACKET_BYTES * (request.direction === Direction.up ? 2 : 1),
-    flags: [],
+    bytes: sent * PACKET_BYTES * (isUplink ? 2 : 1),
+    tauMicros: plan.tauMicros,
+    ...(sent === 0 ? {} : { lossPpm: toPpm(Math.max(0, 100 * (1 - arrived / sent))) }),
+    ...telemetryFields(telemetryOf({ paths, plan, statistics, evidence })),
+    flags:
+      beside.flags ??
+      statedFlags({
+        claimKbps: request.claimKbps,
+        estimateKbps,
+        allOn: isAllOn(request, plan),
+        isUplink,
+        roundTripMicros: testimonies.map(({ rttMicros }) => rttMicros),
+      }),
   }
+}
+
+/** At the prover; of an uplink, back at the members. */
+function arrivedPackets({ capture, testimonies }: SlotRecord): number {
+  const counts = capture?.counts.at(-1) ?? testimonies.map((each) => each?.echoCounts?.at(-1) ?? 0)
+  return counts.reduce((sum, count) => sum + count, 0)
 }
 
 /** A history that cannot be written is no reason to lose a result. */

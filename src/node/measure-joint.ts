@@ -12,6 +12,7 @@ import {
 } from '../roles/coordinator.js'
 import { type JointResult, jointResult } from '../roles/joint-result.js'
 import type { MeasureResult } from '../roles/measure-result.js'
+import type { JointRecord } from '../store/history.js'
 
 /** A run of all together that tells nothing, as on a busy machine, is made once more. */
 const MAX_ATTEMPTS = 2
@@ -28,7 +29,7 @@ export interface JointSteps {
   /** One prover by itself, kept like any measurement. */
   readonly alone: (index: number) => Promise<MeasureResult>
   /** One prover's part of what was measured together, its transcript kept. */
-  readonly kept: (outcome: ChallengeOutcome) => Promise<MeasureResult>
+  readonly kept: (outcome: ChallengeOutcome, joint: JointRecord) => Promise<MeasureResult>
   /** Once all together: hands out what it is run with. */
   readonly together: <T>(run: (modules: CoordinatorModules) => Promise<T>) => Promise<T>
   readonly onProgress?: (place: JointPlace, event: ProgressEvent) => void
@@ -60,15 +61,25 @@ export async function measureJoint(steps: JointSteps): Promise<JointMeasurement>
       best === undefined || link.verdict !== 'unclear' || link.creditKbps > best.link.creditKbps
     if (best === undefined || isBetter) best = { outcome, link }
     if (link.verdict === 'unclear' && attempts < MAX_ATTEMPTS) continue
-    const together = await keepAll(best.outcome, steps.kept)
     const { rates } = best.outcome
+    const together = await keepAll(best.outcome, steps.kept, {
+      provers: orders.length,
+      verdict: best.link.verdict,
+      estimateKbps: rates.estimateKbps,
+      guaranteedKbps: rates.guaranteedKbps,
+      creditKbps: best.link.creditKbps,
+    })
     return { results, ...jointResult({ alone: results, together, rates, link: best.link, attempts }) }
   }
 }
 
-async function keepAll({ outcomes }: JointOutcome, kept: JointSteps['kept']): Promise<MeasureResult[]> {
+async function keepAll(
+  { outcomes }: JointOutcome,
+  kept: JointSteps['kept'],
+  joint: JointRecord,
+): Promise<MeasureResult[]> {
   const results: MeasureResult[] = []
-  for (const outcome of outcomes) results.push(await kept(outcome))
+  for (const outcome of outcomes) results.push(await kept(outcome, joint))
   return results
 }
 

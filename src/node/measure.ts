@@ -25,6 +25,7 @@ import type { PeerTarget } from '../roles/modules.js'
 import { maxBytesOf } from '../roles/prover.js'
 import { RegistryVenue } from '../roles/registry-venue.js'
 import type { DrawPool, Venue } from '../roles/venue.js'
+import type { JointRecord } from '../store/history.js'
 import type { Logger } from '../telemetry/logger.js'
 import { openChainVenues } from './chain/payer.js'
 import { DataBudget } from './data-budget.js'
@@ -223,6 +224,8 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
     const transcriptPath = await writeTranscript(directory, outcome.challengeId, outcome.transcript)
     return { profile: call.profile, beaconKind: beacon.kind, transcriptPath }
   }
+  const record = (result: MeasureResult, joint?: JointRecord) =>
+    keepInHistory(config.dataDir, log, () => recordOfResult(result, identity.peerId, Date.now(), joint))
   const measureOne = async (call: MeasureCall): Promise<MeasureResult> => {
     const { venue, settlement, confirm } = venues.forOne(call)
     const order = await orderFor(call, venue)
@@ -239,7 +242,7 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
       outcome,
       settled === undefined ? context : { ...context, settlement: settled },
     )
-    await keepInHistory(config.dataDir, log, () => recordOfResult(result, identity.peerId, Date.now()))
+    await record(result)
     return result
   }
   const orderFor = async (call: MeasureCall, venue: DrawPool): Promise<ChallengeOrder> => {
@@ -276,7 +279,11 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
             target: targets[prover] ?? '',
             onProgress: (event) => onProgress?.({ prover, phase: 'alone' }, event),
           }),
-        kept: async (outcome) => measureResult(outcome, await keep(call, outcome)),
+        kept: async (outcome, joint) => {
+          const result = measureResult(outcome, await keep(call, outcome))
+          await record(result, joint)
+          return result
+        },
         together: (run) => {
           const modules = modulesFor(venues.forOne({ ...call, target: '' }).venue)
           const mostBytes = orders.reduce((sum, order) => sum + mostBytesFor(order), 0)

@@ -1,6 +1,6 @@
 /** The store as the roles see it: synced locks and single-use ids, bounded archives of transcripts and challenges. */
 import { encode } from '../crypto/cbor.js'
-import type { SafetyStore } from '../roles/modules.js'
+import type { SafetyStore, SeenBeside } from '../roles/modules.js'
 import type { Store } from '../store/index.js'
 import { writeFaultProof } from './fault-files.js'
 
@@ -8,15 +8,15 @@ import { writeFaultProof } from './fault-files.js'
 export function safetyStore(
   store: Store,
   faultsDirectory: string,
-  onTranscript: (transcript: Uint8Array) => Promise<void> = async () => {},
+  onTranscript: (transcript: Uint8Array, beside?: SeenBeside) => Promise<void> = async () => {},
 ): SafetyStore {
   return {
     signOnce: (key, digest) => store.signOnce(key, digest),
     lockedDigest: (key) => store.lockedDigest(key),
     useOnce: (id, expiresAtMs) => store.useOnce(id, expiresAtMs),
-    saveTranscript: async (challengeId, transcript) => {
+    saveTranscript: async (challengeId, transcript, beside) => {
       await store.transcripts.put(challengeId, transcript)
-      await onTranscript(transcript)
+      await onTranscript(transcript, beside)
     },
     saveEvidence: (challengeId, evidence) => store.evidence.put(challengeId, evidence),
     keptEvidence: (challengeId) => store.evidence.get(challengeId),

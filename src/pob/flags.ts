@@ -32,17 +32,33 @@ const STARVED_SHARE = 0.5
 /** Token-bucket bursts within the design limit (tau theta >= 20 b) stay under 7 % here. */
 const BURST_SHARE = 1.15
 
-export interface FlagInput {
+export interface StatedInput {
   readonly claimKbps: number
   readonly estimateKbps: number
+  readonly allOn: boolean
+  readonly isUplink: boolean
+  readonly roundTripMicros: readonly number[]
+}
+
+export interface FlagInput extends StatedInput {
   readonly slots: readonly SlotOutcome[]
   /** V_g(0), bit/s. */
   readonly values: readonly number[]
-  readonly allOn: boolean
-  readonly isUplink: boolean
   readonly bounded: boolean
-  readonly roundTripMicros: readonly number[]
   readonly packetCount: number
+}
+
+/** Those that follow from what a committee signed and testified: nothing is recomputed for them. */
+export function statedFlags(input: StatedInput): QualityFlag[] {
+  const { claimKbps, estimateKbps, allOn, isUplink, roundTripMicros } = input
+  const conditions: readonly (readonly [QualityFlag, boolean])[] = [
+    ['offered_limited', estimateKbps >= OFFERED_LIMITED_SHARE * RHO * claimKbps],
+    ['overclaimed', estimateKbps < OVERCLAIMED_SHARE * claimKbps],
+    ['rtt_high', roundTripMicros.length > 0 && upperMedian(roundTripMicros) > RTT_CAP_MICROS],
+    ['all_on', allOn],
+    ['echo_testimony', isUplink],
+  ]
+  return conditions.flatMap(([name, isSo]) => (isSo ? [name] : []))
 }
 
 function starved(members: readonly MemberOutcome[]): boolean {
@@ -61,15 +77,16 @@ function startsFaster({ team }: SlotOutcome): boolean {
 }
 
 export function qualityFlags(input: FlagInput): QualityFlag[] {
-  const { slots, values, claimKbps, estimateKbps } = input
+  const { slots, values } = input
+  const stated = new Set(statedFlags(input))
   const members = slots.flatMap((slot) => slot.members)
   const flags: QualityFlag[] = []
   const flag = (name: QualityFlag, condition: boolean) => {
     if (condition) flags.push(name)
   }
-  flag('offered_limited', estimateKbps >= OFFERED_LIMITED_SHARE * RHO * claimKbps)
-  flag('overclaimed', slots.length > 0 && estimateKbps < OVERCLAIMED_SHARE * claimKbps)
-  flag('rtt_high', input.roundTripMicros.length > 0 && upperMedian(input.roundTripMicros) > RTT_CAP_MICROS)
+  flag('offered_limited', stated.has('offered_limited'))
+  flag('overclaimed', slots.length > 0 && stated.has('overclaimed'))
+  flag('rtt_high', stated.has('rtt_high'))
   const most = Math.max(0, ...values)
   flag(
     'teams_disagree',
@@ -92,8 +109,8 @@ export function qualityFlags(input: FlagInput): QualityFlag[] {
     'dirty_sender',
     slots.some((slot) => slot.dirty && !slot.failed),
   )
-  flag('all_on', input.allOn)
+  flag('all_on', stated.has('all_on'))
   flag('subset_bound', input.bounded)
-  flag('echo_testimony', input.isUplink)
+  flag('echo_testimony', stated.has('echo_testimony'))
   return flags
 }

@@ -1,9 +1,11 @@
 /** What a role is built from: handed in, so that tests and the laboratory hand in others. */
 import type { Signer } from '../crypto/identity.js'
+import type { QualityFlag } from '../pob/flags.js'
 import type { FaultScope, ProvableFault } from '../pob/provable-faults.js'
 import type { Logger } from '../telemetry/logger.js'
 import type { CommitteeSource } from './committee-source.js'
-import type { ControlMessage } from './control-messages.js'
+import type { ControlMessage, PathReport } from './control-messages.js'
+import type { SlotReport } from './coordinator/types.js'
 
 /** Who asks. */
 export interface Remote {
@@ -47,6 +49,15 @@ export interface ChallengeNote {
   readonly payer: Uint8Array
 }
 
+/** What a node saw of a challenge that its transcript does not hold. */
+export interface SeenBeside {
+  /** A prover's own probes and arrivals. */
+  readonly paths?: readonly PathReport[]
+  readonly statistics?: readonly SlotReport[]
+  /** Of a member's own assessment. */
+  readonly flags?: readonly QualityFlag[]
+}
+
 /** Durable state that the roles' safety rests on. Every method returns after the write is synced. */
 export interface SafetyStore {
   /** First digest under a key is granted for ever; the same again is a repeat, another a conflict. */
@@ -55,7 +66,7 @@ export interface SafetyStore {
   lockedDigest(key: string): Promise<Uint8Array | undefined>
   /** False where the id was used before. */
   useOnce(id: string, expiresAtMs: number): Promise<boolean>
-  saveTranscript(challengeId: string, transcript: Uint8Array): Promise<void>
+  saveTranscript(challengeId: string, transcript: Uint8Array, beside?: SeenBeside): Promise<void>
   /** The evidence that was voted for, so that anyone can finish and settle later. */
   saveEvidence(challengeId: string, evidence: Uint8Array): Promise<void>
   /** What was saved under that id, if it is still there. */

@@ -19,7 +19,7 @@ export interface Telemetry {
   readonly reordering: { readonly reorderedPct: number; readonly maxExtent: number }
 }
 
-type Told = Pick<ChallengeOutcome, 'paths' | 'plan' | 'statistics' | 'evidence'>
+export type Told = Pick<ChallengeOutcome, 'paths' | 'plan' | 'statistics' | 'evidence'>
 
 export function telemetryOf(outcome: Told): Telemetry {
   return {
@@ -32,10 +32,10 @@ export function telemetryOf(outcome: Told): Telemetry {
 
 /** Members are compared with themselves: those that sent in no slot have no loaded probes. */
 function latencyOf({ paths, plan, statistics }: Told): WorkingLatency {
-  const loaded = new Map<number, number[]>()
+  const loaded = new Map<number, (readonly number[])[]>()
   for (const { slot, loadedMicros } of statistics)
     for (const [i, member] of teamMembers(plan, slot).entries())
-      loaded.set(member, [...(loaded.get(member) ?? []), ...(loadedMicros?.[i] ?? [])])
+      loaded.set(member, [...(loaded.get(member) ?? []), loadedMicros?.[i] ?? []])
   return workingLatency(
     paths.map(({ idleMicros }, member) => ({
       idleMicros: idleMicros ?? [],

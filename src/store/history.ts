@@ -2,17 +2,27 @@
  * Finished challenges, the oldest forgotten first: a database of its own beside the store, opened for each use and closed at
  * once, so that `measure` and `history` work while a daemon holds the store.
  */
-import { array, enumeration, type Infer, integer, object, optional, text } from '../crypto/cbor-schema.js'
+import {
+  array,
+  boolean,
+  enumeration,
+  type Infer,
+  integer,
+  object,
+  optional,
+  text,
+} from '../crypto/cbor-schema.js'
 import { Archive, TypedArchive } from './archive.js'
 import type { Database } from './database.js'
 import { visitDatabase } from './visit.js'
 
-/** One challenge every half hour for a year; a record has some 300 bytes. */
+/** One challenge every half hour for a year; a record has some 600 bytes. */
 const LIMITS = { maxCount: 17_520, maxBytes: 16 * 2 ** 20 }
 
 const kbps = integer({ max: 200_000_000 })
 const bytes = integer({ max: Number.MAX_SAFE_INTEGER })
 const micros = integer({ max: 60_000_000 })
+const ppm = integer({ max: 1_000_000 })
 
 export const historyRecord = object({
   /** Hex. */
@@ -32,11 +42,41 @@ export const historyRecord = object({
   bytes,
   /** Most layer-3 bytes that it moved in all; a payer alone knows them, and older records lack them. */
   trafficBytes: optional(bytes),
-  /** Medians of the round trips; a payer alone is told them. */
+  tauMicros: optional(micros),
+  /** Medians of the round trips; payer and prover alone are told them. */
   idleMicros: optional(micros),
   loadedMicros: optional(micros),
+  /** Of the probes. */
+  idleLossPpm: optional(ppm),
+  loadedLossPpm: optional(ppm),
+  increaseMicros: optional(micros),
+  grade: optional(enumeration('A+', 'A', 'B', 'C', 'D', 'F')),
+  rpm: optional(integer({ max: 60_000_000 })),
+  /** The queue still grew when the slots ended: grade and RPM are at best so. */
+  isStillRising: optional(boolean),
+  /** Of the trains; what is offered above the link's rate is lost as well. */
+  lossPpm: optional(ppm),
+  variationMicros: optional(micros),
+  variationP95Micros: optional(micros),
+  reorderedPpm: optional(ppm),
+  /** Places. */
+  reorderExtent: optional(integer({ max: 12_000_000 })),
+  /** Beside other traffic, where it was looked for; limited: there may be more. */
+  availableKbps: optional(kbps),
+  isAvailableLimited: optional(boolean),
+  /** Measured at the same moments as other provers: what is said of all of them together. */
+  joint: optional(
+    object({
+      provers: integer({ min: 2, max: 64 }),
+      verdict: enumeration('separate', 'shared', 'unclear'),
+      estimateKbps: kbps,
+      guaranteedKbps: kbps,
+      creditKbps: kbps,
+    }),
+  ),
   flags: array(text({ max: 40 }), { max: 32 }),
 })
+export type JointRecord = NonNullable<HistoryRecord['joint']>
 export type HistoryRecord = Infer<typeof historyRecord>
 
 /** Appends a record; the same challenge in the same role is replaced. @throws UserError LOCKED, UNAVAILABLE */

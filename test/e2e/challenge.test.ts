@@ -4,9 +4,11 @@
  */
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dataPaths } from '../../src/config/paths.js'
 import { usedThisMonth } from '../../src/node/data-budget.js'
 import { decodeTranscript } from '../../src/pob/transcript.js'
 import type { MeasureResult } from '../../src/roles/measure-result.js'
+import { readHistory } from '../../src/store/history.js'
 import { CLAIM_MBPS, LocalNetwork, whyNoLoopback } from '../support/local-network.js'
 import type { NodeProcess } from '../support/node-process.js'
 
@@ -109,6 +111,13 @@ describe.skipIf(reason !== undefined)('a challenge on loopback', { timeout: 120_
     expect(ids).toEqual(expect.arrayContaining([both.down.challengeId, both.up.challengeId]))
     // What was moved is what the month's budget holds, and more than what the proofs are made of.
     for (const { bytes, trafficBytes } of challenges) expect(trafficBytes).toBeGreaterThan(bytes)
+    // The prover's daemon keeps what its own probes saw.
+    const kept = await readHistory(dataPaths(network.prover.dataDir).history)
+    const told = kept.filter(
+      ({ role, idleMicros, loadedMicros }) =>
+        role === 'prover' && idleMicros !== undefined && loadedMicros !== undefined,
+    )
+    expect(told.length).toBeGreaterThan(0)
     const moved = challenges.reduce((sum, { trafficBytes }) => sum + trafficBytes, 0)
     expect(await usedThisMonth(network.payer.dataDir, new Date())).toBeGreaterThanOrEqual(moved)
   })

@@ -5,15 +5,17 @@
  * RPM follows draft-ietf-ippm-responsiveness (60,000 over a mean response time in ms that leaves out everything above the
  * 95th percentile), and differs from it in four things: one response time stands for its four (a UDP echo, no TCP, TLS or
  * HTTP exchange, so that it reads higher); the load is UDP at 1.2 times the claim instead of a growing number of TCP flows;
- * it lasts for a slot instead of until the goodput is stable, so that queues deeper than a slot fills are seen in part; and it
- * goes in one direction.
+ * it lasts for a slot instead of until the goodput is stable, so that queues deeper than a slot fills are seen in part, which is
+ * told ({@link isStillRising}); and it goes in one direction.
  */
 import { quantile, upperMedian } from '../aggregate/statistics.js'
+import { isStillRising } from './rising.js'
 
 /** Round-trip times of one member's probes in the order in which they were sent, microseconds; 0 for one that was lost. */
 export interface MemberProbes {
   readonly idleMicros: readonly number[]
-  readonly loadedMicros: readonly number[]
+  /** One list for each slot in which it sent. */
+  readonly loadedMicros: readonly (readonly number[])[]
 }
 
 export interface RoundTrips {
@@ -22,7 +24,7 @@ export interface RoundTrips {
   readonly minMs: number
   readonly medianMs: number
   readonly p95Ms: number
-  /** Mean absolute difference of consecutive round trips of a member (RFC 3393's selection, both ways at once). */
+  /** Mean absolute difference of consecutive round trips of a member in one slot (RFC 3393's selection, both ways at once). */
   readonly variationMs: number
 }
 
@@ -38,6 +40,11 @@ export interface WorkingLatency {
   readonly grade: BufferbloatGrade | null
   /** Round trips a minute under load. */
   readonly rpm: number | null
+  /**
+   * The queue still grew when the slots ended, so that its depth was not seen: the increase is at least, grade and RPM at best
+   * as they stand. Null where too few probes came back to tell.
+   */
+  readonly isStillRising: boolean | null
 }
 
 /** Upper ends of the added latency in ms for each grade but the last, as the tests of DSLReports and Waveform have them. */
@@ -84,18 +91,19 @@ export function roundTrips(runs: readonly (readonly number[])[]): RoundTrips | n
 }
 
 export function workingLatency(members: readonly MemberProbes[]): WorkingLatency {
-  const loaded = members.flatMap(({ loadedMicros }) => answered(loadedMicros))
+  const loaded = members.flatMap(({ loadedMicros }) => answered(loadedMicros.flat()))
   // Members are near and far: each is compared with itself.
   const increases = members.flatMap(({ idleMicros, loadedMicros }) => {
-    const [before, during] = [answered(idleMicros), answered(loadedMicros)]
+    const [before, during] = [answered(idleMicros), answered(loadedMicros.flat())]
     return before.length === 0 || during.length === 0 ? [] : [upperMedian(during) - upperMedian(before)]
   })
   const increaseMs = increases.length === 0 ? null : toMs(Math.max(0, upperMedian(increases)))
   return {
     idle: roundTrips(members.map(({ idleMicros }) => idleMicros)),
-    loaded: roundTrips(members.map(({ loadedMicros }) => loadedMicros)),
+    loaded: roundTrips(members.flatMap(({ loadedMicros }) => loadedMicros)),
     increaseMs,
     grade: increaseMs === null ? null : bufferbloatGrade(increaseMs),
     rpm: loaded.length === 0 ? null : Math.round(MS_A_MINUTE / (trimmedMean(loaded) / 1000)),
+    isStillRising: isStillRising(members),
   }
 }

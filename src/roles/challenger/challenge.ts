@@ -1,5 +1,6 @@
 /** One challenge as a member has it. */
 import type { Committee } from '../../pob/committee.js'
+import type { QualityFlag } from '../../pob/flags.js'
 import type { Plan } from '../../pob/plan.js'
 import type { Request } from '../../pob/request.js'
 import type { ResultValue } from '../../pob/result.js'
@@ -40,6 +41,8 @@ export interface Challenge {
   planSignature?: Uint8Array
   /** Recomputed evidence by hash, as voted for; the evidence itself is in the store, so that anyone can settle. */
   result?: ResultValue
+  /** Of the assessment behind that. */
+  flags?: readonly QualityFlag[]
 }
 
 /** Whether this member is in a team; the others sign without sending. */

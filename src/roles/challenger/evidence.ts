@@ -40,8 +40,9 @@ export async function vote(table: ChallengeTable, bytes: Uint8Array, remote: Rem
   const evidenceHash = evidenceHashOf(bytes)
   const digest = voteDigest(digests, evidenceHash)
   await table.once(challenge, 'vote', digest)
-  const { guaranteedKbps, estimateKbps, owed } = assessment
+  const { guaranteedKbps, estimateKbps, owed, flags } = assessment
   challenge.result = { evidenceHash, guaranteedKbps, estimateKbps, owed }
+  challenge.flags = flags
   await table.modules.store.saveEvidence(challenge.id, bytes)
   await table.note(challenge, 'voted')
   return { signature: table.modules.identity.sign(digest) }

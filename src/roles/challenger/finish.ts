@@ -4,6 +4,7 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { decodeEvidence } from '../../pob/evidence.js'
+import type { QualityFlag } from '../../pob/flags.js'
 import { sameBytes } from '../../pob/party.js'
 import type { Plan } from '../../pob/plan.js'
 import { digestsOf, type Request } from '../../pob/request.js'
@@ -23,6 +24,8 @@ interface Ending {
   readonly plan: Plan | undefined
   /** The evidence that this member voted for; undefined where it did not. */
   readonly kept: Uint8Array | undefined
+  /** Of the assessment before that vote; a restart forgets them. */
+  readonly flags?: readonly QualityFlag[]
 }
 
 /** @throws Refusal */
@@ -51,8 +54,8 @@ async function endingOf(table: ChallengeTable, challengeId: Uint8Array): Promise
   const kept = await table.modules.store.keptEvidence(id)
   const challenge = table.served(id)
   if (challenge !== undefined) {
-    const { request, digests, plan } = challenge
-    return { id, request, digests, plan, kept }
+    const { request, digests, plan, flags } = challenge
+    return { id, request, digests, plan, kept, ...(flags === undefined ? {} : { flags }) }
   }
   ensure(kept !== undefined, 'not_found', 'no such challenge here')
   const { request, plan } = decodeEvidence(kept)
@@ -61,7 +64,7 @@ async function endingOf(table: ChallengeTable, challengeId: Uint8Array): Promise
 
 async function keep(
   { modules: { store } }: ChallengeTable,
-  { id, digests, plan }: Ending,
+  { id, digests, plan, flags }: Ending,
   seal: Seal,
   evidence: Uint8Array | undefined,
 ): Promise<void> {
@@ -79,5 +82,9 @@ async function keep(
       `this member signed another ${what}`,
     )
   }
-  await store.saveTranscript(id, encodeTranscript(transcriptOf(seal, evidence)))
+  await store.saveTranscript(
+    id,
+    encodeTranscript(transcriptOf(seal, evidence)),
+    flags === undefined ? undefined : { flags },
+  )
 }

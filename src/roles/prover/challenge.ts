@@ -6,7 +6,7 @@ import { offeredKbps, PACKET_BYTES, packetCountOf } from '../../pob/constants.js
 import { longestTauMicros, type Plan } from '../../pob/plan.js'
 import { Direction, type Request } from '../../pob/request.js'
 import type { ChallengeDigests } from '../../pob/structures.js'
-import type { ReportedStatistics } from '../control-messages.js'
+import type { PathReport, ReportedStatistics } from '../control-messages.js'
 
 export interface Path {
   readonly sessionId: Uint8Array
@@ -28,6 +28,8 @@ export interface Challenge {
   readonly captures: Map<string, SlotAnswer>
   /** Of an uplink, in place of captures. */
   readonly echoes: Map<string, ReportedStatistics>
+  /** What its probes saw, by member. */
+  reports: readonly PathReport[]
   committee?: Committee
   openedMs?: number
   plane?: ProverPlane

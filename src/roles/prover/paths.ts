@@ -61,6 +61,7 @@ export async function openPaths(
       }
     }),
   )
+  challenge.reports = opened
   return { paths: opened }
 }
 

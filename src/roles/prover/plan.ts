@@ -4,7 +4,7 @@ import { type Plan, planDiffers, planDigest, planFault } from '../../pob/plan.js
 import { matchingEvidence, type Seal, sealFault, transcriptOf } from '../../pob/seal.js'
 import { encodeTranscript } from '../../pob/transcript.js'
 import type { FinishAnswer, FinishBody } from '../control-messages.js'
-import type { Remote } from '../modules.js'
+import type { Remote, SeenBeside } from '../modules.js'
 import { ensure } from '../protocol-error.js'
 import type { Challenge } from './challenge.js'
 import type { ProverTurn } from './turn.js'
@@ -46,7 +46,7 @@ export async function finish(
     const keeps = seal !== undefined && evidence !== undefined && isSealOf(challenge, seal)
     if (keeps) {
       const transcript = encodeTranscript(transcriptOf(seal, evidence))
-      await turn.modules.store.saveTranscript(challenge.id, transcript)
+      await turn.modules.store.saveTranscript(challenge.id, transcript, seenOf(challenge))
     }
     await turn.note(challenge, keeps ? 'finished' : 'abandoned')
     ensure(keeps || seal === undefined, 'bad_request', 'this is no transcript of the challenge')
@@ -54,6 +54,14 @@ export async function finish(
     await turn.release(challenge)
   }
   return { lacksEvidence: 0 }
+}
+
+/** By slot and attempt, as the captures are named. */
+function seenOf({ reports, captures, echoes }: Challenge): SeenBeside {
+  const slotOf = (name: string) => Number(name.split('/')[0])
+  const caught = [...captures].map(([name, { statistics }]) => ({ ...statistics, slot: slotOf(name) }))
+  const echoed = [...echoes].map(([name, statistics]) => ({ ...statistics, slot: slotOf(name) }))
+  return { paths: reports, statistics: [...caught, ...echoed] }
 }
 
 /** A quorum that signed the hash of evidence knows it; whether a quorum was honest is for `verify` to say. */

@@ -48,6 +48,7 @@ export async function acceptRequest(
     paths: new Map(),
     captures: new Map(),
     echoes: new Map(),
+    reports: [],
     running: false,
     hasRun: false,
   }

@@ -4,13 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { historyCsv, historyObject, historyText, selectHistory } from '../../../src/cli/history.js'
-import { rateChart } from '../../../src/cli/history-chart.js'
+import { valueChart } from '../../../src/cli/history-chart.js'
+import type { HistoryValueName } from '../../../src/cli/history-values.js'
 import { runSchedule, type ScheduledRun, waitFor } from '../../../src/cli/measure-schedule.js'
 import { parseBytes, parseDuration, parseMoment } from '../../../src/cli/quantity.js'
 import { monthKey } from '../../../src/config/data-cap.js'
 import { UserError } from '../../../src/errors.js'
 import { usedThisMonth } from '../../../src/node/data-budget.js'
 import { recordOfTranscript } from '../../../src/node/history.js'
+import { decodeTranscript, encodeTranscript } from '../../../src/pob/transcript.js'
 import { openDatabase } from '../../../src/store/database.js'
 import { appendHistory, type HistoryRecord, readHistory } from '../../../src/store/history.js'
 import { buildChallenge, sealed } from '../../support/challenge-builder.js'
@@ -35,6 +37,35 @@ const record = (i: number, more: Partial<HistoryRecord> = {}): HistoryRecord => 
   ...more,
 })
 
+/** With all that a payer is told. */
+const FULL = record(1, {
+  trafficBytes: 90_000_000,
+  tauMicros: 200_000,
+  idleMicros: 9_000,
+  loadedMicros: 40_000,
+  increaseMicros: 31_000,
+  isStillRising: true,
+  grade: 'B',
+  rpm: 1500,
+  idleLossPpm: 0,
+  loadedLossPpm: 12_500,
+  lossPpm: 171_000,
+  variationMicros: 80,
+  variationP95Micros: 940,
+  reorderedPpm: 120,
+  reorderExtent: 3,
+  availableKbps: 140_000,
+  isAvailableLimited: false,
+  joint: {
+    provers: 2,
+    verdict: 'shared',
+    estimateKbps: 100_000,
+    guaranteedKbps: 92_000,
+    creditKbps: 92_000,
+  },
+  flags: ['overclaimed'],
+})
+
 describe('the history on disk', () => {
   let directory: string
   beforeEach(async () => {
@@ -56,6 +87,13 @@ describe('the history on disk', () => {
     expect(
       kept.find(({ role, finishedAtMs }) => role === 'payer' && finishedAtMs < START + 2 * HOUR),
     ).toEqual(record(1, { estimateKbps: 7 }))
+  })
+
+  it('keeps all of a telemetry, and reads what knows less', async () => {
+    const path = join(directory, 'history')
+    await appendHistory(path, record(0))
+    await appendHistory(path, FULL)
+    expect(await readHistory(path)).toEqual([record(0), FULL])
   })
 
   it('waits for whoever has it open', async () => {
@@ -85,6 +123,46 @@ describe('the history on disk', () => {
     expect(made.guaranteedKbps).toBeGreaterThan(0)
     expect(made.bytes).toBeGreaterThan(0)
     expect(recordOfTranscript(sealed(built), request.payer, START).role).toBe('challenger')
+    const { plan } = built.evidence
+    expect(made).toMatchObject({ tauMicros: plan.tauMicros, reorderedPpm: 0, reorderExtent: 0 })
+    expect(made.lossPpm).toBeLessThan(400_000)
+    // Nobody told of round trips under load; the flags are those that follow from what was signed.
+    expect(made.loadedMicros).toBeUndefined()
+    const claimed = { ...decodeTranscript(sealed(built)), estimateKbps: 100 }
+    expect(recordOfTranscript(encodeTranscript(claimed), request.prover, START).flags).toContain(
+      'overclaimed',
+    )
+  })
+
+  it('adds what a prover saw itself, and the flags of a member', () => {
+    const built = buildChallenge({ label: 'history' })
+    const { request, plan } = built.evidence
+    const path = { ready: 1, rttMicros: 9000, jitterMicros: 10, idleMicros: [9000, 0, 9000, 9000] }
+    const slot = {
+      ...{ packets: 1, duplicates: 0, badTag: 0, overflow: 0, arrivalSpanMicros: 1, jitterMicros: 1 },
+      ...{ reordered: 0, busyPermille: 1, kernelTimestamps: 1 },
+      variationMedianMicros: 80,
+      variationP95Micros: 900,
+      loadedMicros: Array.from({ length: plan.teamSize }, () => [49_000, 49_000, 49_000]),
+    }
+    const seen = {
+      paths: plan.committee.map(() => path),
+      statistics: [0, 1, 2].map((each) => ({ ...slot, slot: each })),
+      flags: ['teams_disagree'] as const,
+    }
+    expect(recordOfTranscript(sealed(built), request.prover, START, seen)).toMatchObject({
+      idleMicros: 9000,
+      idleLossPpm: 250_000,
+      loadedMicros: 49_000,
+      loadedLossPpm: 0,
+      increaseMicros: 40_000,
+      grade: 'B',
+      rpm: 1224,
+      isStillRising: false,
+      variationMicros: 80,
+      variationP95Micros: 900,
+      flags: ['teams_disagree'],
+    })
   })
 })
 
@@ -111,29 +189,90 @@ describe('what is shown', () => {
     for (const columns of [80, 200, 60]) {
       const lines = historyText(many, columns).split('\n')
       expect(lines.filter((line) => line.length > 80)).toEqual([])
-      expect(
-        rateChart([{ at: 1, estimate: 2, guaranteed: 1 }], columns).every((l) => l.length <= columns),
-      ).toBe(true)
+      expect(valueChart([{ at: 1, values: [2, 1] }], columns).every((l) => l.length <= columns)).toBe(true)
     }
   })
 
+  it.each<[HistoryValueName, ...number[]]>([
+    ['rate', 240, 220],
+    ['guaranteed', 220],
+    ['estimate', 240],
+    ['latency', 40, 9],
+    ['rpm', 1500],
+    ['available', 140],
+    ['loss', 1.25, 0],
+    ['variation', 0.94, 0.08],
+    ['reordering', 0.012],
+  ])('shows %s where it is known', (name, ...values) => {
+    const text = historyText([record(0), FULL], 80, name)
+    expect(text.split('\n').filter((line) => line.length > 80)).toEqual([])
+    const row = text.split('\n').find((line) => line.includes('shared')) ?? ''
+    const found = row.trim().split(/\s+/).slice(-values.length).map(Number)
+    for (const [i, value] of values.entries()) expect(found[i]).toBeCloseTo(value, 2)
+    expect(text).toContain('B or worse')
+  })
+
+  it('says where nobody told of a value', () => {
+    expect(historyText([record(0)], 80, 'rpm')).toContain('nobody told of it')
+  })
+
+  it('carries all of a record in its object', () => {
+    expect(historyObject(FULL)).toEqual({
+      finishedAt: '2026-11-01T01:00:00.000Z',
+      challengeId: `0x${'1'.padStart(64, '0')}`,
+      role: 'payer',
+      prover: PROVER,
+      payer: PROVER,
+      direction: 'down',
+      profile: 'standard',
+      claimMbps: 250,
+      estimateMbps: 240.001,
+      guaranteedMbps: 220,
+      bytes: 40_000_000,
+      trafficBytes: 90_000_000,
+      tauMs: 200,
+      idleMs: 9,
+      loadedMs: 40,
+      increaseMs: 31,
+      isStillRising: true,
+      grade: 'B',
+      rpm: 1500,
+      idleLossPct: 0,
+      loadedLossPct: 1.25,
+      lossPct: 17.1,
+      delayVariationMs: 0.08,
+      delayVariationP95Ms: 0.94,
+      reorderedPct: 0.012,
+      reorderExtent: 3,
+      availableMbps: 140,
+      isAvailableLimited: false,
+      jointProvers: 2,
+      jointVerdict: 'shared',
+      jointEstimateMbps: 100,
+      jointGuaranteedMbps: 92,
+      jointCreditMbps: 92,
+      flags: ['overclaimed'],
+    })
+  })
+
   it('draws every value in the row of its size', () => {
-    const chart = rateChart([
-      { at: 0, estimate: 100, guaranteed: 0 },
-      { at: 10, estimate: 50, guaranteed: 100 },
+    const chart = valueChart([
+      { at: 0, values: [100, 0] },
+      { at: 10, values: [50, 100] },
     ])
     const rowOf = (mark: string, column: number) => chart.findIndex((line) => line[column] === mark)
     expect(rowOf('*', 10)).toBe(0)
     expect(rowOf('.', 10)).toBe(9)
     expect(rowOf('.', 79)).toBe(0)
     expect(rowOf('*', 79)).toBe(5)
-    expect(rateChart([])).toEqual([])
+    expect(valueChart([])).toEqual([])
   })
 
   it('is CSV with a head and as many fields in each line', () => {
     const lines = historyCsv([record(1), record(2, { flags: ['overclaimed', 'rtt_high'] })]).split('\n')
     expect(new Set(lines.map((line) => line.split(',').length)).size).toBe(1)
     expect(lines[0]).toContain('finishedAt,challengeId,role,prover')
+    expect(lines[0]?.split(',').sort()).toEqual(Object.keys(historyObject(FULL)).sort())
     expect(lines[2]).toContain('"overclaimed rtt_high"')
     expect(historyObject(record(1))).toMatchObject({ estimateMbps: 240.001, loadedMs: null })
   })

@@ -41,6 +41,7 @@ const RESULT: MeasureResult = {
       increaseMs: 43.2,
       grade: 'B',
       rpm: 970,
+      isStillRising: true,
     },
     delayVariationMs: { median: 0.08, p95: 0.94 },
     reordering: { reorderedPct: 0.012, maxExtent: 3 },
@@ -102,6 +103,16 @@ describe('the summary of a measurement', () => {
     const flat = text.replace(/\s+/g, ' ')
     expect(flat).toContain(`Guaranteed 243.0 Mbit/s ${RESULT.faultTolerance.assumptions}`)
     for (const sentence of Object.values(QUALITY_FLAGS)) expect(flat).toContain(sentence)
+  })
+
+  it('says of a queue that still grew that it may be worse', () => {
+    expect(text.replace(/\s+/g, ' ')).toContain(
+      '61.4 ms under load (at least +43.2 ms): bufferbloat B or worse, at most 970 RPM (round trips still rose',
+    )
+    const { telemetry } = RESULT
+    const steady = { ...telemetry, latency: { ...telemetry.latency, isStillRising: false } }
+    const other = measureSummary({ ...RESULT, telemetry: steady, layer: 3 }, '', plain).replace(/\s+/g, ' ')
+    expect(other).toContain('under load (+43.2 ms): bufferbloat B, 970 RPM; probes lost')
   })
 
   it('holds what an operator asks for', () => {

@@ -80,12 +80,12 @@ describe('working latency', () => {
   it('leaves the worst twentieth out of the mean behind the RPM', () => {
     const values = [...Array.from({ length: 19 }, () => 40_000), 4_000_000]
     expect(trimmedMean(values)).toBe(40_000)
-    expect(workingLatency([{ idleMicros: [], loadedMicros: values }]).rpm).toBe(1500)
+    expect(workingLatency([{ idleMicros: [], loadedMicros: [values] }]).rpm).toBe(1500)
   })
 
   it('compares each member with itself, and grades the difference', () => {
-    const near = { idleMicros: [5000, 5000, 5000], loadedMicros: [45_000, 0, 45_000] }
-    const far = { idleMicros: [80_000, 80_000], loadedMicros: [121_000] }
+    const near = { idleMicros: [5000, 5000, 5000], loadedMicros: [[45_000, 0], [45_000]] }
+    const far = { idleMicros: [80_000, 80_000], loadedMicros: [[121_000]] }
     const idleOnly = { idleMicros: [9000], loadedMicros: [] }
     const found = workingLatency([near, far, idleOnly])
     expect(found).toMatchObject({ increaseMs: 41, grade: 'B' })
@@ -100,6 +100,7 @@ describe('working latency', () => {
       increaseMs: null,
       grade: null,
       rpm: null,
+      isStillRising: null,
     })
   })
 
