@@ -55,11 +55,12 @@ let directory: string
 let now: number
 let randomness: () => Promise<Uint8Array>
 let desk: EvidenceDesk
+let shelf: EvidenceShelf
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'desk-'))
   now = START
   randomness = async () => random
-  const shelf = await EvidenceShelf.open({
+  shelf = await EvidenceShelf.open({
     directory,
     mostBytes: 2 ** 20,
     keptSeconds: 1000,
@@ -128,6 +129,7 @@ describe('what was sold', () => {
     resolve()
     await running
     await asked
+    expect(shelf.list('pending')).toEqual([])
     expect(await desk.answer(remote, digestOf(first))).toMatchObject({ kind: 'evidence' })
     expect(await desk.answer(remote, digestOf(later))).toMatchObject({ code: 'NOT_FOUND' })
   })
@@ -146,11 +148,13 @@ it('nobody can read a receipt from the books before what belongs to it was put a
     await payee.setChannel(Identity.generate().address, CHANNEL)
     payee.admit(id, { jobId: askedJob(1).jobId, maxPriceWei: 5n })
     const read = () => books.entries(bytesToHex(id), 1, 10)
+    let seen: unknown
     const receipt = await payee.issue(id, workOf(askedJob(1), 1, 5n), async () => {
       // Longer than the receipt's own write would take.
       for (let i = 0; i < 3; i++) await store.paymentsMade.write({ id: 'other', account: () => bytes32(i) })
-      expect(await read()).toEqual([])
+      seen = await read()
     })
+    expect(seen).toEqual([])
     expect((await read()).map(({ index }) => index)).toEqual([receipt.index])
   } finally {
     await store.close()
