@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'UNAVAILABLE'
   | 'UNREACHABLE'
   | 'VERIFICATION_FAILED'
+  | 'WRONG_CLOCK'
 
 export interface UserErrorOptions {
   readonly code: ErrorCode

@@ -114,6 +114,12 @@ export class FindingsBook {
     return lastFailure !== null && lastFailure + AVOIDED_SECONDS > nowSeconds
   }
 
+  /** How many of a provider's receipts were found good; 0 where any was not, however long ago. */
+  goodFindings(peerId: string): number {
+    const record = this.#byProvider().get(peerId)
+    return record === undefined || record.failed > 0 ? 0 : record.audited
+  }
+
   #byProvider(): ReadonlyMap<string, ProviderRecord> {
     if (this.#records !== undefined) return this.#records
     const findings = this.findings()

@@ -1,4 +1,7 @@
-/** Who could do a job, and for how much: the offers that fit, the cheapest first, of these the nearest. */
+/**
+ * Who could do a job, and for how much: the offers that fit, the cheapest first, of these whose work was found good more
+ * often, of these the nearest; and behind them all who failed of late.
+ */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { formatEther } from '../../chain/index.js'
 import { UserError } from '../../errors.js'
@@ -14,12 +17,20 @@ export interface Candidate extends FoundOffer {
   readonly model: OfferedModel
   readonly units: number
   readonly priceWei: bigint
+  /** As `Conduct.arrears`. */
+  readonly arrears: number
+  /** How often its work was found good, in doublings: one finding more outweighs no shorter way. */
+  readonly goodDoublings: number
 }
 
 export interface CandidateLimits {
   readonly maxPriceWei: bigint | undefined
   /** Neither asked nor listed. */
   readonly isShunned: (offer: Offer) => boolean
+  /** As `Conduct.arrears`. */
+  readonly arrears: (peerId: string) => number
+  /** As `BuyerAudits.goodFindings`. */
+  readonly goodFindings: (peerId: string) => number
 }
 
 /**
@@ -29,7 +40,7 @@ export interface CandidateLimits {
 export function candidatesFor(
   job: Job,
   found: readonly FoundOffer[],
-  { maxPriceWei, isShunned }: CandidateLimits,
+  { maxPriceWei, isShunned, arrears, goodFindings }: CandidateLimits,
   inputs: readonly JobInput[] = [job.input],
 ): readonly Candidate[] {
   const all = found.flatMap((each): Candidate[] => {
@@ -38,7 +49,10 @@ export function candidatesFor(
     )
     if (model === undefined) return []
     const units = inputs.reduce((sum, input) => sum + unitsOf(model.unit, input), 0)
-    return [{ ...each, model, units, priceWei: priceOf(units, model.priceWeiPerUnit) }]
+    const priceWei = priceOf(units, model.priceWeiPerUnit)
+    const { peerId } = each.offer
+    const goodDoublings = Math.floor(Math.log2(1 + goodFindings(peerId)))
+    return [{ ...each, model, units, priceWei, arrears: arrears(peerId), goodDoublings }]
   })
   if (all.length === 0)
     throw new UserError(`nobody offers the model ${job.model.slice(0, 16)}`, {
@@ -65,7 +79,7 @@ export function candidatesFor(
       },
     )
   }
-  return fitting.sort(byPriceThenLatency)
+  return fitting.sort(inOrder)
 }
 
 /** @throws UserError BAD_ARGUMENT for a sound that no provider takes */
@@ -77,8 +91,10 @@ export function requireSendable({ input }: Job): void {
   })
 }
 
-function byPriceThenLatency(a: Candidate, b: Candidate): number {
+function inOrder(a: Candidate, b: Candidate): number {
+  if (a.arrears !== b.arrears) return a.arrears - b.arrears
   if (a.priceWei !== b.priceWei) return a.priceWei < b.priceWei ? -1 : 1
+  if (a.goodDoublings !== b.goodDoublings) return b.goodDoublings - a.goodDoublings
   return (a.latencyMs ?? Number.POSITIVE_INFINITY) - (b.latencyMs ?? Number.POSITIVE_INFINITY) || 0
 }
 

@@ -51,6 +51,8 @@ export interface Order {
   readonly priceWei: bigint
   /** Absent where it is free. */
   readonly channelId?: Uint8Array
+  /** Until its receipt, or its output, is here; the exchange's own time unless given. */
+  readonly patienceMs?: number
 }
 
 export interface Delivery {
@@ -60,6 +62,8 @@ export interface Delivery {
   readonly receiptDigest?: string
 }
 
+/** Jobs whose receipts were dated amiss: a channel has few that are open. */
+const MOST_MISDATED = 1000
 /** A receipt that waits for an earlier one asks for it after so long. */
 const MISSING_AFTER_MS = 1000
 const LAST_WORDS_MS = 5000
@@ -72,6 +76,8 @@ export class Dealing {
   readonly #active = new Set<string>()
   readonly #settling = new Map<string, Promise<void>>()
   readonly #settled = new Set<string>()
+  /** Jobs whose receipts were not dated now when they came, in monotonic milliseconds. */
+  readonly #misdated = new Map<string, number>()
   /** Words to the provider that are on their way. */
   readonly #telling = new Set<Promise<void>>()
   /** For the next job. */
@@ -104,11 +110,9 @@ export class Dealing {
     }
   }
 
-  async #runFree({ model, terms, input }: Order, signal?: AbortSignal): Promise<Delivery> {
-    const { host, target, name } = this.#modules
-    const jobId = new Uint8Array(randomBytes(32))
-    const options = signal === undefined ? {} : { signal }
-    const reply = await host.request(target, JOB_MESSAGE, { jobId, model, terms, input }, options)
+  async #runFree(order: Order, signal?: AbortSignal): Promise<Delivery> {
+    const { name } = this.#modules
+    const reply = await this.#ask(order, new Uint8Array(randomBytes(32)), {}, signal)
     if (reply.kind === 'refused') throw asError(reply, name)
     if (reply.kind !== 'output')
       throw new UserError(`${name} asks for money for a job that it offered for nothing`, {
@@ -165,7 +169,7 @@ export class Dealing {
   }
 
   async #ask(
-    { model, terms, input, channelId }: Order,
+    { model, terms, input, channelId, patienceMs }: Order,
     jobId: Uint8Array,
     options: AskOptions,
     signal: AbortSignal | undefined,
@@ -174,6 +178,7 @@ export class Dealing {
     const request = { jobId, model, terms, input, ...(channelId === undefined ? {} : { channelId }) }
     return host.request(target, JOB_MESSAGE, request, {
       ...options,
+      ...(patienceMs === undefined ? {} : { deadlineMs: patienceMs }),
       ...(signal === undefined ? {} : { signal }),
     })
   }
@@ -191,17 +196,18 @@ export class Dealing {
       throw new UserError(`${this.#modules.name} answered with the receipt of another job`, {
         code: 'VERIFICATION_FAILED',
       })
-    const { isTimely, name } = this.#modules
-    if (isTimely?.(receipt.issuedAt) === false)
-      throw new UserError(
-        `${name} dates its receipt ${new Date(receipt.issuedAt * 1000).toISOString()}, which is not now`,
-        { code: 'VERIFICATION_FAILED', remedy: 'set the clock of this machine, if it is wrong' },
-      )
+    this.#requireTimely(receipt)
+    const stuck = new AbortController()
     const missing = setInterval(() => {
-      if (payer.missing(channelId) !== undefined)
-        void this.settle(channelId).catch((error: unknown) => this.#note(error))
+      if (payer.missing(channelId) === undefined) return
+      void this.settle(channelId).catch((error: unknown) => {
+        this.#note(error)
+        // What it waits for is not going to be paid.
+        if (error instanceof UserError && error.code === 'WRONG_CLOCK') stuck.abort(error)
+      })
     }, MISSING_AFTER_MS)
-    const { voucher, kept } = await payer.receiveNow(receipt, signal).finally(() => clearInterval(missing))
+    const either = AbortSignal.any([stuck.signal, ...(signal === undefined ? [] : [signal])])
+    const { voucher, kept } = await payer.receiveNow(receipt, either).finally(() => clearInterval(missing))
     const options = { ahead, until: kept, ...(signal === undefined ? {} : { signal }) }
     const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options)
     if (output === undefined)
@@ -210,6 +216,27 @@ export class Dealing {
         remedy: 'ask again',
       })
     return output
+  }
+
+  /**
+   * Two clocks differ, and nothing here tells which of them is wrong: nobody is paid, and nobody is left. A receipt that
+   * comes again is held against the time at which it came first, by the clock as it is set by then.
+   * @throws UserError WRONG_CLOCK
+   */
+  #requireTimely({ jobId, issuedAt }: SignedReceipt): void {
+    const { isTimely, name } = this.#modules
+    const key = bytesToHex(jobId)
+    const now = performance.now()
+    const cameMs = this.#misdated.get(key) ?? now
+    if (isTimely?.(issuedAt + (now - cameMs) / 1000) !== false) {
+      this.#misdated.delete(key)
+      return
+    }
+    if (this.#misdated.size < MOST_MISDATED) this.#misdated.set(key, cameMs)
+    throw new UserError(
+      `${name} dated its receipt ${new Date(issuedAt * 1000).toISOString()}, which was not then by the clock of this machine`,
+      { code: 'WRONG_CLOCK', remedy: 'set that clock, if it is wrong; otherwise choose another provider' },
+    )
   }
 
   /** The output of a job that is paid; undefined where it was credited. */
@@ -278,7 +305,11 @@ export class Dealing {
         asked: idle.map(({ jobId }) => jobId),
         ...(voucher === undefined ? {} : { voucher: voucherToCbor(voucher) }),
       })
-      for (const receipt of stand.receipts) await payer.receive(readReceipt(receipt))
+      for (const each of stand.receipts) {
+        const receipt = readReceipt(each)
+        if (this.#misdated.has(bytesToHex(receipt.jobId))) this.#requireTimely(receipt)
+        await payer.receive(receipt)
+      }
       if (stand.receipts.length === RECEIPTS_AT_ONCE) continue
       for (const jobId of stand.unknown) await payer.drop(channelId, jobId)
       await this.#tell(channelId, stand.owed)

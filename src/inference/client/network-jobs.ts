@@ -18,6 +18,7 @@ import type { Job, JobAnswer, JobSource, RunOptions, ServedModel } from '../job.
 import type { Offer } from '../network/offer.js'
 import { smallest } from '../payment/wei.js'
 import { type Candidate, candidatesFor, requireSendable, servedModels } from './candidates.js'
+import { Conduct, workOf } from './conduct.js'
 import { Offers } from './offers.js'
 import { type OpenPayments, Purse } from './payments.js'
 import type { SoundPiece } from './pieces.js'
@@ -61,11 +62,21 @@ export interface NetworkJobsModules {
   readonly audits?: BuyerAudits
   /** Absent: only free jobs. */
   readonly openPayments?: OpenPayments
+  /** One of its own unless given. */
+  readonly conduct?: Conduct
 }
 
 /** Where a provider says when to come again, that is done so often, if it is soon. */
 const MOST_TRIES = 8
 const LONGEST_WAIT_SECONDS = 5
+/** A provider that fails so goes behind the others for a while. What it says of the job, or of its line, is no failure. */
+const FAILURES: ReadonlySet<string> = new Set([
+  'UNAVAILABLE',
+  'UNREACHABLE',
+  'TIMEOUT',
+  'BAD_MESSAGE',
+  'WRONG_CLOCK',
+])
 /** Another provider may do better after these; anything else is the job's own fault. */
 const ELSEWHERE: ReadonlySet<string> = new Set([
   'BUSY',
@@ -77,6 +88,7 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'NOT_FOUND',
   'DENIED',
   'RATE_LIMITED',
+  'WRONG_CLOCK',
 ])
 
 export class NetworkJobs implements JobSource {
@@ -85,13 +97,15 @@ export class NetworkJobs implements JobSource {
   readonly #offers: Offers
   readonly #purse: Purse
   readonly #purchases: Purchases
+  readonly #conduct: Conduct
   /** Providers that cheated. */
   readonly #left = new Set<string>()
 
   constructor(options: NetworkJobsOptions, modules: NetworkJobsModules) {
     this.#options = options
     this.#modules = modules
-    const { host, log, audits, openPayments } = modules
+    const { host, log, audits, openPayments, conduct = new Conduct() } = modules
+    this.#conduct = conduct
     this.#offers = new Offers({ host, log, named: options.providers ?? [] })
     this.#purse = new Purse(openPayments)
     this.#purchases = new Purchases(options.audit ?? true, { host, log, audits, purse: this.#purse })
@@ -144,10 +158,11 @@ export class NetworkJobs implements JobSource {
     const { signal } = options
     for (let tries = 1; ; tries++) {
       const failures: UserError[] = []
-      for (const candidate of await this.#candidates(job, options)) {
+      const candidates = await this.#candidates(job, options)
+      for (const [i, candidate] of candidates.entries()) {
         try {
           await this.#options.onRecipient?.(this.#recipient(candidate))
-          return await this.#purchases.buy(candidate, job, signal)
+          return await this.#buyFrom(candidate, job, { signal, others: candidates.slice(i + 1) })
         } catch (error) {
           signal?.throwIfAborted()
           if (!(error instanceof UserError) || !ELSEWHERE.has(error.code)) throw error
@@ -167,6 +182,41 @@ export class NetworkJobs implements JobSource {
     }
   }
 
+  /** @param others that can be asked after it. @throws as {@link Purchases.buy} */
+  async #buyFrom(
+    candidate: Candidate,
+    job: Job,
+    { signal, others }: { readonly signal: AbortSignal | undefined; readonly others: readonly Candidate[] },
+  ): Promise<JobAnswer> {
+    const { arrears, latencyMs, offer } = candidate
+    const { peerId } = offer
+    const work = workOf(job.input)
+    // Who is the best hope that is left has all the time that there is.
+    const isLast = others.every((other) => other.arrears > arrears)
+    const patienceMs = this.#conduct.patienceMs(peerId, work, latencyMs)
+    let askedAtMs: number | undefined
+    try {
+      const answer = await this.#purchases.buy(candidate, job, {
+        signal,
+        ...(isLast ? {} : { patienceMs }),
+        onAsked: () => {
+          askedAtMs = this.#conduct.asked(peerId)
+        },
+      })
+      if (askedAtMs !== undefined) this.#conduct.did(peerId, askedAtMs, work)
+      return answer
+    } catch (error) {
+      if (askedAtMs === undefined) throw error
+      // Whoever asked may have lost patience before.
+      const isFailure =
+        signal?.aborted === true
+          ? this.#conduct.elapsedMs(askedAtMs) > patienceMs
+          : error instanceof UserError && FAILURES.has(error.code)
+      if (isFailure) this.#conduct.failed(peerId, askedAtMs)
+      throw error
+    }
+  }
+
   /** @throws UserError NOT_FOUND, DENIED with have and need, BAD_ARGUMENT */
   async #candidates(
     job: Job,
@@ -177,6 +227,8 @@ export class NetworkJobs implements JobSource {
     const limits = {
       maxPriceWei: smaller(maxPriceWei, this.#options.maxPriceWei),
       isShunned: (offer: Offer) => this.#isShunned(offer),
+      arrears: (peerId: string) => this.#conduct.arrears(peerId),
+      goodFindings: (peerId: string) => this.#modules.audits?.goodFindings(peerId) ?? 0,
     }
     const inputs = pieces.length === 0 ? undefined : pieces.map(({ sound }) => sound)
     return candidatesFor(job, await this.#offers.find(signal), limits, inputs)

@@ -8,7 +8,7 @@ import { OffersGossip } from '../network/offers-gossip.js'
 export interface FoundOffer {
   readonly offer: Offer
   readonly target: PeerTarget
-  /** Round trip; unknown where it was not measured yet. */
+  /** Round trip, some minutes old at most; unknown where it was not measured yet, or the last ping failed. */
   readonly latencyMs: number | undefined
 }
 
@@ -24,12 +24,16 @@ const ASK_MS = 8000
 const SEARCH_MS = 3000
 const MOST_ASKED = 32
 const PING_MS = 3000
+/** Ways change, and one ping may have been unlucky. */
+const MEASURED_MS = 5 * 60_000
+/** Providers pinged in one search. */
+const MOST_PINGED = 32
 
 export class Offers {
   readonly #modules: OffersModules
   readonly #table = new OfferTable(Date.now)
   readonly #gossip: OffersGossip
-  readonly #latencies = new Map<string, number>()
+  readonly #latencies = new Map<string, { readonly ms: number | undefined; readonly atMs: number }>()
   readonly #targets = new Map<string, PeerTarget>()
   #searched = Number.NEGATIVE_INFINITY
   #searching: Promise<void> | undefined
@@ -66,7 +70,7 @@ export class Offers {
     return this.#table.list().map((offer) => ({
       offer,
       target: this.#targets.get(offer.peerId) ?? { peerId: offer.peerId, addresses: offer.addresses },
-      latencyMs: this.#latencies.get(offer.peerId),
+      latencyMs: this.#latencies.get(offer.peerId)?.ms,
     }))
   }
 
@@ -92,7 +96,19 @@ export class Offers {
       )
     }
     this.#searched = performance.now()
-    await Promise.all(this.#table.list().map(({ peerId, addresses }) => this.#measure({ peerId, addresses })))
+    await this.#measureAll()
+  }
+
+  /** Who was never measured, then whose figure is the oldest. */
+  async #measureAll(): Promise<void> {
+    const offers = this.#table.list()
+    const held = new Set(offers.map(({ peerId }) => peerId))
+    for (const peerId of this.#latencies.keys()) if (!held.has(peerId)) this.#latencies.delete(peerId)
+    const atMs = ({ peerId }: Offer): number => this.#latencies.get(peerId)?.atMs ?? Number.NEGATIVE_INFINITY
+    const due = offers
+      .filter((offer) => performance.now() - atMs(offer) > MEASURED_MS)
+      .sort((a, b) => (atMs(a) === atMs(b) ? 0 : atMs(a) - atMs(b)))
+    await Promise.all(due.slice(0, MOST_PINGED).map((offer) => this.#measure(offer)))
   }
 
   async #ask(target: PeerTarget, signal: AbortSignal | undefined): Promise<void> {
@@ -104,19 +120,13 @@ export class Offers {
     if (typeof target === 'string') this.#targets.set(peerId, target)
   }
 
-  async #measure({
-    peerId,
-    addresses,
-  }: {
-    readonly peerId: string
-    readonly addresses: readonly string[]
-  }): Promise<void> {
-    if (this.#latencies.has(peerId)) return
+  async #measure({ peerId, addresses }: Offer): Promise<void> {
     const target = this.#targets.get(peerId) ?? { peerId, addresses }
     try {
       const times = await this.#modules.host.ping(target, { count: 2, signal: AbortSignal.timeout(PING_MS) })
-      this.#latencies.set(peerId, Math.min(...times))
+      this.#latencies.set(peerId, { ms: Math.min(...times), atMs: performance.now() })
     } catch (error) {
+      this.#latencies.set(peerId, { ms: undefined, atMs: performance.now() })
       this.#note(error)
     }
   }

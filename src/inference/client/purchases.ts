@@ -9,7 +9,7 @@ import type { Job, JobAnswer, JobOutput } from '../job.js'
 import { decodeOutput, encodeInput, encodeTerms, termsOfParameters } from '../network/job-codec.js'
 import type { Offer } from '../network/offer.js'
 import { type Candidate, providerName } from './candidates.js'
-import { Dealing, isLackOfMoney } from './dealing.js'
+import { Dealing, isLackOfMoney, type Order } from './dealing.js'
 import type { Purse } from './payments.js'
 
 /** What a buyer's audits ask of its jobs, and say of providers. */
@@ -20,6 +20,8 @@ export interface BuyerAudits {
   keep(evidence: KeptEvidence): void
   /** Whether a provider failed audits that this node believes. */
   isAvoided(peerId: string): boolean
+  /** How many of its receipts were found good; 0 of a provider that ever failed an audit that this node believes. */
+  goodFindings(peerId: string): number
 }
 
 export interface PurchasesModules {
@@ -28,6 +30,14 @@ export interface PurchasesModules {
   readonly purse: Purse
   /** Absent: nothing is kept. */
   readonly audits: BuyerAudits | undefined
+}
+
+export interface BuyOptions {
+  readonly signal: AbortSignal | undefined
+  /** As {@link Order.patienceMs}. */
+  readonly patienceMs?: number
+  /** Whatever goes wrong before is this client's own trouble: its money, its chain. */
+  readonly onAsked?: () => void
 }
 
 const SEEN_AFTER_SECONDS = 1
@@ -45,7 +55,7 @@ export class Purchases {
   }
 
   /** @throws UserError what the provider answered; VERIFICATION_FAILED where it cheats; what the payment lacks */
-  async buy(candidate: Candidate, job: Job, signal: AbortSignal | undefined): Promise<JobAnswer> {
+  async buy(candidate: Candidate, job: Job, { signal, patienceMs, onAsked }: BuyOptions): Promise<JobAnswer> {
     const { offer, model, units, priceWei } = candidate
     const terms = encodeTerms({
       task: job.task,
@@ -56,14 +66,17 @@ export class Purchases {
       ...termsOfParameters(job.parameters),
     })
     const input = encodeInput(job.input)
-    const order = { model: model.sha256, terms, input, priceWei }
     const channelId = priceWei === 0n ? undefined : await this.#modules.purse.channel(offer, priceWei)
     const dealing = await this.#dealing(candidate, channelId !== undefined)
-    const delivery = await dealing
-      .run({ ...order, ...(channelId === undefined ? {} : { channelId }) }, signal)
-      .catch(async (error: unknown) => {
-        throw isLackOfMoney(error) && (await this.#modules.purse.isFresh(offer)) ? unseen(error) : error
-      })
+    const order: Order = {
+      ...{ model: model.sha256, terms, input, priceWei },
+      ...(channelId === undefined ? {} : { channelId }),
+      ...(patienceMs === undefined ? {} : { patienceMs }),
+    }
+    onAsked?.()
+    const delivery = await dealing.run(order, signal).catch(async (error: unknown) => {
+      throw isLackOfMoney(error) && (await this.#modules.purse.isFresh(offer)) ? unseen(error) : error
+    })
     const output = decodeOutput(delivery.output)
     requireKind(output, job, offer)
     const { receipt, receiptDigest } = delivery

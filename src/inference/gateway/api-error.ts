@@ -80,6 +80,7 @@ const BY_CODE: Readonly<Record<string, { readonly status: number; readonly code:
   TIMEOUT: { status: 504, code: 'timeout' },
   UNAVAILABLE: { status: 503, code: 'unavailable' },
   UNREACHABLE: { status: 503, code: 'unavailable' },
+  WRONG_CLOCK: { status: 503, code: 'unavailable' },
 }
 
 /**

@@ -61,6 +61,7 @@ export async function openOwnAudits({ config, identity, log }: OwnAuditsModules)
         .put(evidence)
         .catch((error: unknown) => log.warn({ reason: String(error) }, 'a job is not kept for its audit')),
     isAvoided: (peerId) => book.isAvoided(peerId, Date.now() / 1000),
+    goodFindings: (peerId) => book.goodFindings(peerId),
   }
   return { shelf, book, modules, buyer }
 }

@@ -38,13 +38,14 @@ const order: Order = {
 
 const openPayer = (store: MemoryBooks): Promise<Payer> =>
   Payer.open({ domain: DOMAIN, signer: shop.keys.payer, books: store }, { exposureWei: 500n, maxJobs: 8 })
-const dealWith = (ledger: Payer): Dealing =>
+const dealWith = (ledger: Payer, more: Partial<DealingModules> = {}): Dealing =>
   new Dealing({
     host: pipe as unknown as DealingModules['host'],
     target: { peerId: shop.keys.payee.peerId, addresses: [] },
     name: 'the provider',
     payment: { payer: ledger, domain: DOMAIN },
     log: silentLogger,
+    ...more,
   })
 
 beforeEach(() => enter(500n))
@@ -234,5 +235,23 @@ describe('an answer that is lost', () => {
     books.sync()
     expect(pipe.reached.slice(0, 4)).toEqual(['job', 'job-sync', 'job-pay', expect.stringMatching(/^job/)])
     expect(payer.account(id)).toMatchObject({ receipts: 2, totalWei: 2n * PRICE, asked: [], undelivered: [] })
+  })
+})
+
+describe('a receipt that is not dated now', () => {
+  it('is paid when the own clock is set right, and blames nobody until then', async () => {
+    const ledger = await openPayer(new MemoryBooks(true))
+    await ledger.setChannel(shop.keys.payee.address, CHANNEL)
+    let offSeconds = -3600
+    const isTimely = (issuedAt: number): boolean => Math.abs(issuedAt - 1_900_000_000 - offSeconds) < 30
+    dealing = dealWith(ledger, { isTimely })
+    await expect(dealing.run(order)).rejects.toMatchObject({ code: 'WRONG_CLOCK' })
+    // Neither is it paid by the back door, when the next job settles what is open.
+    await expect(dealing.run(order)).rejects.toMatchObject({ code: 'WRONG_CLOCK' })
+    expect(pipe.reached).not.toContain('job-pay')
+    expect(ledger.account(id).totalWei).toBe(0n)
+    offSeconds = 0
+    await dealing.run(order)
+    expect(ledger.account(id)).toMatchObject({ receipts: 2, totalWei: 2n * PRICE })
   })
 })

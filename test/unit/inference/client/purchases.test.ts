@@ -62,9 +62,23 @@ async function open(isFresh: boolean) {
     sequence: 1,
   } as unknown as Candidate['offer']
   const target = { peerId, addresses: [] }
-  const candidate: Candidate = { offer, target, latencyMs: 1, model, units: 1, priceWei: PRICE }
+  const candidate: Candidate = {
+    offer,
+    target,
+    latencyMs: 1,
+    model,
+    units: 1,
+    priceWei: PRICE,
+    arrears: 0,
+    goodDoublings: 0,
+  }
   const purchases = new Purchases(true, { host, log: silentLogger, purse, audits: undefined })
-  return { buy: () => purchases.buy(candidate, job, undefined), payee, keys, close: () => purchases.close() }
+  return {
+    buy: () => purchases.buy(candidate, job, { signal: undefined }),
+    payee,
+    keys,
+    close: () => purchases.close(),
+  }
 }
 
 describe('a provider that knows of less than the buyer', () => {
