@@ -1,6 +1,7 @@
 /**
  * A line for work that the machine does one piece after the other: bounded in number and bytes, each piece with a
- * deadline from the moment it joins. Who finds it full learns when to come again.
+ * deadline from the moment it joins. Who finds it full learns when to come again. It is shared by client: they take turns,
+ * however many pieces each has in it, and in a full line who has the most gives way to who has fewer.
  */
 import { UserError } from '../../errors.js'
 
@@ -16,7 +17,17 @@ export interface JobQueueOptions {
 }
 
 interface Waiting {
+  readonly client: string
+  readonly bytes: number
   readonly start: () => void
+  readonly refuse: (reason: UserError) => void
+}
+
+interface Held {
+  running: number
+  waiting: number
+  /** When one of its pieces began last, in pieces that began in all. */
+  begunAt: number
 }
 
 /** The last run's share in what is expected of the next. */
@@ -28,7 +39,10 @@ export class JobQueue {
   readonly #options: JobQueueOptions
   readonly #waiting: Waiting[] = []
   readonly #closing = new AbortController()
+  /** Of clients that have something in the line. */
+  readonly #held = new Map<string, Held>()
   #running = 0
+  #begun = 0
   #bytes = 0
   #isPaused = false
   #expectedSeconds = FIRST_GUESS_SECONDS
@@ -51,26 +65,27 @@ export class JobQueue {
 
   /**
    * @param work gets a signal for its caller's cancelling, its deadline and the queue's end, and must heed it
+   * @param client whose it is
    * @throws UserError BUSY with `details.retryAfterSeconds`; TIMEOUT; UNAVAILABLE once closed; the signal's reason
    */
-  async run<T>(bytes: number, work: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async run<T>(
+    bytes: number,
+    work: (signal: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+    client = '',
+  ): Promise<T> {
     signal?.throwIfAborted()
     this.#closing.signal.throwIfAborted()
-    const { mostWaiting, mostBytes, deadlineMs, parallel } = this.#options
-    const mustWait = this.#isPaused || this.#running >= parallel
-    if (
-      (mustWait && this.#waiting.length >= mostWaiting) ||
-      (this.length > 0 && this.#bytes + bytes > mostBytes)
-    )
-      throw this.#full()
+    const { deadlineMs } = this.#options
+    this.#makeRoom(bytes, client)
     this.#bytes += bytes
     const deadline = new AbortController()
     const timer = setTimeout(() => deadline.abort(tooLate(deadlineMs)), deadlineMs)
     const signals = [deadline.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])]
     const any = AbortSignal.any(signals)
     try {
-      await this.#turn(any)
-      return await untilAborted(this.#work(work, any), any)
+      await this.#turn(any, client, bytes)
+      return await untilAborted(this.#work(work, any, client), any)
     } finally {
       clearTimeout(timer)
       this.#bytes -= bytes
@@ -78,7 +93,7 @@ export class JobQueue {
   }
 
   /** The place is free when the work has ended, which may be after its caller was told that it is cancelled. */
-  async #work<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async #work<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal, client: string): Promise<T> {
     const started = performance.now()
     try {
       signal.throwIfAborted()
@@ -87,6 +102,7 @@ export class JobQueue {
       return value
     } finally {
       this.#running--
+      this.#count(client, { running: -1 })
       this.#next()
     }
   }
@@ -112,21 +128,24 @@ export class JobQueue {
   }
 
   /** Resolves when a place is free, which is then taken. */
-  #turn(signal: AbortSignal): Promise<void> {
+  #turn(signal: AbortSignal, client: string, bytes: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        const at = this.#waiting.indexOf(waiting)
-        if (at < 0) return
-        this.#waiting.splice(at, 1)
-        reject(signal.reason)
+      const refuse = (reason: unknown): void => {
+        signal.removeEventListener('abort', onAbort)
+        if (this.#take(waiting)) reject(reason)
       }
+      const onAbort = (): void => refuse(signal.reason)
       const waiting: Waiting = {
+        client,
+        bytes,
         start: () => {
           signal.removeEventListener('abort', onAbort)
           resolve()
         },
+        refuse,
       }
       this.#waiting.push(waiting)
+      this.#count(client, { waiting: 1 })
       signal.addEventListener('abort', onAbort, { once: true })
       this.#next()
     })
@@ -134,12 +153,71 @@ export class JobQueue {
 
   #next(): void {
     while (!this.#isPaused && this.#running < this.#options.parallel) {
-      const waiting = this.#waiting.shift()
+      const waiting = this.#nextInTurn()
       if (waiting === undefined) break
+      this.#count(waiting.client, { running: 1 }).begunAt = ++this.#begun
+      this.#take(waiting)
       this.#running++
       waiting.start()
     }
     if (this.#running === 0) this.#emptied?.()
+  }
+
+  /** The first piece of the client of which fewest run; of several, of the one whose last turn is longest ago. */
+  #nextInTurn(): Waiting | undefined {
+    const standing = ({ client }: Waiting): Held =>
+      this.#held.get(client) ?? { running: 0, waiting: 0, begunAt: 0 }
+    return this.#waiting.reduce<Waiting | undefined>((best, each) => {
+      if (best === undefined) return each
+      const [a, b] = [standing(each), standing(best)]
+      const isBefore = a.running === b.running ? a.begunAt < b.begunAt : a.running < b.running
+      return isBefore ? each : best
+    }, undefined)
+  }
+
+  /**
+   * Where there is none, the newest pieces of who has the most are refused, as long as that leaves them no fewer than the
+   * newcomer then has. @throws UserError BUSY
+   */
+  #makeRoom(bytes: number, client: string): void {
+    const { mostWaiting, mostBytes, parallel } = this.#options
+    const mustWait = this.#isPaused || this.#running >= parallel
+    const giving = new Set<Waiting>()
+    let freed = 0
+    const isFull = (): boolean =>
+      (mustWait && this.#waiting.length - giving.size >= mostWaiting) ||
+      (this.length - giving.size > 0 && this.#bytes - freed + bytes > mostBytes)
+    const piecesOf = (who: string): number => {
+      const { running = 0, waiting = 0 } = this.#held.get(who) ?? {}
+      return running + waiting - [...giving].filter((each) => each.client === who).length
+    }
+    while (isFull()) {
+      const left = this.#waiting.filter((each) => !giving.has(each))
+      const most = left.reduce((so, each) => Math.max(so, piecesOf(each.client)), 0)
+      const newest = left.findLast((each) => piecesOf(each.client) === most)
+      if (newest === undefined || piecesOf(newest.client) <= piecesOf(client) + 1) throw this.#full()
+      giving.add(newest)
+      freed += newest.bytes
+    }
+    for (const each of giving) each.refuse(this.#full())
+  }
+
+  /** Out of the line, if it is still in it. */
+  #take(waiting: Waiting): boolean {
+    const at = this.#waiting.indexOf(waiting)
+    if (at < 0) return false
+    this.#waiting.splice(at, 1)
+    this.#count(waiting.client, { waiting: -1 })
+    return true
+  }
+
+  #count(client: string, { running = 0, waiting = 0 }: Partial<Held>): Held {
+    const held = this.#held.get(client) ?? { running: 0, waiting: 0, begunAt: 0 }
+    held.running += running
+    held.waiting += waiting
+    if (held.running + held.waiting > 0) this.#held.set(client, held)
+    else this.#held.delete(client)
+    return held
   }
 
   #learn(seconds: number): void {

@@ -27,6 +27,11 @@ export interface LocalJobsOptions
   readonly log?: Logger
 }
 
+export interface LocalRunOptions extends Pick<RunOptions, 'signal' | 'onText'> {
+  /** Whose it is, where the line is shared; one for all unless given. */
+  readonly client?: string
+}
+
 const MIB = 2 ** 20
 
 /** Half of the machine is for models; the access point's own work needs the rest. */
@@ -107,7 +112,7 @@ export class LocalJobs implements JobSource {
   }
 
   /** `onText` is called with each stretch of some twenty seconds that the model has heard, and with none of a job that was given up. */
-  async run(job: Job, { signal, onText }: Pick<RunOptions, 'signal' | 'onText'> = {}): Promise<JobAnswer> {
+  async run(job: Job, { signal, onText, client }: LocalRunOptions = {}): Promise<JobAnswer> {
     const card = await this.card(job.model)
     checkJob(card, job, this.#limits)
     const work = (either: AbortSignal): Promise<JobAnswer> =>
@@ -117,7 +122,7 @@ export class LocalJobs implements JobSource {
         const output = await runJob(model, job, either, onText)
         return { output, runSeconds: (performance.now() - started) / 1000 }
       })
-    return this.#queue.run(bytesOf(job.input), work, signal)
+    return this.#queue.run(bytesOf(job.input), work, signal, client)
   }
 
   /** Begins no job, and stops those that run where they are: the machine is needed. */

@@ -234,7 +234,7 @@ export class Provider {
       let runMs = 0
       const run = async (instead = sha256): Promise<Uint8Array> => {
         const job = { task: terms.task, model: instead, input, parameters: parametersOf(terms) }
-        const answer = await this.#modules.jobs.run(job, { signal })
+        const answer = await this.#modules.jobs.run(job, { signal, client: clientOf(remote, isFree) })
         runMs = Math.round(answer.runSeconds * 1000)
         return encodeOutput(answer.output)
       }
@@ -287,6 +287,12 @@ export class Provider {
     if (!(error instanceof UserError)) this.#modules.log.error({ err: error }, 'a job failed')
     return refusalOf(error)
   }
+}
+
+/** Who shares the line: a key costs nothing where jobs cost nothing, an address does. Through a relay there is only the key. */
+function clientOf({ peerId, address, limited }: Remote, isFree: boolean): string {
+  const [, , host] = address.split('/')
+  return isFree && !limited && host !== undefined ? host : peerId
 }
 
 function offeredModel(model: ServedModel, priceWeiPerUnit: bigint): OfferedModel {

@@ -50,6 +50,8 @@ const MIB = 2 ** 20
 const HELD_MS = 10 * 60_000
 const HELD_BYTES = 256 * MIB
 const JOBS_PER_CLIENT = 64
+/** One client alone never fills the line, so that whoever comes meanwhile has a place. */
+const CLIENT_SHARE = 3 / 4
 const MAX_CHANNELS = 4000
 /** The present one, and one for each day of the audit window: a client's channel lasts a day at least. */
 const CHANNELS_PER_CLIENT = 8
@@ -103,7 +105,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
       prices,
       nonCommercial: terms.nonCommercial,
       queue: terms.queue + terms.parallel,
-      jobsPerClient: JOBS_PER_CLIENT,
+      jobsPerClient: Math.max(1, Math.min(JOBS_PER_CLIENT, Math.floor(terms.queue * CLIENT_SHARE))),
       keptSeconds: AUDIT_KEPT_SECONDS,
     },
     { host, signer: identity, jobs, log, ...(behaviour === undefined ? {} : { behaviour }) },

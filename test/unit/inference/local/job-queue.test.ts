@@ -123,3 +123,60 @@ describe('a line of jobs', () => {
     await expect(queue.run(1, async () => '')).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   })
 })
+
+describe('a line that clients share', () => {
+  const runOf =
+    (queue: JobQueue, order: string[]) =>
+    (client: string, bytes = 1) =>
+      queue
+        .run(bytes, async () => order.push(client), undefined, client)
+        .catch((error: { code: string }) => order.push(`${client} ${error.code}`))
+
+  it('is worked off in turns, however many pieces one has in it', async () => {
+    const queue = queueOf({ mostWaiting: 10 })
+    const order: string[] = []
+    const run = runOf(queue, order)
+    const first = gate()
+    const jobs: Promise<unknown>[] = [queue.run(1, first.work, undefined, 'a')]
+    jobs.push(...['a', 'a', 'a', 'b', 'b', 'c'].map((client) => run(client)))
+    first.open()
+    await Promise.all(jobs)
+    expect(order).toEqual(['b', 'c', 'a', 'b', 'a', 'a'])
+  })
+
+  it('has a place for who comes late: the newest piece of who has the most gives way', async () => {
+    const queue = queueOf({ mostWaiting: 4 })
+    const order: string[] = []
+    const run = runOf(queue, order)
+    const first = gate()
+    const jobs: Promise<unknown>[] = [queue.run(1, first.work, undefined, 'a')]
+    jobs.push(...['a', 'a', 'a', 'a'].map((client) => run(client)))
+    // Five, four and three of one against none, one and two of another; then nobody has two more than it.
+    jobs.push(...['b', 'b', 'b'].map((client) => run(client)))
+    await Promise.all(jobs.slice(3, 5))
+    expect(order.toSorted()).toEqual(['a BUSY', 'a BUSY', 'b BUSY'])
+    expect(queue.length).toBe(5)
+    first.open()
+    await Promise.all(jobs)
+    expect(order.slice(3)).toEqual(['b', 'a', 'b', 'a'])
+    expect(queue.length).toBe(0)
+  })
+
+  it('gives way in bytes, too, and for nothing gives nobody up', async () => {
+    const queue = queueOf({ mostWaiting: 10 })
+    const order: string[] = []
+    const run = runOf(queue, order)
+    const first = gate()
+    const jobs: Promise<unknown>[] = [queue.run(100, first.work, undefined, 'a')]
+    jobs.push(...[300, 300, 300].map((bytes) => run('a', bytes)))
+    await run('b', 1000)
+    expect(order).toEqual(['b BUSY'])
+    jobs.push(run('b', 500))
+    await Promise.all(jobs.slice(2, 4))
+    expect(order).toEqual(['b BUSY', 'a BUSY', 'a BUSY'])
+    first.open()
+    await Promise.all(jobs)
+    expect(order.slice(3)).toEqual(['b', 'a'])
+    await expect(queue.run(900, async () => 'fits')).resolves.toBe('fits')
+  })
+})
