@@ -2,6 +2,7 @@
 
 import { formatEther } from '../chain/ether.js'
 import { DEFAULT_DATA_DIR, dataPaths } from '../config/paths.js'
+import type { Spending } from '../inference/client/daily-budget.js'
 import type { ChainStatus } from '../node/chain/link.js'
 import type { DaemonStatus } from '../node/daemon.js'
 import { configOptions, defineCommand } from './command.js'
@@ -26,10 +27,17 @@ export const statusCommand = defineCommand({
   ],
   run: async (args, io) => {
     const { callControlSocket } = await import('../p2p/control-client.js')
+    const { readSpending } = await import('../inference/client/daily-budget.js')
     const paths = dataPaths(await dataDirOf(args, io))
     // Our own daemon wrote it: the socket is the owner's alone.
     const status = (await callControlSocket(paths.controlSocket, 'status')) as DaemonStatus
-    io.output.result(status, () => statusText(status, io.style))
+    // A gateway and the commands that buy write it, beside the daemon.
+    const spending = await readSpending(paths.spending, Date.now())
+    const purchases =
+      spending === undefined
+        ? null
+        : { spentWei: String(spending.spentWei), dailyBudgetWei: String(spending.budgetWei) }
+    io.output.result({ ...status, purchases }, () => statusText(status, io.style, spending))
     return status.healthy ? 0 : 1
   },
 })
@@ -45,7 +53,7 @@ async function dataDirOf(
   return settings.config.dataDir
 }
 
-export function statusText(status: DaemonStatus, style: Style): string {
+export function statusText(status: DaemonStatus, style: Style, spending?: Spending): string {
   const row = (label: string, text: string) => labelled(`  ${label}`, text, LABEL_WIDTH)
   const { addresses, dataPlane, prover, challenger, provider, auditor, registry, chain } = status
   const uptime = formatUptime(status.uptimeSeconds)
@@ -93,6 +101,14 @@ export function statusText(status: DaemonStatus, style: Style): string {
           ),
         ]),
     ...(chain === null ? [] : chainRows(chain, row)),
+    ...(spending === undefined
+      ? []
+      : [
+          row(
+            'bought jobs',
+            `${formatEther(spending.spentWei, 'up')} in 24 hours, of ${formatEther(spending.budgetWei)} at most`,
+          ),
+        ]),
     row('transcripts', String(status.transcripts)),
   ].join('\n')
 }

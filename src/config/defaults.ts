@@ -60,6 +60,8 @@ export const DEFAULTS = {
       /** What one provider can cost that takes the money and sends nothing. */
       exposure: '0.001 ETH',
       deposit: '0.01 ETH',
+      /** What an app that runs wild, or a stolen API key, costs in a day: seven hours of speech at 2,000 gwei a second. */
+      dailyBudget: '0.05 ETH',
       channelDays: 30,
       /** Nobody else finds out who takes money for something else than the model's work. */
       audit: true,

@@ -26,6 +26,10 @@ export interface DataPaths {
   readonly auditedEvidence: string
   /** What audits found, this node's own and those of auditors that it trusts. */
   readonly findings: string
+  /** Providers that cheated this node's purchases. */
+  readonly leftProviders: string
+  /** What they cost, by the hour. */
+  readonly spending: string
 }
 
 /** `~` and `~/x` are the home directory; everything else is relative to the working directory. */
@@ -53,5 +57,7 @@ export function dataPaths(dataDir: string): DataPaths {
     soldEvidence: join(root, 'evidence', 'sold'),
     auditedEvidence: join(root, 'evidence', 'audited'),
     findings: join(root, 'findings'),
+    leftProviders: join(root, 'purchases', 'left.json'),
+    spending: join(root, 'purchases', 'spending.json'),
   }
 }

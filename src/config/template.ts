@@ -100,6 +100,8 @@ inference:
     # maxPrice: 0.0001 ETH
     # What one provider may hold without having delivered: all that it can cost.
     exposure: ${client.exposure}
+    # What all jobs of any 24 hours may cost together.
+    dailyBudget: ${client.dailyBudget}
     # Locked in a channel with a provider, and for how long; the rest comes back ("plumbline channels").
     deposit: ${client.deposit}
     channelDays: ${client.channelDays}

@@ -26,7 +26,8 @@ const JOB_WEI = 3n * PRICE_WEI
 const EXPOSURE_WEI = 3n * JOB_WEI
 const TERMS = {
   provider: { threads: 1, clientExposure: `${EXPOSURE_WEI} wei`, redeemAt: `${4n * JOB_WEI} wei` },
-  client: { exposure: `${EXPOSURE_WEI} wei` },
+  // Each death may cost the day a hundredth of its budget.
+  client: { exposure: `${EXPOSURE_WEI} wei`, dailyBudget: '100 ETH' },
 }
 /** A killed partner is noticed, or a channel is seen, within so many tries of an app that does not give up. */
 const TRIES = 6

@@ -63,7 +63,11 @@ export function candidatesFor(
   if (offering.length === 0)
     throw new UserError(
       `whoever offers the model ${job.model.slice(0, 16)} has cheated or failed audits (${all.length})`,
-      { code: 'DENIED', remedy: 'plumbline audit --records tells who and when; name another --provider' },
+      {
+        code: 'DENIED',
+        remedy:
+          'plumbline audit --records and purchases/left.json of the data directory tell who and when; name another --provider',
+      },
     )
   const fitting =
     maxPriceWei === undefined ? offering : offering.filter(({ priceWei }) => priceWei <= maxPriceWei)

@@ -53,6 +53,8 @@ export interface Order {
   readonly channelId?: Uint8Array
   /** Until its receipt, or its output, is here; the exchange's own time unless given. */
   readonly patienceMs?: number
+  /** Its receipt is here: from now on it may cost what it costs, whatever goes wrong. */
+  readonly onReceipt?: () => void
 }
 
 export interface Delivery {
@@ -155,6 +157,7 @@ export class Dealing {
         return { output: reply.output, runMs: reply.runMs }
       }
       const receipt = readReceipt(reply.receipt)
+      order.onReceipt?.()
       const output = await this.#pay(channelId, jobId, receipt, paying, signal)
       isOpen = false
       for (const spare of Object.values(this.#spare)) spare.renew()

@@ -19,6 +19,8 @@ import type { Offer } from '../network/offer.js'
 import { smallest } from '../payment/wei.js'
 import { type Candidate, candidatesFor, requireSendable, servedModels } from './candidates.js'
 import { Conduct, workOf } from './conduct.js'
+import type { DailyBudget } from './daily-budget.js'
+import { LeftProviders } from './left-providers.js'
 import { Offers } from './offers.js'
 import { type OpenPayments, Purse } from './payments.js'
 import type { SoundPiece } from './pieces.js'
@@ -62,6 +64,10 @@ export interface NetworkJobsModules {
   readonly audits?: BuyerAudits
   /** Absent: only free jobs. */
   readonly openPayments?: OpenPayments
+  /** Of all jobs of a day; absent: what they cost is not counted. */
+  readonly budget?: DailyBudget
+  /** Providers that cheated; in memory unless given. */
+  readonly left?: LeftProviders
   /** One of its own unless given. */
   readonly conduct?: Conduct
 }
@@ -98,17 +104,20 @@ export class NetworkJobs implements JobSource {
   readonly #purse: Purse
   readonly #purchases: Purchases
   readonly #conduct: Conduct
-  /** Providers that cheated. */
-  readonly #left = new Set<string>()
+  readonly #left: LeftProviders
 
   constructor(options: NetworkJobsOptions, modules: NetworkJobsModules) {
     this.#options = options
     this.#modules = modules
     const { host, log, audits, openPayments, conduct = new Conduct() } = modules
     this.#conduct = conduct
+    this.#left = modules.left ?? LeftProviders.passing()
     this.#offers = new Offers({ host, log, named: options.providers ?? [] })
     this.#purse = new Purse(openPayments)
-    this.#purchases = new Purchases(options.audit ?? true, { host, log, audits, purse: this.#purse })
+    this.#purchases = new Purchases(options.audit ?? true, {
+      ...{ host, log, audits, purse: this.#purse },
+      budget: modules.budget,
+    })
   }
 
   start(): void {
@@ -118,6 +127,7 @@ export class NetworkJobs implements JobSource {
   async close(): Promise<void> {
     this.#offers.stop()
     await this.#purchases.close()
+    await this.#modules.budget?.close()
   }
 
   /** The cheapest first. */
@@ -231,7 +241,13 @@ export class NetworkJobs implements JobSource {
       goodFindings: (peerId: string) => this.#modules.audits?.goodFindings(peerId) ?? 0,
     }
     const inputs = pieces.length === 0 ? undefined : pieces.map(({ sound }) => sound)
-    return candidatesFor(job, await this.#offers.find(signal), limits, inputs)
+    const candidates = candidatesFor(job, await this.#offers.find(signal), limits, inputs)
+    const { budget } = this.#modules
+    if (budget === undefined) return candidates
+    const { leftWei } = budget
+    const affordable = candidates.filter(({ priceWei }) => priceWei <= leftWei)
+    if (affordable.length === 0) budget.require(candidates.map(({ priceWei }) => priceWei).reduce(smallest))
+    return affordable
   }
 
   /** It cheated, or failed audits. */
@@ -247,7 +263,11 @@ export class NetworkJobs implements JobSource {
       await this.#offers.find(undefined, true).catch(() => [])
     if (error.code !== 'VERIFICATION_FAILED' || error.details.isRemote === true) return
     // No honest provider does that: nothing more is asked of it, and the rest of the deposit comes home.
-    this.#left.add(offer.peerId)
+    await this.#left
+      .add(offer.peerId, error.message, Date.now() / 1000)
+      .catch((reason: unknown) =>
+        log.warn({ reason: String(reason) }, 'that a provider was left is not on the disk'),
+      )
     await this.#purse
       .leave(offer)
       .catch((reason: unknown) => log.warn({ reason: String(reason) }, 'the channel could not be left'))

@@ -9,6 +9,7 @@ import type { Job, JobAnswer, JobOutput } from '../job.js'
 import { decodeOutput, encodeInput, encodeTerms, termsOfParameters } from '../network/job-codec.js'
 import type { Offer } from '../network/offer.js'
 import { type Candidate, providerName } from './candidates.js'
+import type { DailyBudget } from './daily-budget.js'
 import { Dealing, isLackOfMoney, type Order } from './dealing.js'
 import type { Purse } from './payments.js'
 
@@ -28,6 +29,8 @@ export interface PurchasesModules {
   readonly host: Host
   readonly log: Logger
   readonly purse: Purse
+  /** Absent: nothing is counted. */
+  readonly budget?: DailyBudget | undefined
   /** Absent: nothing is kept. */
   readonly audits: BuyerAudits | undefined
 }
@@ -66,17 +69,32 @@ export class Purchases {
       ...termsOfParameters(job.parameters),
     })
     const input = encodeInput(job.input)
-    const channelId = priceWei === 0n ? undefined : await this.#modules.purse.channel(offer, priceWei)
+    const { purse, budget } = this.#modules
+    const giveBack = priceWei === 0n ? undefined : await budget?.take(priceWei)
+    const channelId =
+      priceWei === 0n
+        ? undefined
+        : await purse.channel(offer, priceWei).catch((error: unknown) => {
+            giveBack?.()
+            throw error
+          })
+    let isReceipted = false
     const dealing = await this.#dealing(candidate, channelId !== undefined)
     const order: Order = {
       ...{ model: model.sha256, terms, input, priceWei },
+      onReceipt: () => {
+        isReceipted = true
+      },
       ...(channelId === undefined ? {} : { channelId }),
       ...(patienceMs === undefined ? {} : { patienceMs }),
     }
     onAsked?.()
     const delivery = await dealing.run(order, signal).catch(async (error: unknown) => {
-      throw isLackOfMoney(error) && (await this.#modules.purse.isFresh(offer)) ? unseen(error) : error
+      // What was broken off may be settled later: it counts, unless the provider refused it.
+      if (!isReceipted && error instanceof UserError && error.details.isRemote === true) giveBack?.()
+      throw isLackOfMoney(error) && (await purse.isFresh(offer)) ? unseen(error) : error
     })
+    if (!isReceipted) giveBack?.()
     const output = decodeOutput(delivery.output)
     requireKind(output, job, offer)
     const { receipt, receiptDigest } = delivery

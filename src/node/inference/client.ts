@@ -2,11 +2,14 @@
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Chain, channelsContract, parseAmount } from '../../chain/index.js'
+import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
 import type { Address } from '../../crypto/address.js'
 import type { Identity } from '../../crypto/identity.js'
 import { readKnownModels } from '../../inference/catalogue/known-models.js'
 import { Channels } from '../../inference/client/channels.js'
+import { DailyBudget } from '../../inference/client/daily-budget.js'
+import { LeftProviders } from '../../inference/client/left-providers.js'
 import { NetworkJobs, type NetworkJobsOptions } from '../../inference/client/network-jobs.js'
 import type { ClientPayments } from '../../inference/client/payments.js'
 import { Payer, paymentDomain } from '../../inference/payment/index.js'
@@ -58,6 +61,9 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
   const maxPriceWei = options.maxPriceWei ?? configured
   const isAudited = options.audit ?? client.audit
   collectSeldom()
+  const paths = dataPaths(config.dataDir)
+  const budget = await DailyBudget.open(paths.spending, parseAmount(client.dailyBudget))
+  const left = await LeftProviders.open(paths.leftProviders)
   const host = await createNodeHost({ config, identity, log, clientOnly: true })
   const audits =
     config.chain.rpcUrls.length === 0
@@ -113,6 +119,8 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
     {
       host,
       log,
+      left,
+      budget,
       knownModels: () => readKnownModels(config.dataDir, log),
       ...(audits === undefined
         ? {}
