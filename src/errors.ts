@@ -54,3 +54,11 @@ export class UserError extends Error {
     return this.remedy === undefined ? this.message : `${this.message}; ${this.remedy}`
   }
 }
+
+const MOST_SHOWN = 300
+
+/** Text from outside as a line may show it: on one line, cut, without what moves a cursor or turns the reading direction. */
+export function shown(text: string, most = MOST_SHOWN): string {
+  const flat = text.replace(/[\p{Cc}\p{Cf}\p{Surrogate}\u2028\u2029]/gu, '?')
+  return flat.length > most ? `${flat.slice(0, most)}...` : flat
+}

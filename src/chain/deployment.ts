@@ -6,7 +6,7 @@ import { hexToBytes } from '@noble/hashes/utils.js'
 import { z } from 'zod'
 import { type Address, parseAddress } from '../crypto/address.js'
 import type { BeaconInfo } from '../crypto/beacon.js'
-import { UserError } from '../errors.js'
+import { shown, UserError } from '../errors.js'
 
 const MAX_FILE_BYTES = 65_536
 const MAX_BEACONS = 16
@@ -95,7 +95,7 @@ export function parseDeployment(text: string, source: string): Deployment {
   const parsed = deploymentSchema.safeParse(value)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
-  throw bad(`is no addresses file: ${issue?.path.join('.') || 'it'}: ${issue?.message ?? 'malformed'}`)
+  throw bad(`is no addresses file: ${issue?.path.join('.') || 'it'}: ${shown(issue?.message ?? 'malformed')}`)
 }
 
 /**

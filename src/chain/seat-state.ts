@@ -16,6 +16,8 @@ const DIGEST_MASK = (1n << DIGEST_BITS) - 1n
 const SNAPSHOT_TAG = keccak256(stringToBytes('plumbline/1/snapshot'))
 const MAX_ADDRESSES = 8
 const MAX_ADDRESS_LENGTH = 200
+/** What a multiaddr is written with: whoever registers may put any bytes there. */
+const ADDRESS = /^[\x21-\x7e]+$/
 
 interface At {
   /** Unix seconds of the event's block. */
@@ -212,7 +214,7 @@ export class SeatState implements SeatRegistry {
     const addresses = new TextDecoder()
       .decode(hexToBytes(endpoint.addresses))
       .split('\n')
-      .filter((each) => each !== '' && each.length <= MAX_ADDRESS_LENGTH)
+      .filter((each) => each.length <= MAX_ADDRESS_LENGTH && ADDRESS.test(each))
       .slice(0, MAX_ADDRESSES)
     const { udpPort, uplinkKbps } = endpoint
     return {

@@ -5,9 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Abi, decodeEventLog, type Hex } from 'viem'
-import { z } from 'zod'
 import type { Address } from '../crypto/address.js'
 import type { Chain } from './chain.js'
+import { type Block, type Cursor, decodeCursor, encodeCursor, type StoredLog } from './cursor.js'
 import { challengeManagerAbi } from './generated/challenge-manager.js'
 import { disputeGameAbi } from './generated/dispute-game.js'
 import { paymentChannelsAbi } from './generated/payment-channels.js'
@@ -61,33 +61,6 @@ export interface ChainWatcher {
   readonly blockNumber: bigint | undefined
   /** Ends with the current batch. */
   close(): Promise<void>
-}
-
-const logSchema = z.object({
-  address: z.string(),
-  topics: z.array(z.string()),
-  data: z.string(),
-  blockNumber: z.string(),
-  blockHash: z.string(),
-  transactionHash: z.string(),
-  logIndex: z.number(),
-})
-const cursorSchema = z.object({
-  number: z.string(),
-  hash: z.string(),
-  /** Newest last; with the blocks' hashes. */
-  blocks: z.array(z.object({ number: z.string(), hash: z.string() })),
-  logs: z.array(logSchema),
-})
-type StoredLog = z.infer<typeof logSchema>
-interface Block {
-  readonly number: bigint
-  readonly hash: string
-}
-interface Cursor extends Block {
-  /** Blocks that were the last of a batch or had events. */
-  readonly blocks: readonly Block[]
-  readonly logs: readonly StoredLog[]
 }
 
 export function watchChain(chain: Chain, options: WatchOptions): ChainWatcher {
@@ -232,24 +205,17 @@ class Watcher implements ChainWatcher {
   async #load(): Promise<Cursor | undefined> {
     const bytes = await this.#journal.get(this.#key)
     if (bytes === undefined) return undefined
-    try {
-      const { number, hash, blocks, logs } = cursorSchema.parse(JSON.parse(new TextDecoder().decode(bytes)))
-      const known = blocks.map((block) => ({ number: BigInt(block.number), hash: block.hash }))
-      return { number: BigInt(number), hash, blocks: known, logs }
-    } catch {
+    const cursor = decodeCursor(bytes)
+    if (cursor === undefined)
       this.#chain.log?.warn(
         { watcher: this.#options.name },
         'the cursor is damaged; reading from the beginning',
       )
-      return undefined
-    }
+    return cursor
   }
 
   async #save(cursor: Cursor): Promise<void> {
-    const text = JSON.stringify(cursor, (_, value: unknown) =>
-      typeof value === 'bigint' ? value.toString() : value,
-    )
-    await this.#journal.write([{ key: this.#key, value: new TextEncoder().encode(text) }])
+    await this.#journal.write([{ key: this.#key, value: encodeCursor(cursor) }])
     this.#cursor = cursor
   }
 }

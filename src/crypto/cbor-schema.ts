@@ -8,7 +8,7 @@
  *
  * Every length has a bound; keys that the schema does not name are refused.
  */
-import { UserError } from '../errors.js'
+import { shown, UserError } from '../errors.js'
 import { type CborValue, type DecodeLimits, decode, encode } from './cbor.js'
 
 export interface Schema<T> {
@@ -39,10 +39,13 @@ function fail(path: string, expected: string, got: unknown): never {
   throw new UserError(`${path}: expected ${expected}, got ${describe(got)}`, { code: 'BAD_MESSAGE' })
 }
 
+const MOST_SHOWN = 40
+
 /** A short, printable account of a value from outside. */
 function describe(value: unknown): string {
   if (value === undefined) return 'nothing'
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value)
+  if (typeof value === 'string')
+    return shown(JSON.stringify(value.length > MOST_SHOWN ? `${value.slice(0, MOST_SHOWN)}...` : value))
   if (value instanceof Uint8Array) return `${value.length} bytes`
   if (Array.isArray(value)) return `an array of ${value.length}`
   return typeof value === 'object' && value !== null ? 'a map' : String(value)

@@ -5,7 +5,7 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { type BeaconInfo, timeOfRound, verifyRound } from '../crypto/beacon.js'
 import { BLS_SIGNATURE_BYTES } from '../crypto/bls.js'
-import { UserError } from '../errors.js'
+import { shown, UserError } from '../errors.js'
 import { MAX_TIMER_MS, withDeadline } from './deadline.js'
 
 export interface BeaconClientOptions {
@@ -27,6 +27,8 @@ const STAGGER_MS = 700
 const RETRY_MS = 250
 /** An answer has 300 bytes, an info 600. */
 const MAX_ANSWER_BYTES = 16_384
+/** Of one server, in the line that names all of them. */
+const MOST_REASON = 120
 
 export class BeaconClient {
   readonly info: BeaconInfo
@@ -76,7 +78,7 @@ export class BeaconClient {
         return (await this.#ask(url, 'latest', signal)).round
       } catch (error) {
         signal?.throwIfAborted()
-        problems.push(`${url}: ${error instanceof Error ? error.message : 'failed'}`)
+        problems.push(`${url}: ${reasonOf(error)}`)
       }
     }
     throw unavailable('no beacon server gave its latest round', problems)
@@ -127,7 +129,7 @@ export class BeaconClient {
           }
           tries.push(
             attempt().catch((error: unknown) => {
-              if (!shared.aborted) problems.set(url, error instanceof Error ? error.message : 'failed')
+              if (!shared.aborted) problems.set(url, reasonOf(error))
               throw error
             }),
           )
@@ -175,6 +177,10 @@ function unavailable(what: string, problems: readonly string[], cause?: unknown)
     cause,
   })
 }
+
+/** A parser's complaint quotes the answer. */
+const reasonOf = (error: unknown): string =>
+  error instanceof Error ? shown(error.message, MOST_REASON) : 'failed'
 
 /** Resolves when `work` fails, never when it succeeds. */
 function failureOf(work: Promise<unknown>): Promise<void> {

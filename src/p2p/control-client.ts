@@ -1,6 +1,7 @@
 /** The asking side of the control socket, for `plumbline status` and its like. */
 import { connect } from 'node:net'
-import { type ErrorCode, UserError } from '../errors.js'
+import { z } from 'zod'
+import { type ErrorCode, shown, UserError } from '../errors.js'
 
 export type ControlAnswer =
   | { readonly result: unknown }
@@ -15,6 +16,7 @@ const DEADLINE_MS = 5000
 /** A status has 2 KB; lists of peers or challenges some more. */
 const MAX_ANSWER_BYTES = 4 * 1_048_576
 const NEWLINE = 10
+const MOST_MESSAGE = 600
 
 /** Splits bytes into lines of bounded length. */
 export class LineReader {
@@ -74,17 +76,33 @@ export async function callControlSocket(
       try {
         const [line] = reader.push(chunk)
         if (line === undefined) return
-        resolve(JSON.parse(line) as ControlAnswer)
+        resolve(readAnswer(line))
         clearTimeout(timer)
         socket.destroy()
-      } catch (error) {
-        fail(error instanceof Error ? error : new Error('unreadable answer'))
+      } catch (cause) {
+        fail(unreadable(cause))
       }
     })
   })
-  if ('error' in answer) throw new UserError(answer.error.message, { code: answer.error.code })
+  if ('error' in answer)
+    throw new UserError(shown(answer.error.message, MOST_MESSAGE), { code: answer.error.code })
   return answer.result
 }
+
+const ANSWER = z.union([
+  z.object({ error: z.object({ code: z.string().regex(/^[A-Z_]{1,40}$/), message: z.string() }) }),
+  z.object({ result: z.unknown() }),
+])
+
+/** @throws SyntaxError, or ZodError for what is no answer */
+const readAnswer = (line: string): ControlAnswer => ANSWER.parse(JSON.parse(line)) as ControlAnswer
+
+const unreadable = (cause: unknown): UserError =>
+  new UserError('what answers on the control socket is no daemon of this version', {
+    code: 'BAD_MESSAGE',
+    remedy: 'restart the daemon, so that both are of one version',
+    cause,
+  })
 
 function notRunning(path: string, cause: NodeJS.ErrnoException): UserError {
   const denied = cause.code === 'EACCES' || cause.code === 'EPERM'

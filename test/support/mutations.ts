@@ -4,9 +4,12 @@ import { type CborValue, encode } from '../../src/crypto/cbor.js'
 import { UserError } from '../../src/errors.js'
 
 /** FUZZ_RUNS=100000 for a night; `share` scales the suite's default of 2000. */
-export function fuzzRuns(share: number): number {
-  return Math.max(10, Math.round(Number(process.env.FUZZ_RUNS ?? 2000) * share))
+export function fuzzRuns(share: number, usual = 2000): number {
+  return Math.max(10, Math.round(Number(process.env.FUZZ_RUNS ?? usual) * share))
 }
+
+/** The same, with fewer in the suite: where there are many decoders in a file, or a server answers each. */
+export const fewRuns = (share: number): number => fuzzRuns(share, 400)
 
 export interface Edit {
   readonly kind: 'change' | 'cut' | 'insert' | 'truncate' | 'repeat'
@@ -120,12 +123,65 @@ export function encodeGraft(value: CborValue, change: Graft): Uint8Array | undef
   }
 }
 
+const MAX_LINE = 1000
+
+/** What a terminal or a log may be given: one line, bounded, without control characters. */
+export const isOneLine = (text: string): boolean =>
+  text.length < MAX_LINE && !/[\p{Cc}\u2028\u2029]/u.test(text)
+
+function refusedOr(error: unknown): 'refused' {
+  if (error instanceof UserError && isOneLine(error.line)) return 'refused'
+  throw error
+}
+
 /** Runs `read`: anything but a UserError of one line fails the test. */
 export function readOrRefuse<T>(read: () => T): T | 'refused' {
   try {
     return read()
   } catch (error) {
-    if (error instanceof UserError && !error.line.includes('\n') && error.line.length < 1000) return 'refused'
-    throw error
+    return refusedOr(error)
   }
+}
+
+/** The same of what takes its time. */
+export async function settleOrRefuse<T>(work: () => Promise<T>): Promise<T | 'refused'> {
+  try {
+    return await work()
+  } catch (error) {
+    return refusedOr(error)
+  }
+}
+
+/**
+ * Feeds a decoder of deterministic CBOR with all that may come in place of a genuine value: changed bytes, other values in
+ * its places, any value, any bytes. Whatever it takes says the same bytes again.
+ * @returns how many were taken
+ */
+export function assaultCodec(
+  genuine: CborValue,
+  codec: { readonly decode: (bytes: Uint8Array) => unknown; readonly encode: (value: never) => Uint8Array },
+  numRuns: number,
+): number {
+  let taken = 0
+  const survives = (bytes: Uint8Array) => {
+    const read = readOrRefuse(() => codec.decode(bytes))
+    if (read === 'refused') return
+    taken++
+    if (Buffer.compare(codec.encode(read as never), bytes) !== 0)
+      throw new Error('what was read says other bytes than it was read from')
+  }
+  const content = encode(genuine)
+  survives(content)
+  if (taken !== 1) throw new Error('the genuine value is refused')
+  fc.assert(
+    fc.property(edits, graft, anyValue, fc.uint8Array({ maxLength: 100 }), (list, change, random, bytes) => {
+      survives(applyEdits(content, list))
+      const grafted = encodeGraft(genuine, change)
+      if (grafted !== undefined) survives(grafted)
+      survives(encode(random))
+      survives(bytes)
+    }),
+    { numRuns },
+  )
+  return taken
 }

@@ -13,10 +13,12 @@ import {
   integer,
   object,
   optional,
+  type Schema,
   text,
   union,
 } from '../../crypto/cbor-schema.js'
 import { sha256 } from '../../crypto/fast/index.js'
+import { UserError } from '../../errors.js'
 import { TASKS } from '../catalogue/card.js'
 import type { JobInput, JobOutput, JobParameters } from '../job.js'
 import { weiSchema, weiToBytes } from '../payment/wei.js'
@@ -111,6 +113,19 @@ export function termsOfParameters({
   }
 }
 
+/** Whole numbers of floats, each of them a number: what else a vector might hold, JSON could not say. */
+function floats(coded: Schema<Uint8Array>): Schema<Uint8Array> {
+  return {
+    read: (value, path) => {
+      const content = coded.read(value, path)
+      const areNumbers = content.length % 4 === 0 && fromFloat32Bytes(content).every(Number.isFinite)
+      if (!areNumbers)
+        throw new UserError(`${path}: expected finite float32 numbers`, { code: 'BAD_MESSAGE' })
+      return content
+    },
+  }
+}
+
 const outputSchema = union('kind', {
   transcription: object({
     kind: enumeration('transcription'),
@@ -139,7 +154,7 @@ const outputSchema = union('kind', {
     pcm16: bytes({ max: MAX_OUTPUT_BYTES }),
   }),
   /** Float32, little-endian. */
-  vector: object({ kind: enumeration('vector'), float32: bytes({ max: 2 ** 20 }) }),
+  vector: object({ kind: enumeration('vector'), float32: floats(bytes({ max: 2 ** 20 })) }),
 })
 
 const share = (value: number, of: number): number => Math.round(Math.min(1, Math.max(0, value)) * of)

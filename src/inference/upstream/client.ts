@@ -1,5 +1,5 @@
 /** Asks an OpenAI-compatible server: bounded in time and in what it answers, its errors as ours. */
-import { UserError } from '../../errors.js'
+import { shown, UserError } from '../../errors.js'
 
 export interface UpstreamClientOptions {
   /** As OpenAI's clients take it: `https://host/v1`. */
@@ -76,7 +76,7 @@ export class UpstreamClient {
 
   /** What it answered cannot be used. */
   broken(what: string, cause?: unknown): UserError {
-    return new UserError(`${this.name}: ${what}`, {
+    return new UserError(`${this.name}: ${shown(what, MOST_MESSAGE)}`, {
       code: 'UNAVAILABLE',
       remedy: 'it must speak the HTTP of OpenAI',
       ...(cause === undefined ? {} : { cause }),
@@ -169,7 +169,9 @@ function messageOf(body: string): string | undefined {
     const { error, message, detail } = JSON.parse(body) as Readonly<Record<string, unknown>>
     const inner = typeof error === 'object' && error !== null && 'message' in error ? error.message : error
     const found = [inner, message, detail].find((each) => typeof each === 'string' && each !== '')
-    return typeof found === 'string' ? found.replace(/[^\P{C}]/gu, ' ').slice(0, MOST_MESSAGE) : undefined
+    return typeof found === 'string'
+      ? found.replace(/[^\P{C}]|[\u2028\u2029]/gu, ' ').slice(0, MOST_MESSAGE)
+      : undefined
   } catch {
     return undefined
   }

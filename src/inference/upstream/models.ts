@@ -6,6 +6,8 @@ import type { ServedModel } from '../job.js'
 import { unitOf } from '../units.js'
 
 const MOST_MODELS = 1000
+/** The year 10000. */
+const MOST_SECONDS = 253_402_300_799
 const name = z.string().min(1).max(200)
 
 /** OpenAI's fields; those of a gateway of ours where they are there. */
@@ -14,7 +16,7 @@ const LIST = z.object({
     .array(
       z.object({
         id: name,
-        created: z.number().nonnegative().catch(0),
+        created: z.number().nonnegative().max(MOST_SECONDS).catch(0),
         task: z.enum(TASKS).optional().catch(undefined),
         languages: z.array(z.string().max(60)).max(5000).catch([]),
         licence: name.nullable().catch(null),
