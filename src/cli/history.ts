@@ -51,7 +51,11 @@ export const historyCommand = defineCommand({
       min: 1,
       max: MAX_RECORDS,
     }),
-    value: choice(HISTORY_VALUE_NAMES, { summary: 'What the chart and the table show', default: 'rate' }),
+    value: choice(HISTORY_VALUE_NAMES, {
+      summary: 'What the chart and the table show',
+      placeholder: 'what',
+      default: 'rate',
+    }),
     csv: flag('Print comma-separated values, a line each'),
     'data-dir': configOptions['data-dir'],
   },
