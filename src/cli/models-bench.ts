@@ -66,9 +66,10 @@ export const modelsBenchCommand = defineCommand({
   run: async (args, io) => {
     const { Catalogue } = await import('../inference/catalogue/catalogue.js')
     const { benchmark } = await import('../inference/local/benchmark.js')
+    const { hasInt8 } = await import('../inference/catalogue/card.js')
     const card = await modelNamed(args.model, await Catalogue.open(dataDirOf(args, io)))
     const plan = {
-      precisions: args.precision ?? PRECISIONS,
+      precisions: args.precision ?? PRECISIONS.filter((each) => each !== 'int8' || hasInt8(card)),
       threads: args.threads?.map(Number) ?? [...new Set([1, availableParallelism()])],
       seconds: args.seconds?.map(Number) ?? DEFAULT_SECONDS,
       runs: args.runs,

@@ -17,6 +17,15 @@ afterAll(() => rmSync(home, { recursive: true, force: true }))
 const bench = (...args: readonly string[]) => cli(['models', 'bench', ...args, '--data-dir', home])
 
 describe('models bench', () => {
+  it('measures eight bits only where a model has them', async () => {
+    const plan = ['--seconds', '0.5', '--threads', '1', '--runs', '1', '--json']
+    const { stdout } = await bench('asr-small', ...plan)
+    expect(JSON.parse(stdout).rows.map(({ precision }: { precision: string }) => precision)).toEqual(['fp32'])
+    const refused = await bench('asr-small', ...plan, '--precision', 'int8')
+    expect(refused.status).toBe(2)
+    expect(refused.stdout + refused.stderr).toContain('asr-small has no eight-bit weights')
+  })
+
   it('measures every precision, number of threads and length', async () => {
     const { folder } = firstCase('03')
     const { status, stdout, stderr } = await bench(

@@ -26,6 +26,12 @@ const EMBEDS: Readonly<Record<string, EmbedInput>> = {
   'data2vec-vision': 'image',
 }
 
+/** These run on their files' own precision; the others' layers can be made eight-bit. */
+const NO_INT8: ReadonlySet<string> = new Set(['asr-small', 'language-id', 'vits', ONNX_FAMILY])
+
+/** Whether a model can be served with eight-bit weights made here. */
+export const hasInt8 = ({ family }: Pick<ModelCard, 'family'>): boolean => !NO_INT8.has(family)
+
 /** What a model turns into vectors, whatever else it is for; undefined for one that gives none. */
 export const embedsFrom = ({ family }: Pick<ModelCard, 'family'>): EmbedInput | undefined =>
   Object.hasOwn(EMBEDS, family) ? EMBEDS[family] : undefined

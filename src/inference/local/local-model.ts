@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { UserError } from '../../errors.js'
 import { compiledUrl, type RuntimeKind, ServiceHost } from '../../ml/session/index.js'
-import type { ModelCard } from '../catalogue/card.js'
+import { hasInt8, type ModelCard } from '../catalogue/card.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
 import type { GrammarAnswer, GrammarQuestion, Hearing } from './own-models-service.js'
 import type { PackedSound, Sound } from './sound.js'
@@ -47,8 +47,17 @@ export class LocalModel {
     this.#host = host
   }
 
-  /** Loads it. @throws UserError UNAVAILABLE with have and need where it does not fit */
+  /**
+   * Loads it.
+   * @throws UserError UNAVAILABLE with have and need where it does not fit; BAD_ARGUMENT for eight bits of a model that has none
+   */
   static async open(card: ModelCard, options: LocalModelOptions = {}): Promise<LocalModel> {
+    if (options.int8 === true && !hasInt8(card))
+      throw new UserError(`${card.name} has no eight-bit weights`, {
+        code: 'BAD_ARGUMENT',
+        remedy: 'leave --int8 out',
+        exitStatus: 2,
+      })
     const { memoryBytes, niceness, threads = availableParallelism(), ...rest } = options
     const have = memoryBytes ?? (await availableBytes())
     if (have !== undefined && have < card.memoryBytes)
