@@ -86,8 +86,15 @@ async function makeChunk(
       if (spoken !== undefined) await rm(spoken, { force: true })
     }
   }
-  // An engine speaks while features of another sentence are made.
-  await Promise.all(Array.from({ length: PARALLEL }, (_, worker) => work(worker)))
+  // An engine speaks while features of another sentence are made. Where one fails the others end first: they write still.
+  const workers = Array.from({ length: PARALLEL }, (_, worker) =>
+    work(worker).catch((error: unknown) => {
+      next = jobs.length
+      throw error
+    }),
+  )
+  await Promise.allSettled(workers)
+  await Promise.all(workers)
   return packChunk(jobs, made, phones)
 }
 
