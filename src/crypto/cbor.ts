@@ -171,6 +171,10 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0
 }
 
+/** Of the reason that the decoder gives, which may hold the message's own keys. */
+const MOST_REASON = 200
+
 function malformed(what: string): UserError {
-  return new UserError(`malformed message: ${what}`, { code: 'BAD_MESSAGE' })
+  const shown = what.replace(/[^\P{C}]/gu, ' ').slice(0, MOST_REASON)
+  return new UserError(`malformed message: ${shown}`, { code: 'BAD_MESSAGE' })
 }

@@ -95,6 +95,26 @@ describe('deterministic CBOR (RFC 8949 section 4.2.1)', () => {
     expect(() => decode(hexToBytes(hex))).toThrow(UserError)
   })
 
+  it('show no control character of a key that comes twice, and not all of a long one', () => {
+    // {"\f...": 0, "\f...": 0}: the decoder's reason repeats the key.
+    const twice = (key: Uint8Array): Uint8Array => {
+      const head = [0x79, key.length >> 8, key.length & 255]
+      return Uint8Array.from([0xa2, ...head, ...key, 0, ...head, ...key, 0])
+    }
+    const key = new Uint8Array(1000).fill(0x61)
+    key.set([0x0c, 0x1b, 0x7f])
+    const reason = (() => {
+      try {
+        return String(decode(twice(key)))
+      } catch (error) {
+        return (error as Error).message
+      }
+    })()
+    expect(reason).toMatch(/^malformed message: .*aaaa/)
+    expect(reason).not.toMatch(/\p{C}/u)
+    expect(reason.length).toBeLessThan(250)
+  })
+
   it('sorts keys by their encoded bytes, not by length alone', () => {
     // RFC 8949 section 4.2.1: bytewise order of the encoded keys, so shorter texts come first.
     expect(bytesToHex(encode({ aa: 2, b: 1, a: 0 }))).toBe('a361610061620162616102')
