@@ -148,3 +148,13 @@ describe('at any prover', () => {
     )
   })
 })
+
+describe('a challenge in which a slot ran', () => {
+  it('makes room for nobody, however long ago and however full its prefix is', () => {
+    const holds = new Holds()
+    holds.accepted('a', 0)
+    const hold = { from: 'a', sinceMs: 0, graceMs: 10_000, openedMs: 1000, hasRun: false }
+    expect(holds.yieldsInMs(hold, 'b', 100_000)).toBe(0)
+    expect(holds.yieldsInMs({ ...hold, hasRun: true }, 'b', 100_000)).toBeUndefined()
+  })
+})
