@@ -10,6 +10,7 @@ import { architectureOf, readConfig } from '../../models/checkpoint/config-file.
 import { LANGUAGE_ID_ARCHITECTURE } from '../../models/language-id/config.js'
 import { readModelCard } from '../../models/model-card.js'
 import { ONNX_FAMILY, ONNX_FILE } from '../../models/onnx-speech/file.js'
+import { Recogniser } from '../../models/wav2vec2/recogniser.js'
 
 export const TASKS = ['transcribe', 'identify', 'translate', 'speak', 'embed'] as const
 export type Task = (typeof TASKS)[number]
@@ -70,7 +71,10 @@ export interface ModelCard {
   readonly fileBytes: number
   /** What the process that serves it may need: {@link memoryFor}. */
   readonly memoryBytes: number
-  /** ISO 639 codes: the vocabularies of the files where there are several, else what the model card says. */
+  /**
+   * ISO 639 codes: those that the directory has vocabulary and weights of where it has several, else what the model card
+   * says.
+   */
   readonly languages: readonly string[]
   /** As its model card says (README.md); null where it says nothing. */
   readonly licence: string | null
@@ -132,12 +136,13 @@ export async function readCard(directory: string, name = basename(directory)): P
   // Every tensor's place and size, and every name in a pickle, are checked as it opens; nothing is loaded.
   if (!isOnnx) await (await openCheckpoint(directory)).close()
   const about = await readModelCard(directory)
-  const languages = await languagesOf(directory, known)
+  const family = isOnnx ? ONNX_FAMILY : known.family
+  const languages = await languagesOf(directory, { ...known, family })
   return {
     name,
     directory,
     architecture,
-    family: isOnnx ? ONNX_FAMILY : known.family,
+    family,
     task: known.task,
     fileBytes,
     memoryBytes: memoryFor(fileBytes),
@@ -153,11 +158,14 @@ async function languagesOf(
   directory: string,
   { family, task }: { readonly family: string; readonly task: Task },
 ): Promise<readonly string[]> {
-  if (task === 'transcribe' && family !== 'asr-small') return CtcTokenizer.languages(directory)
-  if (task !== 'speak') return []
-  const { language } = await VitsTokenizer.read(directory)
-  return language === undefined ? [] : [language]
+  if (task === 'transcribe' && family === ONNX_FAMILY)
+    // An exported graph holds one language for good.
+    return listOf(await CtcTokenizer.ownLanguage(directory))
+  if (task === 'transcribe' && family !== 'asr-small') return Recogniser.languages(directory)
+  return task === 'speak' ? listOf((await VitsTokenizer.read(directory)).language) : []
 }
+
+const listOf = (language: string | undefined): readonly string[] => (language === undefined ? [] : [language])
 
 /** A graph alone: weights that are there are preferred, since these run on all that we have. */
 async function hasOnlyOnnx(directory: string): Promise<boolean> {

@@ -1,7 +1,8 @@
 /**
  * A line for work that the machine does one piece after the other: bounded in number and bytes, each piece with a
  * deadline from the moment it joins. Who finds it full learns when to come again. It is shared by client: they take turns,
- * however many pieces each has in it, and in a full line who has the most gives way to who has fewer.
+ * however many pieces each has in it, and in a full line who has the most gives way to who has fewer. Among a client's own
+ * pieces those of the kind that ran last go first, a few at a time: what that kind needs is at hand.
  */
 import { UserError } from '../../errors.js'
 
@@ -16,9 +17,20 @@ export interface JobQueueOptions {
   readonly deadlineMs: number
 }
 
+/** Where a piece stands in the line. */
+export interface Standing {
+  /** Whose it is; one for all unless given. */
+  readonly client?: string | undefined
+  /** What it needs at hand, such as a model and its language; pieces without a kind are of one. */
+  readonly kind?: string | undefined
+}
+
 interface Waiting {
   readonly client: string
+  readonly kind: string
   readonly bytes: number
+  /** How many of its client's later pieces went before it. */
+  overtaken: number
   readonly start: () => void
   readonly refuse: (reason: UserError) => void
 }
@@ -34,6 +46,8 @@ interface Held {
 const SMOOTHING = 0.3
 const FIRST_GUESS_SECONDS = 1
 const MOST_RETRY_SECONDS = 300
+/** Then a piece goes, whatever its kind: a change costs a fraction of the time of so many pieces. */
+const MOST_OVERTAKEN = 8
 
 export class JobQueue {
   readonly #options: JobQueueOptions
@@ -46,6 +60,8 @@ export class JobQueue {
   #bytes = 0
   #isPaused = false
   #expectedSeconds = FIRST_GUESS_SECONDS
+  /** Of the piece that began last. */
+  #kind = ''
   #emptied: (() => void) | undefined
 
   constructor(options: JobQueueOptions) {
@@ -65,14 +81,13 @@ export class JobQueue {
 
   /**
    * @param work gets a signal for its caller's cancelling, its deadline and the queue's end, and must heed it
-   * @param client whose it is
    * @throws UserError BUSY with `details.retryAfterSeconds`; TIMEOUT; UNAVAILABLE once closed; the signal's reason
    */
   async run<T>(
     bytes: number,
     work: (signal: AbortSignal) => Promise<T>,
     signal?: AbortSignal,
-    client = '',
+    { client = '', kind = '' }: Standing = {},
   ): Promise<T> {
     signal?.throwIfAborted()
     this.#closing.signal.throwIfAborted()
@@ -84,7 +99,7 @@ export class JobQueue {
     const signals = [deadline.signal, this.#closing.signal, ...(signal === undefined ? [] : [signal])]
     const any = AbortSignal.any(signals)
     try {
-      await this.#turn(any, client, bytes)
+      await this.#turn(any, { client, kind, bytes })
       return await untilAborted(this.#work(work, any, client), any)
     } finally {
       clearTimeout(timer)
@@ -128,7 +143,7 @@ export class JobQueue {
   }
 
   /** Resolves when a place is free, which is then taken. */
-  #turn(signal: AbortSignal, client: string, bytes: number): Promise<void> {
+  #turn(signal: AbortSignal, piece: Pick<Waiting, 'client' | 'kind' | 'bytes'>): Promise<void> {
     return new Promise((resolve, reject) => {
       const refuse = (reason: unknown): void => {
         signal.removeEventListener('abort', onAbort)
@@ -136,8 +151,8 @@ export class JobQueue {
       }
       const onAbort = (): void => refuse(signal.reason)
       const waiting: Waiting = {
-        client,
-        bytes,
+        ...piece,
+        overtaken: 0,
         start: () => {
           signal.removeEventListener('abort', onAbort)
           resolve()
@@ -145,7 +160,7 @@ export class JobQueue {
         refuse,
       }
       this.#waiting.push(waiting)
-      this.#count(client, { waiting: 1 })
+      this.#count(waiting.client, { waiting: 1 })
       signal.addEventListener('abort', onAbort, { once: true })
       this.#next()
     })
@@ -153,14 +168,26 @@ export class JobQueue {
 
   #next(): void {
     while (!this.#isPaused && this.#running < this.#options.parallel) {
-      const waiting = this.#nextInTurn()
-      if (waiting === undefined) break
+      const first = this.#nextInTurn()
+      if (first === undefined) break
+      const waiting = this.#ofThisKind(first)
+      this.#kind = waiting.kind
       this.#count(waiting.client, { running: 1 }).begunAt = ++this.#begun
       this.#take(waiting)
       this.#running++
       waiting.start()
     }
     if (this.#running === 0) this.#emptied?.()
+  }
+
+  /** In place of a client's first piece: its first of the kind that ran last, unless too many have gone before already. */
+  #ofThisKind(first: Waiting): Waiting {
+    const { client, kind, overtaken } = first
+    if (kind === this.#kind || overtaken >= MOST_OVERTAKEN) return first
+    const own = this.#waiting.filter((each) => each.client === client)
+    const at = own.findIndex((each) => each.kind === this.#kind)
+    for (const passed of own.slice(0, Math.max(0, at))) passed.overtaken++
+    return own[at] ?? first
   }
 
   /** The first piece of the client of which fewest run; of several, of the one whose last turn is longest ago. */

@@ -1,5 +1,6 @@
 /**
- * Jobs on the models of this machine: each model in a process of its own that stays warm, one line for all jobs.
+ * Jobs on the models of this machine: each model in a process of its own that stays warm and has all its languages, one
+ * line for all jobs.
  *
  *     const jobs = await LocalJobs.open({ dataDir })
  *     const [model] = await jobs.models()
@@ -15,7 +16,7 @@ import type { Job, JobAnswer, JobInput, JobSource, RunOptions, ServedModel } fro
 import { unitOf } from '../units.js'
 import { JobQueue, type JobQueueOptions } from './job-queue.js'
 import { ModelPool, type ModelPoolOptions } from './model-pool.js'
-import { checkJob, type JobLimits, openingFor, runJob } from './run-job.js'
+import { checkJob, type JobLimits, kindOf, openingFor, runJob } from './run-job.js'
 
 export interface LocalJobsOptions
   extends Partial<JobQueueOptions>,
@@ -119,10 +120,10 @@ export class LocalJobs implements JobSource {
       this.#pool.use(card, openingFor(card, job), async (model) => {
         either.throwIfAborted()
         const started = performance.now()
-        const output = await runJob(model, job, either, onText)
+        const output = await runJob(model, card, job, either, onText)
         return { output, runSeconds: (performance.now() - started) / 1000 }
       })
-    return this.#queue.run(bytesOf(job.input), work, signal, client)
+    return this.#queue.run(bytesOf(job.input), work, signal, { client, kind: kindOf(card, job) })
   }
 
   /** Begins no job, and stops those that run where they are: the machine is needed. */

@@ -19,6 +19,7 @@ export interface LocalModelOptions {
   readonly threads?: number
   /** Eight-bit weights: faster, a little less exact. */
   readonly int8?: boolean
+  /** Of a recogniser with several: the one it has when a call names none; what its files say unless given. */
   readonly language?: string
   /** Opens it to embed, whatever else it is for. */
   readonly embedding?: EmbeddingOptions
@@ -104,7 +105,6 @@ export class LocalModel {
   }
 
   /**
-   * @param hearing only for the recogniser that comes with the package
    * @param onText told the words that are certain while more is being heard: parts that make up the text with spaces
    *   between them
    */

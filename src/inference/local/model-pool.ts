@@ -16,7 +16,6 @@ export interface ModelPoolOptions {
 
 /** What stays the same while a model is open. */
 export interface Opening {
-  readonly language?: string
   readonly embedding?: EmbeddingOptions
 }
 

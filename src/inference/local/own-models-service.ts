@@ -8,10 +8,12 @@ import { LanguageIdentifier } from '../../models/language-id/identifier.js'
 import { type PackedSound, type Sound, unpacked } from './sound.js'
 import type { Identification, SpeechServiceOptions, Transcription, Word } from './speech-service.js'
 
-/** How a recording is to be heard; greedily, unless told. */
+/** How a recording is to be heard; greedily, in the model's own language, unless told. */
 export interface Hearing {
-  /** With the n-gram decoder: experimental. */
+  /** With the n-gram decoder: experimental; only of the recogniser that comes with the package. */
   readonly dictation?: boolean
+  /** Of a recogniser with several. */
+  readonly language?: string
 }
 
 export interface GrammarQuestion {

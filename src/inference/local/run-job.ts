@@ -58,12 +58,19 @@ const someOf = (all: readonly string[]): string =>
   all.length > SHOWN ? `${all.slice(0, SHOWN).join(', ')} ... (${all.length})` : all.join(', ')
 
 /** How the model must be open for a job. */
-export function openingFor(card: ModelCard, { task, parameters }: Job): Opening {
-  const { language } = parameters
+export function openingFor(card: ModelCard, { task }: Job): Opening {
   const input = embedsFrom(card)
-  if (task === 'embed' && input !== undefined) return { embedding: { input } }
-  // A model of one language needs no telling; ours has but one vocabulary.
-  return task === 'transcribe' && language !== undefined && card.languages.length > 1 ? { language } : {}
+  return task === 'embed' && input !== undefined ? { embedding: { input } } : {}
+}
+
+/** Jobs alike in it need the same model, and of a model with several languages the same one. */
+export function kindOf(card: ModelCard, job: Job): string {
+  return `${job.model} ${languageFor(card, job) ?? ''}`
+}
+
+/** A model of one language needs no telling. */
+function languageFor(card: ModelCard, { task, parameters }: Job): string | undefined {
+  return task === 'transcribe' && card.languages.length > 1 ? parameters.language : undefined
 }
 
 /**
@@ -72,10 +79,12 @@ export function openingFor(card: ModelCard, { task, parameters }: Job): Opening 
  */
 export async function runJob(
   model: LocalModel,
-  { task, input, parameters }: Job,
+  card: ModelCard,
+  job: Job,
   signal: AbortSignal,
   onText?: (text: string) => void,
 ): Promise<JobOutput> {
+  const { task, input, parameters } = job
   if (input.kind === 'text') {
     if (task === 'embed') {
       const { values } = await model.embed({ content: input.text, form: 'vector' }, signal)
@@ -86,9 +95,13 @@ export async function runJob(
   const sound: PackedSound = { pcm16: input.pcm16, sampleRate: input.sampleRate }
   switch (task) {
     case 'transcribe': {
-      const hearing = parameters.dictation === true ? { dictation: true } : {}
-      const { text, words, language } = await model.transcribe(sound, signal, hearing, onText)
-      return { kind: 'transcription', text, words, language }
+      const language = languageFor(card, job)
+      const hearing = {
+        ...(parameters.dictation === true ? { dictation: true } : {}),
+        ...(language === undefined ? {} : { language }),
+      }
+      const heard = await model.transcribe(sound, signal, hearing, onText)
+      return { kind: 'transcription', text: heard.text, words: heard.words, language: heard.language }
     }
     case 'identify':
       return { kind: 'labels', labels: (await model.identify(sound, signal)).labels }

@@ -12,7 +12,7 @@ import { SpeechClassifier } from '../../models/wav2vec2/classifier.js'
 import { Recogniser, type Transcript } from '../../models/wav2vec2/recogniser.js'
 import type { Task } from '../catalogue/card.js'
 import { type EmbeddingOptions, openEmbeddingService } from './embedding-service.js'
-import { openAsrSmallService, openLanguageIdService } from './own-models-service.js'
+import { type Hearing, openAsrSmallService, openLanguageIdService } from './own-models-service.js'
 import { type PackedSound, type Sound, unpacked } from './sound.js'
 import { openSpeaker } from './speak-service.js'
 
@@ -23,7 +23,7 @@ export interface SpeechServiceOptions {
   readonly task: Task
   readonly threads?: number
   readonly int8?: boolean
-  /** Of a recogniser with several vocabularies. */
+  /** Of a recogniser with several: the one of calls that name none; what its files say unless given. */
   readonly language?: string
   /** For the task `embed`. */
   readonly embedding?: EmbeddingOptions
@@ -79,15 +79,26 @@ export async function openSpeechService(options: unknown): Promise<Service> {
       ...settings,
       ...(language === undefined ? {} : { language }),
     })
-    return serve({ transcribe: (sound, _, tell) => transcribe(model, sound, tell) }, () => model.close())
+    const { language: usual } = model
+    return serve(
+      {
+        transcribe: async ({ sound, hearing }, tell) => {
+          // A call that names none has the usual one, whatever the call before it had.
+          const wanted = hearing?.language ?? usual
+          if (wanted !== undefined) await model.setLanguage(wanted)
+          return transcribe(model, sound, tell)
+        },
+      },
+      () => model.close(),
+    )
   }
   if (task === 'identify') {
     const model = await SpeechClassifier.open(directory, settings)
-    return serve({ identify: (sound) => identify(model, sound) }, () => model.close())
+    return serve({ identify: ({ sound }) => identify(model, sound) }, () => model.close())
   }
   if (task === 'translate') {
     const model = await SpeechTranslator.open(directory, settings)
-    return serve({ translate: (sound, target) => translate(model, sound, target) }, () => model.close())
+    return serve({ translate: ({ sound, target }) => translate(model, sound, target) }, () => model.close())
   }
   if (task === 'embed') return openEmbeddingService(options)
   if (task === 'speak') return openSpeaker(directory, threads === undefined ? {} : { threads })
@@ -98,10 +109,10 @@ async function openOnnx(directory: string, task: Task, threads: number | undefin
   const options = threads === undefined ? {} : { threads }
   if (task === 'transcribe') {
     const model = await OnnxRecogniser.open(directory, options)
-    return serve({ transcribe: (sound, _, tell) => transcribe(model, sound, tell) }, () => model.close())
+    return serve({ transcribe: ({ sound }, tell) => transcribe(model, sound, tell) }, () => model.close())
   }
   const model = await OnnxClassifier.open(directory, options)
-  return serve({ identify: (sound) => identify(model, sound) }, () => model.close())
+  return serve({ identify: ({ sound }) => identify(model, sound) }, () => model.close())
 }
 
 /** What a recogniser and a classifier are here, whatever runs them. */
@@ -118,15 +129,22 @@ type Classifies = Pick<SpeechClassifier, 'labels'> & {
 type Heard = Pick<Recogniser['model'], 'waveform' | 'config'>
 
 type Tell = (part: unknown) => void
-type Method = (sound: Sound, target?: string, tell?: Tell) => Promise<unknown>
+type Method = (asked: Asked, tell?: Tell) => Promise<unknown>
+
+interface Asked {
+  readonly sound: Sound
+  readonly hearing?: Hearing
+  /** Of a translation. */
+  readonly target?: string
+}
 
 function serve(methods: Readonly<Record<string, Method>>, close: () => Promise<void>): Service {
   return {
     call: async (name, argument, tell) => {
       const method = methods[name]
       if (method === undefined) throw new Error(`this model does not ${name}`)
-      const { sound, target } = argument as { readonly sound: Sound | PackedSound; readonly target?: string }
-      return method(unpacked(sound), target, tell)
+      const asked = argument as Omit<Asked, 'sound'> & { readonly sound: Sound | PackedSound }
+      return method({ ...asked, sound: unpacked(asked.sound) }, tell)
     },
     close,
   }

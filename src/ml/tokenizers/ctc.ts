@@ -104,6 +104,13 @@ export class CtcTokenizer {
     return isNested(json) ? Object.keys(json) : []
   }
 
+  /** The language that the configuration names, where the vocabulary has it. */
+  static async ownLanguage(directory: string): Promise<string | undefined> {
+    const { target_lang: named } = (await readTokenizerConfig(directory)).fields
+    const languages = await CtcTokenizer.languages(directory)
+    return languages.find((language) => language === named)
+  }
+
   /** Labels for CTC training: characters, spaces as the word delimiter, unknown ones as `<unk>`. */
   encode(text: string): readonly number[] {
     const unknownId = this.vocabulary.idOf(this.#unknown)

@@ -118,7 +118,7 @@ function unknownLanguage(directory: string, language: string, known: readonly st
     code: 'NOT_FOUND',
     remedy:
       known.length === 0
-        ? 'download adapter.{language}.safetensors into it'
+        ? `download adapter.${printable(language)}.safetensors into it`
         : `choose one of ${shown}${more}, or download its adapter`,
   })
 }

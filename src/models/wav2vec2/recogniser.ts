@@ -8,7 +8,7 @@ import type { TensorValue, TensorValues } from '../../ml/session/session.js'
 import { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
 import { readConfig } from '../checkpoint/config-file.js'
 import { parseSpeechConfig } from './config.js'
-import { readLanguage, readOwnLanguage } from './language.js'
+import { adapterLanguages, readLanguage, readOwnLanguage } from './language.js'
 import { type SoundBatch, SpeechModel, type SpeechModelOptions } from './model.js'
 
 export interface RecogniserOptions extends Pick<SpeechModelOptions, 'threads' | 'arena' | 'int8'> {
@@ -71,6 +71,17 @@ export class Recogniser {
     }
   }
 
+  /**
+   * Those that a directory has all files of: a vocabulary, and an adapter or the weights that the model was saved with.
+   * Empty for a model with one vocabulary.
+   */
+  static async languages(directory: string): Promise<readonly string[]> {
+    const adapters = await adapterLanguages(directory)
+    const own = await CtcTokenizer.ownLanguage(directory)
+    const languages = await CtcTokenizer.languages(directory)
+    return languages.filter((name) => name === own || adapters.includes(name))
+  }
+
   /** Undefined for a model with one vocabulary. */
   get language(): string | undefined {
     return this.#current.name
@@ -80,8 +91,9 @@ export class Recogniser {
     return this.#current.tokenizer
   }
 
-  /** From the next sound on. @throws UserError where the directory lacks the adapter or the vocabulary. */
+  /** From the next sound on; one that is in use already costs nothing. @throws UserError where the directory lacks the adapter or the vocabulary. */
   async setLanguage(name: string): Promise<void> {
+    if (name === this.#current.name) return
     const known = this.#kept.get(name) ?? (await readAll(this.model, name))
     this.#kept.delete(name)
     this.#kept.set(name, known)
@@ -128,7 +140,7 @@ async function firstLanguage(model: SpeechModel, exchanges: boolean, name?: stri
   if (!exchanges)
     return { name: undefined, tokenizer: await CtcTokenizer.read(model.directory, name), weights: {} }
   if (name !== undefined) return readAll(model, name)
-  // The language that the published file was saved with is the tokenizer's target, English where it does not say.
+  // The language that the published file was saved with is the tokenizer's target.
   const tokenizer = await CtcTokenizer.read(model.directory)
   return {
     name: tokenizer.language,
@@ -138,8 +150,14 @@ async function firstLanguage(model: SpeechModel, exchanges: boolean, name?: stri
 }
 
 async function readAll(model: SpeechModel, name: string): Promise<Language> {
-  const tokenizer = await CtcTokenizer.read(model.directory, name)
-  return { name, tokenizer, weights: await readLanguage(model.directory, name, model.config, model.prefix) }
+  const { directory, config, prefix } = model
+  const tokenizer = await CtcTokenizer.read(directory, name)
+  const isSaved = name === (await CtcTokenizer.ownLanguage(directory))
+  const weights =
+    isSaved && !(await adapterLanguages(directory)).includes(name)
+      ? await readOwnLanguage(directory, config, prefix)
+      : await readLanguage(directory, name, config, prefix)
+  return { name, tokenizer, weights }
 }
 
 function rowOf(logits: TensorValue | undefined, row: number, frames: number) {

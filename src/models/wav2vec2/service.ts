@@ -21,7 +21,7 @@ export async function openRecogniserService(options: unknown): Promise<Service> 
     call: async (method, argument) => {
       if (method !== 'transcribe') throw new Error(`a recogniser has no method ${method}`)
       const { sounds, language } = argument as TranscribeCall
-      if (language !== undefined && language !== recogniser.language) await recogniser.setLanguage(language)
+      if (language !== undefined) await recogniser.setLanguage(language)
       return (await recogniser.transcribe(sounds)).map(({ text }) => text)
     },
     close: () => recogniser.close(),

@@ -129,7 +129,7 @@ describe('a line that clients share', () => {
     (queue: JobQueue, order: string[]) =>
     (client: string, bytes = 1) =>
       queue
-        .run(bytes, async () => order.push(client), undefined, client)
+        .run(bytes, async () => order.push(client), undefined, { client })
         .catch((error: { code: string }) => order.push(`${client} ${error.code}`))
 
   it('is worked off in turns, however many pieces one has in it', async () => {
@@ -137,7 +137,7 @@ describe('a line that clients share', () => {
     const order: string[] = []
     const run = runOf(queue, order)
     const first = gate()
-    const jobs: Promise<unknown>[] = [queue.run(1, first.work, undefined, 'a')]
+    const jobs: Promise<unknown>[] = [queue.run(1, first.work, undefined, { client: 'a' })]
     jobs.push(...['a', 'a', 'a', 'b', 'b', 'c'].map((client) => run(client)))
     first.open()
     await Promise.all(jobs)
@@ -149,7 +149,7 @@ describe('a line that clients share', () => {
     const order: string[] = []
     const run = runOf(queue, order)
     const first = gate()
-    const jobs: Promise<unknown>[] = [queue.run(1, first.work, undefined, 'a')]
+    const jobs: Promise<unknown>[] = [queue.run(1, first.work, undefined, { client: 'a' })]
     jobs.push(...['a', 'a', 'a', 'a'].map((client) => run(client)))
     // Five, four and three of one against none, one and two of another; then nobody has two more than it.
     jobs.push(...['b', 'b', 'b'].map((client) => run(client)))
@@ -167,7 +167,7 @@ describe('a line that clients share', () => {
     const order: string[] = []
     const run = runOf(queue, order)
     const first = gate()
-    const jobs: Promise<unknown>[] = [queue.run(100, first.work, undefined, 'a')]
+    const jobs: Promise<unknown>[] = [queue.run(100, first.work, undefined, { client: 'a' })]
     jobs.push(...[300, 300, 300].map((bytes) => run('a', bytes)))
     await run('b', 1000)
     expect(order).toEqual(['b BUSY'])
@@ -178,5 +178,41 @@ describe('a line that clients share', () => {
     await Promise.all(jobs)
     expect(order.slice(3)).toEqual(['b', 'a'])
     await expect(queue.run(900, async () => 'fits')).resolves.toBe('fits')
+  })
+})
+
+describe('a line of several kinds', () => {
+  /** Lets pieces into the line behind one that runs, `client:kind` each, and says in which order they ran. */
+  const orderOf = async (first: string, pieces: readonly string[]): Promise<readonly string[]> => {
+    const queue = queueOf({ mostWaiting: 100 })
+    const order: string[] = []
+    const run = (piece: string, work: (signal: AbortSignal) => Promise<unknown>) => {
+      const [client, kind] = piece.split(':')
+      return queue.run(1, work, undefined, { client, kind })
+    }
+    const running = gate()
+    const jobs: Promise<unknown>[] = [run(first, running.work)]
+    for (const piece of pieces) jobs.push(run(piece, async () => order.push(piece)))
+    running.open()
+    await Promise.all(jobs)
+    return order
+  }
+
+  it("takes a client's pieces of the kind that ran last together", async () => {
+    const pieces = ['a:deu', 'a:eng', 'a:deu', 'a:hin', 'a:eng']
+    expect(await orderOf('a:eng', pieces)).toEqual(['a:eng', 'a:eng', 'a:deu', 'a:deu', 'a:hin'])
+  })
+
+  it('lets nobody wait for it: clients take turns as before', async () => {
+    const pieces = ['a:eng', 'a:eng', 'b:deu', 'b:eng', 'c:deu']
+    expect(await orderOf('a:eng', pieces)).toEqual(['b:eng', 'c:deu', 'a:eng', 'b:deu', 'a:eng'])
+  })
+
+  it('passes over no piece for ever', async () => {
+    const pieces = ['a:deu', 'a:hin', ...Array<string>(20).fill('a:eng')]
+    const order = await orderOf('a:eng', pieces)
+    expect(order.indexOf('a:deu')).toBe(8)
+    expect(order.indexOf('a:hin')).toBe(9)
+    expect(order).toHaveLength(pieces.length)
   })
 })

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,27 +7,11 @@ import type { Job, SoundInput } from '../../../../src/inference/job.js'
 import { LocalJobs } from '../../../../src/inference/local/local-jobs.js'
 import { pcm16Of } from '../../../../src/ml/audio/pcm16.js'
 import { readWav } from '../../../../src/ml/audio/wav-read.js'
+import { children } from './children.js'
 
 const SLOW = 120_000
 const NICENESS = 5
 
-/** Those this process started and that are there now. */
-function children(): readonly number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const [, parent] = / \S (\d+) /.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
-        return (
-          Number(parent) === process.pid &&
-          readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('child-main')
-        )
-      } catch {
-        return false
-      }
-    })
-}
 const stateOf = (pid: number): string =>
   /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? ''
 
