@@ -98,36 +98,49 @@ const vitest = (vitestArgs) =>
 /** Tests of real daemons, chains and sockets: they wait for rounds, blocks and trains, and are late where they wait for a processor. */
 const REAL_TIME = ['test/e2e', 'test/chain', 'test/unit/p2p', 'test/unit/dataplane']
 
+/** Of a lane that failed, so many of its last characters are said again at the very end: its failures are there. */
+const LAST_CHARACTERS = 12_000
+
 /**
  * The tests in two lanes: what mostly waits, and what mostly computes. The former has the processor first. Its lines come after the
- * other's, so that neither is torn apart.
+ * other's, so that neither is torn apart; what failed in the other one is said again at the end.
  */
 async function testLanes() {
-  const start = (vitestArgs, stdio) => {
+  const start = (vitestArgs) => {
     const script = join('node_modules', 'vitest', 'vitest.mjs')
+    const stdio = ['ignore', 'pipe', 'pipe']
     const lane = spawn(process.execPath, [script, 'run', ...vitestArgs], { cwd: root, stdio })
     const status = new Promise((resolve) => {
       lane.once('error', () => resolve(1))
-      lane.once('exit', (code) => resolve(code ?? 128))
+      lane.once('close', (code) => resolve(code ?? 128))
     })
     return { lane, status }
   }
-  const waiting = start(REAL_TIME, ['ignore', 'pipe', 'pipe'])
-  const computing = start(
-    REAL_TIME.flatMap((folder) => ['--exclude', `${folder}/**`]),
-    'inherit',
-  )
+  const hear = (lane, print) => {
+    lane.stdout.on('data', print)
+    lane.stderr.on('data', print)
+  }
+  const waiting = start(REAL_TIME)
+  const computing = start(REAL_TIME.flatMap((folder) => ['--exclude', `${folder}/**`]))
   setPriority(computing.lane.pid, 10)
   const lines = []
-  let print = (chunk) => lines.push(chunk)
-  waiting.lane.stdout.on('data', (chunk) => print(chunk))
-  waiting.lane.stderr.on('data', (chunk) => print(chunk))
+  let printWaiting = (chunk) => lines.push(chunk)
+  let last = ''
+  hear(waiting.lane, (chunk) => printWaiting(chunk))
+  hear(computing.lane, (chunk) => {
+    process.stdout.write(chunk)
+    last = `${last}${chunk}`.slice(-LAST_CHARACTERS)
+  })
   const computingStatus = await computing.status
   for (const chunk of lines.splice(0)) process.stdout.write(chunk)
-  print = (chunk) => process.stdout.write(chunk)
+  printWaiting = (chunk) => process.stdout.write(chunk)
   const waitingStatus = await waiting.status
-  if (computingStatus !== 0 && waitingStatus === 0)
-    console.error('plumbline: a test of the other lane failed: it is further up')
+  if (computingStatus !== 0) {
+    const failures = last.indexOf('Failed Tests')
+    console.error(
+      `\nplumbline: the other lane failed, as said further up:\n${last.slice(Math.max(0, failures))}`,
+    )
+  }
   return computingStatus === 0 ? waitingStatus : computingStatus
 }
 const tool = (path, ...toolArgs) => must(process.execPath, [join(...path), ...toolArgs])
