@@ -97,51 +97,54 @@ const vitest = (vitestArgs) =>
   run(process.execPath, [join('node_modules', 'vitest', 'vitest.mjs'), 'run', ...vitestArgs])
 /** Tests of real daemons, chains and sockets: they wait for rounds, blocks and trains, and are late where they wait for a processor. */
 const REAL_TIME = ['test/e2e', 'test/chain', 'test/unit/p2p', 'test/unit/dataplane']
-
-/** Of a lane that failed, so many of its last characters are said again at the very end: its failures are there. */
+/** Those of them that wait most. */
+const PATIENT = ['test/chain', 'test/e2e/chain', 'test/e2e/kill']
+const without = (paths) => paths.flatMap((path) => ['--exclude', `${path}**`, '--exclude', `${path}/**`])
+/** Of what failed, so many of its last characters are said again at the very end: they name the failures. */
 const LAST_CHARACTERS = 12_000
 
+/** Runs vitest, and hands over what it says. Resolves to its status and the last it said. */
+function startTests({ vitestArgs, priority }, print) {
+  const script = join('node_modules', 'vitest', 'vitest.mjs')
+  const stdio = ['ignore', 'pipe', 'pipe']
+  const tests = spawn(process.execPath, [script, 'run', ...vitestArgs], { cwd: root, stdio })
+  if (priority !== 0) setPriority(tests.pid, priority)
+  let last = ''
+  const hear = (chunk) => {
+    print(chunk)
+    last = `${last}${chunk}`.slice(-LAST_CHARACTERS)
+  }
+  tests.stdout.on('data', hear)
+  tests.stderr.on('data', hear)
+  return new Promise((resolve) => {
+    tests.once('error', (error) => resolve({ status: 1, last: error.message }))
+    tests.once('close', (code) => resolve({ status: code ?? 128, last }))
+  })
+}
+
 /**
- * The tests in two lanes: what mostly waits, and what mostly computes. The former has the processor first. Its lines come after the
- * other's, so that neither is torn apart; what failed in the other one is said again at the end.
+ * The tests in two lanes: what is of real time, and beside it first what computes, which leaves it the processor, then what waits most. The
+ * latter lane's lines come first, so that neither is torn apart; what failed is said again at the end.
  */
 async function testLanes() {
-  const start = (vitestArgs) => {
-    const script = join('node_modules', 'vitest', 'vitest.mjs')
-    const stdio = ['ignore', 'pipe', 'pipe']
-    const lane = spawn(process.execPath, [script, 'run', ...vitestArgs], { cwd: root, stdio })
-    const status = new Promise((resolve) => {
-      lane.once('error', () => resolve(1))
-      lane.once('close', (code) => resolve(code ?? 128))
-    })
-    return { lane, status }
+  const held = []
+  let printHeld = (chunk) => held.push(chunk)
+  const realTime = startTests({ vitestArgs: [...REAL_TIME, ...without(PATIENT)], priority: 0 }, (chunk) =>
+    printHeld(chunk),
+  )
+  const print = (chunk) => process.stdout.write(chunk)
+  const ended = []
+  ended.push(await startTests({ vitestArgs: without(REAL_TIME), priority: 10 }, print))
+  ended.push(await startTests({ vitestArgs: PATIENT, priority: 0 }, print))
+  for (const chunk of held.splice(0)) print(chunk)
+  printHeld = print
+  ended.push(await realTime)
+  const failed = ended.filter(({ status }) => status !== 0)
+  for (const { last } of failed.filter((each) => each !== ended.at(-1))) {
+    const from = last.indexOf('Failed Tests')
+    console.error(`\nplumbline: tests failed, as said further up:\n${last.slice(Math.max(0, from))}`)
   }
-  const hear = (lane, print) => {
-    lane.stdout.on('data', print)
-    lane.stderr.on('data', print)
-  }
-  const waiting = start(REAL_TIME)
-  const computing = start(REAL_TIME.flatMap((folder) => ['--exclude', `${folder}/**`]))
-  setPriority(computing.lane.pid, 10)
-  const lines = []
-  let printWaiting = (chunk) => lines.push(chunk)
-  let last = ''
-  hear(waiting.lane, (chunk) => printWaiting(chunk))
-  hear(computing.lane, (chunk) => {
-    process.stdout.write(chunk)
-    last = `${last}${chunk}`.slice(-LAST_CHARACTERS)
-  })
-  const computingStatus = await computing.status
-  for (const chunk of lines.splice(0)) process.stdout.write(chunk)
-  printWaiting = (chunk) => process.stdout.write(chunk)
-  const waitingStatus = await waiting.status
-  if (computingStatus !== 0) {
-    const failures = last.indexOf('Failed Tests')
-    console.error(
-      `\nplumbline: the other lane failed, as said further up:\n${last.slice(Math.max(0, failures))}`,
-    )
-  }
-  return computingStatus === 0 ? waitingStatus : computingStatus
+  return failed[0]?.status ?? 0
 }
 const tool = (path, ...toolArgs) => must(process.execPath, [join(...path), ...toolArgs])
 
