@@ -53,7 +53,9 @@ export function eachPiece(
   if (/^100-continue$/i.test(expect)) response.writeContinue()
   return new Promise((resolve, reject) => {
     let received = 0
+    let isOver = false
     const done = (error?: unknown): void => {
+      isOver = true
       request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose)
       request.off('timeout', onIdle)
       request.setTimeout(0)
@@ -77,13 +79,15 @@ export function eachPiece(
     }
     const onEnd = (): void => done()
     const onClose = (): void => done(clientGone())
-    const onIdle = (): void =>
-      done(
-        new ApiError(`no more of the body came for ${idleMs / 1000} s`, {
-          status: 408,
-          code: 'request_timeout',
-        }),
-      )
+    // Where this process itself stood still, what came meanwhile lies in the socket: it is read before anybody is blamed.
+    const onIdle = (): void => {
+      const before = received
+      setImmediate(() => {
+        if (isOver) return
+        if (received > before) request.setTimeout(idleMs)
+        else done(idleError(idleMs))
+      })
+    }
     request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
     request.setTimeout(idleMs, onIdle)
   })
@@ -92,6 +96,9 @@ export function eachPiece(
 /** Nobody reads it; it tells the log and the job why. */
 export const clientGone = (): ApiError =>
   new ApiError('the client went away', { status: 499, code: 'client_closed_request' })
+
+const idleError = (idleMs: number): ApiError =>
+  new ApiError(`no more of the body came for ${idleMs / 1000} s`, { status: 408, code: 'request_timeout' })
 
 const tooLarge = (mostBytes: number): ApiError =>
   new ApiError(`the body exceeds ${(mostBytes / 2 ** 20).toFixed(0)} MiB; send less at once`, {
