@@ -80,7 +80,8 @@ describe('two providers that hang, before one that does not', () => {
         log: silentLogger,
         knownModels: async () => new KnownModels([]),
         // No rest is over before the test is.
-        conduct: new Conduct({ patienceMs: 300, now: () => 0 }),
+        // Far beyond what the honest one takes on a busy machine; and no rest is over before the test is.
+        conduct: new Conduct({ patienceMs: 4_000, now: () => 0 }),
         // Of equal price, whose work was found good comes first: that of those who hang.
         audits: {
           isTimely: () => true,
