@@ -5,11 +5,14 @@
  */
 import { TestRunner } from 'vitest'
 
-const TIMED = /\/test\/(?:e2e|chain|unit\/(?:dataplane|p2p))\//
+const TIMED = [
+  /\/test\/(?:e2e|chain|unit\/(?:dataplane|p2p))\//,
+  /\/test\/unit\/(?:inference\/(?:client\/failing|gateway\/gateway|local|upstream)|ml\/engine-session)/,
+]
 
 export default class TimedRunner extends TestRunner {
   override importFile(...[path, source]: Parameters<TestRunner['importFile']>) {
-    this.config.retry = process.env.CI !== undefined && TIMED.test(path) ? 1 : 0
+    this.config.retry = process.env.CI !== undefined && TIMED.some((pattern) => pattern.test(path)) ? 1 : 0
     return super.importFile(path, source)
   }
 }
