@@ -21,6 +21,7 @@ const FILES = {
   jobs: 100_000,
   kept: 100_000,
   'fault-proof': 50_000,
+  joint: 20_000,
   registry: 20_000,
   'chain-files': 50_000,
   gateway: 20_000,

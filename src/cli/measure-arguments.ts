@@ -71,6 +71,7 @@ export function verifyCommandFor(
     readonly dataDir: string | undefined
     readonly config: string | undefined
   },
+  command: 'verify' | 'verify --joint' = 'verify',
 ): string {
   const near = relative('', path)
   const flags = [
@@ -78,7 +79,7 @@ export function verifyCommandFor(
     ['--data-dir', args.dataDir],
     ['--config', args.config],
   ].flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${shellQuoted(value)}`]))
-  return ['plumbline verify', shellQuoted(near.startsWith('..') ? path : near), ...flags].join(' ')
+  return [`plumbline ${command}`, shellQuoted(near.startsWith('..') ? path : near), ...flags].join(' ')
 }
 
 function shellQuoted(text: string): string {

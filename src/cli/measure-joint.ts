@@ -74,12 +74,13 @@ export async function measureTogether({
       },
     })
     progress.stop()
-    const { results, joint, sharedLink } = jointAtLayer(measured, layer)
+    const { results, joint, sharedLink, jointTranscript } = jointAtLayer(measured, layer)
     const [first] = results
     if (first === undefined) throw new Error('nothing was measured')
     if (!io.output.isJson) io.stderr.write('\n')
-    io.output.result({ ...resultAtLayer(first, layer), joint, sharedLink }, () =>
-      jointSummary({ joint, sharedLink }, (path) => verifyCommandFor(path, args)),
+    const shown = { joint, sharedLink, jointTranscript }
+    io.output.result({ ...resultAtLayer(first, layer), ...shown }, () =>
+      jointSummary(shown, (path) => verifyCommandFor(path, args, 'verify --joint')),
     )
     return 0
   } finally {
@@ -88,7 +89,10 @@ export async function measureTogether({
 }
 
 /** The first prover's result stays as it is: {@link resultAtLayer} converts it. */
-function jointAtLayer({ results, joint, sharedLink }: JointMeasurement, layer: Layer): JointMeasurement {
+function jointAtLayer(
+  { results, joint, sharedLink, jointTranscript }: JointMeasurement,
+  layer: Layer,
+): JointMeasurement {
   const convert = (mbps: number) => atLayer(mbps, layer)
   const figures = <T extends { readonly estimateMbps: number; readonly guaranteedMbps: number }>(
     each: T,
@@ -109,17 +113,18 @@ function jointAtLayer({ results, joint, sharedLink }: JointMeasurement, layer: L
       sumMbps: convert(sharedLink.sumMbps),
       creditMbps: convert(sharedLink.creditMbps),
     },
+    jointTranscript,
   }
 }
 
-const VERDICTS: Readonly<Record<JointMeasurement['sharedLink']['verdict'], string>> = {
+export const SHARED_LINK_VERDICTS: Readonly<Record<JointMeasurement['sharedLink']['verdict'], string>> = {
   shared: 'they share one link: together they get clearly less than each alone',
   separate: 'their links are separate: together they get what each gets alone',
   unclear: 'no verdict: what they seem to get together and what is guaranteed disagree; measure again',
 }
 
 export function jointSummary(
-  { joint, sharedLink }: Pick<JointMeasurement, 'joint' | 'sharedLink'>,
+  { joint, sharedLink, jointTranscript }: Pick<JointMeasurement, 'joint' | 'sharedLink' | 'jointTranscript'>,
   verifyCommand: (path: string) => string,
 ): string {
   const row = (label: string, text: string) => labelled(`  ${label}`, text, LABEL_WIDTH)
@@ -138,10 +143,10 @@ export function jointSummary(
     ),
     row(
       'Verdict',
-      `${VERDICTS[sharedLink.verdict]} (${sharedLink.sharePct.toFixed(0)} % of the sum; below ${sharedLink.thresholdPct} % is shared)`,
+      `${SHARED_LINK_VERDICTS[sharedLink.verdict]} (${sharedLink.sharePct.toFixed(0)} % of the sum; below ${sharedLink.thresholdPct} % is shared)`,
     ),
     row('Credit', `${formatMbps(sharedLink.creditMbps)} to all of them; ${sharedLink.assumptions}`),
     '',
-    ...joint.map(({ together }) => row('Check it with', printable(verifyCommand(together.transcript.path)))),
+    row('Check it with', printable(verifyCommand(jointTranscript.path))),
   ].join('\n')
 }

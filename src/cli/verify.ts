@@ -31,6 +31,8 @@ export const verifyCommand = defineCommand({
       'from a registry and a beacon that you trust. settled: a chain holds the same value.',
     'With --fault: whether a file proves a fault, who committed it, and what it is. Two statements that a party signed ' +
       'contradict each other; nothing else has to be trusted.',
+    'With --joint: what several provers get together, and whether they share one link, from the file that measure --with ' +
+      'writes.',
     'Exit status 0 means that the level asked for was reached, or the fault is proven, and nothing else does.',
   ],
   positionals: {
@@ -42,6 +44,11 @@ export const verifyCommand = defineCommand({
   options: {
     fault: text({
       summary: 'Check a fault proof instead of a transcript',
+      completes: 'file',
+      defaultText: 'none',
+    }),
+    joint: text({
+      summary: 'Check the joint transcript of several provers instead',
       completes: 'file',
       defaultText: 'none',
     }),
@@ -75,6 +82,7 @@ export const verifyCommand = defineCommand({
       'Compare it with what the chain settled',
     ],
     ['verify 0x5f3c... --json', 'A challenge of this node, for a program'],
+    ['verify --joint together.joint --registry registry.json', 'Whether provers share one link'],
     ['verify --fault ~/.plumbline/faults/5f3c...-seed-0x8f....fault', 'Check the proof of a fault'],
   ],
   run: async (args, io) => {
@@ -82,8 +90,23 @@ export const verifyCommand = defineCommand({
       const { checkFaultFile } = await import('./verify-fault.js')
       return checkFaultFile(expandPath(args.fault), io)
     }
+    if (args.joint !== undefined) {
+      if (args.level === 'settled')
+        throw badArgument('provers are measured together without a chain', 'leave out --level settled')
+      const { checkJointFile } = await import('./verify-joint.js')
+      const anchors = args.level === 'consistent' ? {} : await readLocalAnchors(args, io)
+      const maxRecomputedBytes = args.maxGib * BYTES_PER_GIB
+      const path = expandPath(args.joint)
+      return checkJointFile(
+        { path, wanted: args.level, anchors, layer: layerOf(args.layer), maxRecomputedBytes },
+        io,
+      )
+    }
     if (args.transcript === undefined)
-      throw badArgument('<transcript> is missing', 'name a transcript, or a fault proof with --fault')
+      throw badArgument(
+        '<transcript> is missing',
+        'name a transcript, a fault proof with --fault, or a joint transcript with --joint',
+      )
     const { path, content } = await findTranscript(args.transcript, args.dataDir, io)
     const anchors = args.level === 'consistent' ? {} : await readAnchors(args, content, io)
     const { verifyTranscript } = await import('../pob/verify.js')

@@ -1,8 +1,9 @@
 /** Several provers, each alone and then all together by the same teams: whether they share one link. */
 
 import { UserError } from '../errors.js'
+import { encodeJointFile, type JointFile, MAX_JOINT_PROVERS } from '../pob/joint/file.js'
 import { type SharedLink, sharedLink } from '../pob/joint/verdict.js'
-import { type JointOutcome, MAX_JOINT_PROVERS, runJoint } from '../roles/coordinator/joint.js'
+import { type JointOutcome, runJoint } from '../roles/coordinator/joint.js'
 import {
   type ChallengeOrder,
   type ChallengeOutcome,
@@ -10,7 +11,7 @@ import {
   type ProgressEvent,
   runChallenge,
 } from '../roles/coordinator.js'
-import { type JointResult, jointResult } from '../roles/joint-result.js'
+import { type JointResult, type JointTranscript, jointResult } from '../roles/joint-result.js'
 import type { MeasureResult } from '../roles/measure-result.js'
 import type { JointRecord } from '../store/history.js'
 
@@ -27,9 +28,13 @@ export interface JointPlace {
 export interface JointSteps {
   readonly orders: readonly ChallengeOrder[]
   /** One prover by itself, kept like any measurement. */
-  readonly alone: (index: number) => Promise<MeasureResult>
+  readonly alone: (
+    index: number,
+  ) => Promise<{ readonly result: MeasureResult; readonly transcript: Uint8Array }>
   /** One prover's part of what was measured together, its transcript kept. */
   readonly kept: (outcome: ChallengeOutcome, joint: JointRecord) => Promise<MeasureResult>
+  /** Keeps what shows it to others. @param id of the first challenge of those that ran together */
+  readonly keptTogether: (id: Uint8Array, file: Uint8Array) => Promise<JointTranscript>
   /** Once all together: hands out what it is run with. */
   readonly together: <T>(run: (modules: CoordinatorModules) => Promise<T>) => Promise<T>
   readonly onProgress?: (place: JointPlace, event: ProgressEvent) => void
@@ -45,8 +50,9 @@ export interface JointMeasurement extends JointResult {
 export async function measureJoint(steps: JointSteps): Promise<JointMeasurement> {
   const { orders, onProgress, signal } = steps
   requireDifferent(orders)
-  const results: MeasureResult[] = []
-  for (let i = 0; i < orders.length; i++) results.push(await steps.alone(i))
+  const alone: Awaited<ReturnType<JointSteps['alone']>>[] = []
+  for (let i = 0; i < orders.length; i++) alone.push(await steps.alone(i))
+  const results = alone.map(({ result }) => result)
   const limits = results.map(({ guaranteedMbps }) => ({ guaranteedKbps: Math.round(guaranteedMbps * 1000) }))
   let best: { readonly outcome: JointOutcome; readonly link: SharedLink } | undefined
   for (let attempts = 1; ; attempts++) {
@@ -69,7 +75,28 @@ export async function measureJoint(steps: JointSteps): Promise<JointMeasurement>
       guaranteedKbps: rates.guaranteedKbps,
       creditKbps: best.link.creditKbps,
     })
-    return { results, ...jointResult({ alone: results, together, rates, link: best.link, attempts }) }
+    const [first] = best.outcome.outcomes
+    if (first === undefined) throw new Error('nothing ran together')
+    const file = fileOf(
+      alone.map(({ transcript }) => transcript),
+      best.outcome.outcomes,
+    )
+    const jointTranscript = await steps.keptTogether(first.challengeId, encodeJointFile(file))
+    const measured = { alone: results, together, rates, link: best.link, attempts, jointTranscript }
+    return { results, ...jointResult(measured) }
+  }
+}
+
+function fileOf(alone: readonly Uint8Array[], outcomes: readonly ChallengeOutcome[]): JointFile {
+  return {
+    version: 1,
+    alone: [...alone],
+    together: outcomes.map(({ transcript }) => transcript),
+    firstSends: outcomes.map(({ plan, firstSends }) =>
+      Array.from({ length: plan.teams }, (_, slot) => [
+        ...(firstSends?.get(slot) ?? Array.from({ length: plan.teamSize }, () => null)),
+      ]),
+    ),
   }
 }
 

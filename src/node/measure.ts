@@ -1,5 +1,6 @@
 /** The payer's side: opens a host, runs challenges as their coordinator, writes transcripts. */
 import './polyfills.js'
+import { createHash } from 'node:crypto'
 import { mkdir, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beaconOf } from '../config/beacon.js'
@@ -104,6 +105,11 @@ export interface Payer {
   close(): Promise<void>
 }
 
+interface Measured {
+  readonly result: MeasureResult
+  readonly transcript: Uint8Array
+}
+
 const KBPS_PER_MBPS = 1000
 /** Ten members give five teams of two; two corrupt ones among ten is a fifth of them. */
 const DEFAULT_CHALLENGERS = 10
@@ -161,14 +167,15 @@ function mostBytesFor(order: ChallengeOrder, teams = teamsOf(order)): number {
   return maxBytesOf({ claimKbps, teams, profile: Profile[profile], direction: Direction[direction] })
 }
 
-/** Written whole or not at all. */
+/** Written whole or not at all. @param extension of a transcript, or of a joint one */
 async function writeTranscript(
   directory: string,
   challengeId: Uint8Array,
   content: Uint8Array,
+  extension: 'pob' | 'joint' = 'pob',
 ): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const path = join(directory, `${Buffer.from(challengeId).toString('hex')}.pob`)
+  const path = join(directory, `${Buffer.from(challengeId).toString('hex')}.${extension}`)
   const temporary = `${path}.tmp`
   const file = await open(temporary, 'w', 0o644)
   try {
@@ -218,15 +225,15 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
     ...(onProgress === undefined ? {} : { onProgress }),
     ...(behaviour === undefined ? {} : { behaviour }),
   })
+  const directoryFor = ({ outDir }: Pick<MeasureOrder, 'outDir'>): string =>
+    outDir === undefined ? dataPaths(config.dataDir).transcripts : expandPath(outDir)
   const keep = async (call: Pick<MeasureOrder, 'outDir' | 'profile'>, outcome: ChallengeOutcome) => {
-    const directory =
-      call.outDir === undefined ? dataPaths(config.dataDir).transcripts : expandPath(call.outDir)
-    const transcriptPath = await writeTranscript(directory, outcome.challengeId, outcome.transcript)
+    const transcriptPath = await writeTranscript(directoryFor(call), outcome.challengeId, outcome.transcript)
     return { profile: call.profile, beaconKind: beacon.kind, transcriptPath }
   }
   const record = (result: MeasureResult, joint?: JointRecord) =>
     keepInHistory(config.dataDir, log, () => recordOfResult(result, identity.peerId, Date.now(), joint))
-  const measureOne = async (call: MeasureCall): Promise<MeasureResult> => {
+  const measureOne = async (call: MeasureCall): Promise<Measured> => {
     const { venue, settlement, confirm } = venues.forOne(call)
     const order = await orderFor(call, venue)
     await confirm?.(order.committeeSize)
@@ -243,7 +250,7 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
       settled === undefined ? context : { ...context, settlement: settled },
     )
     await record(result)
-    return result
+    return { result, transcript: outcome.transcript }
   }
   const orderFor = async (call: MeasureCall, venue: DrawPool): Promise<ChallengeOrder> => {
     const asked = orderOf(call)
@@ -262,7 +269,7 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
     return order
   }
   return {
-    measure: (call) => bestOf(call, measureOne),
+    measure: (call) => bestOf(call, async (each) => (await measureOne(each)).result),
     measureJoint: async ({ targets, onProgress, ...call }) => {
       if (onChain)
         throw new UserError('provers are measured together without a chain', {
@@ -284,6 +291,10 @@ export async function openPayer(options: PayerOptions): Promise<Payer> {
           await record(result, joint)
           return result
         },
+        keptTogether: async (id, file) => ({
+          path: await writeTranscript(directoryFor(call), id, file, 'joint'),
+          sha256: createHash('sha256').update(file).digest('hex'),
+        }),
         together: (run) => {
           const modules = modulesFor(venues.forOne({ ...call, target: '' }).venue)
           const mostBytes = orders.reduce((sum, order) => sum + mostBytesFor(order), 0)

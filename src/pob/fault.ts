@@ -36,6 +36,12 @@ export type FaultCode =
   | 'quorum_faulty'
   | 'prover_faulty'
   | 'too_much_traffic'
+  | 'joint_shape'
+  | 'joint_provers'
+  | 'joint_teams'
+  | 'joint_uplinks'
+  | 'first_send_shape'
+  | 'first_send_signature'
 
 export interface Fault {
   readonly code: FaultCode

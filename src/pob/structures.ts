@@ -95,6 +95,17 @@ export const ECHO_TESTIMONY: TypedStructure = {
     ['uint32', 'sentPackets'],
   ],
 }
+/** Of trains to several provers at once: when this one's began, on the one clock of who sent them. */
+export const FIRST_SEND: TypedStructure = {
+  name: 'FirstSend',
+  fields: [
+    ['bytes32', 'challengeId'],
+    ['uint16', 'slot'],
+    ['uint8', 'attempt'],
+    ['bytes32', 'clock'],
+    ['uint64', 'firstSendMicros'],
+  ],
+}
 export const VOTE: TypedStructure = {
   name: 'Vote',
   fields: [

@@ -11,6 +11,7 @@ import {
   text,
 } from '../crypto/cbor-schema.js'
 import { MAX_ACKS, MAX_COMMITTEE, MAX_EVIDENCE_BYTES } from '../pob/constants.js'
+import { firstSendSchema } from '../pob/joint/first-send.js'
 import { planSchema } from '../pob/plan.js'
 import { hash, requestSchema, signature, unixSeconds } from '../pob/request.js'
 import { sealSchema } from '../pob/seal.js'
@@ -153,12 +154,7 @@ export const ECHO_MESSAGE = message(
   SLOT_DEADLINE_MS,
 )
 export const ECHOED_MESSAGE = message('echoed', object(slotId), testimonySchema, MEMBER_DEADLINE_MS)
-export const FIRST_SEND_MESSAGE = message(
-  'first-send',
-  object(slotId),
-  object({ firstSendMicros: integer({ max: Number.MAX_SAFE_INTEGER }) }),
-  MEMBER_DEADLINE_MS,
-)
+export const FIRST_SEND_MESSAGE = message('first-send', object(slotId), firstSendSchema, MEMBER_DEADLINE_MS)
 const step = {
   challengeId: hash,
   step: integer({ max: MAX_STEP }),

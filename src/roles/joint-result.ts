@@ -32,9 +32,16 @@ export interface SharedLinkResult {
   readonly assumptions: string
 }
 
+/** The file that shows verdict and credit to others: `verify --joint`. */
+export interface JointTranscript {
+  readonly path: string
+  readonly sha256: string
+}
+
 export interface JointResult {
   readonly joint: readonly JointPart[]
   readonly sharedLink: SharedLinkResult
+  readonly jointTranscript: JointTranscript
 }
 
 const round = (value: number) => Number(value.toFixed(3))
@@ -52,9 +59,17 @@ export interface JointMeasured {
   readonly rates: JointRates
   readonly link: SharedLink
   readonly attempts: number
+  readonly jointTranscript: JointTranscript
 }
 
-export function jointResult({ alone, together, rates, link, attempts }: JointMeasured): JointResult {
+export function jointResult({
+  alone,
+  together,
+  rates,
+  link,
+  attempts,
+  jointTranscript,
+}: JointMeasured): JointResult {
   const sumMbps = link.sumKbps / 1000
   return {
     joint: alone.flatMap((each, i) => {
@@ -75,5 +90,6 @@ export function jointResult({ alone, together, rates, link, attempts }: JointMea
       // The same committee for all.
       assumptions: together[0]?.faultTolerance.assumptions ?? 'nothing ran together',
     },
+    jointTranscript,
   }
 }

@@ -3,6 +3,8 @@
  * may be busy. Long measurements are in `npm run bench -- lab`.
  */
 import { execFile } from 'node:child_process'
+import { rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { detectLabCapabilities } from '../../src/lab/capabilities.js'
@@ -96,6 +98,7 @@ describe.skipIf(!namespaces)('laboratory', { timeout: TIMEOUT_MS, retry: 1 }, ()
         main,
         'lab',
         '--json',
+        '--keep',
         '--rate',
         '40',
         '--provers',
@@ -110,12 +113,33 @@ describe.skipIf(!namespaces)('laboratory', { timeout: TIMEOUT_MS, retry: 1 }, ()
     )
     const { summary, runs } = JSON.parse(stdout) as JointLabResult
     expect(summary).toMatchObject({ runs: 1, failed: 0, violations: 0, verdicts: { shared: 1 } })
-    const [{ sharedLink, joint } = { sharedLink: undefined, joint: [] }] = runs
+    const [measured] = runs
+    if (measured === undefined) throw new Error('no run')
+    const { sharedLink, joint, jointTranscript } = measured
     expect(joint).toHaveLength(2)
     // Each alone has shown all of it.
-    expect(sharedLink?.sumMbps).toBeGreaterThan(60)
-    expect(sharedLink?.creditMbps).toBeLessThan(41)
-    expect(sharedLink?.creditMbps).toBeGreaterThan(34)
+    expect(sharedLink.sumMbps).toBeGreaterThan(60)
+    expect(sharedLink.creditMbps).toBeLessThan(41)
+    expect(sharedLink.creditMbps).toBeGreaterThan(34)
+    // Whoever has the file finds the same, and trusts none of those who measured.
+    const payer = dirname(dirname(jointTranscript.path))
+    try {
+      const check = await run(process.execPath, [
+        main,
+        'verify',
+        '--joint',
+        jointTranscript.path,
+        '--data-dir',
+        payer,
+        '--json',
+      ])
+      expect(JSON.parse(check.stdout)).toMatchObject({
+        level: 'anchored',
+        measurement: { sharedLink: 'shared', creditMbps: sharedLink.creditMbps },
+      })
+    } finally {
+      await rm(dirname(payer), { recursive: true, force: true })
+    }
   })
 
   it('measures the slower way back by echo', async () => {

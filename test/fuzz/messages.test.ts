@@ -68,7 +68,10 @@ const GENUINE: Readonly<Record<string, readonly [request: unknown, response: unk
   reveal: [{ ...slot, roots: capturedRoots(capture), signature: capture.signature }, testimonies[0]],
   echo: [{ ...slot, commitments }, { statistics: { ...statistics, loadedMicros: [[41_000, 0]] } }],
   echoed: [slot, { ...testimonies[0], echoCounts: [10, 14], ownMicros: [165_000, 231_000] }],
-  'first-send': [slot, { firstSendMicros: 81_004_220 }],
+  'first-send': [
+    slot,
+    { clock: new Uint8Array(32), firstSendMicros: 81_004_220, signature: transcript.votes[0] },
+  ],
   'step-arm': [{ challengeId, step: 3, rateKbps: 90_000 }, null],
   step: [
     { challengeId, step: 3, rateKbps: 90_000, slot: 1, armed: [0, 1] },

@@ -46,6 +46,11 @@ import { type Recording, recordSlot } from './recording.js'
 export interface ChallengeOptions {
   /** Names the keys: the same label gives the same parties. */
   readonly label?: string
+  /** Names the prover alone, and what else makes another challenge of the same parties. */
+  readonly prover?: string
+  readonly salt?: string
+  /** Uplinks over what one challenge needs. */
+  readonly uplinkShare?: number
   readonly profile?: ProfileName
   readonly claimKbps?: number
   /** The link's true rate; the claim by default. */
@@ -120,7 +125,7 @@ export function buildChallenge(options: ChallengeOptions = {}): BuiltChallenge {
   const single = profile === 'quick' || profile === 'published'
   const teams = single ? 1 : strict ? (options.teams ?? 5) : 2 * faulty + 1
   const teamSize = options.teamSize ?? (single ? committeeSize : Math.floor(committeeSize / teams))
-  const prover = identityOf(`${label} prover`)
+  const prover = identityOf(options.prover ?? `${label} prover`)
   const payer = identityOf(`${label} payer`)
   const beacon = testBeacon(label)
 
@@ -132,7 +137,7 @@ export function buildChallenge(options: ChallengeOptions = {}): BuiltChallenge {
       host: `192.0.${i}.1`,
       udpPort: 4000 + i,
       addresses: [`/ip4/192.0.${i}.1/tcp/4001`],
-      uplinkKbps: Math.ceil((offeredKbps(claimKbps) / teamSize) * 1.01),
+      uplinkKbps: Math.ceil((offeredKbps(claimKbps) / teamSize) * 1.01 * (options.uplinkShare ?? 1)),
     })),
   )
   const beaconRound = Math.ceil((ACCEPTED_AT + 5 - GENESIS_SECONDS) / PERIOD_SECONDS) + 1
@@ -155,7 +160,7 @@ export function buildChallenge(options: ChallengeOptions = {}): BuiltChallenge {
     beaconChain: beacon.info.chainHash,
     beaconRound,
     expiresAt: timeOfRound(beacon.info, beaconRound) + 120,
-    salt: sha256(utf8ToBytes(`${label} salt`)),
+    salt: sha256(utf8ToBytes(options.salt ?? `${label} salt`)),
   }
   const beaconSignature = signRound(beacon.secret, beaconRound)
   const randomness = verifyRound(beacon.info, beaconRound, beaconSignature)

@@ -32,7 +32,7 @@ export interface JointRates {
    * links would show however late one of them was. A busy machine or a third party can make provers late.
    */
   readonly upperKbps: number
-  /** Slots in which nothing came, or not together. */
+  /** Slots in which nothing came, or not together, or a member does not say when it began. */
   readonly failedSlots: number
 }
 
@@ -76,8 +76,14 @@ const startedTogether = ({ team, firstSendMicros }: JointTrain): JointTrain => (
 function isInStep({ trains, roundTripMicros }: JointSlot, mostSkewSeconds: number): boolean {
   const skews = roundTripMicros.map((_, member) => startSkewMicros(trains, member))
   const answered = trains.length > 0 && trains.every(({ team }) => team.acks.length > 0)
-  return answered && skews.every((skew) => skew <= mostSkewSeconds * 1e6)
+  return answered && trains.every(isDated) && skews.every((skew) => skew <= mostSkewSeconds * 1e6)
 }
+
+/** Whether everybody of whom something arrived says when it began: what is left out must accuse nobody. */
+const isDated = ({ team, firstSendMicros }: JointTrain): boolean =>
+  firstSendMicros.every(
+    (at, member) => at !== null || team.acks.every(({ bits }) => (bits[member] ?? 0) === 0),
+  )
 
 function startSkewMicros(trains: readonly JointTrain[], member: number): number {
   const starts = trains.flatMap(({ firstSendMicros }) => firstSendMicros[member] ?? [])

@@ -27,6 +27,8 @@ export class ChallengeTable {
 
   /** Whose train goes next. */
   readonly turns: SendingTurns
+  /** Names the clock that first sends are read from: it begins anew with the process. */
+  readonly clock = new Uint8Array(randomBytes(32))
 
   constructor(
     readonly modules: ChallengerModules,

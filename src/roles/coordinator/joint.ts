@@ -4,15 +4,12 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { UserError } from '../../errors.js'
-import { type Committee, capBps, teamMembers } from '../../pob/committee.js'
-import { type JointRates, type JointSlot, jointRates } from '../../pob/joint/verdict.js'
-import { Profile } from '../../pob/request.js'
+import type { Committee } from '../../pob/committee.js'
+import { ratesTogether } from '../../pob/joint/rates.js'
+import type { JointRates } from '../../pob/joint/verdict.js'
 import type { Venue, VenueTerms } from '../venue.js'
 import { Lockstep } from './lockstep.js'
 import type { ChallengeOrder, ChallengeOutcome, CoordinatorModules, ProgressEvent } from './types.js'
-
-/** More provers than this no challenger's uplink drives at once. */
-export const MAX_JOINT_PROVERS = 8
 
 export interface JointOutcome {
   /** In the order's order. */
@@ -56,7 +53,11 @@ export async function runJoint(
     if (each.status === 'rejected') throw each.reason
     return each.value
   })
-  return { outcomes, rates: ratesOf(outcomes) }
+  const challenges = outcomes.map(({ firstSends, ...each }) => ({
+    ...each,
+    firstSends: (slot: number) => firstSends?.get(slot) ?? [],
+  }))
+  return { outcomes, rates: ratesTogether(challenges) }
 }
 
 /** One round for all: the draw of provers that no registry lists is then the same. */
@@ -100,34 +101,4 @@ export function requireCommonTeams(committees: readonly Committee[]): void {
       `a challenger that was drawn sends at most ${weakest / 1000} Mbit/s, and all provers together take ${neededKbps / 1000}`,
       { code: 'UNAVAILABLE', remedy: 'lower --claim, or use a registry with faster challengers' },
     )
-}
-
-function ratesOf(outcomes: readonly ChallengeOutcome[]): JointRates {
-  const [first] = outcomes
-  if (first === undefined) throw new Error('no challenge')
-  const { plan, request } = first
-  const slots = Array.from({ length: plan.teams }, (_, slot): JointSlot => {
-    const parts = outcomes.map(({ assessment, firstSends }) => ({
-      outcome: assessment.slots.find((each) => each.slot === slot),
-      firstSendMicros: firstSends?.get(slot) ?? [],
-    }))
-    return {
-      trains: parts.flatMap(({ outcome, firstSendMicros }) =>
-        outcome === undefined ? [] : [{ team: outcome.team, firstSendMicros }],
-      ),
-      roundTripMicros: teamMembers(plan, slot).map((member) => {
-        const rtts = parts.flatMap(({ outcome }) => {
-          const rtt = outcome?.members.find((each) => each.member === member)?.rttMicros
-          return rtt === undefined ? [] : [rtt]
-        })
-        return rtts.length === 0 ? undefined : Math.min(...rtts)
-      }),
-    }
-  })
-  return jointRates(slots, {
-    tauSeconds: plan.tauMicros / 1e6,
-    capBps: outcomes.reduce((sum, outcome) => sum + capBps(outcome.request.claimKbps), 0),
-    faulty: plan.faulty,
-    cleanTeams: request.profile === Profile.strict ? plan.cleanTeams : plan.teams - plan.faulty,
-  })
 }

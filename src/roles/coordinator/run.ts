@@ -3,6 +3,7 @@ import { verifySignature } from '../../crypto/identity.js'
 import type { OutcomeCache } from '../../pob/assess.js'
 import type { Committee } from '../../pob/committee.js'
 import { PACKET_BYTES } from '../../pob/constants.js'
+import type { FirstSend } from '../../pob/joint/first-send.js'
 import type { Plan } from '../../pob/plan.js'
 import { Direction, digestsOf, type Request } from '../../pob/request.js'
 import type { SlotRecord } from '../../pob/slot.js'
@@ -32,7 +33,7 @@ export class CoordinatorRun {
   readonly statistics: SlotReport[] = []
   readonly slots: SlotRecord[] = []
   /** In lockstep with other challenges: by slot, as ChallengeOutcome has it. */
-  readonly firstSends = new Map<number, readonly (number | null)[]>()
+  readonly firstSends = new Map<number, readonly (FirstSend | null)[]>()
   readonly digests: ChallengeDigests
   readonly behaviour: CoordinatorBehaviour
   committee: Committee | undefined

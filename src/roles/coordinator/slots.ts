@@ -5,6 +5,7 @@ import { assess, isDirty, mayRepeat } from '../../pob/assess.js'
 import { teamMembers } from '../../pob/committee.js'
 import { ENOUGH_CLAIM_SHARE, MAX_ATTEMPTS } from '../../pob/constants.js'
 import type { Evidence } from '../../pob/evidence.js'
+import { type FirstSend, isFirstSendOf } from '../../pob/joint/first-send.js'
 import type { Plan } from '../../pob/plan.js'
 import { findSeedFaults } from '../../pob/provable-faults.js'
 import { Profile } from '../../pob/request.js'
@@ -54,12 +55,12 @@ export async function runSlots(
   }
 }
 
-/** When the team's members began to send, where they testified. */
+/** When the team's members began to send, where they testified, and sign it. */
 async function firstSends(
   run: CoordinatorRun,
   plan: Plan,
   { slot, attempt, testimonies }: SlotRecord,
-): Promise<(number | null)[]> {
+): Promise<(FirstSend | null)[]> {
   const { challengeId } = run.digests
   const team = teamMembers(plan, slot)
   const told = await run.each(
@@ -73,7 +74,12 @@ async function firstSends(
         options,
       ),
   )
-  return team.map((member) => told.get(member)?.firstSendMicros ?? null)
+  return team.map((member) => {
+    const said = told.get(member)
+    const publicKey = plan.committee[member]
+    if (said === undefined || publicKey === undefined) return null
+    return isFirstSendOf(publicKey, run.digests, { slot, attempt }, said) ? said : null
+  })
 }
 
 /** Nothing that arrived is no measurement: it says nothing about the line. */

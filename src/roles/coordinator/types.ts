@@ -2,6 +2,7 @@
 import type { Assessment } from '../../pob/assess.js'
 import type { Committee } from '../../pob/committee.js'
 import type { Evidence } from '../../pob/evidence.js'
+import type { FirstSend } from '../../pob/joint/first-send.js'
 import type { Plan } from '../../pob/plan.js'
 import type { FaultScope, ProvableFault } from '../../pob/provable-faults.js'
 import type { DirectionName, ProfileName, Request } from '../../pob/request.js'
@@ -117,8 +118,8 @@ export interface ChallengeOutcome {
   readonly paths: readonly PathReport[]
   readonly statistics: readonly SlotReport[]
   readonly available?: AvailableBandwidth
-  /** In lockstep: when each member of a slot's team began to send, on its own clock in microseconds; null for who did not say. */
-  readonly firstSends?: ReadonlyMap<number, readonly (number | null)[]>
+  /** In lockstep: when each member of a slot's team began to send; null for who did not say. */
+  readonly firstSends?: ReadonlyMap<number, readonly (FirstSend | null)[]>
   /** Over the result, by member; null for who did not sign. */
   readonly signatures: readonly (Uint8Array | null)[]
   readonly durationMs: number

@@ -33,6 +33,7 @@ const result: JointResult = {
     attempts: 1,
     assumptions: 'holds if at most 2 of these 10 challengers are corrupt',
   },
+  jointTranscript: { path: 'both.joint', sha256: '00' },
 }
 
 describe('several provers measured together', () => {
@@ -41,9 +42,7 @@ describe('several provers measured together', () => {
     for (const part of ['..AAAAAAAA', '100.0 | 98.0', '48.0 | 47.0', 'they share one link', '97.5 Mbit/s'])
       expect(text).toContain(part)
     expect(text.replace(/\s+/g, ' ')).toContain('50 % of the sum; below 80 % is shared')
-    // The transcripts of what was measured together.
-    expect(text).toContain('plumbline verify c.pob')
-    expect(text).toContain('plumbline verify d.pob')
+    expect(text).toContain('plumbline verify both.joint')
     const separate = { ...result, sharedLink: { ...result.sharedLink, verdict: 'separate' as const } }
     expect(jointSummary(separate, (path) => path)).toContain('their links are separate')
   })
