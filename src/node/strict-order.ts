@@ -23,6 +23,7 @@ export async function chooseTeams(
     claimKbps,
     uplinksKbps: pool.map(({ uplinkKbps }) => uplinkKbps),
     single: direction === 'up',
+    independent: !venue.poolCounts,
   })
   if (choice === undefined || choice.ableProbability === 0) {
     const what = `beta ${betaMillionths / 1e6} and delta ${deltaMillionths / 1e6}`

@@ -94,7 +94,8 @@ export function drawCommittee(input: CommitteeInput): Committee | CommitteeRefus
   // Drawn first, asked what they can carry afterwards: a false declaration wins nobody a place.
   const drawn = take(order, request, request.committeeSize, entries[indexOfKey(entries, request.prover)])
   if (drawn.length <= request.faulty) return 'too_few_members'
-  if (request.profile === Profile.strict) return strictCommittee(request, drawn)
+  if (request.profile === Profile.strict)
+    return strictCommittee(request, drawn, poolOf(entries, request).length)
   if (request.profile === Profile.standard)
     for (const teams of [request.teams, request.faulty + 1]) {
       const committee = teamsOf(request, drawn, teams)
@@ -136,12 +137,16 @@ function teamsOf(request: Request, drawn: readonly RegistryEntry[], teams: numbe
 }
 
 /** The first m G drawn, all of them able: choosing among the drawn by what they declare would favour liars. */
-function strictCommittee(request: Request, drawn: readonly RegistryEntry[]): Committee | CommitteeRefusal {
+function strictCommittee(
+  request: Request,
+  drawn: readonly RegistryEntry[],
+  pool: number,
+): Committee | CommitteeRefusal {
   const { teams } = request
   for (let teamSize = 1; teamSize <= largestTeam(request, teams, drawn.length); teamSize++) {
     const senders = drawn.slice(0, teamSize * teams)
     if (senders.some((entry) => entry.uplinkKbps < rateKbps(request, teamSize))) continue
-    const derived = strictParameters(request, teamSize)
+    const derived = strictParameters(request, teamSize, pool)
     if (derived.cleanTeams === 0) return 'no_guarantee'
     return {
       members: drawn,
@@ -173,12 +178,12 @@ function allOnCommittee(request: Request, drawn: readonly RegistryEntry[]): Comm
   return 'too_few_members'
 }
 
-function strictParameters(request: Request, teamSize: number) {
+function strictParameters(request: Request, teamSize: number, pool: number) {
   const beta = millionths(request.betaMillionths)
   const delta = millionths(request.deltaMillionths)
   return {
-    cleanTeams: cleanTeams(beta, delta, request.teams, teamSize),
-    faulty: faultyMembers(beta, delta, request.teams * teamSize),
+    cleanTeams: cleanTeams(beta, delta, request.teams, teamSize, pool),
+    faulty: faultyMembers(beta, delta, request.teams * teamSize, pool),
   }
 }
 

@@ -118,13 +118,16 @@ export function planFault(request: Request, challengeId: Uint8Array, plan: Plan)
       return `${plan.teams} teams prove nothing with ${plan.faulty} faults`
     if (plan.cleanTeams !== (isAllOn(request, plan) ? 0 : plan.teams - plan.faulty))
       return 'cleanTeams is not teams less faulty'
-  } else {
+  } else if (plan.teams !== request.teams || plan.cleanTeams === 0 || plan.cleanTeams > plan.teams) {
+    return 'strict runs the teams asked for, and counts on one of them at least'
+  } else if (request.chainId !== 0) {
+    // Of a registry file they follow from its pool as well: planDiffers.
     const beta = millionths(request.betaMillionths)
     const delta = millionths(request.deltaMillionths)
     const clean = cleanTeams(beta, delta, plan.teams, plan.teamSize)
     const faulty = faultyMembers(beta, delta, plan.teams * plan.teamSize)
-    if (plan.teams !== request.teams || plan.cleanTeams !== clean || clean === 0 || plan.faulty !== faulty)
-      return 'teams, cleanTeams and faulty do not follow from beta and delta'
+    if (plan.cleanTeams !== clean || plan.faulty !== faulty)
+      return 'cleanTeams and faulty do not follow from beta and delta'
   }
   if (plan.memberRateKbps !== Math.ceil(offeredKbps(request.claimKbps) / plan.teamSize))
     return 'memberRateKbps is not the offered rate over the team size'

@@ -1,10 +1,17 @@
 /**
  * What a strict challenge is best asked for: teams G of m members, chosen from (beta, delta) and the pool they are drawn
- * from (docs/protocol.md section 4). The rule itself reckons with independent draws; a pool of known size is drawn from
- * without putting back, so what the choice really risks is below delta, and is reckoned exactly here.
+ * from without putting back (docs/protocol.md section 4).
  */
 import { offeredKbps } from './constants.js'
-import { cleanTeams, faultyMembers, MILLIONTHS, millionths, type Rational } from './parameters.js'
+import {
+  cleanAmong,
+  cleanTeams,
+  corruptOf,
+  faultyMembers,
+  millionths,
+  type PoolDraw,
+  type Rational,
+} from './parameters.js'
 
 /** Members of a committee, docs/protocol.md section 2. */
 const MAX_MEMBERS = 64
@@ -19,6 +26,8 @@ export interface StrictQuery {
   readonly uplinksKbps: readonly number[]
   /** Teams of one, as an uplink is measured. */
   readonly single?: boolean
+  /** The rule that a chain's committees obey: j and f of independent draws, whatever the pool. */
+  readonly independent?: boolean
 }
 
 export interface StrictChoice {
@@ -48,22 +57,23 @@ export function chooseStrict(query: StrictQuery): StrictChoice | undefined {
   const beta = millionths(betaMillionths)
   const delta = millionths(deltaMillionths)
   const most = Math.min(MAX_MEMBERS, uplinksKbps.length)
+  const pool = query.independent === true ? undefined : uplinksKbps.length
   const choices: StrictChoice[] = []
   for (let teamSize = 1; teamSize <= (query.single === true ? 1 : most); teamSize++) {
-    const teams = leastTeams(beta, delta, teamSize, most)
+    const teams = leastTeams(beta, delta, { teamSize, most, pool })
     if (teams === undefined) break
     const committeeSize = teamSize * teams
     const rateKbps = Math.ceil(offeredKbps(query.claimKbps) / teamSize)
     const able = uplinksKbps.filter((uplinkKbps) => uplinkKbps >= rateKbps).length
     const ableProbability = withoutReplacement(able, uplinksKbps.length, committeeSize)
-    const clean = cleanTeams(beta, delta, teams, teamSize)
-    const corrupt = Math.floor((uplinksKbps.length * betaMillionths) / Number(MILLIONTHS))
+    const clean = cleanTeams(beta, delta, teams, teamSize, pool)
+    const corrupt = corruptOf(beta, uplinksKbps.length)
     choices.push({
       committeeSize,
       teamSize,
       teams,
       cleanTeams: clean,
-      faulty: faultyMembers(beta, delta, committeeSize),
+      faulty: faultyMembers(beta, delta, committeeSize, pool),
       ableProbability,
       violationProbability: fewerCleanTeams(clean, { pool: uplinksKbps.length, corrupt, teams, teamSize }),
     })
@@ -77,24 +87,34 @@ export function chooseStrict(query: StrictQuery): StrictChoice | undefined {
   )
 }
 
-/** The most teams that a choice can have, whatever the pool. */
+/** With one corrupt member in a pool, three teams bear it whatever delta is: what rounds up to one asks for no more. */
+const TEAMS_FOR_ONE = 3
+
+/** The most teams that a choice can have, whatever the pool: those of independent draws, which are the worst. */
 export function mostTeams(betaMillionths: number, deltaMillionths: number): number {
   const [beta, delta] = [millionths(betaMillionths), millionths(deltaMillionths)]
-  let most = 1
+  let most = TEAMS_FOR_ONE
   for (let teamSize = 1; teamSize <= MAX_MEMBERS; teamSize++)
-    most = Math.max(most, leastTeams(beta, delta, teamSize, MAX_MEMBERS) ?? 1)
+    most = Math.max(most, leastTeams(beta, delta, { teamSize, most: MAX_MEMBERS }) ?? 1)
   return most
 }
 
-/** The fewest teams, of at most `most` members together, of which more than half may be counted on as clean. */
+export interface TeamLimits {
+  readonly teamSize: number
+  /** Members of all teams together, at most. */
+  readonly most: number
+  /** Drawn from so many; from any number, each for itself, where absent. */
+  readonly pool?: number | undefined
+}
+
+/** The fewest teams of which more than half may be counted on as clean. */
 export function leastTeams(
   beta: Rational,
   delta: Rational,
-  teamSize: number,
-  most: number,
+  { teamSize, most, pool }: TeamLimits,
 ): number | undefined {
   for (let teams = 1; teams * teamSize <= most; teams++)
-    if (2 * cleanTeams(beta, delta, teams, teamSize) > teams) return teams
+    if (2 * cleanTeams(beta, delta, teams, teamSize, pool) > teams) return teams
   return undefined
 }
 
@@ -105,52 +125,17 @@ function withoutReplacement(good: number, pool: number, drawn: number): number {
   return probability
 }
 
-export interface Sampling {
-  readonly pool: number
-  readonly corrupt: number
+export interface Sampling extends PoolDraw {
   readonly teams: number
   readonly teamSize: number
 }
 
-/**
- * P(fewer than `least` of the teams have no corrupt member), drawn without putting back. Member by member: what counts is
- * how many corrupt ones were drawn and how many teams are clean so far, so no terms cancel and nothing overflows.
- */
-export function fewerCleanTeams(least: number, { pool, corrupt, teams, teamSize }: Sampling): number {
-  // states.get(corrupt drawn)[clean teams]
-  let states = new Map([[0, [1]]])
-  for (let team = 0; team < teams; team++) {
-    const drawn = team * teamSize
-    const next = new Map<number, number[]>()
-    for (const [taken, byClean] of states)
-      for (const [hits, share] of hypergeometric(pool - drawn, corrupt - taken, teamSize))
-        byClean.forEach((probability, clean) => {
-          const row = next.get(taken + hits) ?? []
-          const now = clean + (hits === 0 ? 1 : 0)
-          row[now] = (row[now] ?? 0) + probability * share
-          next.set(taken + hits, row)
-        })
-    states = next
-  }
-  let below = 0
-  for (const byClean of states.values())
-    byClean.forEach((probability, clean) => {
-      if (clean < least) below += probability
-    })
-  return below
-}
+/** Digits of a probability that are kept. */
+const PRECISION = 10n ** 18n
 
-/** P(k corrupt among `drawn` of `pool`, `corrupt` of which are), for each k that can be. */
-function hypergeometric(pool: number, corrupt: number, drawn: number): Map<number, number> {
-  let row = new Map([[0, 1]])
-  for (let i = 0; i < drawn; i++) {
-    const next = new Map<number, number>()
-    for (const [hits, probability] of row) {
-      const isCorrupt = Math.max(0, corrupt - hits) / (pool - i)
-      if (isCorrupt > 0) next.set(hits + 1, (next.get(hits + 1) ?? 0) + probability * isCorrupt)
-      if (isCorrupt < 1) next.set(hits, (next.get(hits) ?? 0) + probability * (1 - isCorrupt))
-    }
-    row = next
-  }
-  return row
+/** P(fewer than `least` of the teams have no corrupt member), drawn without putting back; rounded once, at the end. */
+export function fewerCleanTeams(least: number, { teams, teamSize, ...draw }: Sampling): number {
+  const { weights, denominator } = cleanAmong(draw, teams, teamSize)
+  const below = weights.slice(0, least).reduce((sum, weight) => sum + weight, 0n)
+  return Number((below * PRECISION) / denominator) / Number(PRECISION)
 }

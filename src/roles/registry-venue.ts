@@ -23,6 +23,8 @@ export interface RegistryVenueModules {
 }
 
 export class RegistryVenue implements Venue, DrawPool {
+  readonly poolCounts = true
+
   constructor(readonly modules: RegistryVenueModules) {}
 
   async terms(_signal?: AbortSignal, late = 0): Promise<VenueTerms> {

@@ -44,6 +44,8 @@ export interface SignedResult {
 
 /** Whom a venue's challenges can be drawn from. */
 export interface DrawPool {
+  /** Whether the size of the pool enters strict's j and f; the chain's contract reckons with independent draws. */
+  readonly poolCounts: boolean
   /** Those that could be drawn now, for whoever chooses how many to ask for. @throws UserError */
   pool(parties: Pick<Request, 'prover' | 'payer' | 'coordinator'>): Promise<readonly RegistryEntry[]>
 }

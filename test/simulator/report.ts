@@ -71,7 +71,7 @@ const FRACTIONS = [
   ['1/3', 1 / 3],
 ] as const
 
-/** The fewest teams that griefing cannot lower, at each beta, from a large and a small registry, for one challenge and for the best of three. */
+/** The fewest teams that griefing cannot lower, at each beta, from large and small registries, for one challenge and for the best of three. */
 function strictSettings() {
   return [0.1, 0.2, 0.3].flatMap((beta) =>
     [0.01, 0.05].flatMap((delta) =>
@@ -79,9 +79,10 @@ function strictSettings() {
         { registry: 1000, attempts: 1, teamSize: 1 },
         { registry: 1000, attempts: 1, teamSize: 2 },
         { registry: 100, attempts: 1, teamSize: 1 },
+        { registry: 30, attempts: 1, teamSize: 1 },
         { registry: 1000, attempts: 3, teamSize: 1 },
       ].flatMap((rest) => {
-        const teams = leastTeams(beta, delta, rest.teamSize, rest.attempts)
+        const teams = leastTeams({ beta, delta, ...rest })
         return teams === undefined ? [] : [{ beta, delta, teams, ...rest }]
       }),
     ),

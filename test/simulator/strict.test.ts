@@ -23,9 +23,10 @@ describe('strict', () => {
 
   it.each([0.1, 0.2, 0.3])('splits delta over attempts: the best of three keeps it at beta %s', (beta) => {
     const [delta, attempts] = [0.05, 3]
-    const teams = leastTeams(beta, delta, 1, attempts)
+    const asked = { beta, delta, attempts, teamSize: 1, registry: 1000 }
+    const teams = leastTeams(asked)
     expect(teams).toBeDefined()
-    const setting = { beta, delta, attempts, teams: teams ?? 0, teamSize: 1, registry: 1000 }
+    const setting = { ...asked, teams: teams ?? 0 }
     const outcome = sampleStrict(setting, samples / attempts, seededRandom(7))
     expect(2 * outcome.cleanTeams).toBeGreaterThan(teams ?? 0)
     const slack = 3 * Math.sqrt((delta * (1 - delta) * attempts) / samples)

@@ -5,7 +5,7 @@
 import { guaranteed } from '../../src/pob/aggregate/guaranteed.js'
 import type { TeamMeasurement } from '../../src/pob/aggregate/team-value.js'
 import { RHO } from '../../src/pob/constants.js'
-import { cleanTeams, faultyMembers, millionths } from '../../src/pob/parameters.js'
+import { cleanTeams, corruptOf, faultyMembers, millionths } from '../../src/pob/parameters.js'
 import { leastTeams as fewestTeams } from '../../src/pob/strict-choice.js'
 import type { Random } from './random.js'
 
@@ -14,7 +14,7 @@ export interface StrictSetting {
   readonly delta: number
   readonly teams: number
   readonly teamSize: number
-  /** Entries of the registry, beta of them corrupt. */
+  /** Entries of the registry, beta of them corrupt; all can be drawn side by side. */
   readonly registry: number
   /** Corrupt in truth, where that is not the beta reckoned with. */
   readonly trueBeta?: number
@@ -25,10 +25,12 @@ export interface StrictSetting {
 /** Most slots worth running; a committee has 64 members at most. */
 const MAX_MEMBERS = 64
 
-/** As the node chooses them, with delta split over attempts. Undefined where there is no such number. */
-export function leastTeams(beta: number, delta: number, teamSize: number, attempts = 1): number | undefined {
+/** As the node chooses them for this registry, with delta split over attempts. Undefined where there is no such number. */
+export function leastTeams(setting: Omit<StrictSetting, 'teams'>): number | undefined {
+  const { beta, delta, teamSize, registry, attempts = 1 } = setting
   const share = millionths(Math.floor((delta * 1e6) / attempts))
-  return fewestTeams(millionths(Math.round(beta * 1e6)), share, teamSize, MAX_MEMBERS)
+  const limits = { teamSize, most: Math.min(MAX_MEMBERS, registry), pool: registry }
+  return fewestTeams(millionths(Math.round(beta * 1e6)), share, limits)
 }
 
 export const THETA_BPS = 100e6
@@ -65,9 +67,10 @@ export function sampleStrict(setting: StrictSetting, samples: number, random: Ra
   const beta = millionths(Math.round(setting.beta * 1e6))
   const attempts = setting.attempts ?? 1
   const delta = millionths(Math.floor((setting.delta * 1e6) / attempts))
-  const clean = cleanTeams(beta, delta, setting.teams, setting.teamSize)
-  const faulty = faultyMembers(beta, delta, setting.teams * setting.teamSize)
-  const corruptEntries = Math.floor((setting.trueBeta ?? setting.beta) * setting.registry)
+  const clean = cleanTeams(beta, delta, setting.teams, setting.teamSize, setting.registry)
+  const faulty = faultyMembers(beta, delta, setting.teams * setting.teamSize, setting.registry)
+  const trueBeta = millionths(Math.round((setting.trueBeta ?? setting.beta) * 1e6))
+  const corruptEntries = corruptOf(trueBeta, setting.registry)
   let violations = 0
   const isViolated = (): boolean => {
     let left = setting.registry

@@ -33,6 +33,7 @@ import {
 } from '../../src/pob/datagram.js'
 import { type EchoMarks, echoMarks } from '../../src/pob/echo.js'
 import { encodeEvidence, evidenceHashOf } from '../../src/pob/evidence.js'
+import { cleanTeams, corruptOf, faultyMembers, millionths } from '../../src/pob/parameters.js'
 import { addressBytesOf } from '../../src/pob/party.js'
 import { buildRegistry } from '../../src/pob/registry.js'
 import { challengeIdOf, digestsOf, type ProfileName } from '../../src/pob/request.js'
@@ -175,6 +176,33 @@ function typedVectors(): JsonValue {
         signature: hex(signer.sign(digest)),
       }
     }),
+  )
+}
+
+/** j and f for pools small and large, and of independent draws (pool null), as a chain's committees have them. */
+function strictVectors(): JsonValue {
+  return [null, 10, 20, 100, 1000].flatMap((pool) =>
+    [
+      { betaMillionths: 100_000, deltaMillionths: 10_000, teams: 7, teamSize: 1 },
+      { betaMillionths: 200_000, deltaMillionths: 50_000, teams: 9, teamSize: 1 },
+      { betaMillionths: 50_000, deltaMillionths: 20_000, teams: 5, teamSize: 2 },
+      { betaMillionths: 100_000, deltaMillionths: 50_000, teams: 12, teamSize: 3 },
+    ]
+      .filter(({ teams, teamSize }) => pool === null || teams * teamSize <= pool)
+      .map(({ betaMillionths, deltaMillionths, teams, teamSize }) => {
+        const [beta, delta] = [millionths(betaMillionths), millionths(deltaMillionths)]
+        const known = pool ?? undefined
+        return {
+          pool,
+          corrupt: pool === null ? null : corruptOf(beta, pool),
+          betaMillionths,
+          deltaMillionths,
+          teams,
+          teamSize,
+          cleanTeams: cleanTeams(beta, delta, teams, teamSize, known),
+          faulty: faultyMembers(beta, delta, teams * teamSize, known),
+        }
+      }),
   )
 }
 
@@ -429,6 +457,7 @@ export function makeProtocolVectors(): { readonly [key: string]: JsonValue } {
     keys: keyVectors(),
     typed: typedVectors(),
     draw: drawVectors(),
+    strict: strictVectors(),
     keystream: keystreamVectors(),
     orders: orderVectors(),
     acks: ackVectors(),

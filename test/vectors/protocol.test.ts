@@ -46,6 +46,16 @@ interface Vectors {
       offeredKbps: number
     }[]
   }
+  strict: {
+    pool: number | null
+    corrupt: number | null
+    betaMillionths: number
+    deltaMillionths: number
+    teams: number
+    teamSize: number
+    cleanTeams: number
+    faulty: number
+  }[]
   keystream: {
     seed: string
     challengeId: string
@@ -219,6 +229,58 @@ describe('the draw, by the document', () => {
       expect(able.length).toBeGreaterThanOrEqual(vector.teamSize * vector.teams)
       expect(vector.committee.length).toBeGreaterThanOrEqual(vector.teamSize * vector.teams)
       expect(vector.memberRateKbps).toBe(Math.ceil(vector.offeredKbps / vector.teamSize))
+    },
+  )
+})
+
+describe('strict, member by member', () => {
+  /** P(so many corrupt so far, so many teams clean) after each draw, in doubles. */
+  const drawn = (vector: Vectors['strict'][number]) => {
+    const { pool, corrupt, betaMillionths, teams, teamSize } = vector
+    let states = new Map<string, number>([['0 0', 1]])
+    for (let team = 0; team < teams; team++) {
+      let within = new Map([...states].map(([state, share]) => [`${state} 1`, share]))
+      for (let member = 0; member < teamSize; member++) {
+        const next = new Map<string, number>()
+        for (const [state, share] of within) {
+          const [hits = 0, clean = 0, isClean = 0] = state.split(' ').map(Number)
+          const drawnBefore = team * teamSize + member
+          const bad =
+            pool === null || corrupt === null
+              ? betaMillionths / 1e6
+              : Math.max(0, corrupt - hits) / (pool - drawnBefore)
+          const add = (key: string, part: number) => next.set(key, (next.get(key) ?? 0) + part)
+          add(`${hits + 1} ${clean} 0`, share * bad)
+          add(`${hits} ${clean} ${isClean}`, share * (1 - bad))
+        }
+        within = next
+      }
+      states = new Map()
+      for (const [state, share] of within) {
+        const [hits = 0, clean = 0, isClean = 0] = state.split(' ').map(Number)
+        const key = `${hits} ${clean + isClean}`
+        states.set(key, (states.get(key) ?? 0) + share)
+      }
+    }
+    const chance = (holds: (hits: number, clean: number) => boolean) =>
+      [...states].reduce((sum, [state, share]) => {
+        const [hits = 0, clean = 0] = state.split(' ').map(Number)
+        return sum + (holds(hits, clean) ? share : 0)
+      }, 0)
+    return chance
+  }
+
+  it.each(vectors.strict.map((vector, i) => [i, vector] as const))(
+    'counts on what vector %i says',
+    (_, vector) => {
+      const { pool, corrupt, betaMillionths, deltaMillionths, teams, cleanTeams, faulty } = vector
+      if (pool !== null) expect(corrupt).toBe(Math.max(1, Math.floor((betaMillionths * pool) / 1e6)))
+      const chance = drawn(vector)
+      const half = deltaMillionths / 2e6
+      expect(chance((_, clean) => clean < cleanTeams)).toBeLessThanOrEqual(half)
+      if (cleanTeams < teams) expect(chance((_, clean) => clean < cleanTeams + 1)).toBeGreaterThan(half)
+      expect(chance((hits) => hits > faulty)).toBeLessThanOrEqual(half)
+      if (faulty > 0) expect(chance((hits) => hits > faulty - 1)).toBeGreaterThan(half)
     },
   )
 })

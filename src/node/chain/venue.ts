@@ -70,6 +70,7 @@ export interface ChainVenueModules {
 /** For one challenge. */
 export class ChainVenue implements Venue, DrawPool {
   readonly steps: ChainStep[] = []
+  readonly poolCounts = false
   #snapshot = 0
   #drawTerms: DrawTerms | undefined
   #slotFeeWei = 0n

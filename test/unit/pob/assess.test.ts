@@ -262,7 +262,8 @@ describe('profiles', () => {
       deltaMillionths: 50_000,
     })
     const result = assess(strict.evidence)
-    expect(strict.evidence.plan).toMatchObject({ teams: 10, cleanTeams: 7, faulty: 3 })
+    // Its registry is little larger than the committee: a tenth of it is one.
+    expect(strict.evidence.plan).toMatchObject({ teams: 10, cleanTeams: 9, faulty: 1 })
     expect(result.faults).toEqual([])
     expect(result.guaranteedKbps / 3000).toBeGreaterThan(0.9)
     expect(verifyTranscript(sealed(strict), strict).level).toBe('anchored')

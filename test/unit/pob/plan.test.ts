@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { describe, expect, it } from 'vitest'
 import { type Committee, drawCommittee } from '../../../src/pob/committee.js'
 import { dirtyLimitMicros, packetCountOf } from '../../../src/pob/constants.js'
+import { cleanTeams, faultyMembers, millionths } from '../../../src/pob/parameters.js'
 import {
   advisedTauMicros,
   isAllOn,
@@ -65,8 +66,20 @@ describe('planFault', () => {
   it('holds quick to its short slot and strict to its parameters', () => {
     for (const tauMicros of [100_000, 200_000])
       expect(planned('quick').fault({ tauMicros })).toMatch(/does not fit the profile/)
-    for (const edit of [{ faulty: 1 }, { cleanTeams: 5 }, { teams: 4 }])
-      expect(planned('strict').fault(edit)).toMatch(/do not follow from beta and delta/)
+    for (const edit of [{ teams: 4 }, { cleanTeams: 0 }, { cleanTeams: 6 }])
+      expect(planned('strict').fault(edit)).toMatch(/strict runs the teams asked for/)
+    // By a registry file they follow from its pool as well, so from the draw; a chain's are checked without it.
+    const chain = { chainId: 1, verifyingContract: new Uint8Array(20).fill(1) }
+    const { teams, teamSize } = planned('strict').plan
+    const [beta, delta] = [millionths(100_000), millionths(50_000)]
+    const right = {
+      cleanTeams: cleanTeams(beta, delta, teams, teamSize),
+      faulty: faultyMembers(beta, delta, teams * teamSize),
+    }
+    const { fault } = planned('strict', chain)
+    expect(fault(right)).toBeUndefined()
+    for (const edit of [{ faulty: right.faulty - 1 }, { cleanTeams: right.cleanTeams + 1 }])
+      expect(fault({ ...right, ...edit })).toMatch(/do not follow from beta and delta/)
   })
 })
 
