@@ -1,94 +1,152 @@
 /**
- * A day of challenges among many nodes, event by event: committees by the chain's draw, teams armed slot by slot, members that
- * are busy elsewhere, and what the aggregation makes of committees with corrupt members in them.
+ * A day of challenges among many nodes, event by event: each is a process of its own (challenge.ts) with a committee of the chain's
+ * draw, parties that are down, silent or slow, members that are busy elsewhere, and slots that are sent again; and what the
+ * aggregation makes of committees with corrupt members in them.
  */
 import { keccak_256 } from '@noble/hashes/sha3.js'
 import { guaranteed } from '../../src/pob/aggregate/guaranteed.js'
 import { drawSeats } from '../../src/pob/seat-draw.js'
 import type { Random } from '../simulator/random.js'
 import { bestForTheCorrupt, CAP_BPS, TAU_SECONDS, THETA_BPS } from '../simulator/strict.js'
+import { challenge, type Ending } from './challenge.js'
+import { Outages, type Rates } from './conduct.js'
+import { type Counted, nothingCounted } from './exchange.js'
 import type { Population } from './population.js'
+import { Timeline } from './processes.js'
+import { faultyFor, messageSizes } from './sizes.js'
 
 export const COMMITTEE = 10
-export const FAULTY = 2
-const TEAM_SIZE = 2
+export const FAULTY = faultyFor(COMMITTEE)
+export const TEAM_SIZE = 2
 const CLAIM_KBPS = 100_000
 const DAY_SECONDS = 86_400
-/** Round, paths and plan come before the first slot. */
-const OPENING_SECONDS = 6
-/** Arm, train, drain, capture and testimony of one slot; the member holds its line for so long. */
-const SLOT_SECONDS = 1
 const SLOTS = COMMITTEE / TEAM_SIZE
+
+export interface DayOptions {
+  readonly challenges: number
+  readonly members: number
+  /** Corrupt share of the nodes. */
+  readonly beta: number
+  readonly rates: Rates
+}
 
 export interface Day {
   readonly challenges: number
-  /** Too few able members drawn. */
-  readonly void: number
+  readonly endings: Readonly<Record<Ending, number>>
+  /** Events of simulated time that were handled. */
+  readonly events: number
+  readonly counted: Counted
+  /** Of each challenge that had a committee. */
+  readonly messages: Uint32Array
+  readonly slotsMean: number
+  readonly attemptsMean: number
+  readonly guaranteedMean: number
   readonly peakAtOnce: number
-  /** Of all armings, those that found the member in another challenge's slot. */
-  readonly busyShare: number
+  /** Of all armings, those that found the member in another challenge's slot, and those refused for it. */
+  readonly waitedShare: number
+  readonly refusedShare: number
   /** Challenges during which another prover of the same prefix was measured. */
   readonly sharedPrefixShare: number
-  /** Slots served by record. */
+  /** Armings by record. */
   readonly served: Uint32Array
   /** Of the committees, those in which a cheating prover gets its false claim certified. */
   readonly fooledShare: number
 }
 
-export function simulateDay(population: Population, challenges: number, beta: number, random: Random): Day {
+export function simulateDay(population: Population, options: DayOptions, random: Random): Day {
   const { records, seats, indexOf } = population
+  const { challenges, members, beta, rates } = options
   const isCorrupt = records.map(() => random.chance(beta))
-  const starts = Array.from({ length: challenges }, () => random.next() * DAY_SECONDS).sort((a, b) => a - b)
-  const served = new Uint32Array(records.length)
-  const busyUntil = new Float64Array(records.length)
-  const prefixUntil = new Map<bigint, number>()
-  const ends: number[] = []
-  let [voided, busy, armings, shared, fooled, peakAtOnce, oldest] = [0, 0, 0, 0, 0, 0, 0]
-  const seedBytes = new Uint8Array(8)
-  for (const [number, start] of starts.entries()) {
-    const prover = records[random.integer(0, records.length - 1)]
-    if (prover === undefined) continue
-    new DataView(seedBytes.buffer).setFloat64(0, start + number)
-    const drawn = drawSeats(seats, {
-      seed: keccak_256(seedBytes),
-      snapshot: 2,
-      size: COMMITTEE,
-      minUplinkKbps: Math.ceil((CLAIM_KBPS * 6) / 5 / TEAM_SIZE),
-      proverPrefix: prover.prefix,
-      excluded: [prover.owner],
-    })
-    if (drawn.length < COMMITTEE) {
-      voided++
-      continue
-    }
-    const members = drawn.map((key) => indexOf.get(key) ?? 0)
-    if ((prefixUntil.get(prover.prefix) ?? 0) > start) shared++
-    const end = start + OPENING_SECONDS + SLOTS * SLOT_SECONDS
-    prefixUntil.set(prover.prefix, end)
-    while (oldest < ends.length && (ends[oldest] ?? 0) <= start) oldest++
-    ends.push(end)
-    peakAtOnce = Math.max(peakAtOnce, ends.length - oldest)
-    members.forEach((member, place) => {
-      const from = start + OPENING_SECONDS + Math.floor(place / TEAM_SIZE) * SLOT_SECONDS
-      armings++
-      if ((busyUntil[member] ?? 0) > from) {
-        busy++
-        return
-      }
-      busyUntil[member] = from + SLOT_SECONDS
-      served[member] = (served[member] ?? 0) + 1
-    })
-    if (isFooled(members.map((member) => isCorrupt[member] === true))) fooled++
+  const modules = {
+    random,
+    rates,
+    sizes: messageSizes(members),
+    outages: new Outages(records.length, DAY_SECONDS, rates, random),
   }
-  const ran = challenges - voided
+  const timeline = new Timeline()
+  const served = new Uint32Array(records.length)
+  const lineFreeAt = new Float64Array(records.length)
+  const measuredOf = new Map<bigint, number>()
+  const endings: Record<Ending, number> = {
+    settled: 0,
+    'no committee': 0,
+    'prover away': 0,
+    'nothing captured': 0,
+    'no quorum': 0,
+  }
+  const counted = nothingCounted()
+  const messages: number[] = []
+  let [waited, refused, armings, shared, fooled, committees] = [0, 0, 0, 0, 0, 0]
+  let [atOnce, peakAtOnce, slots, attempts, guaranteedSum] = [0, 0, 0, 0, 0]
+  const seedBytes = new Uint8Array(8)
+
+  function* run(number: number): Generator<number, void, void> {
+    const prover = random.integer(0, records.length - 1)
+    const record = records[prover]
+    if (record === undefined) return
+    peakAtOnce = Math.max(peakAtOnce, ++atOnce)
+    const before = measuredOf.get(record.prefix) ?? 0
+    if (before > 0) shared++
+    measuredOf.set(record.prefix, before + 1)
+    yield* challenge({
+      prover,
+      teamSize: TEAM_SIZE,
+      faulty: faultyFor(members),
+      modules,
+      now: () => timeline.now,
+      lineFreeAt,
+      draw: () => {
+        new DataView(seedBytes.buffer).setFloat64(0, timeline.now + number)
+        const drawn = drawSeats(seats, {
+          seed: keccak_256(seedBytes),
+          snapshot: 2,
+          size: members,
+          minUplinkKbps: Math.ceil((CLAIM_KBPS * 6) / 5 / TEAM_SIZE),
+          proverPrefix: record.prefix,
+          excluded: [record.owner],
+        })
+        return drawn.length < members ? undefined : drawn.map((key) => indexOf.get(key) ?? 0)
+      },
+      onArmed: (node, hadToWait, wasRefused) => {
+        armings++
+        if (hadToWait) waited++
+        if (wasRefused) refused++
+        else served[node] = (served[node] ?? 0) + 1
+      },
+      onEnd: (ending, said, { committee, ...measured }) => {
+        endings[ending]++
+        for (const name of Object.keys(counted) as (keyof Counted)[]) counted[name] += said[name]
+        if (committee.length === 0) return
+        messages.push(said.messages)
+        committees++
+        slots += measured.slots
+        attempts += measured.attempts
+        if (ending === 'settled') guaranteedSum += measured.guaranteedShare
+        if (committee.length === COMMITTEE && isFooled(committee.map((node) => isCorrupt[node] === true)))
+          fooled++
+      },
+    })
+    atOnce--
+    measuredOf.set(record.prefix, (measuredOf.get(record.prefix) ?? 1) - 1)
+  }
+
+  for (let number = 0; number < challenges; number++) timeline.start(random.next() * DAY_SECONDS, run(number))
+  timeline.run()
   return {
     challenges,
-    void: voided,
+    endings,
+    events: timeline.handled,
+    counted,
+    messages: Uint32Array.from(messages).sort(),
+    slotsMean: slots / Math.max(1, committees),
+    attemptsMean: attempts / Math.max(1, committees),
+    guaranteedMean: guaranteedSum / Math.max(1, endings.settled),
     peakAtOnce,
-    busyShare: busy / Math.max(1, armings),
-    sharedPrefixShare: shared / Math.max(1, ran),
+    waitedShare: waited / Math.max(1, armings),
+    refusedShare: refused / Math.max(1, armings),
+    sharedPrefixShare: shared / challenges,
     served,
-    fooledShare: fooled / Math.max(1, ran),
+    fooledShare: fooled / Math.max(1, committees),
   }
 }
 

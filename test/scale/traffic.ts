@@ -1,66 +1,67 @@
-/** Control messages and bytes of one standard challenge, from the real messages of a genuine one. */
-import { type CborValue, encode } from '../../src/crypto/cbor.js'
-import { encodeEvidence } from '../../src/pob/evidence.js'
-import { sealOf } from '../../src/pob/seal.js'
-import { capturedRoots } from '../../src/pob/slot.js'
-import { buildChallenge, sealTranscript } from '../support/challenge-builder.js'
+/** How many control messages a challenge takes, by the committee's size: simulated with failures, and a line through it. */
+import type { Random } from '../simulator/random.js'
+import { NOTHING_FAILS, type Rates } from './conduct.js'
+import { simulateDay } from './day.js'
+import type { Population } from './population.js'
 
 export interface ControlTraffic {
   readonly members: number
-  /** Exchanges: a request and its answer each. */
-  readonly exchanges: number
+  /** Questions and answers of a challenge, counted where they were sent. */
+  readonly mean: number
+  readonly p99: number
+  readonly most: number
+  /** Where nothing fails. */
+  readonly undisturbed: number
+  /** Of the mean, what was asked again. */
+  readonly again: number
   readonly bytes: number
-  /** Through one member. */
-  readonly bytesPerMember: number
 }
 
-/** Protocol names, stream and noise framing, and the muxer's headers: about so much an exchange, both ways. */
-const FRAMING_BYTES = 220
+export interface Line {
+  readonly base: number
+  readonly perMember: number
+  /** Largest distance from the line, as a share of the value there. */
+  readonly worst: number
+  /** Of a power law through the same points: 1 is linear. */
+  readonly exponent: number
+}
 
-export function controlTraffic(members: number): ControlTraffic {
-  const teams = Math.floor(members / 2) - (1 - (Math.floor(members / 2) % 2))
-  const challenge = buildChallenge({
-    label: `traffic ${members}`,
-    claimKbps: 700,
-    committeeSize: members,
-    faulty: (teams - 1) / 2,
-    teamSize: 2,
-  })
-  const { evidence } = challenge
-  const transcript = sealTranscript(challenge, evidence)
-  const { request, payerSignature, acceptedAt, acceptanceSignature, plan, planSignature, slots } = evidence
-  const size = (...values: unknown[]) =>
-    values.reduce<number>((sum, value) => sum + encode(value as CborValue).length, FRAMING_BYTES)
-  const { challengeId, beaconSignature } = plan
-  const admission = { request, payerSignature, acceptedAt, acceptanceSignature }
-  const senders = teams * 2
-  const signature = planSignature
-  let exchanges = 0
-  let bytes = 0
-  const add = (count: number, each: number) => {
-    exchanges += count
-    bytes += count * each
+export function controlTraffic(
+  population: Population,
+  { members, challenges, beta, rates }: { members: number; challenges: number; beta: number; rates: Rates },
+  random: Random,
+): ControlTraffic {
+  const day = simulateDay(population, { challenges, members, beta, rates }, random)
+  const calm = simulateDay(population, { challenges: 20, members, beta, rates: NOTHING_FAILS }, random)
+  const { messages, counted } = day
+  const had = Math.max(1, messages.length)
+  return {
+    members,
+    mean: messages.reduce((sum, each) => sum + each, 0) / had,
+    p99: messages[Math.floor(0.99 * messages.length)] ?? 0,
+    most: messages.at(-1) ?? 0,
+    undisturbed: calm.messages.at(-1) ?? 0,
+    again: counted.again / had,
+    bytes: counted.bytes / had,
   }
-  add(1, size({ request, payerSignature }, { acceptedAt, signature }))
-  const path = { ready: 1, rttMicros: 20_000, jitterMicros: 100 }
-  add(1, size({ challengeId, beaconSignature }, { paths: Array.from({ length: senders }, () => path) }))
-  add(
-    senders,
-    size({ ...admission, beaconSignature }, { sessionId: new Uint8Array(8), key: new Uint8Array(16) }),
-  )
-  add(members + 1, size({ ...admission, plan, planSignature }, null))
-  for (const { commitments, capture, testimonies } of slots) {
-    const id = { challengeId, slot: 1, attempt: 0 }
-    for (const commitment of commitments) add(1, size(id, commitment))
-    if (capture === null) continue
-    add(1, size({ ...id, commitments }, { capture }))
-    for (const testimony of testimonies)
-      add(1, size({ ...id, roots: capturedRoots(capture), signature: capture.signature }, testimony))
+}
+
+/** Least squares of messages over members. */
+export function lineThrough(points: readonly Pick<ControlTraffic, 'members' | 'mean'>[]): Line {
+  const leastSquares = (x: readonly number[], y: readonly number[]) => {
+    const [meanX, meanY] = [x, y].map((values) => values.reduce((sum, each) => sum + each, 0) / values.length)
+    const [aboveX, aboveY] = [x.map((each) => each - (meanX ?? 0)), y.map((each) => each - (meanY ?? 0))]
+    const slope =
+      aboveX.reduce((sum, each, i) => sum + each * (aboveY[i] ?? 0), 0) /
+      aboveX.reduce((sum, each) => sum + each ** 2, 0)
+    return { slope, base: (meanY ?? 0) - slope * (meanX ?? 0) }
   }
-  add(members, size({ evidence: encodeEvidence(evidence) }, { signature }))
-  add(members, size({ challengeId, evidenceHash: challengeId, votes: transcript.votes }, { signature }))
-  const seal = sealOf(transcript)
-  add(members, size({ challengeId, seal }, { lacksEvidence: 0 }))
-  add(1, size({ challengeId, seal, evidence: transcript.evidence }, { lacksEvidence: 0 }))
-  return { members, exchanges, bytes, bytesPerMember: Math.round(bytes / members) }
+  const [members, means] = [points.map((point) => point.members), points.map((point) => point.mean)]
+  const { slope, base } = leastSquares(members, means)
+  return {
+    base,
+    perMember: slope,
+    worst: Math.max(...points.map(({ members: n, mean }) => Math.abs(base + slope * n - mean) / mean)),
+    exponent: leastSquares(members.map(Math.log), means.map(Math.log)).slope,
+  }
 }
