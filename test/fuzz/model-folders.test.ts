@@ -26,6 +26,7 @@ import {
   fuzzRuns,
   fuzzTimeout,
   outcome,
+  processorSeconds,
   refusal,
 } from '../support/damage.js'
 import { ARPA } from '../unit/models/ctc/arpa-example.js'
@@ -163,9 +164,9 @@ describe('a model folder with one field of a file changed opens or is refused in
     const config = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
     change(config)
     writeFileSync(path, JSON.stringify(config))
-    const started = performance.now()
+    const started = process.cpuUsage()
     await bounded(() => refusal(path, () => openSpeech(folder)))
-    expect(performance.now() - started).toBeLessThan(20_000)
+    expect(processorSeconds(started)).toBeLessThan(20)
   })
 })
 
@@ -227,9 +228,9 @@ describe('the texts and tables of a model folder, damaged anywhere', () => {
       const deep = `---\nlanguage: ${'['.repeat(50_000)}\n---\n`
       for (const text of [bomb, deep, '---\n'.repeat(1e6), `---\n${' '.repeat(2e8)}`]) {
         writeFileSync(path, text)
-        const started = performance.now()
+        const started = process.cpuUsage()
         expect((await bounded(() => readCard(folder))).licence).toBe(null)
-        expect(performance.now() - started).toBeLessThan(20_000)
+        expect(processorSeconds(started)).toBeLessThan(20)
       }
     },
     fuzzTimeout(RUNS),

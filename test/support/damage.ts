@@ -21,7 +21,13 @@ export function folderOf(source: string): string {
 }
 
 /** A test of so many runs gets a second for each, and a minute: WebAssembly decoders start slowly. */
-export const fuzzTimeout = (runs: number): number => 60_000 + 1000 * fuzzRuns(runs).numRuns
+/** Seconds of processor time since that began: how busy the machine is otherwise does not count. */
+export function processorSeconds(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since)
+  return (user + system) / 1e6
+}
+
+export const fuzzTimeout = (runs: number): number => 300_000 + 1000 * fuzzRuns(runs).numRuns
 
 const directory = mkdtempSync(join(tmpdir(), 'plumbline-damage-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))

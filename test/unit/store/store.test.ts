@@ -171,7 +171,7 @@ describe('single-use ids', () => {
 })
 
 describe('kill -9', () => {
-  it('loses no lock that was granted, and leaves a store that opens', { timeout: 60_000 }, async () => {
+  it('loses no lock that was granted, and leaves a store that opens', async () => {
     const path = join(directory, 'store')
     const child = fileURLToPath(new URL('kill-child.ts', import.meta.url))
     for (const [round, key] of ['a', 'b', 'c'].entries()) {

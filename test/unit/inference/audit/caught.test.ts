@@ -155,7 +155,7 @@ describe('a provider under audit', () => {
     expect(jobsUntilCaught(0.5)).toBe(119)
   })
 
-  it.each(PROVIDER_ATTACKS)('%s is caught as soon as theory says', { timeout: 120_000 }, async (attack) => {
+  it.each(PROVIDER_ATTACKS)('%s is caught as soon as theory says', async (attack) => {
     const sold = await sell(corruptProvider(attack), JOBS)
     const failed = await auditAll(sold)
     const caught = firstCaught(sold, failed, rounds)
@@ -168,7 +168,7 @@ describe('a provider under audit', () => {
     expect(mean).toBeLessThan(32)
   })
 
-  it('that is honest is never found out', { timeout: 120_000 }, async () => {
+  it('that is honest is never found out', async () => {
     const sold = await sell(honestProvider, JOBS)
     const failed = await auditAll(sold)
     expect(failed.size).toBe(0)

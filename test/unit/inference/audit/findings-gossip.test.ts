@@ -47,7 +47,7 @@ const finding = (index: number, at = Math.floor(Date.now() / 1000)) =>
     at,
   })
 
-it('reach those who trust the auditor, and those who come later', { timeout: 180_000 }, async () => {
+it('reach those who trust the auditor, and those who come later', async () => {
   const teller = await node('teller', [auditor.peerId], auditor)
   const believer = await node('believer', [auditor.peerId])
   const doubter = await node('doubter', [])

@@ -28,7 +28,7 @@ afterAll(async () => {
 })
 
 describe('an audit on two runtimes', () => {
-  it('acquits an honest provider and blames a dishonest one', { timeout: 180_000 }, async () => {
+  it('acquits an honest provider and blames a dishonest one', async () => {
     const [model] = await native.models()
     const { sampleRate, channels } = readWav(await readFile('test/fixtures/speech/accept-this-call.wav'))
     const pcm16 = pcm16Of(channels[0] ?? new Float32Array(0))

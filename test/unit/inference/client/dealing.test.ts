@@ -13,7 +13,7 @@ import { CHANNEL, DOMAIN, MemoryBooks } from '../payment/support.js'
 import { MODEL, openShop, type Pipe, PRICE, type Shop } from './shop.js'
 
 /** Of a loaded machine. */
-const PATIENT = { timeout: 60_000 }
+const PATIENT = { timeout: 300_000 }
 const id = CHANNEL.channelId
 
 let shop: Shop

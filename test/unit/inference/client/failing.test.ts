@@ -68,7 +68,7 @@ async function startHonest() {
 }
 
 describe('two providers that hang, before one that does not', () => {
-  it('cost one job their time, and the next none', { timeout: 120_000 }, async () => {
+  it('cost one job their time, and the next none', async () => {
     const hanging = [await startHanging(), await startHanging()]
     const honest = await startHonest()
     const liked = new Set(hanging.map(({ identity }) => identity.peerId))

@@ -17,7 +17,7 @@ import type { Remote } from '../../../../src/p2p/index.js'
 import { askedJob, bytes32, CHANNEL, DOMAIN, identities, MemoryBooks, workOf } from '../payment/support.js'
 
 /** Of a loaded machine. */
-const PATIENT = { timeout: 60_000 }
+const PATIENT = { timeout: 300_000 }
 const id = CHANNEL.channelId
 const OUTPUT = bytes32(0xa0)
 const STILL = new AbortController().signal

@@ -163,9 +163,7 @@ describe('a run', () => {
   })
   afterAll(() => rm(folder, { recursive: true }))
 
-  it('goes on to the bit after it was saved, learns, and serves what it wrote', {
-    timeout: 120_000,
-  }, async () => {
+  it('goes on to the bit after it was saved, learns, and serves what it wrote', async () => {
     const short = clips.filter(({ features }) => features.frames < 120)
     const recipe = { ...ASR_SMALL_RECIPE, updates: 6, warmUp: 1 }
     const whole = await AsrSmallTraining.open(recipe, short, 1)

@@ -27,7 +27,7 @@ const fixture = async (language: string) => {
 let model: LanguageIdentifier
 beforeAll(async () => {
   model = await LanguageIdentifier.open(directory)
-}, 60_000)
+})
 afterAll(() => model.close())
 
 describe('language-id, as shipped', () => {
@@ -38,7 +38,7 @@ describe('language-id, as shipped', () => {
       expect(labels.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 6)
       expect(labels[0]?.language).toBe(language)
     }
-  }, 60_000)
+  })
 
   it('is not sure of half a second', async () => {
     const { bytes } = await fixture('fr')
@@ -46,7 +46,7 @@ describe('language-id, as shipped', () => {
     expect(isSure).toBe(true)
     const less = await model.ofFeatures({ bytes: bytes.slice(100 * MELS, 140 * MELS), frames: 40 })
     expect(less.isSure).toBe(false)
-  }, 60_000)
+  })
 
   it('has nothing to say of silence', async () => {
     const silence = await model.ofFeatures({ bytes: new Uint8Array(300 * MELS), frames: 300 })
@@ -55,7 +55,7 @@ describe('language-id, as shipped', () => {
       labels: [],
       isSure: false,
     })
-  }, 60_000)
+  })
 
   it('hears enough of each language to be fitted anew, and says of which it hears nothing', async () => {
     const weights = join(directory, 'model.safetensors')
