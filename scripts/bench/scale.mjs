@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `npm run bench -- scale [--nodes 100000] [--challenges 100000] [--beta 0.2] [--peers 0] [--json]`: a day of a large network
- * with the real draws and the real aggregation; with --peers also what so many connected peers cost a real libp2p host. Exit
+ * with the real draws and the real aggregation; with --peers also what so many peers, all connected, cost a real daemon (after `npm run build`). Exit
  * status 1 where a selection takes more than 50 ms of processor.
  */
 import { parseArgs } from 'node:util'
@@ -46,13 +46,13 @@ async function peerCosts(count) {
   return measurePeers(count)
 }
 
-function formatPeers({ steps, perPeer, at1000 }) {
+function formatPeers({ steps, gossip }) {
   return [
-    'connected peers   resident MB   processor % of a core',
+    'connected peers   resident MB   processor % of a core   s to connect',
     ...steps.map(
-      ({ peers: count, residentMb, processorPercent }) =>
-        `${String(count).padStart(15)}${residentMb.toFixed(0).padStart(14)}${processorPercent.toFixed(2).padStart(24)}`,
+      ({ peers: count, residentMb, processorPercent, connectSeconds }) =>
+        `${String(count).padStart(15)}${residentMb.toFixed(0).padStart(14)}${processorPercent.toFixed(2).padStart(24)}${(connectSeconds?.toFixed(0) ?? '-').padStart(15)}`,
     ),
-    `a peer costs ${perPeer.heldKb.toFixed(0)} kB and ${perPeer.processorPercent.toFixed(4)} % of a core; 1,000 of them: ${at1000.residentMb.toFixed(0)} MB and ${at1000.processorPercent.toFixed(1)} %`,
+    `an announcement with ${gossip.peers} peers: ${gossip.processorMsEach.toFixed(1)} ms of processor, passed on to ${gossip.copiesEach.toFixed(1)} of them`,
   ].join('\n')
 }

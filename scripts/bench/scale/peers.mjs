@@ -1,103 +1,164 @@
 /**
- * What connected peers cost a real libp2p host: the host is this process, its peers are a child's; after each step resident
- * memory and processor time of an idle while. The cost at 1,000 is the line through the steps.
+ * What connected peers cost a real daemon: a challenger in a process of its own, with `maxPeers` raised above them, and that many
+ * light peers in processes of some hundreds each, all connected. After each step its resident memory and processor time of an
+ * idle while (their pings, heartbeats and gossip's upkeep); then what it costs to check announcements and pass them on.
  */
-import { fork } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-import { register } from 'tsx/esm/api'
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { stringify } from 'yaml'
 
-const IDLE_MS = 10_000
-const SETTLE_MS = 3_000
-const BATCH = 10
+const dist = (path) => import(new URL(`../../../dist/${path}`, import.meta.url).href)
+const { localBeacon } = await dist('crypto/beacon.js')
+const { Identity } = await dist('crypto/identity.js')
+const { saveIdentity } = await dist('crypto/keystore-file.js')
+const { signRegistry } = await dist('pob/registry.js')
 
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc')
+const IDLE_SECONDS = 30
+const SETTLE_SECONDS = 15
+const PEERS_A_PROCESS = 250
+/** Peers that the node keeps beside those that the bench connects. */
+const SPARE_PEERS = 50
+/** Announced every ten minutes by each; here faster, so that it can be told from the rest. */
+const ANNOUNCEMENTS = 200
+const ANNOUNCEMENTS_PER_SECOND = 5
+/** USER_HZ, which Linux fixes for user space. */
+const TICKS_PER_SECOND = 100
+const PASSPHRASE = 'peers'
+const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
 
-register()
-await import('../../../src/node/polyfills.ts')
-const { Identity } = await import('../../../src/crypto/identity.ts')
-const { createHost } = await import('../../../src/p2p/index.ts')
-const { silentLogger } = await import('../../../src/telemetry/logger.ts')
-
-const open = (listen) =>
-  createHost(
-    { listen, privateNetwork: true, inboundConnectionThreshold: 5000, maxPeers: 2000 },
-    { identity: Identity.generate(), log: silentLogger },
-  )
-
-/** @returns residentMb and processorPercent at a quarter, a half and all of `count` peers, and at 1,000 */
+/** @returns steps at none, a quarter, a half and all of `count` peers, and what an announcement costs with all of them */
 export async function measurePeers(count) {
-  const host = await open(['/ip4/127.0.0.1/tcp/0'])
-  const address = host.addresses().find((each) => each.includes('/tcp/') && !each.includes('p2p-circuit'))
-  const child = fork(fileURLToPath(import.meta.url), ['peers', address], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  })
+  const directory = await mkdtemp(join(tmpdir(), 'plb-peers-'))
+  const children = []
   try {
-    await once(child, 'message')
-    const steps = [await idle(host)]
+    const { daemon, address } = await startNode(directory, count)
+    children.push(daemon)
+    const processes = Math.ceil(count / PEERS_A_PROCESS)
+    const crowds = await Promise.all(
+      Array.from({ length: processes }, async () => {
+        const crowd = fork(fileURLToPath(new URL('./light-peer.mjs', import.meta.url)), [address], {
+          stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        })
+        children.push(crowd)
+        await once(crowd, 'message')
+        return crowd
+      }),
+    )
+    const steps = [{ peers: 0, ...(await idle(daemon.pid)) }]
     for (const target of [count / 4, count / 2, count].map(Math.round)) {
-      child.send(target)
-      await once(child, 'message')
-      await sleep(SETTLE_MS)
-      steps.push(await idle(host))
+      const share = Math.ceil(target / processes)
+      const startedMs = performance.now()
+      await Promise.all(crowds.map((crowd) => asked(crowd, { connect: share })))
+      const connectSeconds = (performance.now() - startedMs) / 1000
+      await sleep(SETTLE_SECONDS * 1000)
+      const measured = await idle(daemon.pid)
+      const there = await Promise.all(crowds.map((crowd) => asked(crowd, { connect: 0 })))
+      const peers = there.reduce((sum, { connected }) => sum + connected, 0)
+      steps.push({ peers, connectSeconds, ...measured })
+      console.error(`${peers} of ${share * processes} peers connected`)
     }
-    const perPeer = {
-      heldKb: slope(steps, 'heldMb') * 1000,
-      processorPercent: slope(steps, 'processorPercent'),
-    }
-    const [first] = steps
-    const at1000 = {
-      // What is held grows with the peers; pages that the collector keeps do not.
-      residentMb: first.residentMb + perPeer.heldKb,
-      processorPercent: first.processorPercent + perPeer.processorPercent * 1000,
-    }
-    return { steps, perPeer, at1000 }
+    return { steps, gossip: await gossipCost(daemon.pid, crowds, steps.at(-1)) }
   } finally {
-    child.kill()
-    await host.stop()
+    for (const child of children) child.kill()
+    await Promise.all(children.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')))
+    await rm(directory, { recursive: true, force: true })
   }
 }
 
-async function idle(host) {
-  // Twice: what the first run frees may hold more.
-  for (let i = 0; i < 2; i++) collect()
-  const { heapUsed, external } = process.memoryUsage()
-  const held = heapUsed + external
-  const before = process.cpuUsage()
-  await sleep(IDLE_MS)
-  const { user, system } = process.cpuUsage(before)
+async function asked(crowd, message) {
+  const answer = once(crowd, 'message')
+  crowd.send(message)
+  const [said] = await answer
+  return said
+}
+
+/** Announcements of the first crowd, checked by the node and passed on to its mesh; what it costs beside the idle upkeep. */
+async function gossipCost(pid, [first, ...others], { processorPercent, peers }) {
+  const heardBefore = await Promise.all(others.map((crowd) => asked(crowd, { connect: 0 })))
+  const before = await usage(pid)
+  const told = await asked(first, { announce: ANNOUNCEMENTS, perSecond: ANNOUNCEMENTS_PER_SECOND })
+  const after = await usage(pid)
+  const heardAfter = await Promise.all(others.map((crowd) => asked(crowd, { connect: 0 })))
+  const passedOn = heardAfter.reduce((sum, { heard }, i) => sum + heard - heardBefore[i].heard, told.heard)
+  const seconds = after.seconds - before.seconds - (processorPercent / 100) * told.seconds
   return {
-    peers: host.connections().length,
-    heldMb: held / 1e6,
-    residentMb: process.memoryUsage.rss() / 1e6,
-    processorPercent: (user + system) / IDLE_MS / 10,
+    peers,
+    announcements: ANNOUNCEMENTS,
+    copiesEach: passedOn / ANNOUNCEMENTS,
+    processorMsEach: (1000 * seconds) / ANNOUNCEMENTS,
   }
 }
 
-/** Least squares of a value over the peers. */
-function slope(steps, name) {
-  const mean = (of) => steps.reduce((sum, step) => sum + of(step), 0) / steps.length
-  const [x, y] = [mean((step) => step.peers), mean((step) => step[name])]
-  const over = steps.reduce((sum, step) => sum + (step.peers - x) * (step[name] - y), 0)
-  return over / steps.reduce((sum, step) => sum + (step.peers - x) ** 2, 0)
+async function startNode(directory, count) {
+  const identity = Identity.generate()
+  const secret = new Uint8Array(32).fill(7)
+  secret[0] = 0
+  const genesisTimeSeconds = Math.floor(Date.now() / 1000)
+  const beacon = localBeacon(secret, { genesisTimeSeconds, periodSeconds: 3 })
+  // Another 127.x each time: runs may stand side by side.
+  const host = `127.${1 + Math.floor(Math.random() * 250)}.7.1`
+  const registry = join(directory, 'registry.json')
+  const listen = `/ip4/${host}/tcp/4021`
+  const entry = {
+    publicKey: identity.publicKey,
+    operator: 'operator',
+    host,
+    udpPort: 4022,
+    addresses: [listen],
+    uplinkKbps: 100_000,
+  }
+  await writeFile(registry, signRegistry([entry], Identity.generate()))
+  const dataDir = join(directory, 'node')
+  await mkdir(dataDir, { mode: 0o700 })
+  await saveIdentity(join(dataDir, 'key.json'), identity, PASSPHRASE, { scryptCost: 1024 })
+  const config = {
+    registry: { path: registry },
+    beacon: {
+      kind: 'local',
+      urls: ['http://127.0.0.1:1'],
+      publicKey: bytesToHex(beacon.publicKey),
+      genesisTimeSeconds,
+      periodSeconds: 3,
+    },
+    network: { listen: [listen], bootstrap: [], maxPeers: count + SPARE_PEERS },
+    dataPlane: { host, udpPort: 4022 },
+    challenger: { uplinkMbps: 100, operator: 'operator' },
+    logging: { level: 'warn', format: 'json' },
+  }
+  await writeFile(join(dataDir, 'config.yaml'), stringify(config))
+  const daemon = spawn(process.execPath, [MAIN, 'challenger', '--data-dir', dataDir, '--json-stream'], {
+    env: { ...process.env, PLUMBLINE_PASSPHRASE: PASSPHRASE },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await new Promise((resolve, reject) => {
+    daemon.stdout.on('data', (text) => String(text).includes('"started"') && resolve())
+    daemon.once('exit', () => reject(new Error('the node ended')))
+  })
+  return { daemon, address: `${listen}/p2p/${identity.peerId}` }
 }
 
-if (process.argv[2] === 'peers') {
-  const [, , , address] = process.argv
-  const hosts = []
-  process.on('message', async (target) => {
-    while (hosts.length < target) {
-      const batch = await Promise.all(
-        Array.from({ length: Math.min(BATCH, target - hosts.length) }, () => open([])),
-      )
-      for (const host of batch) await host.connect(address).catch((error) => console.error(String(error)))
-      hosts.push(...batch)
-    }
-    process.send(hosts.length)
-  })
-  process.send(0)
+/** Resident megabytes (10^6 bytes) and processor seconds of a process, its threads included. */
+async function usage(pid) {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8')
+  const residentKb = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0)
+  const stat = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
+  const seconds = (Number(stat[11]) + Number(stat[12])) / TICKS_PER_SECOND
+  return { residentMb: (residentKb * 1024) / 1e6, seconds }
+}
+
+async function idle(pid) {
+  const [before, startedMs] = [await usage(pid), performance.now()]
+  await sleep(IDLE_SECONDS * 1000)
+  const after = await usage(pid)
+  const seconds = (performance.now() - startedMs) / 1000
+  return {
+    residentMb: after.residentMb,
+    processorPercent: (100 * (after.seconds - before.seconds)) / seconds,
+  }
 }
