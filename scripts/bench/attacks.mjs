@@ -5,7 +5,9 @@
  * parts: --write adds each row's runs to docs/attacks.jsonl as soon as they are done and makes the table of
  * docs/security.md anew from all that is there, so that later runs add to earlier ones; --table does only
  * that. A row claims 1.2 times the truth, unless it says "attack @ ratio": by a claim that is true, a challenge ends as soon
- * as f + 1 teams bear it out, which is when the rule has least to go by.
+ * as f + 1 teams bear it out, which is when the rule has least to go by. A row is of a downlink by the standard profile, unless it
+ * says "by uplink" (by echo; the way back has the rate, the way there twice as much), "by quick" or "by joint" (two provers behind
+ * one link, each alone and then together; both are corrupt where the prover is).
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -19,7 +21,7 @@ import {
   parseAttack,
   proverColludes,
 } from '../../dist/lab/adversary/attack.js'
-import { condense, limitsOf, rowCells, TABLE_HEAD } from './support/attack-rows.mjs'
+import { condense, condenseJoint, limitsOf, rowCells, TABLE_HEAD } from './support/attack-rows.mjs'
 import { runLab } from './support/lab-process.mjs'
 
 const CHALLENGERS = 10
@@ -56,19 +58,89 @@ const COMBINATIONS = [
   'rush+lie-high:2,rtt-inflate:prover @ 0.8',
 ]
 const USUAL_CLAIM = 1.2
-/** What a row does, and what it claims, as a share of the truth. */
+/** What a row does, what it claims, as a share of the truth, and how it is measured. */
 function rowOf(row) {
-  const [attack, claim] = row.split(' @ ')
-  return { attack, claim: claim === undefined ? USUAL_CLAIM : Number(claim) }
+  const [what, kind = 'standard'] = row.split(' by ')
+  const [attack, claim] = what.split(' @ ')
+  if (!Object.hasOwn(KINDS, kind))
+    throw new Error(`after "by" one of ${Object.keys(KINDS).join(', ')}, not "${kind}"`)
+  return { attack, claim: claim === undefined ? KINDS[kind].claim : Number(claim), kind }
 }
+/** For each kind of measurement: what the laboratory is told beside the attack, and the claim. */
+const KINDS = {
+  standard: { claim: USUAL_CLAIM, options: (rate) => ['--rate', rate] },
+  uplink: {
+    claim: USUAL_CLAIM,
+    options: (rate) => ['--rate', 2 * rate, '--prover-uplink', rate, '--direction', 'up'],
+  },
+  quick: { claim: USUAL_CLAIM, options: (rate) => ['--rate', rate, '--profile', 'quick'] },
+  // Challengers send to both at once: a claim that is true is load enough.
+  joint: { claim: 1, options: (rate) => ['--rate', rate, '--provers', 2, '--shared'] },
+}
+const BY_KIND = {
+  uplink: [
+    'none',
+    'lie-echo:2',
+    'rush+lie-echo:2',
+    'lie-high:2',
+    'clock-shift:2',
+    'lie-low:2',
+    'withhold:2',
+    'garbage:2',
+    'silent:2',
+    'crash:2',
+    'hang-up:1,stall:1',
+    'lie-echo:2,rtt-inflate:prover',
+  ],
+  quick: [
+    'none',
+    'rush:2',
+    'rush+lie-high:2,rtt-inflate:prover',
+    'lie-high:2',
+    'lie-low:2',
+    'withhold:2',
+    'silent:2',
+    'crash:2',
+    'withhold-seed:2',
+    'equivocate:2',
+    'early-ack:prover',
+    'hold-acks:prover',
+    'stagger:prover',
+  ],
+  joint: [
+    'none',
+    'rush:2',
+    'rush+lie-high:2,rtt-inflate:prover',
+    'lie-high:2',
+    'withhold:2',
+    'silent:2',
+    'hold-acks:prover',
+    'early-ack:prover',
+    'drop:prover',
+  ],
+}
+/** Of an uplink alone. */
+const UPLINK_ATTACKS = ['lie-echo']
+/** Rows that came later: at the end, so that the others keep their numbers. */
+const LATER = ['two-lists']
+const LATER_ROWS = [
+  'two-lists:prover',
+  'rush:2,two-lists:prover',
+  ...Object.entries(BY_KIND).flatMap(([kind, attacks]) => attacks.map((attack) => `${attack} by ${kind}`)),
+]
 const ROWS = [
   // What the machine does by itself: the other rows are to be read beside it.
   'none',
-  ...Object.keys(CHALLENGER_ATTACKS).map((name) => `${name}:${FAULTY}`),
-  ...Object.keys(PROVER_ATTACKS).map((name) => `${name}:prover`),
+  ...Object.keys(CHALLENGER_ATTACKS)
+    .filter((name) => !UPLINK_ATTACKS.includes(name))
+    .map((name) => `${name}:${FAULTY}`),
+  ...Object.keys(PROVER_ATTACKS)
+    .filter((name) => !LATER.includes(name))
+    .map((name) => `${name}:prover`),
   ...Object.keys(COORDINATOR_ATTACKS).map((name) => `${name}:coordinator`),
   ...Object.keys(NETWORK_ATTACKS).map((name) => `${name}:network`),
   ...COMBINATIONS,
+  ...LATER_ROWS,
 ]
 
 const { runs, rate, rows, list, table, json, write } = options()
@@ -123,13 +195,21 @@ function chosenRows(text) {
  */
 async function lab(rows, onDone) {
   const attacks = rows.map((row) => rowOf(row).attack)
-  const { claim } = rowOf(rows[0])
-  const args = ['--rate', String(rate), '--claim', String(claim), '--challengers', String(CHALLENGERS)]
-  args.push('--faulty', String(FAULTY), '--attack', attacks.join(';'), '--runs', String(runs))
+  const { claim, kind } = rowOf(rows[0])
+  const args = [
+    ...KINDS[kind].options(rate),
+    '--claim',
+    claim,
+    '--challengers',
+    CHALLENGERS,
+    '--faulty',
+    FAULTY,
+  ]
+  args.push('--attack', attacks.join(';'), '--runs', runs)
   let done = { runs: [], failures: [] }
   let at = 0
-  const { ended, failure } = await runLab(args, (event) => {
-    if (event.event === 'run_ended') done.runs.push(event.result)
+  const { ended, failure } = await runLab(args.map(String), (event) => {
+    if (event.event === 'run_ended' || event.event === 'joint_ended') done.runs.push(event.result)
     else if (event.event === 'run_failed') done.failures.push(event.reason)
     else return
     if (done.runs.length + done.failures.length < runs) return
@@ -141,8 +221,11 @@ async function lab(rows, onDone) {
 
 /** Who keeps to the protocol in a row, and whose interest its limits protect. */
 function partiesOf(row) {
-  const plan = parseAttack(rowOf(row).attack, CHALLENGERS)
+  const { attack, kind } = rowOf(row)
+  const plan = parseAttack(attack, CHALLENGERS)
   return {
+    kind,
+    provenByMembers: plan.prover.includes('two-lists'),
     prover: !proverColludes(plan),
     coordinator: !coordinatorColludes(plan),
     network: plan.network.length === 0,
@@ -193,7 +276,7 @@ if (table) {
 const measured = []
 let missed = 0
 function report(attack, done) {
-  const record = condense(attack, rate, done)
+  const record = (rowOf(attack).kind === 'joint' ? condenseJoint : condense)(attack, rate, done)
   measured.push(record)
   const misses = limitsOf([record], partiesOf(attack))
   if (misses.length > 0) missed++
@@ -208,8 +291,8 @@ function report(attack, done) {
 
 /** Rows that one laboratory can do: a hostile network needs the relay, which would only cost the others accuracy. */
 const kindOf = (row) => {
-  const { attack, claim } = rowOf(row)
-  return `${claim} ${parseAttack(attack, CHALLENGERS).network.length > 0}`
+  const { attack, claim, kind } = rowOf(row)
+  return `${kind} ${claim} ${parseAttack(attack, CHALLENGERS).network.length > 0}`
 }
 for (const kind of new Set(rows.map(kindOf))) {
   const group = rows.filter((row) => kindOf(row) === kind)

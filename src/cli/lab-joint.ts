@@ -14,7 +14,6 @@ interface JointArguments {
   readonly direction: string
   readonly profile: string
   readonly available: boolean
-  readonly attack: string | undefined
   readonly loss: number | undefined
   readonly crossTraffic: number | undefined
   readonly proverUplink: number | undefined
@@ -32,7 +31,6 @@ export function checkLabJoint(args: JointArguments): void {
     ['--direction', args.direction !== 'down'],
     ['--profile', args.profile !== 'standard'],
     ['--available', args.available],
-    ['--attack', args.attack !== undefined],
     ['--loss', args.loss !== undefined],
     ['--cross-traffic', args.crossTraffic !== undefined],
     ['--prover-uplink', args.proverUplink !== undefined],

@@ -109,7 +109,7 @@ async function main(specPath: string): Promise<void> {
     Object.assign(
       prover,
       honestProver,
-      attacks === undefined ? {} : corruptProver(attacks, { channel, ...path }),
+      attacks === undefined ? {} : corruptProver(attacks, { channel, identity, ...path }),
     )
     process.send?.({ kind: 'assigned' })
   })

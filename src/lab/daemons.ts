@@ -101,7 +101,7 @@ export class LabDaemons {
       ),
     )
     const provers = files.provers.map((daemon, i) =>
-      this.#startDaemon(`prover-${i}`, daemon, 'prover', (attack) => i === 0 && proverColludes(attack)),
+      this.#startDaemon(`prover-${i}`, daemon, 'prover', proverColludes),
     )
     await Promise.all([...ready, ...challengers, ...provers])
     await this.#startPayer()
@@ -141,9 +141,9 @@ export class LabDaemons {
         await this.#startDaemon(host, daemon, 'challenger', () => true)
       await this.#tell(host, name === undefined ? {} : { challenger: name })
     }
-    if (this.#corruptible.has('prover-0'))
+    for (const i of files.provers.keys())
       await this.#tell(
-        'prover-0',
+        `prover-${i}`,
         proverColludes(attack)
           ? {
               prover: attack.prover,

@@ -3,11 +3,12 @@ import type { ChildProcess } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { UserError } from '../errors.js'
 import type { MeasureOrder } from '../node/measure.js'
 import type { JointMeasurement } from '../node/measure-joint.js'
 import { RHO } from '../pob/constants.js'
 import type { ProgressEvent } from '../roles/coordinator.js'
-import { NO_ATTACK } from './adversary/attack.js'
+import { needsTap, needsVictim, parseAttack } from './adversary/attack.js'
 import { SideChannelHub } from './adversary/side-channel.js'
 import { writeLabFiles } from './daemon-files.js'
 import { LabDaemons } from './daemons.js'
@@ -29,6 +30,8 @@ export interface JointLabOptions {
   readonly rtt?: RttRange
   readonly bufferMs?: number
   readonly seed?: number
+  /** As `parseAttack` takes it; several in turn are divided by semicolons. A corrupt prover stands for all of them. */
+  readonly attack?: string
   readonly backend?: 'auto' | 'native' | 'dgram'
   readonly keep?: boolean
 }
@@ -39,6 +42,7 @@ export type JointLabRun = JointMeasurement & {
   /** The guarantee of all together over it. */
   readonly guaranteedPct: number
   /** Truth and b / (0.8 tau) of every bottleneck. */
+  readonly boundMbps: number
   readonly withinBound: boolean
   readonly isRight: boolean
 }
@@ -85,6 +89,13 @@ export async function runJointLab(
   signal?: AbortSignal,
 ): Promise<JointLabResult> {
   const { rateMbps, provers, shared, claimRatio, challengers, faulty } = options
+  const attacks = (options.attack ?? 'none').split(';').map((text) => parseAttack(text, challengers))
+  if (attacks.some((plan) => plan.network.length > 0 || needsTap(plan) || needsVictim(plan)))
+    throw new UserError('several provers are measured without a relay, a listener or a third party', {
+      code: 'BAD_ARGUMENT',
+      remedy: 'attack with what challengers, provers and the coordinator do themselves',
+      exitStatus: 2,
+    })
   const network = await buildLabNetwork({
     challengers,
     provers,
@@ -114,7 +125,7 @@ export async function runJointLab(
       directory,
       files,
       hub,
-      attacks: [NO_ATTACK],
+      attacks,
       order,
       uplinkMbps,
       onChain: false,
@@ -126,20 +137,25 @@ export async function runJointLab(
     const links = shared ? 1 : provers
     const runs: JointLabRun[] = []
     const failures: string[] = []
-    for (let run = 1; run <= options.runs; run++) {
+    const of = attacks.length * options.runs
+    for (let run = 1; run <= of; run++) {
       signal?.throwIfAborted()
-      onEvent({ event: 'run_started', run, of: options.runs })
+      const attack = attacks[Math.floor((run - 1) / options.runs)]
+      if (attack !== undefined && (run - 1) % options.runs === 0) await daemons.assign(attack)
+      onEvent({ event: 'run_started', run, of })
       try {
         const measured = await measureOnce(daemons.payer, run, (progress) =>
           onEvent({ event: 'progress', run, progress }),
         )
         const { verdict, estimateMbps, guaranteedMbps } = measured.sharedLink
         const tauSeconds = (measured.results[0]?.tauMs ?? 200) / 1000
+        const boundMbps = totalMbps + links * burstBound(network.burstBytes, tauSeconds)
         const result: JointLabRun = {
           ...measured,
           errorPct: (100 * Math.abs(estimateMbps - totalMbps)) / totalMbps,
           guaranteedPct: (100 * guaranteedMbps) / totalMbps,
-          withinBound: guaranteedMbps <= totalMbps + links * burstBound(network.burstBytes, tauSeconds),
+          boundMbps,
+          withinBound: guaranteedMbps <= boundMbps,
           isRight: verdict === (shared ? 'shared' : 'separate'),
         }
         runs.push(result)

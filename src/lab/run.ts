@@ -3,6 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { hexToBytes } from '@noble/hashes/utils.js'
+import { addressOfPublicKey } from '../crypto/address.js'
 import type { BeaconInfo } from '../crypto/beacon.js'
 import type { MeasureOrder } from '../node/measure.js'
 import type { DirectionName, ProfileName } from '../pob/request.js'
@@ -10,6 +12,7 @@ import type { ProgressEvent } from '../roles/coordinator.js'
 import type { MeasureResult } from '../roles/measure-result.js'
 import {
   type AttackPlan,
+  coordinatorColludes,
   NO_ATTACK,
   needsTap,
   needsVictim,
@@ -24,6 +27,7 @@ import type { LabChain } from './chain.js'
 import { startCrossTraffic } from './cross-traffic.js'
 import { type LabFiles, writeLabFiles } from './daemon-files.js'
 import { LabDaemons } from './daemons.js'
+import { type HeldProof, readFaultFiles } from './fault-files.js'
 import type { JobsFigures } from './jobs.js'
 import { burstBound, burstBytesFor, type RttRange } from './link-math.js'
 import type { PayerMessage, PayerStop } from './measure-child.js'
@@ -410,12 +414,22 @@ class Laboratory {
         : {
             observed: {
               ...observeAttack(await readFile(result.transcript.path), result.challengers, this.hub, {
-                publicKey: files.prover.identity.publicKey,
-                isCorrupt: proverColludes(attack),
+                prover: { publicKey: files.prover.identity.publicKey, isCorrupt: proverColludes(attack) },
+                coordinatorIsCorrupt: coordinatorColludes(attack),
+                held: await heldProofs(files, result.challengeId),
               }),
               ...(needsVictim(attack) ? { victimBytes: victimBytes - victimBefore } : {}),
             },
           }),
     }
   }
+}
+
+/** What the members have on their disks about a challenge. */
+function heldProofs({ challengers }: LabFiles, challengeId: string): Promise<HeldProof[]> {
+  const holders = challengers.map(({ identity, dataDir }) => ({
+    address: addressOfPublicKey(identity.publicKey),
+    dataDir,
+  }))
+  return readFaultFiles(holders, hexToBytes(challengeId.slice(2)))
 }

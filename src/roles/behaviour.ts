@@ -57,12 +57,15 @@ export interface ProverBehaviour {
     members: readonly Uint8Array[],
     train: { readonly packetCount: number; readonly tauMicros: number },
   ): Promise<CaptureBehaviour | undefined>
+  /** It has signed these acks. */
+  signed(digests: ChallengeDigests, id: SlotId, roots: readonly Uint8Array[]): Promise<void>
 }
 
 export const honestProver: ProverBehaviour = {
   probeCloseDelayMs: () => 0,
   path: async () => {},
   capture: async () => undefined,
+  signed: async () => {},
 }
 
 /** Each is told of what the coordinator just got, or is about to do, and may ask anybody anything beside it. */

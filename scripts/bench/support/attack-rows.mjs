@@ -10,6 +10,7 @@ const NEVER = [
   'honest votes given twice',
   'honest results signed twice',
   'replayed messages accepted',
+  'honest testimonies about a second list',
 ]
 
 const round = (value, digits = 2) => Number(value.toFixed(digits))
@@ -37,6 +38,28 @@ export function condense(attack, rateMbps, { runs, failures }) {
   }
 }
 
+/** The same of provers measured together: what is said of all of them, and the verdict on their link among the flags. */
+export function condenseJoint(attack, rateMbps, { runs, failures }) {
+  const share = (mbps) => round((100 * mbps) / rateMbps)
+  return {
+    attack,
+    rateMbps,
+    runs: runs.map(({ sharedLink, results, joint, guaranteedPct, boundMbps, withinBound }) => ({
+      estimatePct: share(sharedLink.estimateMbps),
+      guaranteedPct: round(guaranteedPct),
+      boundPct: round((100 * boundMbps) / rateMbps, 3),
+      withinBound,
+      slotsPct: [],
+      bytes: [...results, ...joint].reduce((sum, each) => sum + each.trafficBytes, 0),
+      seconds: round([...results, ...joint].reduce((sum, each) => sum + each.durationMs, 0) / 1000, 1),
+      tauMs: results[0]?.tauMs,
+      repeats: 0,
+      flags: [`link: ${sharedLink.verdict}`],
+    })),
+    failures,
+  }
+}
+
 const allRuns = (records) => records.flatMap(({ runs }) => runs)
 const failuresOf = (records) => records.flatMap(({ failures }) => failures)
 const countOf = (runs, name) => runs.reduce((sum, { observed }) => sum + (observed?.counts[name] ?? 0), 0)
@@ -51,7 +74,8 @@ export function limitsOf(records, parties) {
   // A coordinator can stall its own challenge, and a network everybody's.
   if (failures.length > 0 && parties.coordinator && parties.network)
     misses.push(`${failures.length} challenges without a verdict: ${[...new Set(failures)].join('; ')}`)
-  if (isGriefing(parties) && runs.length > 0) {
+  // What the other kinds promise an honest prover under attack is less, or is not promised.
+  if (parties.kind === 'standard' && isGriefing(parties) && runs.length > 0) {
     const middle = median(runs.map(({ guaranteedPct }) => guaranteedPct))
     if (middle < LEAST_HONEST_PCT)
       misses.push(`a median guarantee of ${middle} % for an honest prover, not ${LEAST_HONEST_PCT}`)
@@ -59,6 +83,11 @@ export function limitsOf(records, parties) {
   for (const name of NEVER) if (countOf(runs, name) > 0) misses.push(`${name}: ${countOf(runs, name)}`)
   const framed = runs.filter(({ observed }) => (observed?.provenFaults.honest ?? 0) > 0).length
   if (framed > 0) misses.push(`an honest party was proven at fault in ${framed} runs`)
+  const filedOf = (name) => runs.reduce((sum, { observed }) => sum + (observed?.filed?.[name] ?? 0), 0)
+  if (filedOf('honest') > 0) misses.push(`${filedOf('honest')} files of members accuse an honest party`)
+  if (filedOf('void') > 0) misses.push(`${filedOf('void')} files of members prove nothing`)
+  const unproven = runs.filter(({ observed }) => (observed?.filed?.corrupt ?? 0) === 0).length
+  if (parties.provenByMembers && unproven > 0) misses.push(`no member kept a proof in ${unproven} runs`)
   const passed = runs.filter(({ observed }) => observed?.second?.faults.length === 0).length
   if (passed > 0) misses.push(`a second transcript passed in ${passed} runs`)
   const reflected = reflectionOf(runs)
@@ -134,6 +163,9 @@ function seenIn(runs) {
     seen.push(`at the third party at most ${reflected} x the bytes sent in its name`)
   const proven = runs.filter(({ observed }) => (observed?.provenFaults.corrupt ?? 0) > 0).length
   if (proven > 0) seen.push(`faults proven of corrupt parties alone in ${proven} runs`)
+  const kept = runs.reduce((sum, { observed }) => sum + (observed?.filed?.corrupt ?? 0), 0)
+  const kinds = [...new Set(runs.flatMap(({ observed }) => observed?.filed?.kinds ?? []))].sort()
+  if (kept > 0) seen.push(`proofs in members' files that stand: ${kept} (${kinds.join(', ')})`)
   const faults = [...new Set(runs.flatMap(({ observed }) => observed?.second?.faults ?? []))]
   if (faults.length > 0) seen.push(`the second transcript: ${faults.join(', ')}`)
   return seen

@@ -10,6 +10,8 @@ export const CHALLENGER_ATTACKS = {
   withhold: 'sends a third of what it committed to',
   slow: 'sends at half the rate',
   'lie-low': 'testifies twice the time it took',
+  'lie-echo':
+    'of an uplink, testifies that all it sent came back within the shortest time that counts, just above 0.8 tau',
   'lie-high': 'testifies the shortest times that count: just above 0.8 tau, however late the acks came',
   'lie-late': 'testifies that its train was late, so that its slot is run again',
   'clock-shift':
@@ -41,6 +43,8 @@ export const PROVER_ATTACKS = {
   stagger: 'starts half of each team 40 ms late',
   'early-ack': "acknowledges the first member's whole train at once, with bytes it made up",
   'equivocate-ack': 'sends other acks to the first member of each team',
+  'two-lists':
+    'signs a second list of acks for each slot, which the colluding coordinator shows to the members when they have testified about the first',
   'ack-flood': 'sends every ack a hundred times, and as many that it never lists',
   reflect: "opens its paths from a third party's address as well, and starts trains from there",
 } as const
@@ -133,9 +137,11 @@ export function proverColludes(plan: AttackPlan): boolean {
   return plan.prover.length > 0 || includesOneOf(plan, ['rush', 'copy-commit'])
 }
 
-/** Whether the coordinator does; commitments are copied from what it has seen. */
+/** Whether the coordinator does; commitments are copied from what it has seen, and second lists are of use to it alone. */
 export function coordinatorColludes(plan: AttackPlan): boolean {
-  return plan.coordinator.length > 0 || includesOneOf(plan, ['copy-commit'])
+  return (
+    plan.coordinator.length > 0 || plan.prover.includes('two-lists') || includesOneOf(plan, ['copy-commit'])
+  )
 }
 
 /** Whether somebody listens on the path between members and prover, for those who inject packets. */

@@ -11,7 +11,7 @@ import type { ChallengerAttack } from './attack.js'
 import { copier } from './copy-commit.js'
 import { equivocator } from './equivocate.js'
 import { memberFact } from './facts.js'
-import { lieHigh, lieLate, lieLow, shiftClock } from './lies.js'
+import { lieEcho, lieHigh, lieLate, lieLow, shiftClock } from './lies.js'
 import type { SideChannel } from './side-channel.js'
 
 /** Below the 6 s after which a member counts as silent. */
@@ -78,6 +78,7 @@ const ATTACKS: Readonly<Record<ChallengerAttack, Attack>> = {
   garbage: () => ({ train: () => ({ garbage: true }) }),
   flood: () => ({ train: () => ({ copies: 3 }) }),
   'lie-low': () => ({ testimony: async (honest) => lieLow(honest) }),
+  'lie-echo': () => ({ testimony: async (honest, { tauMicros }) => lieEcho(honest, tauMicros) }),
   'lie-high': () => ({ testimony: async (honest, { tauMicros }) => lieHigh(honest, tauMicros) }),
   'lie-late': () => ({ testimony: async (honest) => lieLate(honest) }),
   'clock-shift': () => ({ testimony: async (honest) => shiftClock(honest) }),

@@ -7,11 +7,20 @@ import type { Signer } from '../../crypto/identity.js'
 import { decodeEvidence, type Evidence, encodeEvidence, evidenceHashOf } from '../../pob/evidence.js'
 import { type Plan, planDigest } from '../../pob/plan.js'
 import { voteDigest } from '../../pob/result.js'
+import type { SlotId } from '../../pob/slot.js'
 import { type CoordinatorBehaviour, honestCoordinator } from '../../roles/behaviour.js'
-import { EVIDENCE_MESSAGE, PLAN_MESSAGE, SIGN_MESSAGE } from '../../roles/control-messages.js'
+import { EVIDENCE_MESSAGE, PLAN_MESSAGE, REVEAL_MESSAGE, SIGN_MESSAGE } from '../../roles/control-messages.js'
 import type { CoordinatorRun } from '../../roles/coordinator/run.js'
 import type { CoordinatorAttack } from './attack.js'
-import { CORRUPT_FACTS, lastPart, memberFact, secondEvidenceFact, secondSignatures } from './facts.js'
+import {
+  CORRUPT_FACTS,
+  lastPart,
+  memberFact,
+  secondEvidenceFact,
+  secondListFact,
+  secondSignatures,
+} from './facts.js'
+import type { SecondList } from './prover.js'
 import type { SideChannel } from './side-channel.js'
 
 /** The second plan has longer slots: another number of packets in every commitment. */
@@ -35,14 +44,35 @@ export function corruptCoordinator(
         memberFact('commitment', run.digests.challengeId, id, keyOf(run, member)),
         bytesToHex(seedHash),
       ),
-    revealed: async (run, id, member, { seed }) =>
-      channel.tell(memberFact('revealed', run.digests.challengeId, id, keyOf(run, member)), bytesToHex(seed)),
+    revealed: async (run, id, member, { seed }) => {
+      channel.tell(memberFact('revealed', run.digests.challengeId, id, keyOf(run, member)), bytesToHex(seed))
+      await showSecondList(run, id, member, channel)
+    },
     ...(attacks.includes('two-plans') ? twoPlans(context) : {}),
     ...(attacks.includes('two-evidence') ? twoEvidence(context) : {}),
   }
 }
 
 const keyOf = (run: CoordinatorRun, member: number) => run.target(member).publicKey
+
+/** The prover's second list of acks, where it signed one, to a member that has testified about the first. */
+async function showSecondList(
+  run: CoordinatorRun,
+  id: SlotId,
+  member: number,
+  channel: SideChannel,
+): Promise<void> {
+  const { challengeId } = run.digests
+  const told = await channel.ask(secondListFact(challengeId, id), 0)
+  if (told === undefined) return
+  const { roots, signature } = JSON.parse(told) as SecondList
+  const body = { challengeId, ...id, roots: roots.map(hexToBytes), signature: hexToBytes(signature) }
+  const given = await givers([member], (each) =>
+    run.modules.control.request(run.target(each), REVEAL_MESSAGE, body, { deadlineMs: ASK_MS }),
+  )
+  channel.count('second lists of acks shown')
+  channel.count('honest testimonies about a second list', given.size)
+}
 
 /**
  * Honest members, the last of the committee first: corrupt ones need no trap. One fewer than f, so that the others' answers

@@ -24,6 +24,10 @@ export const secondEvidenceFact = (challengeId: Uint8Array): string =>
 export const secondSignatures = (kind: 'vote' | 'result', challengeId: Uint8Array): string =>
   `second-${kind}/${bytesToHex(challengeId)}/`
 
+/** The other list of acks that a prover signed for one attempt. */
+export const secondListFact = (challengeId: Uint8Array, { slot, attempt }: SlotId): string =>
+  `second-list/${bytesToHex(challengeId)}/${slot}/${attempt}`
+
 /** Keys of the corrupt. */
 export const CORRUPT_FACTS = 'corrupt/'
 

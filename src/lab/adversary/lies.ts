@@ -21,6 +21,13 @@ export function lieHigh(honest: Statement, tauMicros: number): Statement {
   return { ...honest, ownMicros: honest.ownMicros.map((micros) => lie.get(micros) ?? micros) }
 }
 
+/** All at once, where a member's own word is all there is. */
+export function lieEcho(honest: Statement, tauMicros: number): Statement {
+  if (honest.echoCounts === undefined || honest.sentPackets === 0) return honest
+  const floor = Math.floor(MIN_TAU_SHARE * tauMicros)
+  return { ...honest, ownMicros: [floor + 1], echoCounts: [honest.sentPackets] }
+}
+
 export function lieLow(honest: Statement): Statement {
   return { ...honest, ownMicros: honest.ownMicros.map((micros) => micros * LIE_LOW_FACTOR) }
 }

@@ -8,6 +8,7 @@ import { findProvableFaults } from '../../pob/provable-faults.js'
 import { decodeTranscript, encodeTranscript } from '../../pob/transcript.js'
 import { verifyTranscript } from '../../pob/verify.js'
 import type { MeasureResult } from '../../roles/measure-result.js'
+import type { HeldProof } from '../fault-files.js'
 import { CORRUPT_FACTS, lastPart, secondEvidenceFact, secondSignatures } from './facts.js'
 import type { SideChannelHub } from './side-channel.js'
 
@@ -20,6 +21,14 @@ export interface AttackObserved {
   readonly unresponsive: { readonly corrupt: number; readonly honest: number }
   /** Parties that two signatures, or a seed off its commitment, prove to be at fault. */
   readonly provenFaults: { readonly corrupt: number; readonly honest: number }
+  /** Proofs that honest members have kept, opened: whom they accuse, and how many prove nothing. */
+  readonly filed: {
+    readonly corrupt: number
+    readonly honest: number
+    readonly void: number
+    readonly holders: number
+    readonly kinds: readonly string[]
+  }
   /** The coalition's second transcript, where it made one. */
   readonly second?: {
     readonly guaranteedMbps: number
@@ -34,8 +43,13 @@ export function observeAttack(
   transcript: Uint8Array,
   challengers: MeasureResult['challengers'],
   hub: SideChannelHub,
-  prover: { readonly publicKey: Uint8Array; readonly isCorrupt: boolean },
+  parties: {
+    readonly prover: { readonly publicKey: Uint8Array; readonly isCorrupt: boolean }
+    readonly coordinatorIsCorrupt: boolean
+    readonly held: readonly HeldProof[]
+  },
 ): AttackObserved {
+  const { prover, held } = parties
   const evidence = decodeEvidence(decodeTranscript(transcript).evidence)
   const second = secondTranscript(evidence.plan, hub)
   const { faults } = findProvableFaults(second === undefined ? [transcript] : [transcript, second.bytes])
@@ -43,6 +57,7 @@ export function observeAttack(
   const isCorrupt = (address: string) => corrupt.some((each) => each === address)
   const silent = challengers.filter(({ flags }) => flags.includes('unresponsive'))
   if (prover.isCorrupt) corrupt.push(addressOfPublicKey(prover.publicKey))
+  if (parties.coordinatorIsCorrupt) corrupt.push(addressOfPublicKey(evidence.request.coordinator))
   const accused = [...new Set(faults.map((fault) => fault.accused))]
   return {
     counts: Object.fromEntries(hub.counts()),
@@ -54,6 +69,10 @@ export function observeAttack(
       corrupt: accused.filter(isCorrupt).length,
       honest: accused.filter((address) => !isCorrupt(address)).length,
     },
+    filed: filedOf(
+      held.filter(({ holder }) => !isCorrupt(holder)),
+      isCorrupt,
+    ),
     ...(second === undefined
       ? {}
       : {
@@ -63,6 +82,20 @@ export function observeAttack(
             faults: [...new Set(verifyTranscript(second.bytes).faults.map(({ code }) => code))],
           },
         }),
+  }
+}
+
+function filedOf(
+  held: readonly HeldProof[],
+  isCorrupt: (address: string) => boolean,
+): AttackObserved['filed'] {
+  const faults = held.flatMap(({ fault }) => (fault === undefined ? [] : [fault]))
+  return {
+    corrupt: faults.filter(({ accused }) => isCorrupt(accused)).length,
+    honest: faults.filter(({ accused }) => !isCorrupt(accused)).length,
+    void: held.length - faults.length,
+    holders: new Set(held.map(({ holder }) => holder)).size,
+    kinds: [...new Set(faults.map(({ kind }) => kind))].sort(),
   }
 }
 

@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import type { Signer } from '../../crypto/identity.js'
 import type { CaptureBehaviour } from '../../dataplane/index.js'
 import { MIN_TAU_SHARE } from '../../pob/constants.js'
-import type { SlotId } from '../../pob/slot.js'
+import { ackListDigest, type SlotId } from '../../pob/slot.js'
 import { honestProver, type ProverBehaviour } from '../../roles/behaviour.js'
 import type { ProverAttack } from './attack.js'
-import { lastPart, slotFacts } from './facts.js'
+import { lastPart, secondListFact, slotFacts } from './facts.js'
 import type { SideChannel } from './side-channel.js'
 
 const PROBE_CLOSE_DELAY_MS = 50
@@ -33,19 +34,37 @@ async function told(
   })
 }
 
+/** A second list of acks, as a fact on the side channel. */
+export interface SecondList {
+  /** Hex. */
+  readonly roots: readonly string[]
+  readonly signature: string
+}
+
 export interface ProverContext {
+  readonly identity: Signer
   readonly channel: SideChannel
   /** Of the `reflect` attack. */
   readonly path?: ProverBehaviour['path']
 }
 
 export function corruptProver(attacks: readonly ProverAttack[], context: ProverContext): ProverBehaviour {
-  const { channel } = context
+  const { channel, identity } = context
   const has = (attack: ProverAttack) => attacks.includes(attack)
   return {
     ...honestProver,
     probeCloseDelayMs: () => (has('rtt-inflate') ? PROBE_CLOSE_DELAY_MS : 0),
     ...(context.path === undefined ? {} : { path: context.path }),
+    signed: async (digests, id, roots) => {
+      if (!has('two-lists')) return
+      // As if the last ack had never been; where there is one, as if it had come twice.
+      const others = roots.length > 1 ? roots.slice(0, -1) : [...roots, ...roots]
+      const second: SecondList = {
+        roots: others.map(bytesToHex),
+        signature: bytesToHex(identity.sign(ackListDigest(digests, id, others))),
+      }
+      channel.tell(secondListFact(digests.challengeId, id), JSON.stringify(second))
+    },
     capture: async (id, challengeId, members, { packetCount, tauMicros }): Promise<CaptureBehaviour> => {
       await sleep(LEAK_WAIT_MS)
       const leaks = await told(channel, 'seed', challengeId, id, members)

@@ -100,6 +100,7 @@ async function runSlot(
   const digest = ackListDigest(challenge.digests, id, roots)
   const outcome = await turn.modules.store.signOnce(`${challenge.id}/acks/${id.slot}/${id.attempt}`, digest)
   ensure(outcome !== 'conflict', 'conflict', 'other acks were signed for this slot')
+  await turn.behaviour.signed(challenge.digests, id, roots)
   return {
     capture: {
       orders: captured.orders,

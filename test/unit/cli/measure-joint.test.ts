@@ -79,7 +79,6 @@ describe('a laboratory with several provers', () => {
     direction: 'down',
     profile: 'standard',
     available: false,
-    attack: undefined,
     loss: undefined,
     crossTraffic: undefined,
     proverUplink: undefined,
@@ -87,9 +86,9 @@ describe('a laboratory with several provers', () => {
   }
   it('takes nothing that is not about them', () => {
     expect(() => checkLabJoint(plain)).not.toThrow()
-    expect(() => checkLabJoint({ ...plain, attack: 'rush:2', loss: 1 })).toThrow('--attack, --loss')
+    expect(() => checkLabJoint({ ...plain, available: true, loss: 1 })).toThrow('--available, --loss')
     expect(() => checkLabJoint({ ...plain, provers: 1 })).toThrow('--shared belongs to several provers')
-    expect(() => checkLabJoint({ ...plain, provers: 1, shared: false, attack: 'rush:2' })).not.toThrow()
+    expect(() => checkLabJoint({ ...plain, provers: 1, shared: false, loss: 1 })).not.toThrow()
   })
 
   it('counts its verdicts, and shows no figure of no run', () => {

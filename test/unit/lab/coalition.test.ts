@@ -2,23 +2,32 @@
  * Corrupt parties that help each other, on genuine challenges in memory: what they sign and send is what the real protocol
  * would take, but for the one thing that is wrong with it.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { afterAll, describe, expect, it } from 'vitest'
-import { verifySignature } from '../../../src/crypto/identity.js'
+import { dataPaths } from '../../../src/config/paths.js'
+import { addressOfPublicKey, type Signer, verifySignature } from '../../../src/crypto/identity.js'
 import { corruptChallenger } from '../../../src/lab/adversary/challenger.js'
 import { teammateOf } from '../../../src/lab/adversary/copy-commit.js'
-import { CORRUPT_FACTS, memberFact } from '../../../src/lab/adversary/facts.js'
+import { CORRUPT_FACTS, memberFact, secondListFact } from '../../../src/lab/adversary/facts.js'
 import { observeAttack } from '../../../src/lab/adversary/observe.js'
-import { corruptProver } from '../../../src/lab/adversary/prover.js'
+import { corruptProver, type SecondList } from '../../../src/lab/adversary/prover.js'
 import { SideChannel, SideChannelHub } from '../../../src/lab/adversary/side-channel.js'
+import { readFaultFiles } from '../../../src/lab/fault-files.js'
+import { writeFaultProof } from '../../../src/node/fault-files.js'
 import { assess } from '../../../src/pob/assess.js'
 import { encodeEvidence } from '../../../src/pob/evidence.js'
 import { addressBytesOf } from '../../../src/pob/party.js'
 import { digestsOf } from '../../../src/pob/request.js'
-import { commitmentDigest, seedHashOf, testimonyDigest } from '../../../src/pob/slot.js'
+import {
+  ackListDigest,
+  capturedRoots,
+  commitmentDigest,
+  seedHashOf,
+  testimonyDigest,
+} from '../../../src/pob/slot.js'
 import { honestChallenger, honestCoordinator, honestProver } from '../../../src/roles/behaviour.js'
 import { buildChallenge, sealed, withSlot } from '../../support/challenge-builder.js'
 
@@ -45,7 +54,9 @@ const [firstTestimony, secondTestimony] = record?.testimonies ?? []
 const [, secondCommitment] = record?.commitments ?? []
 if (!firstTestimony || !secondTestimony || !secondCommitment) throw new Error('no first slot')
 const context = { digests, id: FIRST_SLOT, tauMicros: plan.tauMicros }
-const nobody = { publicKey: signers.prover.publicKey, isCorrupt: false }
+const prover = { publicKey: signers.prover.publicKey, isCorrupt: false }
+const nobody = { prover, coordinatorIsCorrupt: false, held: [] }
+const colluding = { channel, identity: signers.prover }
 
 const TRAIN = { packetCount: 1000, tauMicros: 200_000 }
 
@@ -120,9 +131,9 @@ describe('copy-commit', () => {
       ...firstTestimony,
       seed: secondTestimony.seed,
     })
-    const prover = corruptProver([], { channel })
+    const corrupt = corruptProver([], colluding)
     const team = plan.committee.slice(0, plan.teamSize)
-    expect(await prover.capture(FIRST_SLOT, plan.challengeId, team, TRAIN)).toEqual({
+    expect(await corrupt.capture(FIRST_SLOT, plan.challengeId, team, TRAIN)).toEqual({
       mirrors: [{ from: 1, to: 0 }],
     })
   })
@@ -175,12 +186,7 @@ describe('rush', () => {
   it('counts a colluder’s whole train as late as counts, so that its ack is one that counts', async () => {
     const member = plan.committee[0] as Uint8Array
     channel.tell(memberFact('seed', plan.challengeId, FIRST_SLOT, member), '01'.repeat(32))
-    const capture = await corruptProver([], { channel }).capture(
-      FIRST_SLOT,
-      plan.challengeId,
-      [member],
-      TRAIN,
-    )
+    const capture = await corruptProver([], colluding).capture(FIRST_SLOT, plan.challengeId, [member], TRAIN)
     expect(capture?.phantoms).toEqual([
       { position: 0, seed: new Uint8Array(32).fill(1), packetCount: 1000, afterMs: 161 },
     ])
@@ -189,9 +195,9 @@ describe('rush', () => {
 
 describe('early-ack', () => {
   it('makes up the first member’s train at once, with another seed each time', async () => {
-    const prover = corruptProver(['early-ack'], { channel })
+    const corrupt = corruptProver(['early-ack'], colluding)
     const capture = () =>
-      prover.capture({ slot: 7, attempt: 0 }, new Uint8Array(32), [new Uint8Array(33)], TRAIN)
+      corrupt.capture({ slot: 7, attempt: 0 }, new Uint8Array(32), [new Uint8Array(33)], TRAIN)
     const [one, other] = [await capture(), await capture()]
     expect(one?.phantoms).toMatchObject([{ position: 0, packetCount: 1000, afterMs: 0 }])
     expect(one?.phantoms?.[0]?.seed).not.toEqual(other?.phantoms?.[0]?.seed)
@@ -208,5 +214,82 @@ describe('an honest node', () => {
     expect(await honestProver.capture(FIRST_SLOT, hash, [], TRAIN)).toBeUndefined()
     expect(honestProver.probeCloseDelayMs()).toBe(0)
     expect(Object.keys(honestCoordinator)).toHaveLength(6)
+  })
+})
+
+describe('two-lists', () => {
+  const capture = record?.capture
+  if (!capture) throw new Error('no capture')
+  const roots = capturedRoots(capture)
+
+  it('signs a second list that is as valid as the first, and only then', async () => {
+    await corruptProver(['drop'], colluding).signed(digests, FIRST_SLOT, roots)
+    expect(await channel.ask(secondListFact(plan.challengeId, FIRST_SLOT), 0)).toBeUndefined()
+    await corruptProver(['two-lists'], colluding).signed(digests, FIRST_SLOT, roots)
+    const told = await channel.ask(secondListFact(plan.challengeId, FIRST_SLOT), 1000)
+    const second = JSON.parse(told ?? '{}') as SecondList
+    const others = second.roots.map(hexToBytes)
+    expect(others.length).toBe(roots.length - 1)
+    const digest = ackListDigest(digests, FIRST_SLOT, others)
+    expect(verifySignature(signers.prover.publicKey, digest, hexToBytes(second.signature))).toBe(true)
+    // Of one ack there is no shorter list.
+    await corruptProver(['two-lists'], colluding).signed(digests, { slot: 1, attempt: 0 }, roots.slice(0, 1))
+    const doubled = await channel.ask(secondListFact(plan.challengeId, { slot: 1, attempt: 0 }), 1000)
+    expect((JSON.parse(doubled ?? '{}') as SecondList).roots).toHaveLength(2)
+  })
+
+  it('is proven by the file that a member keeps of it, which accuses the prover alone; others prove nothing', async () => {
+    const told = await channel.ask(secondListFact(plan.challengeId, FIRST_SLOT), 1000)
+    const second = JSON.parse(told ?? '{}') as SecondList
+    const lists = [
+      { value: roots, signature: capture.signature },
+      { value: second.roots.map(hexToBytes), signature: hexToBytes(second.signature) },
+    ] as const
+    const accused = addressOfPublicKey(signers.prover.publicKey)
+    const scope = { challengeId: plan.challengeId, ...digests.domain }
+    const holder = (member: Signer) => ({
+      address: addressOfPublicKey(member.publicKey),
+      dataDir: join(directory, addressOfPublicKey(member.publicKey)),
+    })
+    const third = signers.members[2]
+    if (third === undefined) throw new Error('no third member')
+    const holders = [signers.members[1] ?? third, third].map(holder)
+    const [folder = '', other = ''] = holders.map(({ dataDir }) => dataPaths(dataDir).faults)
+    await writeFaultProof(folder, scope, { kind: 'ack-lists', accused, run: FIRST_SLOT, lists })
+    await mkdir(other, { recursive: true })
+    const challenge = bytesToHex(plan.challengeId)
+    await writeFile(join(other, `${challenge}-plans-0x00.fault`), 'no proof')
+    await writeFile(join(other, `${'00'.repeat(32)}-plans-0x00.fault`), 'of another challenge')
+    const held = await readFaultFiles(holders, plan.challengeId)
+    expect(held).toHaveLength(2)
+    const observe = (isCorrupt: boolean) =>
+      observeAttack(sealed(built), [], new SideChannelHub(), {
+        prover: { publicKey: signers.prover.publicKey, isCorrupt },
+        coordinatorIsCorrupt: false,
+        held,
+      }).filed
+    const filed = { void: 1, holders: 2, kinds: ['ack-lists'] }
+    expect(observe(true)).toEqual({ ...filed, corrupt: 1, honest: 0 })
+    // Had it accused an honest prover, that would be seen.
+    expect(observe(false)).toEqual({ ...filed, corrupt: 0, honest: 1 })
+    // Folders that are not there hold nothing.
+    expect(await readFaultFiles([{ ...holder(first), dataDir: '/nowhere' }], plan.challengeId)).toEqual([])
+  })
+})
+
+describe('lie-echo', () => {
+  it('testifies a whole train within the shortest time that counts, and touches no downlink', async () => {
+    const behaviour = corruptChallenger(['lie-echo'], () => ({ identity: first, channel }))
+    expect(await behaviour.testimony(firstTestimony, context)).toEqual(firstTestimony)
+    const echoed = {
+      ...firstTestimony,
+      sentPackets: 900,
+      ownMicros: [150_000, 260_000],
+      echoCounts: [300, 620],
+    }
+    expect(await behaviour.testimony(echoed, context)).toMatchObject({
+      ownMicros: [Math.floor(0.8 * plan.tauMicros) + 1],
+      echoCounts: [900],
+    })
   })
 })
