@@ -1,16 +1,16 @@
 /**
- * The weights of a checkpoint as files that the runtime maps: where they are stored as they are (safetensors), nothing
- * is copied; what is not (PyTorch archives, types the runtime lacks) is written once to a temporary file, a tensor at
- * a time, so that loading never holds more than one.
+ * The weights of a checkpoint as files that the runtime maps: where they are stored as they are (safetensors, PyTorch
+ * files whose tensors lie in order), nothing is copied; what is not (views that are turned, types the runtime lacks) is
+ * written once to a temporary file, a tensor at a time, so that loading never holds more than one.
  */
 import { closeSync, openSync, readSync } from 'node:fs'
-import { type FileHandle, mkdtemp, open, realpath, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { type FileHandle, open, realpath, rm, statfs } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Checkpoint, TensorPlace } from '../../ml/files/checkpoint.js'
-import type { Dtype, TensorInfo } from '../../ml/files/dtype.js'
+import { byteLength, type Dtype, type TensorInfo } from '../../ml/files/dtype.js'
 import type { DType, TensorData } from '../../ml/graph/index.js'
 import type { StoredWeight } from '../../ml/layers/parameters.js'
+import { makeScratchFolder, noRoom } from './scratch-folder.js'
 
 /** Types that go into the graph as they are stored. */
 const DIRECT: Partial<Record<Dtype, DType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }
@@ -45,15 +45,19 @@ export class WeightFiles {
     this.#temporary = temporary
   }
 
-  /** @throws UserError for a damaged file, or float64 values beyond float32. */
+  /** @throws UserError for a damaged file, float64 values beyond float32, or where there is no room for a copy. */
   static async of(checkpoint: Checkpoint): Promise<WeightFiles> {
     const direct = await placeDirectly(checkpoint)
     if (direct !== undefined) return new WeightFiles(checkpoint, direct.folder, direct.placed, undefined)
-    const folder = await mkdtemp(join(tmpdir(), 'plumbline-weights-'))
+    const needBytes = copiedBytes(checkpoint)
+    const folder = await makeScratchFolder(needBytes)
     try {
       return new WeightFiles(checkpoint, folder, await writeOut(checkpoint, folder), folder)
     } catch (error) {
+      const { bavail, bsize } = await statfs(folder)
       await rm(folder, { recursive: true, force: true })
+      // Somebody else was writing there, too.
+      if ((error as NodeJS.ErrnoException).code === 'ENOSPC') throw noRoom(folder, bavail * bsize, needBytes)
       throw error
     }
   }
@@ -95,6 +99,18 @@ async function placeDirectly(checkpoint: Checkpoint) {
   const folders = new Set([...real.values()].map((path) => dirname(path)))
   const [folder] = folders
   return folders.size === 1 && folder !== undefined ? { folder, placed } : undefined
+}
+
+/** Of {@link writeOut}'s file. */
+function copiedBytes({ tensors }: Checkpoint): number {
+  let bytes = 0
+  for (const info of tensors.values()) {
+    if (!isFloat(info.dtype)) continue
+    const count = info.shape.reduce((product, size) => product * size, 1)
+    const size = DIRECT[info.dtype] === undefined ? 4 * count : byteLength(info)
+    bytes += Math.ceil(size / ALIGNMENT) * ALIGNMENT
+  }
+  return bytes
 }
 
 async function writeOut(checkpoint: Checkpoint, folder: string): Promise<ReadonlyMap<string, Placed>> {

@@ -2,7 +2,7 @@
 
 import { UserError } from '../../../errors.js'
 import { FileSource } from '../byte-source.js'
-import { TensorFile } from '../checkpoint.js'
+import { TensorFile, type TensorPlace } from '../checkpoint.js'
 import { byteLength, dtypeBytes, type TensorInfo } from '../dtype.js'
 import { ForbiddenGlobalError, PickleError, type PickleValue } from '../pickle/values.js'
 import { printable, refuse } from '../refuse.js'
@@ -20,18 +20,26 @@ export class TorchFile extends TensorFile {
   readonly root: PickleValue
   readonly tensors: ReadonlyMap<string, TensorInfo>
   readonly #views: ReadonlyMap<string, TorchTensor>
+  /** Of storages that a runtime can map, by key: where they begin in the file. */
+  readonly #mappable: ReadonlyMap<string, number>
   readonly #source: FileSource
   readonly #container: TorchContainer
   /** The last strided tensor in C order: pieces of one tensor come one after another. */
   #gathered: { readonly name: string; readonly bytes: Uint8Array } | undefined
 
-  private constructor(source: FileSource, container: TorchContainer) {
+  private constructor(
+    source: FileSource,
+    container: TorchContainer,
+    views: ReadonlyMap<string, TorchTensor>,
+    mappable: ReadonlyMap<string, number>,
+  ) {
     super()
     this.path = source.path
     this.root = container.root
     this.#source = source
     this.#container = container
-    this.#views = collectTensors(container.root)
+    this.#views = views
+    this.#mappable = mappable
     this.tensors = new Map(
       [...this.#views].map(([name, { dtype, shape }]) => [name, { name, dtype, shape }] as const),
     )
@@ -41,7 +49,9 @@ export class TorchFile extends TensorFile {
   static async open(path: string): Promise<TorchFile> {
     const source = await FileSource.open(path)
     try {
-      return new TorchFile(source, await readTorchContainer(source))
+      const container = await readTorchContainer(source)
+      const views = collectTensors(container.root)
+      return new TorchFile(source, container, views, await findMappable(container, views))
     } catch (error) {
       await source.close()
       throw asUserError(path, error)
@@ -59,6 +69,15 @@ export class TorchFile extends TensorFile {
       this.#gathered = { name: info.name, bytes: await this.#gather(info, view) }
     target.set(this.#gathered.bytes.subarray(position, position + target.length))
     if (position + target.length === this.#gathered.bytes.length) this.#gathered = undefined
+  }
+
+  override locate(name: string): TensorPlace | undefined {
+    const view = this.#views.get(name)
+    const begin = view?.isContiguous === true ? this.#mappable.get(view.storage.key) : undefined
+    if (view === undefined || begin === undefined) return undefined
+    const size = dtypeBytes[view.dtype]
+    const position = begin + view.storage.start + view.offset * size
+    return position % size === 0 ? { path: this.path, position, length: byteLength(view) } : undefined
   }
 
   async close(): Promise<void> {
@@ -79,6 +98,22 @@ export class TorchFile extends TensorFile {
     const source = length === 0 ? new Uint8Array(0) : await this.#source.read(await this.#start(view), length)
     return gatherStrided(source, view.shape, view.stride, size)
   }
+}
+
+/** A storage that is compressed, or does not lie where the archive says, is refused when it is read. */
+async function findMappable(
+  { positionOf }: TorchContainer,
+  views: ReadonlyMap<string, TorchTensor>,
+): Promise<ReadonlyMap<string, number>> {
+  const positions = new Map<string, number>()
+  for (const key of new Set([...views.values()].map(({ storage }) => storage.key))) {
+    try {
+      positions.set(key, await positionOf(key))
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+    }
+  }
+  return positions
 }
 
 function asUserError(path: string, error: unknown): unknown {
