@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /**
- * `npm run bench -- attacks [--runs 20] [--rows 3,5-7 | --rows rush:2,...] [--rate 220] [--list] [--table] [--json] [--write]`: real
+ * `npm run bench -- attacks [--runs 20] [--rows 3,5-7 | --rows rush:2,... | --matrix] [--rate 220] [--list] [--table] [--json] [--write]`: real
  * laboratory runs of every attack and of combinations, each against its limits. Exit status 1 where one is missed. In
  * parts: --write adds each row's runs to docs/attacks.jsonl as soon as they are done and makes the table of
  * docs/security.md anew from all that is there, so that later runs add to earlier ones; --table does only
  * that. A row claims 1.2 times the truth, unless it says "attack @ ratio": by a claim that is true, a challenge ends as soon
  * as f + 1 teams bear it out, which is when the rule has least to go by. A row is of a downlink by the standard profile, unless it
  * says "by uplink" (by echo; the way back has the rate, the way there twice as much), "by quick" or "by joint" (two provers behind
- * one link, each alone and then together; both are corrupt where the prover is).
+ * one link, each alone and then together; both are corrupt where the prover is). --matrix runs every failure of f members in every
+ * step of a challenge, and prints step by failure.
  */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -21,6 +22,7 @@ import {
   parseAttack,
   proverColludes,
 } from '../../dist/lab/adversary/attack.js'
+import { PHASE_FAILURES, PHASE_OF } from '../../dist/lab/adversary/phases.js'
 import { condense, condenseJoint, limitsOf, rowCells, TABLE_HEAD } from './support/attack-rows.mjs'
 import { runLab } from './support/lab-process.mjs'
 
@@ -119,6 +121,12 @@ const BY_KIND = {
     'drop:prover',
   ],
 }
+/** Every failure in every step, of f members. */
+function matrixRows() {
+  return Object.keys(PHASE_OF).flatMap((step) =>
+    Object.keys(PHASE_FAILURES).map((failure) => `${failure}@${step}:${FAULTY}`),
+  )
+}
 /** Of an uplink alone. */
 const UPLINK_ATTACKS = ['lie-echo']
 /** Rows that came later: at the end, so that the others keep their numbers. */
@@ -127,6 +135,7 @@ const LATER_ROWS = [
   'two-lists:prover',
   'rush:2,two-lists:prover',
   ...Object.entries(BY_KIND).flatMap(([kind, attacks]) => attacks.map((attack) => `${attack} by ${kind}`)),
+  ...matrixRows(),
 ]
 const ROWS = [
   // What the machine does by itself: the other rows are to be read beside it.
@@ -143,7 +152,7 @@ const ROWS = [
   ...LATER_ROWS,
 ]
 
-const { runs, rate, rows, list, table, json, write } = options()
+const { runs, rate, rows, list, table, json, write, matrix } = options()
 
 function options() {
   try {
@@ -155,6 +164,7 @@ function options() {
         list: { type: 'boolean', default: false },
         table: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
+        matrix: { type: 'boolean', default: false },
         write: { type: 'boolean', default: false },
       },
     })
@@ -163,7 +173,8 @@ function options() {
       throw new Error(`--runs expects a whole number from 1, not "${values.runs}"`)
     const rateMbps = Number(values.rate)
     if (!(rateMbps > 0)) throw new Error(`--rate expects Mbit/s, not "${values.rate}"`)
-    const chosen = values.rows === undefined ? ROWS : chosenRows(values.rows)
+    if (values.matrix && values.rows !== undefined) throw new Error('--matrix has rows of its own')
+    const chosen = values.matrix ? matrixRows() : values.rows === undefined ? ROWS : chosenRows(values.rows)
     return { ...values, runs: count, rate: rateMbps, rows: chosen }
   } catch (error) {
     console.error(`bench attacks: ${error.message}`)
@@ -268,6 +279,25 @@ if (list) {
   process.exit(0)
 }
 
+/** Step by failure: challenges that ended with a verdict, and the median guarantee in % of the truth. */
+function matrixOf(records) {
+  const failures = Object.keys(PHASE_FAILURES)
+  const cell = (step, failure) => {
+    const parts = records.filter(({ attack }) => attack === `${failure}@${step}:${FAULTY}`)
+    if (parts.length === 0) return '-'
+    const [, , runs, , guaranteed, , , , ended] = rowCells(parts[0].attack, parts, partiesOf(parts[0].attack))
+    return `${ended}${runs === 0 ? '' : `, ${guaranteed}`}`
+  }
+  return [
+    `| phase | step | ${failures.join(' | ')} |`,
+    `|---|---|${failures.map(() => '---|').join('')}`,
+    ...Object.entries(PHASE_OF).map(
+      ([step, phase]) =>
+        `| ${phase} | ${step} | ${failures.map((failure) => cell(step, failure)).join(' | ')} |`,
+    ),
+  ].join('\n')
+}
+
 if (table) {
   writeTable()
   process.exit(0)
@@ -301,6 +331,10 @@ for (const kind of new Set(rows.map(kindOf))) {
   missed++
   console.error(`bench attacks: the laboratory did not come to its end: ${failure}`)
 }
+if (matrix)
+  console.log(
+    `\n${FAULTY} of ${CHALLENGERS} members fail in one step; verdicts, guaranteed %: median (least..most)\n${matrixOf(measured)}\n`,
+  )
 if (json) console.log(JSON.stringify(measured))
 else console.log(missed === 0 ? 'every limit was kept' : `${missed} of ${rows.length} rows missed a limit`)
 process.exitCode = missed === 0 ? 0 : 1

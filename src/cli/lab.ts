@@ -5,6 +5,7 @@ import {
   NETWORK_ATTACKS,
   PROVER_ATTACKS,
 } from '../lab/adversary/attack.js'
+import { PHASE_FAILURES, PHASE_OF } from '../lab/adversary/phases.js'
 import type { LabOptions } from '../lab/run.js'
 import { defineCommand } from './command.js'
 import { checkAvailable, checkCommittee, checkDirection } from './committee-limits.js'
@@ -30,6 +31,7 @@ export const lab = defineCommand({
     'Exit status 1 where a run failed or a guarantee was above the truth and the burst bound (the published rule, which ' +
       'breaks, excepted).',
     `Attacks of challengers, as name:count: ${explained(CHALLENGER_ATTACKS)}.`,
+    `Of one step alone, as failure@step:count at ${Object.keys(PHASE_OF).join(', ')}: ${explained(PHASE_FAILURES)}.`,
     `Attacks of the prover, as name:prover: ${explained(PROVER_ATTACKS)}. Overclaiming is --claim.`,
     `Attacks of the coordinator, as name:coordinator: ${explained(COORDINATOR_ATTACKS)}.`,
     `Attacks of the network, as name:network: ${explained(NETWORK_ATTACKS)}.`,

@@ -44,14 +44,15 @@ export function condenseJoint(attack, rateMbps, { runs, failures }) {
   return {
     attack,
     rateMbps,
-    runs: runs.map(({ sharedLink, results, joint, guaranteedPct, boundMbps, withinBound }) => ({
+    runs: runs.map(({ sharedLink, results, guaranteedPct, boundMbps, withinBound }) => ({
       estimatePct: share(sharedLink.estimateMbps),
       guaranteedPct: round(guaranteedPct),
       boundPct: round((100 * boundMbps) / rateMbps, 3),
       withinBound,
       slotsPct: [],
-      bytes: [...results, ...joint].reduce((sum, each) => sum + each.trafficBytes, 0),
-      seconds: round([...results, ...joint].reduce((sum, each) => sum + each.durationMs, 0) / 1000, 1),
+      // Of each alone: what they moved together is not told.
+      bytes: results.reduce((sum, each) => sum + each.trafficBytes, 0),
+      seconds: round(results.reduce((sum, each) => sum + each.durationMs, 0) / 1000, 1),
       tauMs: results[0]?.tauMs,
       repeats: 0,
       flags: [`link: ${sharedLink.verdict}`],

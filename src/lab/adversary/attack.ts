@@ -1,8 +1,9 @@
 /**
  * The attacks of `lab --attack`: `name:count` for challengers, `name:prover`, `name:coordinator`, `name:network`, joined
- * by commas. A challenger can do several things at once: `rush+lie-high:2`.
+ * by commas. A challenger can do several things at once: `rush+lie-high:2`; `silent@arm:2` fails in one step alone.
  */
 import { UserError } from '../../errors.js'
+import { isPhaseAttack, PHASE_FAILURES, PHASE_OF, type PhaseAttack } from './phases.js'
 
 /** Attacks of challengers. */
 export const CHALLENGER_ATTACKS = {
@@ -34,7 +35,9 @@ export const CHALLENGER_ATTACKS = {
   spoof:
     "sends made-up data from the other members' addresses, and made-up go, stop, ack and consent from the prover's",
 } as const
-export type ChallengerAttack = keyof typeof CHALLENGER_ATTACKS
+export type NamedChallengerAttack = keyof typeof CHALLENGER_ATTACKS
+/** One of the list, or a failure in one step alone. */
+export type ChallengerAttack = NamedChallengerAttack | PhaseAttack
 
 export const PROVER_ATTACKS = {
   'rtt-inflate': 'answers the members’ probes 50 ms late',
@@ -87,6 +90,7 @@ const OTHERS = {
 function bad(message: string): UserError {
   const names = [
     ...Object.keys(CHALLENGER_ATTACKS).map((name) => `${name}:N`),
+    `${Object.keys(PHASE_FAILURES).join('|')}@${Object.keys(PHASE_OF).join('|')}:N`,
     ...Object.entries(OTHERS).flatMap(([whom, attacks]) =>
       Object.keys(attacks).map((name) => `${name}:${whom}`),
     ),
@@ -112,7 +116,8 @@ export function parseAttack(text: string | undefined, challengers: number): Atta
       continue
     }
     const names = name.split('+')
-    const isKnown = (each: string): each is ChallengerAttack => Object.hasOwn(CHALLENGER_ATTACKS, each)
+    const isKnown = (each: string): each is ChallengerAttack =>
+      Object.hasOwn(CHALLENGER_ATTACKS, each) || isPhaseAttack(each)
     if (!names.every(isKnown) || new Set(names).size < names.length)
       throw bad(`"${part}" is no attack of challengers`)
     const count = Number(whom)

@@ -7,15 +7,14 @@ import type { Plan } from '../../pob/plan.js'
 import { type ChallengerBehaviour, honestChallenger, type MemberStep } from '../../roles/behaviour.js'
 import type { PlanBody } from '../../roles/control-messages.js'
 import { Refusal } from '../../roles/protocol-error.js'
-import type { ChallengerAttack } from './attack.js'
+import type { ChallengerAttack, NamedChallengerAttack } from './attack.js'
 import { copier } from './copy-commit.js'
 import { equivocator } from './equivocate.js'
 import { memberFact } from './facts.js'
 import { lieEcho, lieHigh, lieLate, lieLow, shiftClock } from './lies.js'
+import { failingAt, isPhaseAttack, LIES, partsOf, STALL_MS } from './phases.js'
 import type { SideChannel } from './side-channel.js'
 
-/** Below the 6 s after which a member counts as silent. */
-const STALL_MS = 4000
 const HANG_UP_MS = 5000
 
 export interface ChallengerContext {
@@ -35,8 +34,19 @@ export function corruptChallenger(
   contextOf: (attack: ChallengerAttack) => ChallengerContext,
 ): ChallengerBehaviour {
   return attacks
-    .map((attack): ChallengerBehaviour => ({ ...honestChallenger, ...ATTACKS[attack](contextOf(attack)) }))
+    .map((attack): ChallengerBehaviour => ({ ...honestChallenger, ...behaviourOf(attack, contextOf) }))
     .reduce(atOnce, honestChallenger)
+}
+
+function behaviourOf(
+  attack: ChallengerAttack,
+  contextOf: (attack: ChallengerAttack) => ChallengerContext,
+): Partial<ChallengerBehaviour> {
+  if (!isPhaseAttack(attack)) return ATTACKS[attack](contextOf(attack))
+  const { failure, step } = partsOf(attack)
+  if (failure === 'lie' && (step === 'arm' || step === 'train' || step === 'reveal'))
+    return ATTACKS[LIES[step]](contextOf(attack))
+  return failingAt(attack)
 }
 
 /** One after the other at every seam. */
@@ -65,7 +75,7 @@ const injector: Attack = ({ inject }) => ({
   },
 })
 
-const ATTACKS: Readonly<Record<ChallengerAttack, Attack>> = {
+const ATTACKS: Readonly<Record<NamedChallengerAttack, Attack>> = {
   rush: ({ identity, channel }) => ({
     train: () => ({ sendShare: 0.02 }),
     seed: (drawn, challengeId, id) => {

@@ -5,10 +5,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { afterAll, describe, expect, it } from 'vitest'
 import { dataPaths } from '../../../src/config/paths.js'
 import { addressOfPublicKey, type Signer, verifySignature } from '../../../src/crypto/identity.js'
+import { parseAttack } from '../../../src/lab/adversary/attack.js'
 import { corruptChallenger } from '../../../src/lab/adversary/challenger.js'
 import { teammateOf } from '../../../src/lab/adversary/copy-commit.js'
 import { CORRUPT_FACTS, memberFact, secondListFact } from '../../../src/lab/adversary/facts.js'
@@ -28,7 +30,13 @@ import {
   seedHashOf,
   testimonyDigest,
 } from '../../../src/pob/slot.js'
-import { honestChallenger, honestCoordinator, honestProver } from '../../../src/roles/behaviour.js'
+import {
+  type ChallengerBehaviour,
+  honestChallenger,
+  honestCoordinator,
+  honestProver,
+  type MemberStep,
+} from '../../../src/roles/behaviour.js'
 import { buildChallenge, sealed, withSlot } from '../../support/challenge-builder.js'
 
 const directory = await mkdtemp(join(tmpdir(), 'plumbline-coalition-'))
@@ -291,5 +299,60 @@ describe('lie-echo', () => {
       ownMicros: [Math.floor(0.8 * plan.tauMicros) + 1],
       echoCounts: [900],
     })
+  })
+})
+
+describe('failures in one step alone', () => {
+  const context = () => ({ identity: first, channel })
+  const STEPS = ['session', 'plan', 'arm', 'reveal', 'evidence', 'sign'] as const
+
+  it('are parsed beside the others, and nothing else with an @ is', () => {
+    expect(parseAttack('silent@arm:2,rush+crash@sign:1', 10).challengers).toEqual([
+      ['silent@arm'],
+      ['silent@arm'],
+      ['rush', 'crash@sign'],
+    ])
+    for (const text of ['silent@lunch:1', 'dance@arm:1', 'silent@arm@plan:1', '@:1'])
+      expect(() => parseAttack(text, 10)).toThrow(/no attack of challengers/)
+  })
+
+  it.each(STEPS)('fail at %s and are honest everywhere else', async (step) => {
+    const silent = corruptChallenger([`silent@${step}`], context)
+    const lying = corruptChallenger([`lie@${step}`], context)
+    const answered = (behaviour: ChallengerBehaviour, asked: MemberStep) =>
+      Promise.race([
+        behaviour.before(asked, {}).then(
+          () => 'yes',
+          () => 'no',
+        ),
+        sleep(5).then(() => 'silence'),
+      ])
+    for (const asked of STEPS) {
+      expect(await answered(silent, asked)).toBe(asked === step ? 'silence' : 'yes')
+      const refuses = asked === step && step !== 'arm' && step !== 'reveal'
+      expect(await answered(lying, asked)).toBe(refuses ? 'no' : 'yes')
+    }
+    // Where something is signed, the lie is what it signs.
+    const seedHash = await lying.seedHash(new Uint8Array(32), plan.challengeId, FIRST_SLOT)
+    expect(seedHash.every((byte) => byte === 0)).toBe(step !== 'arm')
+    const testimony = await lying.testimony(
+      { ...firstTestimony, ownMicros: [190_000] },
+      {
+        digests,
+        id: FIRST_SLOT,
+        tauMicros: 200_000,
+      },
+    )
+    expect(testimony.ownMicros[0] === 190_000).toBe(step !== 'reveal')
+  })
+
+  it('in the train send nothing, half as fast, or other bytes', () => {
+    const train = (failure: 'silent' | 'slow' | 'lie') =>
+      corruptChallenger([`${failure}@train`], context).train()
+    expect([train('silent'), train('slow'), train('lie')]).toEqual([
+      { sendShare: 0 },
+      { rateFactor: 0.5 },
+      { garbage: true },
+    ])
   })
 })
