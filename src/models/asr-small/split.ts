@@ -18,20 +18,46 @@ const NEAR_CHARACTERS = 0.25
 /** A held-out sentence that would cost more other recordings than this stays in training. */
 const MOST_LOST = 3
 
+/** A sentence with what comparisons look at. */
+interface Sentence {
+  readonly text: string
+  readonly words: readonly string[]
+  readonly known: ReadonlySet<string>
+}
+
+function sentenceOf(text: string): Sentence {
+  const words = wordsOf(text)
+  return { text, words, known: new Set(words) }
+}
+
 /** How two normalised sentences are too alike to stand on two sides of a split; undefined where they are not. */
 export function conflictBetween(a: string, b: string): Conflict | undefined {
-  if (a === b) return 'exact'
-  const [shorter, longer] = a.length <= b.length ? [a, b] : [b, a]
-  const few = wordsOf(shorter)
-  if (few.length < LEAST_WORDS) return undefined
-  if (` ${longer} `.includes(` ${shorter} `)) return 'contained'
-  const many = wordsOf(longer)
-  // Lengths that differ by more cannot be near: the distance is at least their difference.
-  if (Math.abs(many.length - few.length) <= NEAR_WORDS * Math.max(many.length, few.length))
-    if (editDistance(few, many) <= NEAR_WORDS * Math.max(many.length, few.length)) return 'near'
-  const most = NEAR_CHARACTERS * longer.length
-  if (longer.length - shorter.length > most || leastDistance(shorter, longer) > most) return undefined
-  return editDistance(shorter, longer) <= NEAR_CHARACTERS * longer.length ? 'near' : undefined
+  return conflictOf(sentenceOf(a), sentenceOf(b))
+}
+
+function conflictOf(a: Sentence, b: Sentence): Conflict | undefined {
+  if (a.text === b.text) return 'exact'
+  const [shorter, longer] = a.text.length <= b.text.length ? [a, b] : [b, a]
+  if (shorter.words.length < LEAST_WORDS) return undefined
+  if (longer.text.includes(shorter.text) && ` ${longer.text} `.includes(` ${shorter.text} `))
+    return 'contained'
+  const mostWords = NEAR_WORDS * Math.max(longer.words.length, shorter.words.length)
+  if (leastWordDistance(shorter, longer) <= mostWords)
+    if (editDistance(shorter.words, longer.words) <= mostWords) return 'near'
+  const most = NEAR_CHARACTERS * longer.text.length
+  if (longer.text.length - shorter.text.length > most || leastDistance(shorter.text, longer.text) > most)
+    return undefined
+  return editDistance(shorter.text, longer.text) <= most ? 'near' : undefined
+}
+
+/** A bound on the edit distance of words: those that the other sentence has nowhere are changed, added or left out. */
+function leastWordDistance(a: Sentence, b: Sentence): number {
+  const alien = ({ words }: Sentence, { known }: Sentence): number => {
+    let count = 0
+    for (const word of words) if (!known.has(word)) count++
+    return count
+  }
+  return Math.max(Math.abs(a.words.length - b.words.length), alien(a, b), alien(b, a))
 }
 
 /** A bound on the edit distance by how often each character occurs: cheap, and rules out nearly all pairs. */
@@ -56,11 +82,11 @@ function leastDistance(a: string, b: string): number {
 
 /** Finds sentences that are too alike to any of a set, without comparing with all of it. */
 export class HeldOutIndex {
-  readonly #byWord = new Map<string, Set<string>>()
+  readonly #byWord = new Map<string, Set<Sentence>>()
 
   constructor(sentences: Iterable<string>) {
-    for (const sentence of sentences)
-      for (const word of wordsOf(sentence)) {
+    for (const sentence of [...sentences].map(sentenceOf))
+      for (const word of sentence.known) {
         const known = this.#byWord.get(word)
         if (known === undefined) this.#byWord.set(word, new Set([sentence]))
         else known.add(sentence)
@@ -68,14 +94,14 @@ export class HeldOutIndex {
   }
 
   /** A held-out sentence in the way of training on this one, and how; undefined where there is none. */
-  conflict(sentence: string): { readonly with: string; readonly kind: Conflict } | undefined {
+  conflict(text: string): { readonly with: string; readonly kind: Conflict } | undefined {
+    const sentence = sentenceOf(text)
     // Near sentences may share no whole word only where all are misspelt: the character rule is for whole texts.
-    const candidates = new Set<string>()
-    for (const word of wordsOf(sentence))
-      for (const held of this.#byWord.get(word) ?? []) candidates.add(held)
+    const candidates = new Set<Sentence>()
+    for (const word of sentence.known) for (const held of this.#byWord.get(word) ?? []) candidates.add(held)
     for (const held of candidates) {
-      const kind = conflictBetween(sentence, held)
-      if (kind !== undefined) return { with: held, kind }
+      const kind = conflictOf(sentence, held)
+      if (kind !== undefined) return { with: held.text, kind }
     }
     return undefined
   }
@@ -103,12 +129,14 @@ export function splitSentences(sentences: readonly string[], count: number, seed
     }),
   )
   const held = new Set<string>()
-  for (const sentence of order) {
+  const others = all.map(sentenceOf)
+  for (const text of order) {
     if (held.size === count) break
-    const lost = all.filter(
-      (other) => other !== sentence && !held.has(other) && conflictBetween(sentence, other) !== undefined,
+    const sentence = sentenceOf(text)
+    const lost = others.filter(
+      (other) => other.text !== text && !held.has(other.text) && conflictOf(sentence, other) !== undefined,
     )
-    if (lost.length <= MOST_LOST) held.add(sentence)
+    if (lost.length <= MOST_LOST) held.add(text)
   }
   const index = new HeldOutIndex(held)
   const train: string[] = []

@@ -49,7 +49,11 @@ describe('what the recogniser is tested on', () => {
       const spoken = jobs.filter(({ split }) => split === 'train').map(({ text }) => text)
       const trained = new Set([...spoken, ...texts.prompts, ...texts.domain, ...texts.general])
       expect(trained.size).toBeGreaterThan(20_000)
-      const held = [...heldOut].map((text) => ({ text, words: text.split(' ') }))
+      const held = [...heldOut].map((text) => ({
+        text,
+        words: text.split(' '),
+        known: new Set(text.split(' ')),
+      }))
       const lengths = new Set(held.map(({ words }) => words.length))
       const faults: string[] = []
       for (const sentence of trained) {
@@ -58,10 +62,13 @@ describe('what the recogniser is tested on', () => {
         for (const length of lengths)
           for (const run of runs(words, length)) if (heldOut.has(run)) faults.push(`${sentence} > ${run}`)
         if (words.length < 3) continue
-        for (const { text, words: theirs } of held) {
+        for (const { text, words: theirs, known } of held) {
           if (` ${text} `.includes(` ${sentence} `)) faults.push(`${sentence} < ${text}`)
           // Nearly the same: fewer than one word in four is changed, added or left out.
-          if (Math.abs(words.length - theirs.length) <= theirs.length / 4 && shared(words, theirs) > 0.75)
+          if (Math.abs(words.length - theirs.length) > theirs.length / 4) continue
+          // Words in common at all bound those in the same order, and cost far less.
+          const common = words.filter((word) => known.has(word)).length
+          if (common > 0.75 * Math.max(words.length, theirs.length) && shared(words, theirs) > 0.75)
             faults.push(`${sentence} ~ ${text}`)
         }
       }
