@@ -1,4 +1,5 @@
 /** Runs a laboratory: a network, real daemons in it, and measurements of a link whose rate they are not told. */
+import { randomInt } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -263,9 +264,10 @@ class Laboratory {
     if (crossTrafficMbps > 0) await startCrossTraffic(network, { rateMbps: crossTrafficMbps })
     const runs: LabRun[] = []
     const failures: string[] = []
-    for (const attack of this.attacks) {
+    const seed = options.seed ?? randomInt(2 ** 31)
+    for (const [index, attack] of this.attacks.entries()) {
       await daemons.assign(attack.plan)
-      const adversary = new NetworkAdversary(network, attack.plan.network, options.challengers)
+      const adversary = new NetworkAdversary(network, attack.plan.network, options.challengers, seed + index)
       adversary.start()
       try {
         await this.#measureAll(attack, { files, daemons, runs, failures }, signal)

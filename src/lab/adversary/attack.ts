@@ -66,7 +66,8 @@ export const NETWORK_ATTACKS = {
   stagger: 'holds what half of the challengers send for 40 ms',
   drop: 'drops a tenth of the data for 150 ms, then a third of the acks for 150 ms, and so on',
   delay: 'holds what now these, now those challengers send and get, for 10 to 50 ms, changing every 100 ms',
-  partition: 'cuts two challengers off for 3 s out of 8, others each time',
+  partition:
+    'cuts now one, now two challengers off for 1 to 4 s, in both directions or in one, by a schedule that --seed draws, and another in every run of the laboratory without one',
 } as const
 export type NetworkAttack = keyof typeof NETWORK_ATTACKS
 

@@ -1,6 +1,7 @@
 /** A network that is the adversary: rules of the relay that change by a schedule while a challenge runs. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { HostName, LabNetwork } from '../network.js'
+import { type Random, seededRandom, shuffled } from '../random.js'
 import type { RelayRule } from '../relay-schedule.js'
 import type { NetworkAttack } from './attack.js'
 
@@ -18,8 +19,34 @@ export interface Phase {
 
 const challenger = (index: number): HostName => `challenger-${index}`
 
-/** The phases of one attack, on a network of `challengers`. */
-export function phasesOf(attack: NetworkAttack, challengers: number): readonly Phase[] {
+/** Cuts of one schedule, before it begins again. */
+const CUTS = 12
+const CUT_MS = { least: 1000, most: 4000 }
+const WHOLE_MS = { least: 2000, most: 6000 }
+
+/** Now one, now two are cut off, in both directions or in one; who, when and for how long is drawn. */
+function partitions(all: readonly HostName[], random: Random): readonly Phase[] {
+  const between = ({ least, most }: { readonly least: number; readonly most: number }) =>
+    Math.round(least + random() * (most - least))
+  let left: HostName[] = []
+  return Array.from({ length: CUTS }, (): Phase[] => {
+    // Everybody's turn comes before anybody's second.
+    if (left.length < 2) left = shuffled(all, random)
+    const cut = left.splice(0, random() < 0.5 ? 1 : 2)
+    const ways = Math.floor(random() * 3)
+    const rules: RelayRule[] = [
+      ...(ways === 1 ? [] : [{ from: cut, dropPct: 100 }]),
+      ...(ways === 2 ? [] : [{ to: cut, dropPct: 100 }]),
+    ]
+    return [
+      { rules, ms: between(CUT_MS) },
+      { rules: [], ms: between(WHOLE_MS) },
+    ]
+  }).flat()
+}
+
+/** The phases of one attack, on a network of `challengers`; the seed draws what is left to chance in them. */
+export function phasesOf(attack: NetworkAttack, challengers: number, seed = 0): readonly Phase[] {
   const all = Array.from({ length: challengers }, (_, i) => challenger(i))
   const forGood = (...rules: RelayRule[]): readonly Phase[] => [{ rules, ms: Number.POSITIVE_INFINITY }]
   switch (attack) {
@@ -52,19 +79,7 @@ export function phasesOf(attack: NetworkAttack, challengers: number): readonly P
         }
       })
     case 'partition':
-      return Array.from({ length: Math.ceil(challengers / 2) }, (_, pair) => {
-        const cut = all.slice(2 * pair, 2 * pair + 2)
-        return [
-          {
-            rules: [
-              { from: cut, dropPct: 100 },
-              { to: cut, dropPct: 100 },
-            ],
-            ms: 3000,
-          },
-          { rules: [], ms: 5000 },
-        ]
-      }).flat()
+      return partitions(all, seededRandom(seed, 'partition'))
   }
 }
 
@@ -77,6 +92,7 @@ export class NetworkAdversary {
     readonly network: Pick<LabNetwork, 'setRelayRules'>,
     readonly attacks: readonly NetworkAttack[],
     readonly challengers: number,
+    readonly seed = 0,
   ) {}
 
   start(): void {
@@ -90,7 +106,7 @@ export class NetworkAdversary {
   }
 
   async #run(attack: NetworkAttack): Promise<void> {
-    const phases = phasesOf(attack, this.challengers)
+    const phases = phasesOf(attack, this.challengers, this.seed)
     const { signal } = this.#stop
     for (let turn = 0; !signal.aborted; turn++) {
       const phase = phases[turn % phases.length]

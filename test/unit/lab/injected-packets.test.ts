@@ -141,14 +141,31 @@ describe('a hostile network', () => {
     expect(effect(acks?.rules ?? [], prover.host, even, 64).lost).toBeGreaterThan(0.2)
   })
 
-  it('staggers one half, and cuts two off at a time, all in turn', () => {
+  it('staggers one half', () => {
     const [half] = phasesOf('stagger', CHALLENGERS)
     expect(effect(half?.rules ?? [], even, prover.host, 1408).delayMs).toBe(40)
     expect(effect(half?.rules ?? [], odd, prover.host, 1408).delayMs).toBe(0)
-    const cuts = phasesOf('partition', CHALLENGERS).filter(({ rules }) => rules.length > 0)
-    const cut = cuts.flatMap(({ rules }) => rules[0]?.from ?? [])
-    expect(cuts.every(({ rules }) => rules[0]?.from?.length === 2)).toBe(true)
-    expect(new Set(cut).size).toBe(CHALLENGERS)
+  })
+
+  it('cuts one or two off at a time, by a schedule of the seed: the same again, and another of another seed', () => {
+    const shapes = new Set<string>()
+    for (let seed = 0; seed < 20; seed++) {
+      const phases = phasesOf('partition', CHALLENGERS, seed)
+      expect(phasesOf('partition', CHALLENGERS, seed)).toEqual(phases)
+      expect(phasesOf('partition', CHALLENGERS, seed + 1)).not.toEqual(phases)
+      const cuts = phases.filter(({ rules }) => rules.length > 0)
+      const whom = cuts.map(({ rules }) => [
+        ...new Set(rules.flatMap(({ from = [], to = [] }) => [...from, ...to])),
+      ])
+      expect(whom.every(({ length }) => length === 1 || length === 2)).toBe(true)
+      // Nobody is spared.
+      expect(new Set(whom.flat()).size).toBeGreaterThanOrEqual(CHALLENGERS - 1)
+      expect(phases.every(({ ms }) => ms >= 1000 && ms <= 6000)).toBe(true)
+      expect(phases.some(({ rules }) => rules.length === 0)).toBe(true)
+      for (const { rules } of cuts)
+        shapes.add(rules.map((rule) => (rule.from === undefined ? 'to' : 'from')).join())
+    }
+    expect([...shapes].sort()).toEqual(['from', 'from,to', 'to'])
   })
 
   it('keeps the schedules of several attacks together, phase after phase, until it is stopped', async () => {
