@@ -69,9 +69,13 @@ export const embedCommand = defineCommand({
       ...(layer === undefined ? {} : { layer }),
       ...(units === undefined ? {} : { centroidsPath: expandPath(units) }),
     }
+    const counted = given.kind === 'sound' ? 's' : 'pieces'
     const form = units !== undefined ? 'units' : frames ? 'rows' : 'vector'
-    const { value, loadMs, runMs } = await runLocal({ ...args, embedding }, card, io, (model) =>
-      model.embed({ content: given.content, form, normalise }, io.signal),
+    const { value, loadMs, runMs } = await runLocal(
+      { ...args, embedding, counted },
+      card,
+      io,
+      (model, told) => model.embed({ content: given.content, form, normalise }, io.signal, told),
     )
     const rows = rowsOf(value)
     const [vector] = rows

@@ -7,11 +7,14 @@ import type { SoundInput } from '../inference/job.js'
 import type { EmbeddingOptions } from '../inference/local/embedding-service.js'
 import type { LocalModel } from '../inference/local/local-model.js'
 import type { Sound } from '../inference/local/sound.js'
+import type { Told } from '../inference/local/told.js'
+import type { FusionOptions } from '../models/ctc/fusion.js'
 import { buyOptions } from './buy-options.js'
 import { configOptions } from './command.js'
 import type { CommandIo } from './io.js'
 import { flag, number, text } from './option.js'
 import { Progress } from './progress.js'
+import { type Counted, showRun } from './run-progress.js'
 
 export const BYTES_PER_GIB = 2 ** 30
 
@@ -135,11 +138,13 @@ export async function readSound(path: string): Promise<Sound & { readonly second
 export async function runLocal<T>(
   args: LocalArguments & {
     readonly language?: string | undefined
+    readonly languageModel?: FusionOptions | undefined
     readonly embedding?: EmbeddingOptions
+    readonly counted?: Counted
   },
   card: ModelCard,
   io: CommandIo,
-  run: (model: LocalModel, progress: Progress) => Promise<T>,
+  run: (model: LocalModel, told: Told, progress: Progress) => Promise<T>,
 ): Promise<{ readonly value: T; readonly loadMs: number; readonly runMs: number }> {
   const { LocalModel } = await import('../inference/local/local-model.js')
   const progress = new Progress(io.stderr, io.env, !io.output.isJson)
@@ -151,12 +156,13 @@ export async function runLocal<T>(
       ...(args.threads === undefined ? {} : { threads: args.threads }),
       ...(args.memory === undefined ? {} : { memoryBytes: Math.round(args.memory * BYTES_PER_GIB) }),
       ...(args.language === undefined ? {} : { language: args.language }),
+      ...(args.languageModel === undefined ? {} : { languageModel: args.languageModel }),
       ...(args.embedding === undefined ? {} : { embedding: args.embedding }),
     })
     const loaded = performance.now()
-    progress.live((elapsedMs) => `running ${card.name}, ${(elapsedMs / 1000).toFixed(1)} s`)
+    const told = showRun(progress, io, card.name, args.counted ?? 's')
     try {
-      const value = await run(model, progress)
+      const value = await run(model, told, progress)
       return { value, loadMs: loaded - started, runMs: performance.now() - loaded }
     } finally {
       await model.close()

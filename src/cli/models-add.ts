@@ -1,10 +1,11 @@
 /** `plumbline models add`: takes a downloaded model directory into the catalogue. */
 import { expandPath } from '../config/paths.js'
 import { defineCommand } from './command.js'
-import { labelled } from './format.js'
+import { labelled, printable } from './format.js'
 import { catalogueOptions, dataDirOf } from './model-options.js'
 import { cardText } from './models-show.js'
 import { text } from './option.js'
+import { languageModelText } from './transcribe-lm.js'
 
 export const modelsAddCommand = defineCommand({
   path: 'models add',
@@ -32,7 +33,14 @@ export const modelsAddCommand = defineCommand({
     const card = await readCard(expandPath(args.directory), args.name)
     const catalogue = await Catalogue.open(dataDirOf(args, io))
     await catalogue.add(card)
-    io.output.result(card, () => `${labelled('Added', card.name, 12)}\n${cardText(card)}`)
+    const languageModel = await languageModelText(card)
+    io.output.result(card, () =>
+      [
+        labelled('Added', card.name, 12),
+        cardText(card),
+        ...(languageModel === undefined ? [] : [labelled('Decoder', printable(languageModel), 12)]),
+      ].join('\n'),
+    )
     return 0
   },
 })

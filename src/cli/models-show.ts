@@ -4,6 +4,7 @@ import { defineCommand } from './command.js'
 import { formatBytes, labelled, printable } from './format.js'
 import { catalogueOptions, dataDirOf } from './model-options.js'
 import { text } from './option.js'
+import { languageModelText } from './transcribe-lm.js'
 
 const LABEL_WIDTH = 12
 const SHOWN_LANGUAGES = 24
@@ -20,12 +21,15 @@ export const modelsShowCommand = defineCommand({
     const card = (await Catalogue.open(dataDirOf(args, io))).get(args.name)
     const { readModelCard } = await import('../models/model-card.js')
     const { datasets, limitations, results } = await readModelCard(card.directory)
+    const languageModel = await languageModelText(card)
     const more = [
+      ...(languageModel === undefined ? [] : [['Decoder', languageModel]]),
       ...datasets.map((each) => ['Trained on', each]),
       ...results.map(({ dataset, metric, value }) => ['Quality', `${value}  ${metric}; ${dataset}`]),
       ...limitations.map((each) => ['Limits', each]),
     ]
-    io.output.result({ ...card, datasets, limitations, results }, () =>
+    const own = languageModel === undefined ? {} : { languageModel }
+    io.output.result({ ...card, ...own, datasets, limitations, results }, () =>
       [
         cardText(card),
         ...more.map(([label = '', value = '']) => labelled(label, printable(value), LABEL_WIDTH)),

@@ -10,7 +10,7 @@ import { plural, printable } from './format.js'
 import type { CommandIo } from './io.js'
 import { chooseModel, localOptions, runLocal } from './model-options.js'
 import { badArgument, number, text } from './option.js'
-import type { Progress } from './progress.js'
+import { bar, type Progress } from './progress.js'
 import { textToSpeak } from './speak-text.js'
 
 // A voice is convolutions, which stay in float32: eight-bit weights would change nothing.
@@ -18,6 +18,7 @@ const { int8: _, ...voiceOptions } = localOptions
 
 /** Noise far beyond what a voice was trained with is no speech. */
 const MOST_NOISE = 4
+const BAR_WIDTH = 24
 const asPublished = 'as the voice was published'
 
 export const speakCommand = defineCommand({
@@ -95,8 +96,11 @@ export const speakCommand = defineCommand({
       ...(args.noise === undefined ? {} : { noiseScale: args.noise }),
       ...(args.durationNoise === undefined ? {} : { durationNoiseScale: args.durationNoise }),
     }
-    const { value, loadMs, runMs } = await runLocal({ ...args, int8: false }, card, io, (model, progress) =>
-      speakAll(model, words, how, io, progress),
+    const { value, loadMs, runMs } = await runLocal(
+      { ...args, int8: false },
+      card,
+      io,
+      (model, _told, progress) => speakAll(model, words, how, io, progress),
     )
     const { writeWav } = await import('../ml/audio/wav-write.js')
     const { sampleRate, samples, pieces, leftOut } = value
@@ -185,7 +189,7 @@ async function speakAll(
   let length = 0
   progress.live(
     () =>
-      `speaking, ${sounds.length} of ${plural(pieces.length, 'piece')}, ${(length / sampleRate).toFixed(1)} s of sound`,
+      `${bar(sounds.length / pieces.length, BAR_WIDTH)} ${sounds.length} of ${plural(pieces.length, 'piece')}, ${(length / sampleRate).toFixed(1)} s of sound`,
   )
   for (const [index, piece] of pieces.entries()) {
     const sound = await model.speak({ piece, index, options: how }, io.signal)

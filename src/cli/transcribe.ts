@@ -1,6 +1,7 @@
 /** `plumbline transcribe`: a recording to text, with times, as subtitles where wanted. */
 
 import type { Hearing } from '../inference/local/own-models-service.js'
+import type { FusionOptions } from '../models/ctc/fusion.js'
 import { boughtFields, buy } from './buy-options.js'
 import { defineCommand } from './command.js'
 import type { CommandIo } from './io.js'
@@ -14,6 +15,13 @@ import {
 } from './model-options.js'
 import { badArgument, choice, flag, number, text } from './option.js'
 import { grammarText, readGrammar } from './transcribe-grammar.js'
+import {
+  checkHearsWith,
+  type LanguageModelArguments,
+  languageModelOf,
+  languageModelOptions,
+  noteUnused,
+} from './transcribe-lm.js'
 
 const EXPERIMENTAL = 'dictation is experimental: check what it writes'
 const FORMATS = ['text', 'words', 'srt', 'vtt'] as const
@@ -28,6 +36,8 @@ export const transcribeCommand = defineCommand({
       'small one for English that comes with plumbline listens; its card (models show asr-small) says how well.',
     'With --grammar it says which of a list of sentences was spoken: one a line, [optional] and (one|another) parts. ' +
       'Speech that is none of them is rejected: exit status 1, and in JSON isAccepted false with the nearest sentence.',
+    'With --lm the beam search of a CTC checkpoint (wav2vec 2.0, XLS-R, MMS, HuBERT, data2vec) weighs what was heard ' +
+      'against an n-gram language model. Words that it lacks are heard only where the sound is sure of them.',
     'Without --local a provider of the network listens: who that is, and what it costs, is told before the recording ' +
       'leaves this machine.',
     '--dictation writes free text with a language model of English words. It is experimental: the recogniser has ' +
@@ -57,6 +67,8 @@ export const transcribeCommand = defineCommand({
       defaultText: "the model's operating point",
     }),
     dictation: flag('Free text with a language model (asr-small; experimental)'),
+    vad: flag('Hear only where somebody speaks (Silero VAD); times stay those of the recording'),
+    ...languageModelOptions,
     ...localOptions,
   },
   examples: [
@@ -64,9 +76,16 @@ export const transcribeCommand = defineCommand({
     ['transcribe talk.flac --local', 'With the recogniser that was added, else with ours'],
     ['transcribe call.wav --local --grammar menu.txt', 'Which of a few sentences was said'],
     ['transcribe talk.flac --local --model mms-1b-all --language deu', 'German, with MMS'],
+    ['transcribe talk.flac --local --model xls-r-de --lm 4gram.arpa.gz', 'With a language model'],
     ['transcribe film.ogg --local --format srt', 'Subtitles'],
   ],
   run: async (args, io) => {
+    for (const [option, isGiven] of [
+      ['lm', args.lm !== undefined],
+      ['vad', args.vad],
+    ] as const)
+      if (args.grammar !== undefined && isGiven)
+        throw badArgument(`--grammar and --${option} exclude each other`, 'leave one out')
     if (args.grammar !== undefined && args.dictation)
       throw badArgument('--grammar and --dictation exclude each other', 'leave one out')
     if (args.grammar === undefined && args.threshold !== undefined)
@@ -75,9 +94,11 @@ export const transcribeCommand = defineCommand({
       if (!args.local) throw badArgument('a grammar is matched on this machine alone', 'add --local')
       return matchGrammar({ ...args, grammar: args.grammar }, io)
     }
+    if (args.vad && !args.local) throw badArgument('silence is cut on this machine alone', 'add --local')
+    const languageModel = languageModelOf(args)
     const sound = await readSound(args.recording)
     const { value, told } = await (args.local
-      ? transcribeHere(args, sound, io)
+      ? transcribeHere({ ...args, languageModel }, sound, io)
       : transcribeThere(args, sound, io))
     const { cuesOf, toSrt, toVtt } = await import('../models/speech/subtitles.js')
     const result = {
@@ -86,6 +107,7 @@ export const transcribeCommand = defineCommand({
       text: value.text,
       ...(args.dictation ? { experimental: true } : {}),
       words: value.words,
+      ...('speech' in value && value.speech !== undefined ? { speech: value.speech } : {}),
       durationSeconds: sound.seconds,
       realTimeFactor: told.runMs / 1000 / sound.seconds,
     }
@@ -105,18 +127,36 @@ export const transcribeCommand = defineCommand({
 })
 
 type TranscribeArguments = Parameters<typeof buy>[0] &
-  LocalArguments & { readonly dictation: boolean; readonly language: string | undefined }
+  LocalArguments &
+  LanguageModelArguments & {
+    readonly vad: boolean
+    readonly dictation: boolean
+    readonly language: string | undefined
+  }
 type ReadSound = Awaited<ReturnType<typeof readSound>>
 
-async function transcribeHere(args: TranscribeArguments, sound: ReadSound, io: CommandIo) {
+async function transcribeHere(
+  args: TranscribeArguments & { readonly languageModel: FusionOptions | undefined },
+  sound: ReadSound,
+  io: CommandIo,
+) {
   const card = await (args.dictation
     ? ownRecogniser(args, io, '--dictation')
     : chooseModel(args, 'transcribe', io))
-  const hearing: Hearing = { dictation: args.dictation }
-  const { value, loadMs, runMs } = await runLocal(args, card, io, (model) =>
-    model.transcribe(sound, io.signal, hearing),
+  const { languageModel } = args
+  checkHearsWith(card, languageModel)
+  if (languageModel === undefined) await noteUnused(card, io)
+  const hearing: Hearing = { dictation: args.dictation, skipSilence: args.vad }
+  const { value, loadMs, runMs } = await runLocal(args, card, io, (model, told) =>
+    model.transcribe(sound, io.signal, hearing, told),
   )
-  return { value, told: { model: card.name, loadMs: Math.round(loadMs), runMs: Math.round(runMs) } }
+  const told = {
+    model: card.name,
+    ...(languageModel === undefined ? {} : { languageModel: languageModel.path ?? 'auto' }),
+    loadMs: Math.round(loadMs),
+    runMs: Math.round(runMs),
+  }
+  return { value, told }
 }
 
 async function transcribeThere(args: TranscribeArguments, sound: ReadSound, io: CommandIo) {

@@ -8,7 +8,10 @@ export const translateCommand = defineCommand({
   path: 'translate',
   group: 'models',
   summary: 'Turn speech in one language into text in another',
-  description: ['For up to a minute of speech at once (XLS-R with an mBART decoder).'],
+  description: [
+    'Speech of any length (XLS-R with an mBART decoder): what is longer than a minute is cut where nobody speaks, and ' +
+      'translated part by part.',
+  ],
   positionals: { recording: text({ summary: 'The sound file', completes: 'file', required: true }) },
   options: {
     to: text({
@@ -21,17 +24,24 @@ export const translateCommand = defineCommand({
   examples: [['translate rede.wav --local --model xls-r-2b-21-to-en', 'German speech to English text']],
   run: async (args, io) => {
     const sound = await readSound(args.recording)
-    const { translated, told } = await (args.local ? here() : there())
-    io.output.result({ ...told, text: translated, durationSeconds: sound.seconds }, () => translated)
+    const { translated, told, parts } = await (args.local ? here() : there())
+    const result = {
+      ...told,
+      text: translated,
+      ...(parts === undefined ? {} : { parts }),
+      durationSeconds: sound.seconds,
+    }
+    io.output.result(result, () => translated)
     return 0
 
     async function here() {
       const card = await chooseModel(args, 'translate', io)
-      const { value, loadMs, runMs } = await runLocal(args, card, io, (model) =>
-        model.translate(sound, args.to, io.signal),
+      const { value, loadMs, runMs } = await runLocal(args, card, io, (model, told) =>
+        model.translate(sound, args.to, io.signal, told),
       )
       return {
         translated: value.text,
+        parts: value.parts,
         told: { model: card.name, loadMs: Math.round(loadMs), runMs: Math.round(runMs) },
       }
     }
@@ -41,7 +51,7 @@ export const translateCommand = defineCommand({
       const bought = await buy(args, { task: 'translate', input: await soundInput(sound), parameters }, io)
       const { output } = bought.answer
       if (output.kind !== 'translation') throw new Error(`a translation came as ${output.kind}`)
-      return { translated: output.text, told: boughtFields(bought) }
+      return { translated: output.text, told: boughtFields(bought), parts: undefined }
     }
   },
 })

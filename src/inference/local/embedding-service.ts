@@ -15,6 +15,7 @@ import { readCentroids } from '../../models/hubert/centroids.js'
 import { type Centroids, nearestCentroids } from '../../models/hubert/units.js'
 import type { EmbedInput } from '../catalogue/card.js'
 import { type PackedSound, type Sound, unpacked } from './sound.js'
+import { type Tell, tellOver } from './told.js'
 
 /** What stays the same while the model is open. */
 export interface EmbeddingOptions {
@@ -69,9 +70,11 @@ export async function openEmbeddingService(options: unknown): Promise<Service> {
   if (input === 'sound') return serveSound(await SoundEmbedder.open(directory, settings), centroids)
   if (input === 'text') {
     const model = await TextEmbedder.open(directory, settings)
-    return serve(model, async (call) => {
+    return serve(model, async (call, tell) => {
       const text = call.content as string
-      const embedded = await embed(model, text, call)
+      const total = tell === undefined ? 0 : model.pieces(text).length
+      let done = 0
+      const embedded = await embed(model, text, call, () => tell?.reached({ done: ++done, total }))
       return call.form === 'rows' ? { ...embedded, tokens: model.tokens(text) } : embedded
     })
   }
@@ -82,11 +85,14 @@ export async function openEmbeddingService(options: unknown): Promise<Service> {
   })
 }
 
-function serve(model: { close(): Promise<void> }, run: (call: EmbedCall) => Promise<Embedding>): Service {
+function serve(
+  model: { close(): Promise<void> },
+  run: (call: EmbedCall, tell?: Tell) => Promise<Embedding>,
+): Service {
   return {
-    call: async (name, argument) => {
+    call: async (name, argument, tell) => {
       if (name !== 'embed') throw new Error(`this model does not ${name}`)
-      return run(argument as EmbedCall)
+      return run(argument as EmbedCall, tellOver(tell))
     },
     close: () => model.close(),
   }
@@ -98,32 +104,53 @@ function serveSound(model: SoundEmbedder, centroids: Centroids | undefined): Ser
       code: 'BAD_ARGUMENT',
       remedy: 'use the centroids that were made from this model',
     })
-  return serve(model, async (call) => {
+  return serve(model, async (call, tell) => {
     const { samples, sampleRate } = unpacked(call.content as Sound | PackedSound)
     const heard = sampleRate === model.sampleRate ? samples : resample(samples, sampleRate, model.sampleRate)
     const frameSeconds = model.geometry.samplesPerFrame / model.sampleRate
+    const total = samples.length / sampleRate
+    let done = 0
+    const onRows = (count: number): void => {
+      done += count * frameSeconds
+      tell?.reached({ done, total })
+    }
     if (call.form !== 'units') {
-      const embedded = await embed(model, heard, call)
+      const embedded = await embed(model, heard, call, onRows)
       return call.form === 'rows' ? { ...embedded, frameSeconds } : embedded
     }
     if (centroids === undefined) throw new Error('units need centroids')
     const units: number[] = []
-    for await (const { data } of model.rows(heard)) units.push(...nearestCentroids(data, centroids))
+    for await (const { data, count } of model.rows(heard)) {
+      units.push(...nearestCentroids(data, centroids))
+      onRows(count)
+    }
     return { width: model.width, values: new Float32Array(0), units, frameSeconds }
   })
 }
 
-async function embed<Input>(model: Embedder<Input>, input: Input, call: EmbedCall): Promise<Embedding> {
+/** @param onRows told after each stretch of the input how many rows it had */
+async function embed<Input>(
+  model: Embedder<Input>,
+  input: Input,
+  call: EmbedCall,
+  onRows?: (count: number) => void,
+): Promise<Embedding> {
   const { width } = model
-  const values = call.form === 'rows' ? await allRows(model.rows(input), width) : await model.vector(input)
+  const values =
+    call.form === 'rows' ? await allRows(model.rows(input), width, onRows) : await model.vector(input, onRows)
   return { width, values: call.normalise === true ? normaliseRows(values, width) : values }
 }
 
 /** @throws UserError for more than can be handed on. */
-async function allRows(pieces: AsyncIterable<Rows>, width: number): Promise<Float32Array> {
+async function allRows(
+  pieces: AsyncIterable<Rows>,
+  width: number,
+  onRows: ((count: number) => void) | undefined,
+): Promise<Float32Array> {
   const kept: Float32Array[] = []
   let size = 0
-  for await (const { data } of pieces) {
+  for await (const { data, count } of pieces) {
+    onRows?.(count)
     size += data.length
     if (size > MAX_ROW_VALUES)
       throw new UserError(`more than ${Math.floor(MAX_ROW_VALUES / width)} vectors of ${width} numbers`, {

@@ -3,17 +3,17 @@ import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { UserError } from '../../errors.js'
 import { compiledUrl, type RuntimeKind, ServiceHost } from '../../ml/session/index.js'
+import { type ArpaSize, arpaSize } from '../../models/ctc/arpa.js'
+import type { FusionOptions } from '../../models/ctc/fusion.js'
+import { requireLanguageModel } from '../../models/ctc/published-model.js'
 import { hasInt8, type ModelCard } from '../catalogue/card.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
 import type { GrammarAnswer, GrammarQuestion, Hearing } from './own-models-service.js'
 import type { PackedSound, Sound } from './sound.js'
 import type { PlannedSpeech, SpeakCall } from './speak-service.js'
-import type {
-  Identification,
-  SpeechServiceOptions,
-  SpokenTranslation,
-  Transcription,
-} from './speech-service.js'
+import type { Identification, SpeechServiceOptions, Transcription } from './speech-service.js'
+import { partsTo, type Told } from './told.js'
+import type { SpokenTranslation } from './translation.js'
 
 export interface LocalModelOptions {
   readonly threads?: number
@@ -21,6 +21,8 @@ export interface LocalModelOptions {
   readonly int8?: boolean
   /** Of a recogniser with several: the one it has when a call names none; what its files say unless given. */
   readonly language?: string
+  /** That a recogniser hears with. */
+  readonly languageModel?: FusionOptions
   /** Opens it to embed, whatever else it is for. */
   readonly embedding?: EmbeddingOptions
   /** What it may use; what the system has available unless given. */
@@ -32,6 +34,8 @@ export interface LocalModelOptions {
 }
 
 const GIB = 2 ** 30
+/** JavaScript's heap beside the words of a language model. */
+const HEAP_MB = 256
 const gib = (bytes: number): string => `${(bytes / GIB).toFixed(2)} GiB`
 
 /** What the system could give without swapping; undefined where it does not say. */
@@ -60,12 +64,14 @@ export class LocalModel {
         exitStatus: 2,
       })
     const { memoryBytes, niceness, threads = availableParallelism(), ...rest } = options
+    const ngrams = rest.languageModel && (await languageModelSize(card, rest.languageModel))
+    const need = card.memoryBytes + (ngrams?.memoryBytes ?? 0) + (ngrams?.heapBytes ?? 0)
     const have = memoryBytes ?? (await availableBytes())
-    if (have !== undefined && have < card.memoryBytes)
-      throw new UserError(`${card.name} does not fit: have ${gib(have)}, need ${gib(card.memoryBytes)}`, {
+    if (have !== undefined && have < need)
+      throw new UserError(`${card.name} does not fit: have ${gib(have)}, need ${gib(need)}`, {
         code: 'UNAVAILABLE',
         remedy: `its weights are ${gib(card.fileBytes)}: free memory, raise --memory, or use a smaller model`,
-        details: { haveBytes: have, needBytes: card.memoryBytes },
+        details: { haveBytes: have, needBytes: need },
       })
     const task = options.embedding === undefined ? card.task : 'embed'
     const { directory, family } = card
@@ -78,6 +84,7 @@ export class LocalModel {
       },
       {
         ...(memoryBytes === undefined ? {} : { memoryBytes }),
+        ...(ngrams === undefined ? {} : { heapMb: HEAP_MB + Math.ceil(ngrams.heapBytes / 1e6) }),
         ...(niceness === undefined ? {} : { niceness }),
       },
     )
@@ -105,17 +112,15 @@ export class LocalModel {
   }
 
   /**
-   * @param onText told the words that are certain while more is being heard: parts that make up the text with spaces
-   *   between them
+   * @param told the words that are certain while more is being heard, and how far it has come
    */
   transcribe(
     sound: Sound | PackedSound,
     signal?: AbortSignal,
     hearing?: Hearing,
-    onText?: (text: string) => void,
+    told: Told = {},
   ): Promise<Transcription> {
-    const onPart = onText && ((part: unknown): void => onText(String(part)))
-    return this.#call<Transcription>('transcribe', { sound, hearing }, signal, onPart)
+    return this.#call<Transcription>('transcribe', { sound, hearing }, signal, told)
   }
 
   /** Which sentence of a closed grammar was said; only of the recogniser that comes with the package. */
@@ -127,13 +132,18 @@ export class LocalModel {
     return this.#call<Identification>('identify', { sound }, signal)
   }
 
-  translate(sound: Sound | PackedSound, target?: string, signal?: AbortSignal): Promise<SpokenTranslation> {
-    return this.#call<SpokenTranslation>('translate', { sound, target }, signal)
+  translate(
+    sound: Sound | PackedSound,
+    target?: string,
+    signal?: AbortSignal,
+    told: Told = {},
+  ): Promise<SpokenTranslation> {
+    return this.#call<SpokenTranslation>('translate', { sound, target }, signal, told)
   }
 
   /** Of a model opened with `embedding`. */
-  embed(call: EmbedCall, signal?: AbortSignal): Promise<Embedding> {
-    return this.#call<Embedding>('embed', call, signal)
+  embed(call: EmbedCall, signal?: AbortSignal, told: Told = {}): Promise<Embedding> {
+    return this.#call<Embedding>('embed', call, signal, told)
   }
 
   /** What there is to speak of a text: pieces for {@link speak}, in order. */
@@ -150,12 +160,8 @@ export class LocalModel {
     return this.#host.close()
   }
 
-  async #call<T>(
-    method: string,
-    argument: unknown,
-    signal?: AbortSignal,
-    onPart?: (part: unknown) => void,
-  ): Promise<T> {
+  async #call<T>(method: string, argument: unknown, signal?: AbortSignal, told: Told = {}): Promise<T> {
+    const onPart = partsTo(told)
     try {
       const options = {
         ...(signal === undefined ? {} : { signal }),
@@ -166,6 +172,11 @@ export class LocalModel {
       throw asUserError(error)
     }
   }
+}
+
+/** @throws UserError where the recogniser has none, or the file is none */
+async function languageModelSize({ directory }: ModelCard, { path }: FusionOptions): Promise<ArpaSize> {
+  return arpaSize(path ?? (await requireLanguageModel(directory)))
 }
 
 /** What the far side says of bad input comes as a plain error: it is the person's to mend, not a bug of ours. */

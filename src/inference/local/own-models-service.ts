@@ -1,12 +1,16 @@
 /** Services of the models that come with the package: the English recogniser and the language identifier. */
 import type { Service } from '../../ml/session/service.js'
+import { SUBSAMPLING } from '../../models/asr-small/definition.js'
 import { type Dictation, dictate, readDictation } from '../../models/asr-small/dictation.js'
+import { FRAME_RATE } from '../../models/asr-small/features.js'
 import { Grammar } from '../../models/asr-small/grammar.js'
 import { AsrSmall, spell } from '../../models/asr-small/recogniser.js'
 import { type Piece, timedWordsOf } from '../../models/asr-small/words.js'
 import { LanguageIdentifier } from '../../models/language-id/identifier.js'
 import { type PackedSound, type Sound, unpacked } from './sound.js'
 import type { Identification, SpeechServiceOptions, Transcription, Word } from './speech-service.js'
+import { hearSpokenParts } from './spoken-parts.js'
+import { type Tell, tellOver } from './told.js'
 
 /** How a recording is to be heard; greedily, in the model's own language, unless told. */
 export interface Hearing {
@@ -14,6 +18,8 @@ export interface Hearing {
   readonly dictation?: boolean
   /** Of a recogniser with several. */
   readonly language?: string
+  /** Only where somebody speaks (Silero VAD). */
+  readonly skipSilence?: boolean
 }
 
 export interface GrammarQuestion {
@@ -65,7 +71,11 @@ export async function openAsrSmallService(options: Options): Promise<Service> {
       }
       if (name === 'transcribe') {
         if (hearing?.dictation === true) dictation ??= await readDictation(model.directory)
-        return transcribe(model, unpacked(sound), hearing?.dictation === true ? dictation : undefined, tell)
+        const whole = (heard: Sound, told?: Tell) =>
+          transcribe(model, heard, hearing?.dictation === true ? dictation : undefined, told)
+        return hearing?.skipSilence === true
+          ? hearSpokenParts(unpacked(sound), whole, LANGUAGE, tellOver(tell))
+          : whole(unpacked(sound), tellOver(tell))
       }
       if (name === 'match' && question !== undefined) return match(model, unpacked(sound), question)
       throw new Error(`this model does not ${name}`)
@@ -78,14 +88,18 @@ async function transcribe(
   model: AsrSmall,
   { samples, sampleRate }: Sound,
   dictation: Dictation | undefined,
-  tell: ((text: string) => void) | undefined,
+  tell?: Tell,
 ): Promise<Transcription> {
   const texts: string[] = []
   const words: Word[] = []
   for await (const piece of model.pieces(samples, sampleRate)) {
     const text = dictation === undefined ? spell(piece) : dictate(piece, dictation, model.config.dictation)
+    tell?.reached({
+      done: piece.startSeconds + (piece.frames * SUBSAMPLING) / FRAME_RATE,
+      total: samples.length / sampleRate,
+    })
     if (text === '') continue
-    tell?.(text)
+    tell?.text(text)
     texts.push(text)
     words.push(...timedWordsOf(piece, text))
   }

@@ -14,8 +14,6 @@ export interface JobLimits {
 
 const LEAST_RATE = 4000
 const MOST_RATE = 192_000
-/** What a translating decoder has positions for. */
-const MOST_TRANSLATED_SECONDS = 60
 const LEAST_SPEED = 0.25
 const MOST_SPEED = 4
 const BYTES_A_SAMPLE = 2
@@ -29,8 +27,7 @@ export function checkJob(card: ModelCard, job: Job, limits: JobLimits): void {
   if (task !== card.task) throw bad(`${card.name} does not ${task}`, `it is a model to ${card.task}`)
   const wanted = task === 'speak' || (task === 'embed' && embedsFrom(card) === 'text') ? 'text' : 'sound'
   if (input.kind !== wanted) throw bad(`${card.name} takes no ${input.kind}`, `send a ${wanted}`)
-  if (input.kind === 'sound')
-    checkSound(input, task === 'translate' ? MOST_TRANSLATED_SECONDS : limits.mostSoundSeconds)
+  if (input.kind === 'sound') checkSound(input, limits.mostSoundSeconds)
   else if (input.text.length > limits.mostCharacters)
     throw bad(`the text has ${input.text.length} characters`, `send at most ${limits.mostCharacters}`)
   else if (input.text.trim() === '') throw bad('the text is empty', 'send some')
@@ -100,7 +97,8 @@ export async function runJob(
         ...(parameters.dictation === true ? { dictation: true } : {}),
         ...(language === undefined ? {} : { language }),
       }
-      const heard = await model.transcribe(sound, signal, hearing, onText)
+      const told = onText === undefined ? {} : { onText }
+      const heard = await model.transcribe(sound, signal, hearing, told)
       return { kind: 'transcription', text: heard.text, words: heard.words, language: heard.language }
     }
     case 'identify':

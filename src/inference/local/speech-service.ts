@@ -1,20 +1,21 @@
 /** One speech model in a process of its own (ml/session/service.ts): what the far side runs. */
-import { resample } from '../../ml/audio/resample.js'
 import { preferRuntime, type RuntimeKind } from '../../ml/session/runtime.js'
 import type { Service } from '../../ml/session/service.js'
-import { bestPath, type LogProbabilities, logSoftmaxRows } from '../../models/ctc/index.js'
+import { Fusion, type FusionOptions, logSoftmaxRows } from '../../models/ctc/index.js'
 import { ONNX_FAMILY } from '../../models/onnx-speech/file.js'
 import { OnnxClassifier, OnnxRecogniser } from '../../models/onnx-speech/index.js'
-import { CertainWords } from '../../models/speech/certain-words.js'
-import { frameGeometry, scoreLongSound, servingWindows } from '../../models/speech/chunks.js'
 import { SpeechTranslator } from '../../models/speech-translation/index.js'
 import { SpeechClassifier } from '../../models/wav2vec2/classifier.js'
-import { Recogniser, type Transcript } from '../../models/wav2vec2/recogniser.js'
+import { Recogniser } from '../../models/wav2vec2/recogniser.js'
 import type { Task } from '../catalogue/card.js'
 import { type EmbeddingOptions, openEmbeddingService } from './embedding-service.js'
+import { atRate, type Heard, type Hears, hear } from './hearing.js'
 import { type Hearing, openAsrSmallService, openLanguageIdService } from './own-models-service.js'
 import { type PackedSound, type Sound, unpacked } from './sound.js'
 import { openSpeaker } from './speak-service.js'
+import { hearSpokenParts, type Stretch } from './spoken-parts.js'
+import { type Tell, tellOver } from './told.js'
+import { translateSpeech } from './translation.js'
 
 export interface SpeechServiceOptions {
   readonly directory: string
@@ -25,6 +26,8 @@ export interface SpeechServiceOptions {
   readonly int8?: boolean
   /** Of a recogniser with several: the one of calls that name none; what its files say unless given. */
   readonly language?: string
+  /** That a recogniser of frames hears with. */
+  readonly languageModel?: FusionOptions
   /** For the task `embed`. */
   readonly embedding?: EmbeddingOptions
   /** The best there is unless given. */
@@ -43,6 +46,8 @@ export interface Transcription {
   readonly text: string
   readonly words: readonly Word[]
   readonly language: string | null
+  /** What was heard of the recording, where silence was left out. */
+  readonly speech?: readonly Stretch[]
 }
 
 export interface Identification {
@@ -52,19 +57,14 @@ export interface Identification {
   readonly isSure?: boolean
 }
 
-export interface SpokenTranslation {
-  readonly text: string
-}
-
 /** Languages that differ in an accent are told apart by the first seconds; more only costs memory. */
 const MAX_IDENTIFY_SECONDS = 30
-/** What one call may bring: the longest translation a decoder has positions for lasts about as long. */
-const MAX_TRANSLATE_SECONDS = 60
 const SHOWN_LABELS = 5
 
 /** The factory that the host names. */
 export async function openSpeechService(options: unknown): Promise<Service> {
-  const { directory, family, task, threads, int8, language, runtime } = options as SpeechServiceOptions
+  const { directory, family, task, threads, int8, language, languageModel, runtime } =
+    options as SpeechServiceOptions
   // This process serves nothing else.
   if (runtime !== undefined) preferRuntime(runtime)
   const settings = {
@@ -73,24 +73,13 @@ export async function openSpeechService(options: unknown): Promise<Service> {
   }
   if (family === 'asr-small') return openAsrSmallService(options as SpeechServiceOptions)
   if (family === 'language-id') return openLanguageIdService(options as SpeechServiceOptions)
-  if (family === ONNX_FAMILY) return openOnnx(directory, task, threads)
+  if (family === ONNX_FAMILY) return openOnnx(options as SpeechServiceOptions)
   if (task === 'transcribe') {
     const model = await Recogniser.open(directory, {
       ...settings,
       ...(language === undefined ? {} : { language }),
     })
-    const { language: usual } = model
-    return serve(
-      {
-        transcribe: async ({ sound, hearing }, tell) => {
-          // A call that names none has the usual one, whatever the call before it had.
-          const wanted = hearing?.language ?? usual
-          if (wanted !== undefined) await model.setLanguage(wanted)
-          return transcribe(model, sound, tell)
-        },
-      },
-      () => model.close(),
-    )
+    return serveRecogniser(model, directory, languageModel)
   }
   if (task === 'identify') {
     const model = await SpeechClassifier.open(directory, settings)
@@ -98,37 +87,32 @@ export async function openSpeechService(options: unknown): Promise<Service> {
   }
   if (task === 'translate') {
     const model = await SpeechTranslator.open(directory, settings)
-    return serve({ translate: ({ sound, target }) => translate(model, sound, target) }, () => model.close())
+    return serve(
+      { translate: ({ sound, target }, tell) => translateSpeech(model, sound, target, tell) },
+      () => model.close(),
+    )
   }
   if (task === 'embed') return openEmbeddingService(options)
   if (task === 'speak') return openSpeaker(directory, threads === undefined ? {} : { threads })
   throw new Error(`no service for ${task}`)
 }
 
-async function openOnnx(directory: string, task: Task, threads: number | undefined): Promise<Service> {
+async function openOnnx({ directory, task, threads, languageModel }: SpeechServiceOptions): Promise<Service> {
   const options = threads === undefined ? {} : { threads }
   if (task === 'transcribe') {
     const model = await OnnxRecogniser.open(directory, options)
-    return serve({ transcribe: ({ sound }, tell) => transcribe(model, sound, tell) }, () => model.close())
+    return serveRecogniser(model, directory, languageModel)
   }
   const model = await OnnxClassifier.open(directory, options)
   return serve({ identify: ({ sound }) => identify(model, sound) }, () => model.close())
 }
 
-/** What a recogniser and a classifier are here, whatever runs them. */
-type Hears = Pick<Recogniser, 'tokenizer' | 'language'> & {
-  readonly model: Heard
-  transcribe(
-    sounds: readonly Float32Array[],
-  ): Promise<readonly Pick<Transcript, 'logits' | 'frames' | 'vocabulary'>[]>
-}
+/** What a classifier is here, whatever runs it. */
 type Classifies = Pick<SpeechClassifier, 'labels'> & {
   readonly model: Heard
   classify(sounds: readonly Float32Array[]): Promise<readonly { readonly logits: Float32Array }[]>
 }
-type Heard = Pick<Recogniser['model'], 'waveform' | 'config'>
 
-type Tell = (part: unknown) => void
 type Method = (asked: Asked, tell?: Tell) => Promise<unknown>
 
 interface Asked {
@@ -138,81 +122,45 @@ interface Asked {
   readonly target?: string
 }
 
+/** The language model is read before anything is heard: a mistake is told at once. */
+async function serveRecogniser(
+  model: Hears & Partial<Pick<Recogniser, 'setLanguage'>> & { close(): Promise<void> },
+  directory: string,
+  languageModel: FusionOptions | undefined,
+): Promise<Service> {
+  try {
+    const fusion = languageModel && (await Fusion.open(directory, languageModel))
+    await fusion?.with(model.tokenizer)
+    const { language: usual } = model
+    const whole = (sound: Sound, tell?: Tell) => hear(model, sound, tell, fusion)
+    return serve(
+      {
+        transcribe: async ({ sound, hearing }, tell) => {
+          // A call that names none has the usual one, whatever the call before it had.
+          const wanted = hearing?.language ?? usual
+          if (wanted !== undefined) await model.setLanguage?.(wanted)
+          return hearing?.skipSilence === true
+            ? hearSpokenParts(sound, whole, model.language ?? null, tell)
+            : whole(sound, tell)
+        },
+      },
+      () => model.close(),
+    )
+  } catch (error) {
+    await model.close()
+    throw error
+  }
+}
+
 function serve(methods: Readonly<Record<string, Method>>, close: () => Promise<void>): Service {
   return {
     call: async (name, argument, tell) => {
       const method = methods[name]
       if (method === undefined) throw new Error(`this model does not ${name}`)
       const asked = argument as Omit<Asked, 'sound'> & { readonly sound: Sound | PackedSound }
-      return method({ ...asked, sound: unpacked(asked.sound) }, tell)
+      return method({ ...asked, sound: unpacked(asked.sound) }, tellOver(tell))
     },
     close,
-  }
-}
-
-const atRate = ({ samples, sampleRate }: Sound, wanted: number): Float32Array =>
-  sampleRate === wanted ? samples : resample(samples, sampleRate, wanted)
-
-/** @param tell the words of each window once its right context was heard */
-async function transcribe(recogniser: Hears, sound: Sound, tell?: Tell): Promise<Transcription> {
-  const { model, tokenizer, language } = recogniser
-  const { sampleRate } = model.waveform
-  const geometry = frameGeometry(model.config.frontEnd.layers)
-  const heard = tell && new HeardWords(tokenizer, tell)
-  const scores = await scoreLongSound(
-    atRate(sound, sampleRate),
-    async (samples) => {
-      const [row] = await recogniser.transcribe([samples])
-      if (row === undefined) throw new Error('the model gave no row')
-      return logSoftmaxRows(row.logits, row.frames, row.vocabulary)
-    },
-    geometry,
-    servingWindows(sampleRate, geometry),
-    heard && ((whole, frames) => heard.upTo(whole, frames)),
-  )
-  const { path } = bestPath(scores, tokenizer.blankId)
-  const secondsOf = (frame: number) => (frame * geometry.samplesPerFrame) / sampleRate
-  const words = tokenizer.words(path, { skipSpecial: true }).map(({ text, start, end }): Word => {
-    let logP = 0
-    for (let frame = start; frame < end; frame++)
-      logP += scores.data[frame * scores.classes + (path[frame] ?? 0)] ?? 0
-    return {
-      text,
-      startSeconds: secondsOf(start),
-      endSeconds: secondsOf(end),
-      confidence: Math.exp(logP / Math.max(1, end - start)),
-    }
-  })
-  const text = tokenizer.decode(path, { skipSpecial: true })
-  heard?.finish(text)
-  return { text, words, language: language ?? null }
-}
-
-/** Greedy text of frames that come window by window. */
-class HeardWords {
-  readonly #tokenizer: Hears['tokenizer']
-  readonly #tell: Tell
-  readonly #words = new CertainWords()
-  readonly #path: number[] = []
-
-  constructor(tokenizer: Hears['tokenizer'], tell: Tell) {
-    this.#tokenizer = tokenizer
-    this.#tell = tell
-  }
-
-  upTo({ data, classes }: LogProbabilities, frames: number): void {
-    const from = this.#path.length
-    const rows = { data: data.subarray(from * classes, frames * classes), frames: frames - from, classes }
-    for (const token of bestPath(rows, this.#tokenizer.blankId).path) this.#path.push(token)
-    this.#say(this.#words.grow(this.#tokenizer.decode(this.#path, { skipSpecial: true })))
-  }
-
-  finish(text: string): void {
-    this.#say(this.#words.finish(text))
-  }
-
-  #say(words: string): void {
-    if (words !== '') this.#tell(words)
   }
 }
 
@@ -224,17 +172,4 @@ async function identify(classifier: Classifies, sound: Sound): Promise<Identific
   const [scores] = [logSoftmaxRows(found.logits, 1, found.logits.length).data]
   const labels = classifier.labels.map((label, i) => ({ label, probability: Math.exp(scores[i] ?? 0) }))
   return { labels: labels.sort((a, b) => b.probability - a.probability).slice(0, SHOWN_LABELS) }
-}
-
-async function translate(
-  translator: SpeechTranslator,
-  sound: Sound,
-  target: string | undefined,
-): Promise<SpokenTranslation> {
-  const { sampleRate } = translator.waveform
-  const samples = atRate(sound, sampleRate)
-  if (samples.length > MAX_TRANSLATE_SECONDS * sampleRate)
-    throw new Error(`at most ${MAX_TRANSLATE_SECONDS} s are translated at once: cut the recording`)
-  const { text } = await translator.translate(samples, target === undefined ? {} : { targetLanguage: target })
-  return { text }
 }

@@ -17,6 +17,11 @@ const MAX_ORDER = 10
 const MAX_HEADER_LINES = 1000
 /** A gzipped file of a megabyte can hold a thousand million empty lines. */
 const MAX_EMPTY_LINES = 100_000
+/** As many as a Map of JavaScript holds with room to spare; the largest published models have two million. */
+const MAX_WORDS = 8_000_000
+const NO_DATA = 'there is no \\data\\ so far; is it an ARPA file?'
+/** How KenLM's binary files begin. */
+const KENLM_BINARY = 'mmap lm http'
 
 export interface ArpaOptions {
   /** n-grams of all lengths that are taken; each costs some 45 bytes. 20 million unless told. */
@@ -24,21 +29,58 @@ export interface ArpaOptions {
 }
 
 const DEFAULT_MAX_NGRAMS = 20_000_000
+/** Of one n-gram while a model is read: its table and its numbers, both grown by doubling. */
+const NGRAM_BYTES = 110
+/** Of one word: its text and its place in a Map. */
+const WORD_BYTES = 200
+
+/** What an ARPA file announces. */
+export interface ArpaSize {
+  /** By length, 1 first. */
+  readonly ngrams: readonly number[]
+  /** That reading it may take at most, beside JavaScript's heap. */
+  readonly memoryBytes: number
+  /** Of JavaScript's heap. */
+  readonly heapBytes: number
+}
+
+/** Reads the head alone. @throws UserError as {@link readArpa} does */
+export async function arpaSize(path: string, options: ArpaOptions = {}): Promise<ArpaSize> {
+  const reader = new ArpaReader(path, options.maxNgrams ?? DEFAULT_MAX_NGRAMS)
+  await readLines(path, (line) => reader.line(line) || reader.hasBegun)
+  if (!reader.hasBegun) reader.finish()
+  const { announced } = reader
+  return {
+    ngrams: announced,
+    memoryBytes: NGRAM_BYTES * announced.reduce((sum, count) => sum + count, 0),
+    heapBytes: WORD_BYTES * (announced[0] ?? 0),
+  }
+}
 
 /**
  * @param path of a `.arpa` or `.arpa.gz` file; gzip is told by its first bytes.
  * @throws UserError that names the line, for anything that is not a complete ARPA model.
  */
 export async function readArpa(path: string, options: ArpaOptions = {}): Promise<NgramModel> {
+  const reader = new ArpaReader(path, options.maxNgrams ?? DEFAULT_MAX_NGRAMS)
+  await readLines(path, (line) => reader.line(line))
+  return reader.finish()
+}
+
+/** @param take returns true where no more is wanted */
+async function readLines(path: string, take: (line: string) => boolean): Promise<void> {
   const source = await FileSource.open(path)
-  const head = await source.read(0, Math.min(2, source.size)).finally(() => source.close())
+  const head = await source.read(0, Math.min(KENLM_BINARY.length, source.size)).finally(() => source.close())
+  if (Buffer.from(head).toString('latin1') === KENLM_BINARY)
+    throw refuse(path, 'is a KenLM binary, which does not run here', {
+      remedy: 'give the ARPA file that it was built from',
+    })
   const file = createReadStream(path)
   const isGzip = head[0] === 0x1f && head[1] === 0x8b
   const stream: Readable = isGzip ? file.pipe(createGunzip()) : file
   file.once('error', (error) => stream.destroy(error))
-  const reader = new ArpaReader(path, options.maxNgrams ?? DEFAULT_MAX_NGRAMS)
   try {
-    for await (const line of lines(stream, path)) if (reader.line(line)) break
+    for await (const line of lines(stream, path)) if (take(line)) break
   } catch (error) {
     if (error instanceof Error && 'code' in error && String(error.code).startsWith('Z_'))
       throw refuse(path, 'its gzip data is damaged', { cause: error })
@@ -47,7 +89,6 @@ export async function readArpa(path: string, options: ArpaOptions = {}): Promise
     stream.destroy()
     file.destroy()
   }
-  return reader.finish()
 }
 
 /** Lines without their ends. */
@@ -69,7 +110,7 @@ class ArpaReader {
   readonly #maxNgrams: number
   #number = 0
   /** Announced counts by length - 1. */
-  readonly #announced: number[] = []
+  readonly announced: number[] = []
   #section: 'before' | 'counts' | number = 'before'
   #seen = 0
   #empty = 0
@@ -91,7 +132,7 @@ class ArpaReader {
     }
     if (line === '\\end\\') {
       this.#closeSection()
-      if (this.#section !== this.#announced.length) throw this.#fault('ends before all sections came')
+      if (this.#section !== this.announced.length) throw this.#fault('ends before all sections came')
       this.#isComplete = true
       return true
     }
@@ -103,43 +144,50 @@ class ArpaReader {
     return false
   }
 
+  /** Whether all counts were read. */
+  get hasBegun(): boolean {
+    return typeof this.#section === 'number'
+  }
+
   finish(): NgramModel {
+    if (this.#section === 'before') throw this.#fault(NO_DATA)
     if (!this.#isComplete) throw refuse(this.#path, `breaks off after line ${this.#number}, before \\end\\`)
     return this.#builder.build()
   }
 
   #before(line: string): void {
     if (line === '\\data\\') this.#section = 'counts'
-    else if (this.#number > MAX_HEADER_LINES)
-      throw this.#fault('there is no \\data\\ in the first lines; is it an ARPA file?')
+    else if (this.#number > MAX_HEADER_LINES) throw this.#fault(NO_DATA)
   }
 
   #count(line: string): void {
     const match = /^ngram\s+(\d+)\s*=\s*(\d+)$/.exec(line)
     if (match === null) throw this.#fault(`"${printable(line)}" is no count`)
-    if (Number(match[1]) !== this.#announced.length + 1) throw this.#fault('the counts are not in order')
-    if (this.#announced.length === MAX_ORDER) throw this.#fault(`n-grams are longer than ${MAX_ORDER}`)
-    this.#announced.push(Number(match[2]))
-    const total = this.#announced.reduce((a, b) => a + b, 0)
+    if (Number(match[1]) !== this.announced.length + 1) throw this.#fault('the counts are not in order')
+    if (this.announced.length === MAX_ORDER) throw this.#fault(`n-grams are longer than ${MAX_ORDER}`)
+    this.announced.push(Number(match[2]))
+    if ((this.announced[0] ?? 0) > MAX_WORDS)
+      throw refuse(this.#path, `line ${this.#number}: ${this.announced[0]} words, more than ${MAX_WORDS}`, {
+        remedy: 'prune the model',
+      })
+    const total = this.announced.reduce((a, b) => a + b, 0)
     if (total > this.#maxNgrams)
       throw refuse(
         this.#path,
         `line ${this.#number}: ${total} n-grams exceed the limit of ${this.#maxNgrams}`,
-        {
-          remedy: 'prune the model, or raise the limit',
-        },
+        { remedy: 'prune the model' },
       )
   }
 
   #open(length: number): void {
     if (this.#section === 'before') throw this.#fault('a section before \\data\\')
     if (this.#section === 'counts') {
-      if (this.#announced.length === 0) throw this.#fault('no counts before the first section')
-      this.#builder = new NgramBuilder(this.#announced.length)
+      if (this.announced.length === 0) throw this.#fault('no counts before the first section')
+      this.#builder = new NgramBuilder(this.announced.length)
     }
     const expected = this.#section === 'counts' ? 1 : this.#section + 1
     this.#closeSection()
-    if (length !== expected || length > this.#announced.length)
+    if (length !== expected || length > this.announced.length)
       throw this.#fault(`the section of ${length}-grams is out of place`)
     this.#section = length
     this.#seen = 0
@@ -147,13 +195,13 @@ class ArpaReader {
 
   #closeSection(): void {
     if (typeof this.#section !== 'number') return
-    const announced = this.#announced[this.#section - 1] ?? 0
+    const announced = this.announced[this.#section - 1] ?? 0
     if (this.#seen !== announced)
       throw this.#fault(`${this.#seen} ${this.#section}-grams came, ${announced} were announced`)
   }
 
   #ngram(length: number, line: string): void {
-    if (++this.#seen > (this.#announced[length - 1] ?? 0))
+    if (++this.#seen > (this.announced[length - 1] ?? 0))
       throw this.#fault(`more ${length}-grams than were announced`)
     const fields = line.split(/[\t ]+/)
     if (fields.length !== length + 1 && fields.length !== length + 2)

@@ -1,6 +1,6 @@
 /** What a prefix beam search is told, and what it finds. */
 import type { Lexicon } from './lexicon.js'
-import type { NgramModel } from './ngram.js'
+import type { NgramModel, NgramState } from './ngram.js'
 
 export interface BeamAlphabet {
   /** The class that stands for nothing. */
@@ -25,6 +25,10 @@ export interface BeamOptions {
   /** Hypotheses returned, best first; 1 unless told. */
   readonly results?: number
   readonly languageModel?: NgramModel
+  /** How the language model writes a word; as it was heard unless told. */
+  readonly spell?: (word: string) => string
+  /** What the language model knows before the first word; the beginning of a sentence unless told. */
+  readonly context?: NgramState
   /** Weight of the language model; 0.5 unless told. */
   readonly alpha?: number
   /** Added for each word; 0 unless told, to be tuned with alpha on held-out speech. */
@@ -45,6 +49,8 @@ export interface Hypothesis {
   readonly score: number
   /** log p_ctc of the words, summed over the paths that the beam kept. */
   readonly logProbability: number
+  /** What the language model knows after the last word: where the next piece of the same speech goes on. */
+  readonly context: NgramState
   /** False where the lexicon lacks the last word, because the sound broke off within it; only if no other is left. */
   readonly isComplete: boolean
 }

@@ -57,7 +57,8 @@ export class BeamSearch {
     this.#options = options
     this.#width = beamWidth
     this.#classes = classes
-    this.#beam = [Prefix.root({ ...START, state: options.languageModel?.begin ?? 0 })]
+    const { languageModel, context = languageModel?.begin ?? 0 } = options
+    this.#beam = [Prefix.root({ ...START, state: context })]
   }
 
   /** @param row log p of each class at the next frame. */
@@ -148,6 +149,7 @@ export class BeamSearch {
         text: words.join(delimiter === undefined ? '' : ' '),
         score: logProbability + standing.score + end,
         logProbability,
+        context: standing.state,
         isComplete: last !== undefined,
       })
     }
@@ -215,12 +217,13 @@ export class BeamSearch {
   }
 
   #spoken(standing: Standing, word: string): Standing {
-    const { languageModel, alpha = 0.5, beta = 0, unknownWord = 0 } = this.#options
+    const { languageModel, spell, alpha = 0.5, beta = 0, unknownWord = 0 } = this.#options
     const words = standing.words + 1
     if (languageModel === undefined)
       return { score: standing.score + beta, state: standing.state, words, node: 0, open: 0 }
-    const { logProbability, state } = languageModel.step(standing.state, word)
-    const logP = logProbability + (languageModel.has(word) ? 0 : unknownWord)
+    const spelt = spell === undefined ? word : spell(word)
+    const { logProbability, state } = languageModel.step(standing.state, spelt)
+    const logP = logProbability + (languageModel.has(spelt) ? 0 : unknownWord)
     return { score: standing.score + alpha * logP + beta, state, words, node: 0, open: 0 }
   }
 

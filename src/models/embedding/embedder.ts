@@ -15,8 +15,8 @@ export interface Embedder<Input> {
   readonly blocks: number
   /** A row for each part that counts (frame, token, patch), a stretch of the input at a time. */
   rows(input: Input): AsyncIterable<Rows>
-  /** One vector for the whole. */
-  vector(input: Input): Promise<Float32Array>
+  /** One vector for the whole. @param onRows told after each stretch of the input how many rows it had */
+  vector(input: Input, onRows?: (count: number) => void): Promise<Float32Array>
   close(): Promise<void>
 }
 

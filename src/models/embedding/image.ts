@@ -50,12 +50,12 @@ export class ImageEmbedder implements Embedder<Image> {
   }
 
   /** The model's own pooled vector where no layer was chosen and the checkpoint has it, else the mean of the patches. */
-  async vector(image: Image): Promise<Float32Array> {
+  async vector(image: Image, onRows?: (count: number) => void): Promise<Float32Array> {
     if (this.#layer === undefined) {
       const { pooled } = await this.#model.run(this.#model.prepare([image]))
       if (pooled !== undefined) return pooled.data as Float32Array
     }
-    return meanOfRows(this.rows(image))
+    return meanOfRows(this.rows(image), onRows)
   }
 
   close(): Promise<void> {

@@ -72,8 +72,8 @@ export class SoundEmbedder implements Embedder<Float32Array> {
     }
   }
 
-  vector(samples: Float32Array): Promise<Float32Array> {
-    return meanOfRows(this.rows(samples))
+  vector(samples: Float32Array, onRows?: (count: number) => void): Promise<Float32Array> {
+    return meanOfRows(this.rows(samples), onRows)
   }
 
   close(): Promise<void> {

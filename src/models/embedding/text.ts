@@ -74,8 +74,8 @@ export class TextEmbedder implements Embedder<string> {
     }
   }
 
-  vector(text: string): Promise<Float32Array> {
-    return meanOfRows(this.rows(text))
+  vector(text: string, onRows?: (count: number) => void): Promise<Float32Array> {
+    return meanOfRows(this.rows(text), onRows)
   }
 
   close(): Promise<void> {

@@ -7,14 +7,18 @@ export interface Rows {
   readonly width: number
 }
 
-/** The mean of rows that come piece by piece; sums in float64, so that an hour of frames loses nothing. */
-export async function meanOfRows(pieces: AsyncIterable<Rows>): Promise<Float32Array> {
+/** The mean of rows that come piece by piece; sums in float64, so that an hour of frames loses nothing. @param onRows told of each piece's */
+export async function meanOfRows(
+  pieces: AsyncIterable<Rows>,
+  onRows?: (count: number) => void,
+): Promise<Float32Array> {
   let sums = new Float64Array(0)
   let total = 0
   for await (const { data, count, width } of pieces) {
     if (total === 0) sums = new Float64Array(width)
     for (let i = 0; i < count * width; i++) sums[i % width] = (sums[i % width] ?? 0) + (data[i] ?? 0)
     total += count
+    onRows?.(count)
   }
   if (total === 0) throw new Error('there was no row')
   return Float32Array.from(sums, (sum) => sum / total)

@@ -20,7 +20,10 @@ async function spoken(times: number): Promise<Sound> {
 
 async function heard(service: Service, sound: Sound): Promise<{ parts: string[]; text: string }> {
   const parts: string[] = []
-  const tell = (part: unknown): void => void parts.push(String(part))
+  const tell = (part: unknown): void => {
+    // How far it has come is told, too.
+    if (typeof part === 'string') parts.push(part)
+  }
   const { text } = (await service.call('transcribe', { sound }, tell)) as Transcription
   return { parts, text }
 }

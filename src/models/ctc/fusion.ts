@@ -1,0 +1,136 @@
+/** A language model beside a recogniser: what the prefix beam needs to hear with both. */
+import { UserError } from '../../errors.js'
+import { printable } from '../../ml/files/refuse.js'
+import type { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
+import { readAlphabet } from './alphabet.js'
+import { readArpa } from './arpa.js'
+import type { BeamAlphabet, BeamOptions } from './beam-options.js'
+import { BEGIN, END, type NgramModel, UNKNOWN } from './ngram.js'
+import { readPublishedWeights, requireLanguageModel } from './published-model.js'
+
+export interface FusionOptions {
+  /** Of an ARPA file; the one that the checkpoint was published with unless given. */
+  readonly path?: string
+  /** Weight of the language model. */
+  readonly alpha?: number
+  /** Added for each word. */
+  readonly beta?: number
+  /** Hypotheses kept after each frame. */
+  readonly beamWidth?: number
+}
+
+/** pyctcdecode's defaults, by which published models were tuned where they say nothing else. */
+export const FUSION_DEFAULTS = { alpha: 0.5, beta: 1.5, unknownWordLog10: -10, beamWidth: 100 } as const
+/** Words of the model that are looked at to learn how it is spelt. */
+const LOOKED_AT = 20_000
+/** With fewer of its words within the recogniser's letters it is the model of something else. */
+const LEAST_SHARE = 0.1
+const SHOWN_WORDS = 3
+
+/** A beam as one recogniser wants it. */
+export interface Fused {
+  readonly alphabet: BeamAlphabet
+  readonly beam: BeamOptions
+  /** Whether a recording begins and ends as a sentence does. */
+  readonly isSentence: boolean
+}
+
+export class Fusion {
+  readonly #directory: string
+  readonly #model: NgramModel
+  readonly #beam: BeamOptions
+  readonly #isSentence: boolean
+  #last: { readonly tokenizer: CtcTokenizer; readonly fused: Fused } | undefined
+
+  private constructor(directory: string, model: NgramModel, beam: BeamOptions, isSentence: boolean) {
+    this.#directory = directory
+    this.#model = model
+    this.#beam = beam
+    this.#isSentence = isSentence
+  }
+
+  /**
+   * @param directory of the recogniser
+   * @throws UserError where there is no language model, or the file is none
+   */
+  static async open(directory: string, options: FusionOptions): Promise<Fusion> {
+    const isOwn = options.path === undefined
+    const path = options.path ?? (await requireLanguageModel(directory))
+    const {
+      alpha = FUSION_DEFAULTS.alpha,
+      beta = FUSION_DEFAULTS.beta,
+      unknownWordLog10 = FUSION_DEFAULTS.unknownWordLog10,
+      isSentence = true,
+    } = isOwn ? await readPublishedWeights(directory) : {}
+    const languageModel = await readArpa(path)
+    const beam = {
+      languageModel,
+      alpha: options.alpha ?? alpha,
+      beta: options.beta ?? beta,
+      unknownWord: unknownWordLog10 * Math.LN10,
+      beamWidth: options.beamWidth ?? FUSION_DEFAULTS.beamWidth,
+    }
+    return new Fusion(directory, languageModel, beam, isSentence)
+  }
+
+  /**
+   * @param tokenizer the recogniser's present one
+   * @throws UserError where its language has no word boundaries, or the model's words are spelt in other letters
+   */
+  async with(tokenizer: CtcTokenizer): Promise<Fused> {
+    if (this.#last?.tokenizer === tokenizer) return this.#last.fused
+    const alphabet = await readAlphabet(this.#directory, tokenizer)
+    if (alphabet.delimiter === undefined)
+      throw new UserError('a language model of words does not suit this recogniser', {
+        code: 'BAD_ARGUMENT',
+        remedy: 'leave it out: the vocabulary marks no word boundaries',
+      })
+    const spell = spellingOf(this.#model, alphabet, tokenizer)
+    const fused = { alphabet, beam: { ...this.#beam, spell }, isSentence: this.#isSentence }
+    this.#last = { tokenizer, fused }
+    return fused
+  }
+}
+
+type Spelling = (word: string) => string
+/** Recognisers often write capitals where language models have small letters, or the other way round. */
+const SPELLINGS: readonly Spelling[] = [
+  (word) => word,
+  (word) => word.toLowerCase(),
+  (word) => word.toUpperCase(),
+]
+
+/** How most of the model's words can be spelt by the recogniser. */
+function spellingOf(model: NgramModel, alphabet: BeamAlphabet, tokenizer: CtcTokenizer): Spelling {
+  const words: string[] = []
+  for (const word of model.words) {
+    if (![BEGIN, END, UNKNOWN].includes(word)) words.push(word)
+    if (words.length === LOOKED_AT) break
+  }
+  const heard = lettersOf(alphabet, tokenizer)
+  const shares = SPELLINGS.map((spell) => {
+    const letters = new Set([...heard].flatMap((letter) => [...spell(letter)]))
+    return words.filter((word) => [...word].every((letter) => letters.has(letter))).length / words.length
+  })
+  const best = Math.max(...shares)
+  const spelling = SPELLINGS[shares.indexOf(best)]
+  if (spelling !== undefined && best >= LEAST_SHARE) return spelling
+  const shown = words.slice(0, SHOWN_WORDS).map(printable)
+  throw new UserError(
+    words.length === 0
+      ? 'the language model has no words'
+      : `the words of the language model (${shown.join(', ')}) are not spelt in this recogniser's letters`,
+    { code: 'BAD_ARGUMENT', remedy: 'give the model of the language that is spoken, in its own writing' },
+  )
+}
+
+function lettersOf({ blank, delimiter, forbidden, textOf }: BeamAlphabet, { vocabulary }: CtcTokenizer) {
+  const letters = new Set<string>()
+  for (const text of vocabulary.tokens) {
+    const token = vocabulary.idOf(text)
+    if (token === undefined || token === blank || token === delimiter || forbidden?.has(token) === true)
+      continue
+    for (const letter of textOf(token)) letters.add(letter)
+  }
+  return letters
+}

@@ -1,0 +1,97 @@
+/**
+ * Published recognisers with a language model and without silence, as a person runs them. The checkpoint is a golden
+ * case: what it hears is nonsense, and the same nonsense each time.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readWav } from '../../src/ml/audio/wav-read.js'
+import { align, beamSearch, logSoftmaxRows, readAlphabet, readArpa } from '../../src/models/ctc/index.js'
+import { frameGeometry } from '../../src/models/speech/chunks.js'
+import { Recogniser } from '../../src/models/wav2vec2/recogniser.js'
+import { firstCase } from '../unit/models/checkpoint-copies.js'
+import { cli, ensureBuilt } from './cli-process.js'
+
+const spoken = fileURLToPath(new URL('../fixtures/speech/accept-this-call.wav', import.meta.url))
+/** Words of the checkpoint's letters. */
+const WORDS = ['tea', 'tone', 'hat', 'on', 'a', 'seed', 'load', 'of', 'time', 'gas']
+const ARPA = [
+  '\\data\\',
+  `ngram 1=${WORDS.length + 3}`,
+  'ngram 2=1',
+  '\n\\1-grams:',
+  ...['<s>', '</s>', '<unk>', ...WORDS].map((word) => `-1.1\t${word}\t-0.1`),
+  '\n\\2-grams:',
+  '-0.2\ta seed',
+  '\n\\end\\\n',
+].join('\n')
+
+let home: string
+let checkpoint: string
+let arpa: string
+beforeAll(async () => {
+  ensureBuilt()
+  home = mkdtempSync(join(tmpdir(), 'plumbline-decoding-'))
+  checkpoint = join(home, 'checkpoint')
+  await cp(firstCase('01').folder, checkpoint, { recursive: true })
+  mkdirSync(join(checkpoint, 'language_model'))
+  arpa = join(checkpoint, 'language_model', '2gram.arpa')
+  writeFileSync(arpa, ARPA)
+  writeFileSync(join(checkpoint, 'alphabet.json'), '{"labels": [], "is_bpe": false}')
+}, 120_000)
+afterAll(() => rmSync(home, { recursive: true, force: true }))
+
+const run = (...args: readonly string[]) => cli([...args, '--data-dir', home])
+const transcribe = (...args: readonly string[]) =>
+  run('transcribe', spoken, '--local', '--threads', '1', '--model', checkpoint, ...args)
+
+describe('transcribe --lm', { timeout: 300_000 }, () => {
+  it('hears what the beam finds, at the times of the path that spells it', async () => {
+    const recogniser = await Recogniser.open(checkpoint, { threads: 1 })
+    const { channels, sampleRate } = readWav(readFileSync(spoken))
+    expect(sampleRate).toBe(recogniser.model.waveform.sampleRate)
+    const [row] = await recogniser.transcribe([channels[0] ?? new Float32Array(0)])
+    const alphabet = await readAlphabet(checkpoint, recogniser.tokenizer)
+    const { samplesPerFrame } = frameGeometry(recogniser.model.config.frontEnd.layers)
+    const secondsPerFrame = samplesPerFrame / sampleRate
+    await recogniser.close()
+    if (row === undefined) throw new Error('no row')
+    const scores = logSoftmaxRows(row.logits, row.frames, row.vocabulary)
+    const languageModel = await readArpa(arpa)
+    const unknownWord = -10 * Math.LN10
+    const [expected] = beamSearch(scores, alphabet, { languageModel, alpha: 2, beta: 20, unknownWord })
+    if (expected === undefined) throw new Error('the beam found nothing')
+    const { spans } = align(scores, expected.tokens, alphabet.blank)
+
+    const { status, stdout, stderr } = await transcribe(
+      ...['--lm', arpa, '--lm-weight', '2', '--word-bonus', '20', '--json'],
+    )
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
+    const { text, words, languageModel: named } = JSON.parse(stdout)
+    expect(named).toBe(arpa)
+    expect(words.map((word: { text: string }) => word.text)).toEqual(expected.words)
+    expect(text).toBe(expected.text)
+    expect(words.length).toBeGreaterThan(1)
+    expect(words[0].startSeconds).toBeCloseTo((spans[0]?.start ?? 0) * secondsPerFrame, 6)
+    expect(words.at(-1).endSeconds).toBeCloseTo((spans.at(-1)?.end ?? 0) * secondsPerFrame, 6)
+
+    const greedy = await transcribe('--json')
+    expect(JSON.parse(greedy.stdout).text).not.toBe(text)
+    expect(greedy.stderr).toBe('')
+  })
+
+  it('uses what the checkpoint was published with, and tells who does not know of it', async () => {
+    const own = await transcribe('--lm', 'auto')
+    const named = await transcribe('--lm', arpa)
+    expect(own).toEqual(named)
+    expect(own).toMatchObject({ status: 0, stderr: '' })
+    expect((await transcribe()).stderr).toMatch(/published with a language model: --lm auto/)
+    const added = await run('models', 'add', checkpoint, '--name', 'with-lm')
+    expect(added.stdout).toMatch(/2gram\.arpa/)
+    expect((await run('models', 'show', 'with-lm')).stdout).toMatch(/--lm\s+auto/)
+  })
+})
