@@ -39,6 +39,7 @@ describe('models bench', () => {
     expect(result.machine.cores).toBeGreaterThan(0)
     const key = ({ precision, threads, seconds }: Record<string, unknown>) =>
       `${precision} ${threads} ${seconds}`
+    expect(new Set(result.rows.map(({ unit }: { unit: string }) => unit))).toEqual(new Set(['seconds']))
     expect(result.rows.map(key)).toEqual(
       ['fp32', 'int8'].flatMap((precision) =>
         [1, 2].flatMap((threads) => [0.5, 2].map((seconds) => `${precision} ${threads} ${seconds}`)),
@@ -67,13 +68,37 @@ describe('models bench', () => {
     }
   }, 120_000)
 
-  it('refuses a model that does not fit, with the figures, and one that takes no sound', async () => {
+  it('measures voices and models of texts by the length of the text, and of images by the image', async () => {
+    const plan = ['--threads', '1', '--runs', '1', '--precision', 'fp32', '--json']
+    const rowsOf = async (number: string, ...args: readonly string[]) => {
+      const { status, stdout, stderr } = await bench(firstCase(number).folder, ...plan, ...args)
+      expect(stderr).toBe('')
+      expect(status).toBe(0)
+      return JSON.parse(stdout).rows as Record<string, unknown>[]
+    }
+    const spoken = await rowsOf('10', '--characters', '10,40')
+    expect(spoken.map(({ size, unit }) => [size, unit])).toEqual([
+      [10, 'characters'],
+      [40, 'characters'],
+    ])
+    // More text is more sound.
+    expect(Number(spoken[1]?.seconds)).toBeGreaterThan(Number(spoken[0]?.seconds))
+    expect(spoken[0]?.realTimeFactor).toBeGreaterThan(0)
+    const [words] = await rowsOf('08', '--characters', '50')
+    expect(words).toMatchObject({ size: 50, unit: 'characters' })
+    expect(words).not.toHaveProperty('realTimeFactor')
+    const [image] = await rowsOf('09')
+    expect(image).toMatchObject({ size: 1, unit: 'images' })
+    expect(image?.p50Ms).toBeGreaterThan(0)
+  }, 300_000)
+
+  it('refuses a model that does not fit, with the figures, and sizes that are not its own', async () => {
     const tooLarge = await bench(firstCase('01').folder, '--memory', '0.05')
     expect(tooLarge.status).toBe(1)
     expect(tooLarge.stderr).toMatch(/does not fit: have 0\.05 GiB, need 0\.\d\d GiB/)
-    const words = await bench(firstCase('08').folder)
+    const words = await bench(firstCase('08').folder, '--seconds', '1')
     expect(words.status).toBe(2)
-    expect(words.stderr).toMatch(/takes no sound/)
+    expect(words.stderr).toMatch(/--seconds is for a model that hears/)
     const typo = await bench(firstCase('01').folder, '--threads', '1,many')
     expect(typo.status).toBe(2)
     expect(typo.stderr).toMatch(/--threads.*many/)
