@@ -22,14 +22,20 @@ export async function writeFaultProof(
   if ((await stat(path).catch(() => undefined)) !== undefined) return path
   await makeRoom(directory)
   const temporary = `${path}.tmp`
-  const file = await open(temporary, 'w', 0o644)
   try {
-    await file.writeFile(encodeFaultProof(scope, fault))
-    await file.sync()
-  } finally {
-    await file.close()
+    const file = await open(temporary, 'w', 0o644)
+    try {
+      await file.writeFile(encodeFaultProof(scope, fault))
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    // Where the disk is full, half a file would take what room there is.
+    await rm(temporary, { force: true })
+    throw error
   }
-  await rename(temporary, path)
   return path
 }
 

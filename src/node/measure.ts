@@ -1,7 +1,7 @@
 /** The payer's side: opens a host, runs challenges as their coordinator, writes transcripts. */
 import './polyfills.js'
 import { createHash } from 'node:crypto'
-import { mkdir, open, rename } from 'node:fs/promises'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beaconOf } from '../config/beacon.js'
 import { dataPaths, expandPath } from '../config/paths.js'
@@ -177,14 +177,20 @@ async function writeTranscript(
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const path = join(directory, `${Buffer.from(challengeId).toString('hex')}.${extension}`)
   const temporary = `${path}.tmp`
-  const file = await open(temporary, 'w', 0o644)
   try {
-    await file.writeFile(content)
-    await file.sync()
-  } finally {
-    await file.close()
+    const file = await open(temporary, 'w', 0o644)
+    try {
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    // Where the disk is full, half a file would take what room there is.
+    await rm(temporary, { force: true })
+    throw error
   }
-  await rename(temporary, path)
   return path
 }
 

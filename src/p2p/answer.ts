@@ -86,8 +86,17 @@ export function failureOf(error: unknown): { readonly status: FailureStatus; rea
     const status = STATUS_OF_CODE[error.code]
     if (status !== undefined) return { status, message: error.message }
   }
+  if (isOfDisk(error)) return { status: 'internal', message: 'this node cannot write to its disk' }
   // A bug's message may hold anything: the peer learns nothing of it.
   return { status: 'internal', message: 'internal error' }
+}
+
+/** The database's own code, and the operating system's. */
+const DISK_CODES = ['LEVEL_IO_ERROR', 'ENOSPC', 'EROFS', 'EIO']
+
+function isOfDisk(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return ('code' in error && DISK_CODES.includes(String(error.code))) || isOfDisk(error.cause)
 }
 
 const STATUS_OF_CODE: Partial<Readonly<Record<ErrorCode, FailureStatus>>> = {

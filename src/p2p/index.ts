@@ -9,7 +9,6 @@
  * Messages are deterministic CBOR with a length before them, one stream per request; statuses come in band.
  */
 import '../node/polyfills.js'
-import { LevelDatastore } from 'datastore-level'
 import type { Identity } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
@@ -17,6 +16,7 @@ import { createGater } from './gater.js'
 import { type Ban, Host } from './host.js'
 import { libp2pPrivateKey } from './keys.js'
 import { createNode, type NodeOptions } from './libp2p-node.js'
+import { PeerStore } from './peer-store.js'
 import { PeerScores, type ScoreOptions } from './scores.js'
 
 export type { Announcement, AnnouncementContent } from './announcements.js'
@@ -71,7 +71,7 @@ export async function createHost(
   const log = modules.log.child({ component: 'p2p' })
   const scores = new PeerScores(Date.now, scoreOptions)
   for (const { peerId, untilMs } of bans) scores.restoreBan(peerId, untilMs)
-  const datastore = peerStorePath === undefined ? undefined : await openPeerStore(peerStorePath)
+  const datastore = peerStorePath === undefined ? undefined : await openPeerStore(peerStorePath, log)
   const node = await createNode(nodeOptions, {
     privateKey: libp2pPrivateKey(modules.identity),
     gater: createGater({ isRelay: nodeOptions.enableRelayServer }, scores),
@@ -86,8 +86,8 @@ export async function createHost(
   return host
 }
 
-async function openPeerStore(path: string): Promise<LevelDatastore> {
-  const datastore = new LevelDatastore(path)
+async function openPeerStore(path: string, log: Logger): Promise<PeerStore> {
+  const datastore = new PeerStore(path, log)
   try {
     await datastore.open()
     return datastore

@@ -106,7 +106,7 @@ export async function killCampaign(
     }
     await Promise.all([...running.values()].map((process) => process.stop()))
     const everything = await withKilledPayers(network, published)
-    const { violations, ...checked } = await check(network, everything)
+    const { violations, ...checked } = await checkKept(network, everything)
     return {
       challenges: done,
       kills,
@@ -174,7 +174,7 @@ function idsOf(member: Member, { evidence: { request, plan, slots } }: Seen): st
 }
 
 /** Whether a member that does not run would use again what it used for these challenges, of those that have not expired. */
-async function askedAgain(member: Member, paths: readonly string[]) {
+export async function askedAgain(member: Member, paths: readonly string[]) {
   const granted: string[] = []
   let asked = 0
   const store = await openStore(dataPaths(member.dataDir).store)
@@ -194,7 +194,7 @@ async function askedAgain(member: Member, paths: readonly string[]) {
   return { asked, granted }
 }
 
-async function check(network: LocalNetwork, published: readonly string[]) {
+export async function checkKept(network: LocalNetwork, published: readonly string[]) {
   const violations: string[] = []
   /** Everything that anybody holds, by challenge. */
   const seen = new Map<string, Seen[]>()

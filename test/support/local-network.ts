@@ -48,6 +48,13 @@ export interface Doom {
   readonly afterMs?: number
 }
 
+/** How a process of the network is started. */
+export interface NodeOptions extends StartOptions {
+  readonly doom?: Doom
+  /** The real command line with something about it, instead of itself. */
+  readonly script?: string
+}
+
 type Settings = Readonly<Record<string, unknown>>
 
 export interface NetworkOptions {
@@ -197,14 +204,14 @@ export class LocalNetwork {
   }
 
   /** Starts a command of the real command line, to be killed where `doom` says. */
-  start(args: readonly string[], options: StartOptions & { readonly doom?: Doom } = {}): NodeProcess {
-    const { doom, ...rest } = options
+  start(args: readonly string[], options: NodeOptions = {}): NodeProcess {
+    const { doom, script = MAIN, ...rest } = options
     const env = {
       PLUMBLINE_PASSPHRASE: PASSPHRASE,
       ...(doom === undefined ? {} : { PLUMBLINE_TEST_DOOM: JSON.stringify(doom) }),
       ...rest.env,
     }
-    const process = new NodeProcess(doom === undefined ? MAIN : DOOMED, args, { ...rest, env })
+    const process = new NodeProcess(doom === undefined ? script : DOOMED, args, { ...rest, env })
     this.#processes.add(process)
     void process.ended.then(() => this.#processes.delete(process))
     return process
@@ -214,7 +221,7 @@ export class LocalNetwork {
   async daemon(
     role: 'prover' | 'challenger',
     member: Member,
-    options: StartOptions & { readonly doom?: Doom } = {},
+    options: NodeOptions = {},
   ): Promise<NodeProcess> {
     const process = this.start([role, '--data-dir', member.dataDir, '--json-stream'], options)
     await process.event('started')
@@ -230,7 +237,7 @@ export class LocalNetwork {
   }
 
   /** Runs a command to its end. */
-  async run(args: readonly string[], options: StartOptions & { readonly doom?: Doom } = {}): Promise<Ended> {
+  async run(args: readonly string[], options: NodeOptions = {}): Promise<Ended> {
     return this.start(args, options).ended
   }
 
@@ -262,8 +269,12 @@ export class LocalNetwork {
       .join('\n')
   }
 
-  async close(): Promise<void> {
+  async stopAll(): Promise<void> {
     await Promise.all([...this.#processes].map((process) => process.stop()))
+  }
+
+  async close(): Promise<void> {
+    await this.stopAll()
     await this.closeBeacon()
     await rm(this.directory, { recursive: true, force: true })
   }

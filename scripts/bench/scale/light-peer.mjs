@@ -22,7 +22,9 @@ const { ANNOUNCEMENTS_TOPIC } = await dist('p2p/protocols.js')
 const { Identity } = await dist('crypto/identity.js')
 
 /** Below what the node has pending at once, over all such processes. */
-const AT_ONCE = 5
+const AT_ONCE = 3
+/** A handshake costs some milliseconds; on a machine that does other things as well it may wait for seconds. */
+const DIAL_MS = 60_000
 const TRIES = 5
 const RETRY_MS = 2000
 
@@ -37,6 +39,7 @@ async function open() {
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ maxEarlyStreams: 64 })],
     connectionGater: { denyDialMultiaddr: () => false },
+    connectionManager: { dialTimeout: DIAL_MS, addressDialTimeout: DIAL_MS, outboundUpgradeTimeout: DIAL_MS },
     connectionMonitor: { enabled: false },
     services: {
       identify: identify(),
@@ -51,7 +54,7 @@ async function open() {
   node.services.pubsub.subscribe(ANNOUNCEMENTS_TOPIC)
   for (let left = TRIES - 1; ; left--)
     try {
-      await node.dial(target)
+      await node.dial(target, { signal: AbortSignal.timeout(DIAL_MS) })
       return { node, identity: Identity.generate() }
     } catch (error) {
       if (left === 0) throw error

@@ -19,7 +19,7 @@ export const PHASE_OF = {
 export type PhaseStep = keyof typeof PHASE_OF
 
 export const PHASE_FAILURES = {
-  silent: 'answers nothing, or sends nothing',
+  silent: 'answers nothing, or sends next to nothing',
   slow: 'answers 4 s late, or sends at half the rate',
   crash: 'ends its process',
   lie: 'commits to a seed that it does not have, sends other bytes, testifies the shortest times that count; elsewhere it refuses for a reason that is not true',
@@ -32,6 +32,8 @@ export const LIES = { arm: 'false-commit', train: 'garbage', reveal: 'lie-high' 
 
 /** Below the 6 s after which a member counts as silent. */
 export const STALL_MS = 4000
+/** Of a train: some packets. */
+const NEXT_TO_NOTHING = 0.001
 /** From being armed into its train: the start comes after the last of the team is armed. */
 const INTO_TRAIN_MS = 150
 
@@ -67,6 +69,6 @@ async function fail(failure: PhaseFailure): Promise<void> {
 
 function inTrain(failure: PhaseFailure) {
   if (failure === 'crash') setTimeout(die, INTO_TRAIN_MS)
-  if (failure === 'silent') return { sendShare: 0 }
+  if (failure === 'silent') return { sendShare: NEXT_TO_NOTHING }
   return failure === 'slow' ? { rateFactor: 0.5 } : undefined
 }

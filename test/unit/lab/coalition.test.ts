@@ -350,7 +350,7 @@ describe('failures in one step alone', () => {
     const train = (failure: 'silent' | 'slow' | 'lie') =>
       corruptChallenger([`${failure}@train`], context).train()
     expect([train('silent'), train('slow'), train('lie')]).toEqual([
-      { sendShare: 0 },
+      { sendShare: 0.001 },
       { rateFactor: 0.5 },
       { garbage: true },
     ])
