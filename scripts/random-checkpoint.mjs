@@ -2,7 +2,7 @@
 /**
  * `node scripts/random-checkpoint.mjs LAYOUT DIRECTORY`: a checkpoint with random weights in the layout of a published
  * model, for measuring speed and memory where the weights themselves cannot be had. Layouts: wav2vec2-base,
- * wav2vec2-large, mms-1b (billion parameters, two languages), mms-tts (a voice).
+ * wav2vec2-large, mms-1b (billion parameters, two languages), mms-tts (a voice); small, for tests, is like the first.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,6 +12,14 @@ import { register } from 'tsx/esm/api'
 const common = { model_type: 'wav2vec2', architectures: ['Wav2Vec2ForCTC'], vocab_size: 32, pad_token_id: 0 }
 const stable = { do_stable_layer_norm: true, feat_extract_norm: 'layer', conv_bias: true }
 const layouts = {
+  small: {
+    ...common,
+    conv_dim: Array(7).fill(64),
+    hidden_size: 128,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    intermediate_size: 256,
+  },
   'wav2vec2-base': common,
   'wav2vec2-large': {
     ...common,

@@ -7,7 +7,7 @@ import { buyOptions, recipientNote, whoBuys } from './buy-options.js'
 import { configOptions, keyOptions } from './command.js'
 import { pairOf } from './gateway-arguments.js'
 import type { CommandIo } from './io.js'
-import { BYTES_PER_GIB } from './model-options.js'
+import { localMemory } from './model-options.js'
 import { badArgument, flag, list, number, text } from './option.js'
 import type { ConfigArguments } from './settings.js'
 
@@ -40,7 +40,7 @@ export const gatewaySourceOptions = {
     summary: 'With --local: most memory that all models together may take',
     placeholder: 'GiB',
     above: 0,
-    defaultText: "half of the machine's",
+    defaultText: "inference.localMemoryGiB, else half of the machine's",
   }),
   upstream: text({
     summary: 'Have an OpenAI-compatible server do it instead: its base URL, as apps are given it',
@@ -101,7 +101,7 @@ export async function openGatewaySource(
       '--provider and --max-price are for what is bought from the network',
       'leave them out, or --local and --upstream',
     )
-  if (args.local) return openLocal(args, dataDir, log)
+  if (args.local) return openLocal(args, await localMemory(args, io), dataDir, log)
   if (args.upstream !== undefined) return openUpstream(args, args.upstream)
   return openNetwork(args, io, log)
 }
@@ -156,7 +156,8 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
 }
 
 async function openLocal(
-  { models, threads, memory }: GatewaySourceArguments,
+  { models, threads }: GatewaySourceArguments,
+  memoryBytes: number | undefined,
   dataDir: string,
   log: Logger,
 ): Promise<GatewaySource> {
@@ -166,7 +167,7 @@ async function openLocal(
     log: log.child({ component: 'models' }),
     ...(models === undefined ? {} : { names: models }),
     ...(threads === undefined ? {} : { threads }),
-    ...(memory === undefined ? {} : { memoryBytes: Math.round(memory * BYTES_PER_GIB) }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
   })
   const audience: Audience = {
     kind: 'local',

@@ -15,6 +15,7 @@ import type { CommandIo } from './io.js'
 import { flag, number, text } from './option.js'
 import { Progress } from './progress.js'
 import { type Counted, showRun } from './run-progress.js'
+import { type ConfigArguments, loadSettings } from './settings.js'
 
 export const BYTES_PER_GIB = 2 ** 30
 
@@ -42,18 +43,17 @@ export const localOptions = {
     summary: 'Most memory that the model may take',
     placeholder: 'GiB',
     above: 0,
-    defaultText: 'what is free',
+    defaultText: 'inference.localMemoryGiB, else what it needs and some to spare',
   }),
   ...buyOptions,
 } as const
 
-export interface LocalArguments {
+export interface LocalArguments extends ConfigArguments {
   readonly model: string | undefined
   readonly local: boolean
   readonly threads: number | undefined
   readonly int8: boolean
   readonly memory: number | undefined
-  readonly dataDir: string | undefined
 }
 
 export const dataDirOf = (args: { readonly dataDir: string | undefined }, io: CommandIo): string =>
@@ -134,6 +134,15 @@ export async function readSound(path: string): Promise<Sound & { readonly second
   return { samples, sampleRate: audio.sampleRate, seconds: samples.length / audio.sampleRate }
 }
 
+/** What models that run here may take, bytes, where a flag or the configuration says. */
+export async function localMemory(
+  args: ConfigArguments & { readonly memory: number | undefined },
+  io: CommandIo,
+): Promise<number | undefined> {
+  const gib = args.memory ?? (await loadSettings(args, io)).config.inference.localMemoryGiB
+  return gib === undefined ? undefined : Math.round(gib * BYTES_PER_GIB)
+}
+
 /** Opens the model, runs it with a live line (which `run` may replace), and ends it, whatever happens. */
 export async function runLocal<T>(
   args: LocalArguments & {
@@ -147,14 +156,15 @@ export async function runLocal<T>(
   run: (model: LocalModel, told: Told, progress: Progress) => Promise<T>,
 ): Promise<{ readonly value: T; readonly loadMs: number; readonly runMs: number }> {
   const { LocalModel } = await import('../inference/local/local-model.js')
+  const memoryBytes = await localMemory(args, io)
   const progress = new Progress(io.stderr, io.env, !io.output.isJson)
   const started = performance.now()
   progress.live((elapsedMs) => `loading ${card.name}, ${(elapsedMs / 1000).toFixed(1)} s`)
   try {
     const model = await LocalModel.open(card, {
-      int8: args.int8,
+      ...(args.int8 ? { int8: true } : {}),
       ...(args.threads === undefined ? {} : { threads: args.threads }),
-      ...(args.memory === undefined ? {} : { memoryBytes: Math.round(args.memory * BYTES_PER_GIB) }),
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
       ...(args.language === undefined ? {} : { language: args.language }),
       ...(args.languageModel === undefined ? {} : { languageModel: args.languageModel }),
       ...(args.embedding === undefined ? {} : { embedding: args.embedding }),

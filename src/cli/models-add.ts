@@ -4,7 +4,7 @@ import { defineCommand } from './command.js'
 import { labelled, printable } from './format.js'
 import { catalogueOptions, dataDirOf } from './model-options.js'
 import { cardText } from './models-show.js'
-import { text } from './option.js'
+import { flag, text } from './option.js'
 import { languageModelText } from './transcribe-lm.js'
 
 export const modelsAddCommand = defineCommand({
@@ -15,22 +15,30 @@ export const modelsAddCommand = defineCommand({
     'The directory stays where it is, as downloaded from Hugging Face (config.json, weights, tokenizer): nothing is ' +
       'converted, copied or fetched. Weights are read as safetensors or, through an allow-list that executes nothing, ' +
       'as PyTorch files.',
+    'With --int8 it is served with eight-bit weights, which are made as it opens, wherever it is served: to --local ' +
+      'commands, by a gateway, and by a provider, which may give its work away but not sell it: that is another model ' +
+      'on the network, with a hash of its own, and no auditor could check it.',
   ],
   positionals: {
     directory: text({ summary: 'The model directory', completes: 'directory', required: true }),
   },
   options: {
-    name: text({ summary: 'Its name in the catalogue', defaultText: "the directory's name" }),
+    name: text({
+      summary: 'Its name in the catalogue',
+      defaultText: "the directory's name, with -int8 behind it where that is wanted",
+    }),
+    int8: flag('Serve it with eight-bit weights: faster, a little less exact'),
     ...catalogueOptions,
   },
   examples: [
     ['models add ~/models/mms-1b-all', 'A recogniser of 1,162 languages'],
     ['models add ~/models/mms-lid-126 --name languages', 'Under a name of your own'],
+    ['models add ~/models/mms-1b-all --int8', 'The same files as mms-1b-all-int8, on eight bits'],
   ],
   run: async (args, io) => {
     const { readCard } = await import('../inference/catalogue/card.js')
     const { Catalogue } = await import('../inference/catalogue/catalogue.js')
-    const card = await readCard(expandPath(args.directory), args.name)
+    const card = await readCard(expandPath(args.directory), args.name, args.int8 ? 'int8' : 'fp32')
     const catalogue = await Catalogue.open(dataDirOf(args, io))
     await catalogue.add(card)
     const languageModel = await languageModelText(card)

@@ -1,14 +1,14 @@
 /** `plumbline models bench`: what a model costs on this machine. */
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+import { PRECISIONS, type Precision } from '../inference/catalogue/precision.js'
 import type { BenchmarkUnit } from '../inference/local/bench-work.js'
-import type { BenchmarkRow, Precision } from '../inference/local/benchmark.js'
+import type { BenchmarkRow } from '../inference/local/benchmark.js'
 import { defineCommand } from './command.js'
 import { type Column, formatBytes, formatDuration, formatMs, table } from './format.js'
 import { BYTES_PER_GIB, catalogueOptions, dataDirOf, modelNamed } from './model-options.js'
 import { badArgument, list, number, readNumber, text } from './option.js'
 import { bar, Progress } from './progress.js'
 
-const PRECISIONS: readonly Precision[] = ['fp32', 'int8']
 /** A command, a sentence, a long sentence, and the window that long recordings are cut into. */
 const DEFAULT_SECONDS = [2, 5, 10, 30]
 const SECONDS_LIMITS = { min: 0.1, max: 60 }

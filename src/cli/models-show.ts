@@ -1,5 +1,6 @@
 /** `plumbline models show`: a model's card. */
 import type { ModelCard } from '../inference/catalogue/card.js'
+import { memoryOf } from '../inference/catalogue/memory.js'
 import { defineCommand } from './command.js'
 import { formatBytes, labelled, printable } from './format.js'
 import { catalogueOptions, dataDirOf } from './model-options.js'
@@ -53,9 +54,19 @@ export function cardText(card: ModelCard): string {
         ? 'its files do not say'
         : `${languages.slice(0, SHOWN_LANGUAGES).join(' ')}${more > 0 ? ` and ${more} more` : ''}`,
     ),
-    row('Weights', `${formatBytes(card.fileBytes)}; may take ${formatBytes(card.memoryBytes)} of memory`),
+    row(
+      'Weights',
+      `${formatBytes(card.fileBytes)}${card.precision === 'int8' ? ', served on eight bits' : ''}`,
+    ),
+    row('Memory', `may take ${formatBytes(memoryOf(card))}${withInt8(card)}`),
     row('Licence', card.licence ?? 'its files do not say: ask before you sell its work'),
     row('Made from', card.baseModel ?? 'its files do not say'),
     row('Directory', card.directory),
   ].join('\n')
+}
+
+function withInt8(card: ModelCard): string {
+  return card.precision === 'fp32' && card.int8MemoryBytes !== null
+    ? `, on eight bits ${formatBytes(card.int8MemoryBytes)}`
+    : ''
 }

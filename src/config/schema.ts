@@ -140,6 +140,7 @@ export const configSchema = z.strictObject({
             .default(DEFAULTS.inference.provider.redeemBeforeEndSeconds),
         })
         .prefault({}),
+      localMemoryGiB: z.number().positive().max(1_000_000).optional(),
       client: z
         .strictObject({
           anyModel: z.boolean().default(DEFAULTS.inference.client.anyModel),

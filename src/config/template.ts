@@ -93,6 +93,9 @@ inference:
     # Vouchers are redeemed once they are worth so much, and so long before their channel ends.
     redeemAt: ${provider.redeemAt}
     redeemBeforeEndSeconds: ${provider.redeemBeforeEndSeconds}
+  # Memory that models may take which are run with --local: one of a command, all of a gateway together. Unless set a
+  # command's may take what it needs and some to spare, a gateway's half of the machine.
+  # localMemoryGiB: 4
   client:
     # Without --model: whether a model that nobody here knows will do, where none that is known here is offered.
     anyModel: ${client.anyModel}

@@ -90,6 +90,8 @@ export interface ServedModel {
   readonly id: string
   /** Hex, of the model's files: what is offered, bought, receipted and audited. */
   readonly sha256: string
+  /** Where it runs on other weights than those of its files, of which the hash is another one then. */
+  readonly precision?: 'int8'
   readonly task: Task
   readonly languages: readonly string[]
   readonly licence: string | null

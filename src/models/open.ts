@@ -1,8 +1,9 @@
 /** What a model directory holds, told without loading it: family, tasks, licence, size, memory. */
 import { join } from 'node:path'
-import { byteLength, type Dtype } from '../ml/files/dtype.js'
+import type { Dtype } from '../ml/files/dtype.js'
 import { openCheckpoint } from '../ml/files/open.js'
 import { architectureOf, readConfig } from './checkpoint/config-file.js'
+import { weightSizes } from './checkpoint/weight-sizes.js'
 import { type Family, families } from './families.js'
 import { type ModelCard, readModelCard } from './model-card.js'
 
@@ -41,21 +42,10 @@ export async function describeModel(directory: string): Promise<ModelDescription
   const card = await readModelCard(directory)
   const checkpoint = await openCheckpoint(directory)
   try {
-    const types: Partial<Record<Dtype, number>> = {}
-    let storedBytes = 0
-    let float32Bytes = 0
-    let int8Bytes = 0
-    for (const info of checkpoint.tensors.values()) {
-      const { dtype, shape } = info
-      const count = shape.reduce((product, size) => product * size, 1)
-      types[dtype] = (types[dtype] ?? 0) + count
-      storedBytes += byteLength(info)
-      float32Bytes += 4 * count
-      int8Bytes += shape.length === 2 ? count + 4 * (shape[0] ?? 0) : 4 * count
-    }
-    const parameters = Object.values(types).reduce((sum, count) => sum + count, 0)
+    const sizes = weightSizes(checkpoint.tensors.values())
+    const { numbers: parameters, storedBytes, types, float32Bytes, roundedBytes, exactBytes } = sizes
     const family = Object.hasOwn(families, architecture) ? families[architecture] : undefined
-    const memory = { float32Bytes, int8Bytes }
+    const memory = { float32Bytes, int8Bytes: roundedBytes + exactBytes }
     return { directory, architecture, family, card, parameters, storedBytes, types, memory }
   } finally {
     await checkpoint.close()

@@ -1,6 +1,6 @@
 /** Case 03: one MMS model, a language after another by exchanging adapters and heads. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { adapterLanguages } from '../../src/models/wav2vec2/language.js'
+import { adapterLanguages } from '../../src/models/wav2vec2/languages.js'
 import { Recogniser } from '../../src/models/wav2vec2/recogniser.js'
 import { goldenCases } from './harness.js'
 import { soundsOf } from './speech-support.js'

@@ -7,10 +7,13 @@ import { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
 import { VitsTokenizer } from '../../ml/tokenizers/vits.js'
 import { ASR_SMALL_ARCHITECTURE } from '../../models/asr-small/config.js'
 import { architectureOf, readConfig } from '../../models/checkpoint/config-file.js'
+import { weightSizes } from '../../models/checkpoint/weight-sizes.js'
 import { LANGUAGE_ID_ARCHITECTURE } from '../../models/language-id/config.js'
 import { readModelCard } from '../../models/model-card.js'
 import { ONNX_FAMILY, ONNX_FILE } from '../../models/onnx-speech/file.js'
-import { Recogniser } from '../../models/wav2vec2/recogniser.js'
+import { servedLanguages } from '../../models/wav2vec2/languages.js'
+import { memoryFor, memoryForFile, type Workload } from './memory.js'
+import type { Precision } from './precision.js'
 
 export const TASKS = ['transcribe', 'identify', 'translate', 'speak', 'embed'] as const
 export type Task = (typeof TASKS)[number]
@@ -69,8 +72,12 @@ export interface ModelCard {
   readonly task: Task
   /** Bytes of all weight files that one run reads. */
   readonly fileBytes: number
-  /** What the process that serves it may need: {@link memoryFor}. */
+  /** What its weights are computed with wherever it is served. */
+  readonly precision: Precision
+  /** What the process that serves it may need; of its own precision: `memoryOf`. */
   readonly memoryBytes: number
+  /** The same on eight bits; null where it has none, or an older version wrote the entry. */
+  readonly int8MemoryBytes: number | null
   /**
    * ISO 639 codes: those that the directory has vocabulary and weights of where it has several, else what the model card
    * says.
@@ -90,22 +97,17 @@ const ONNX_TASKS: ReadonlySet<Task> = new Set(['transcribe', 'identify'])
 /** The graph, and what exporters call the weights beside it. */
 const ONNX_FILES = /^model\.onnx(?:[._]data)?$/
 const WEIGHTS = /^(?:model(?:-\d+-of-\d+)?\.safetensors|pytorch_model(?:-\d+-of-\d+)?\.bin)$/
-/** The runtime, buffers of the longest window, JavaScript. */
-const OVERHEAD_BYTES = 400 * 2 ** 20
-/** Activations and the runtime's own copies beside the weights, which are mapped. */
-const WEIGHTS_FACTOR = 1.3
-
-/** Bytes of memory that serving so large a file may take. */
-export function memoryFor(fileBytes: number): number {
-  return Math.ceil(fileBytes * WEIGHTS_FACTOR) + OVERHEAD_BYTES
-}
-
 /**
  * Reads a directory as downloaded from Hugging Face.
- * @param name in the catalogue; the directory's own name unless given
- * @throws UserError NOT_FOUND, BAD_CONFIG (no model, or none that runs here)
+ * @param name in the catalogue; the directory's own name unless given, which tells eight bits
+ * @throws UserError NOT_FOUND, BAD_CONFIG (no model, or none that runs here), BAD_ARGUMENT for eight bits of a model that has none
  */
-export async function readCard(directory: string, name = basename(directory)): Promise<ModelCard> {
+export async function readCard(
+  directory: string,
+  name?: string,
+  precision: Precision = 'fp32',
+): Promise<ModelCard> {
+  const called = name ?? `${basename(directory)}${precision === 'int8' ? '-int8' : ''}`
   const kind = await stat(directory).catch(() => undefined)
   if (kind?.isDirectory() !== true)
     throw new UserError(`${directory} is no directory`, {
@@ -133,24 +135,56 @@ export async function readCard(directory: string, name = basename(directory)): P
       remedy: 'download its model.safetensors instead',
     })
   const fileBytes = await weightBytes(directory, isOnnx ? ONNX_FILES : WEIGHTS)
-  // Every tensor's place and size, and every name in a pickle, are checked as it opens; nothing is loaded.
-  if (!isOnnx) await (await openCheckpoint(directory)).close()
   const about = await readModelCard(directory)
   const family = isOnnx ? ONNX_FAMILY : known.family
+  if (precision === 'int8' && !hasInt8({ family })) throw noInt8(called)
+  const memory = isOnnx
+    ? { memoryBytes: memoryForFile(fileBytes, workloadOf(known)), int8MemoryBytes: null }
+    : await memoryOfWeights(directory, hasInt8({ family }), workloadOf(known))
   const languages = await languagesOf(directory, { ...known, family })
   return {
-    name,
+    name: called,
     directory,
     architecture,
     family,
     task: known.task,
     fileBytes,
-    memoryBytes: memoryFor(fileBytes),
+    precision,
+    ...memory,
     languages: languages.length > 0 ? languages : about.languages,
     licence: about.licence ?? null,
     baseModel: about.baseModels[0] ?? null,
     addedAtMs: Date.now(),
   }
+}
+
+/** Every tensor's place and size, and every name in a pickle, are checked as it opens; nothing is loaded. */
+async function memoryOfWeights(
+  directory: string,
+  isInt8: boolean,
+  workload: Workload,
+): Promise<Pick<ModelCard, 'memoryBytes' | 'int8MemoryBytes'>> {
+  const checkpoint = await openCheckpoint(directory)
+  await checkpoint.close()
+  const sizes = weightSizes(checkpoint.tensors.values())
+  return {
+    memoryBytes: memoryFor(sizes, 'fp32', workload),
+    int8MemoryBytes: isInt8 ? memoryFor(sizes, 'int8', workload) : null,
+  }
+}
+
+/** A translator hears a minute at once, the others of the wav2vec 2.0 family half of it. */
+function workloadOf({ family, task }: { readonly family: string; readonly task: Task }): Workload {
+  if (task === 'translate') return { windows: 2 }
+  return { windows: embedsFrom({ family }) === 'sound' ? 1 : 0 }
+}
+
+export function noInt8(name: string): UserError {
+  return new UserError(`${name} has no eight-bit weights`, {
+    code: 'BAD_ARGUMENT',
+    remedy: 'leave --int8 out',
+    exitStatus: 2,
+  })
 }
 
 /** As the tokenizer's files have them. @throws UserError for a voice whose tokenizer is missing or not known here */
@@ -161,7 +195,7 @@ async function languagesOf(
   if (task === 'transcribe' && family === ONNX_FAMILY)
     // An exported graph holds one language for good.
     return listOf(await CtcTokenizer.ownLanguage(directory))
-  if (task === 'transcribe' && family !== 'asr-small') return Recogniser.languages(directory)
+  if (task === 'transcribe' && family !== 'asr-small') return servedLanguages(directory)
   return task === 'speak' ? listOf((await VitsTokenizer.read(directory)).language) : []
 }
 

@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { UserError } from '../../errors.js'
 import { readBuiltIns } from './built-in.js'
 import { type ModelCard, TASKS } from './card.js'
+import { PRECISIONS } from './precision.js'
 
 const MAX_MODELS = 1000
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
@@ -19,7 +20,10 @@ const card = z.strictObject({
   family: z.string().min(1),
   task: z.enum(TASKS),
   fileBytes: z.int().min(0),
+  // Older versions served nothing on eight bits.
+  precision: z.enum(PRECISIONS).default('fp32'),
   memoryBytes: z.int().min(0),
+  int8MemoryBytes: z.int().min(0).nullable().default(null),
   languages: z.array(z.string()).max(5000),
   licence: z.string().nullable(),
   baseModel: z.string().nullable(),

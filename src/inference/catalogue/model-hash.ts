@@ -3,7 +3,12 @@
  *
  *     LC_ALL=C sha256sum config.json model.safetensors ... | sha256sum
  *
- * names in byte order. What is only read by people, by other frameworks, or shadowed by a preferred file is left out, so
+ * names in byte order. Eight-bit weights, which are made of the same files as a model opens, decide otherwise here and
+ * there: a model that is served with them is another one, called by
+ *
+ *     echo "<hash of the files> int8" | sha256sum
+ *
+ * What is only read by people, by other frameworks, or shadowed by a preferred file is left out, so
  * that two who downloaded the same model have the same hash.
  */
 import { createHash } from 'node:crypto'
@@ -12,6 +17,7 @@ import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../errors.js'
+import type { Precision } from './precision.js'
 
 /** Texts for people, and weights of frameworks that do not run here. */
 const LEFT_OUT = /^\.|\.(?:md|msgpack|h5|ot|tflite|gguf|png|jpe?g)$|^licen[cs]e|^notice/i
@@ -42,7 +48,12 @@ export async function hashedFiles(directory: string): Promise<readonly string[]>
   return counted.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 }
 
-/** Hex. Reads every byte: some seconds a gigabyte. */
+/** What a model is called by. @param files hex: {@link hashModel} */
+export function modelId(files: string, precision: Precision): string {
+  return precision === 'fp32' ? files : createHash('sha256').update(`${files} ${precision}\n`).digest('hex')
+}
+
+/** Hex, of the files. Reads every byte: some seconds a gigabyte. */
 export async function hashModel(directory: string, signal?: AbortSignal): Promise<string> {
   const whole = createHash('sha256')
   for (const name of await hashedFiles(directory))
@@ -94,11 +105,12 @@ export class ModelHashes {
     return new ModelHashes(path, new Map(hashes.map(({ directory, ...rest }) => [directory, rest])))
   }
 
-  /** Hex. One reads a directory at a time: who asks meanwhile waits for the same answer. */
-  of(directory: string): Promise<string> {
+  /** Hex: {@link modelId}. One reads a directory at a time: who asks meanwhile waits for the same answer. */
+  async of(directory: string, precision: Precision = 'fp32'): Promise<string> {
     const running = this.#running.get(directory) ?? this.#find(directory)
     this.#running.set(directory, running)
-    return running.finally(() => this.#running.delete(directory))
+    const files = await running.finally(() => this.#running.delete(directory))
+    return modelId(files, precision)
   }
 
   async #find(directory: string): Promise<string> {

@@ -1,9 +1,8 @@
 /** What a model of the catalogue costs on this machine: time to load, memory, time of a call, by size and threads. */
 import { embedsFrom, type ModelCard } from '../catalogue/card.js'
+import type { Precision } from '../catalogue/precision.js'
 import type { BenchmarkUnit, BenchmarkWork } from './bench-work.js'
 import { LocalModel } from './local-model.js'
-
-export type Precision = 'fp32' | 'int8'
 
 export interface BenchmarkPlan {
   readonly precisions: readonly Precision[]

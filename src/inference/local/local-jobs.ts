@@ -145,9 +145,9 @@ export class LocalJobs implements JobSource {
   }
 
   /** Undefined for a model whose files went away: it is missed when it is asked for. */
-  async #hashOf({ name, directory }: ModelCard): Promise<string | undefined> {
+  async #hashOf({ name, directory, precision }: ModelCard): Promise<string | undefined> {
     try {
-      return await this.#hashes.of(directory)
+      return await this.#hashes.of(directory, precision)
     } catch (error) {
       this.#options.log?.warn({ model: name, err: error }, 'the files of a model cannot be read')
       return undefined
@@ -156,10 +156,11 @@ export class LocalJobs implements JobSource {
 }
 
 function servedModel(card: ModelCard, sha256: string): ServedModel {
-  const { name, task, languages, licence, addedAtMs } = card
+  const { name, task, languages, licence, addedAtMs, precision } = card
   return {
     id: name,
     sha256,
+    ...(precision === 'int8' ? { precision } : {}),
     task,
     languages,
     licence,

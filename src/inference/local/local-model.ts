@@ -6,8 +6,10 @@ import { compiledUrl, type RuntimeKind, ServiceHost } from '../../ml/session/ind
 import { type ArpaSize, arpaSize } from '../../models/ctc/arpa.js'
 import type { FusionOptions } from '../../models/ctc/fusion.js'
 import { requireLanguageModel } from '../../models/ctc/published-model.js'
-import { hasInt8, type ModelCard } from '../catalogue/card.js'
+import { hasInt8, type ModelCard, noInt8 } from '../catalogue/card.js'
+import { memoryOf } from '../catalogue/memory.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
+import { gib, limitFor } from './memory-limit.js'
 import type { GrammarAnswer, GrammarQuestion, Hearing } from './own-models-service.js'
 import type { PackedSound, Sound } from './sound.js'
 import type { PlannedSpeech, SpeakCall } from './speak-service.js'
@@ -17,7 +19,7 @@ import type { SpokenTranslation } from './translation.js'
 
 export interface LocalModelOptions {
   readonly threads?: number
-  /** Eight-bit weights: faster, a little less exact. */
+  /** Eight-bit weights: faster, a little less exact; as the catalogue says unless given. */
   readonly int8?: boolean
   /** Of a recogniser with several: the one it has when a call names none; what its files say unless given. */
   readonly language?: string
@@ -25,7 +27,7 @@ export interface LocalModelOptions {
   readonly languageModel?: FusionOptions
   /** Opens it to embed, whatever else it is for. */
   readonly embedding?: EmbeddingOptions
-  /** What it may use; what the system has available unless given. */
+  /** What its process is held to; unless given what it needs and some to spare, where the system has that available. */
   readonly memoryBytes?: number
   /** On which runtime its graphs run; the best there is unless given. */
   readonly runtime?: RuntimeKind
@@ -33,10 +35,8 @@ export interface LocalModelOptions {
   readonly niceness?: number
 }
 
-const GIB = 2 ** 30
 /** JavaScript's heap beside the words of a language model. */
 const HEAP_MB = 256
-const gib = (bytes: number): string => `${(bytes / GIB).toFixed(2)} GiB`
 
 /** What the system could give without swapping; undefined where it does not say. */
 async function availableBytes(): Promise<number | undefined> {
@@ -57,25 +57,22 @@ export class LocalModel {
    * @throws UserError UNAVAILABLE with have and need where it does not fit; BAD_ARGUMENT for eight bits of a model that has none
    */
   static async open(card: ModelCard, options: LocalModelOptions = {}): Promise<LocalModel> {
-    if (options.int8 === true && !hasInt8(card))
-      throw new UserError(`${card.name} has no eight-bit weights`, {
-        code: 'BAD_ARGUMENT',
-        remedy: 'leave --int8 out',
-        exitStatus: 2,
-      })
-    const { memoryBytes, niceness, threads = availableParallelism(), ...rest } = options
+    const { int8 = card.precision === 'int8', niceness, threads = availableParallelism(), ...rest } = options
+    if (int8 && !hasInt8(card)) throw noInt8(card.name)
     const ngrams = rest.languageModel && (await languageModelSize(card, rest.languageModel))
-    const need = card.memoryBytes + (ngrams?.memoryBytes ?? 0) + (ngrams?.heapBytes ?? 0)
-    const have = memoryBytes ?? (await availableBytes())
-    if (have !== undefined && have < need)
-      throw new UserError(`${card.name} does not fit: have ${gib(have)}, need ${gib(need)}`, {
+    const needBytes =
+      memoryOf(card, int8 ? 'int8' : 'fp32') + (ngrams?.memoryBytes ?? 0) + (ngrams?.heapBytes ?? 0)
+    const have = rest.memoryBytes ?? (await availableBytes())
+    if (have !== undefined && have < needBytes)
+      throw new UserError(`${card.name} does not fit: have ${gib(have)}, need ${gib(needBytes)}`, {
         code: 'UNAVAILABLE',
-        remedy: `its weights are ${gib(card.fileBytes)}: free memory, raise --memory, or use a smaller model`,
-        details: { haveBytes: have, needBytes: need },
+        remedy: `its weights are ${gib(card.fileBytes)} in its files: free memory, raise --memory, or use a smaller model`,
+        details: { haveBytes: have, needBytes },
       })
+    const { memoryBytes = limitFor(needBytes, threads), ...settings } = rest
     const task = options.embedding === undefined ? card.task : 'embed'
     const { directory, family } = card
-    const service: SpeechServiceOptions = { directory, family, task, threads, ...rest }
+    const service: SpeechServiceOptions = { directory, family, task, threads, int8, ...settings }
     const host = new ServiceHost(
       {
         url: compiledUrl(import.meta.url, './speech-service.js').href,
@@ -83,7 +80,7 @@ export class LocalModel {
         options: service,
       },
       {
-        ...(memoryBytes === undefined ? {} : { memoryBytes }),
+        memoryBytes,
         ...(ngrams === undefined ? {} : { heapMb: HEAP_MB + Math.ceil(ngrams.heapBytes / 1e6) }),
         ...(niceness === undefined ? {} : { niceness }),
       },

@@ -2,8 +2,10 @@
 import { UserError } from '../../errors.js'
 import type { RuntimeKind } from '../../ml/session/index.js'
 import type { ModelCard } from '../catalogue/card.js'
+import { memoryOf } from '../catalogue/memory.js'
 import type { EmbeddingOptions } from './embedding-service.js'
 import { LocalModel } from './local-model.js'
+import { gib, limitFor } from './memory-limit.js'
 
 export interface ModelPoolOptions {
   /** All open models together. */
@@ -24,14 +26,6 @@ interface Entry {
   readonly model: Promise<LocalModel>
   users: number
 }
-
-/**
- * A process is held to its model's need and this: what threads, allocators and JavaScript set aside counts against the
- * kernel's limit (RLIMIT_DATA) whether it is touched or not, and a thread that gets no stack ends the process.
- */
-const RESERVED_BYTES = 768 * 2 ** 20
-const GIB = 2 ** 30
-const gib = (bytes: number): string => `${(bytes / GIB).toFixed(2)} GiB`
 
 export class ModelPool {
   readonly #options: ModelPoolOptions
@@ -78,7 +72,7 @@ export class ModelPool {
   }
 
   async #take(card: ModelCard, opening: Opening): Promise<Entry> {
-    const key = JSON.stringify([card.directory, opening])
+    const key = JSON.stringify([card.directory, card.precision, opening])
     const known = this.#entries.get(key)
     if (known !== undefined) {
       known.users++
@@ -95,7 +89,7 @@ export class ModelPool {
     if (this.#isClosed) throw new UserError('the models of this machine are closed', { code: 'UNAVAILABLE' })
     const { threads, niceness, runtime } = this.#options
     const which = runtime === undefined ? {} : { runtime }
-    const memoryBytes = card.memoryBytes + RESERVED_BYTES
+    const memoryBytes = limitFor(memoryOf(card), threads)
     const model = LocalModel.open(card, { threads, niceness, memoryBytes, ...which, ...opening })
     const entry: Entry = { card, model, users: 1 }
     this.#entries.set(key, entry)
@@ -112,21 +106,19 @@ export class ModelPool {
 
   async #makeRoom(card: ModelCard): Promise<void> {
     const { memoryBytes } = this.#options
-    if (card.memoryBytes > memoryBytes)
-      throw new UserError(
-        `${card.name} does not fit: have ${gib(memoryBytes)}, need ${gib(card.memoryBytes)}`,
-        {
-          code: 'UNAVAILABLE',
-          remedy: 'raise the limit on memory, or use a smaller model',
-          details: { haveBytes: memoryBytes, needBytes: card.memoryBytes },
-        },
-      )
+    const needBytes = memoryOf(card)
+    if (needBytes > memoryBytes)
+      throw new UserError(`${card.name} does not fit: have ${gib(memoryBytes)}, need ${gib(needBytes)}`, {
+        code: 'UNAVAILABLE',
+        remedy: 'raise the limit on memory, or use a smaller model',
+        details: { haveBytes: memoryBytes, needBytes },
+      })
     for (const [key, { users }] of [...this.#entries]) {
-      if (this.#usedBytes() + card.memoryBytes <= memoryBytes) break
+      if (this.#usedBytes() + needBytes <= memoryBytes) break
       if (users === 0) this.#evict(key)
     }
     await Promise.all(this.#leaving)
-    if (this.#usedBytes() + card.memoryBytes > memoryBytes)
+    if (this.#usedBytes() + needBytes > memoryBytes)
       throw new UserError(`${card.name} does not fit beside the models that are in use`, {
         code: 'BUSY',
         remedy: 'try again in a moment, or raise the limit on memory',
@@ -135,7 +127,7 @@ export class ModelPool {
   }
 
   #usedBytes(): number {
-    return [...this.#entries.values()].reduce((sum, { card }) => sum + card.memoryBytes, 0)
+    return [...this.#entries.values()].reduce((sum, { card }) => sum + memoryOf(card), 0)
   }
 
   #evict(key: string): void {

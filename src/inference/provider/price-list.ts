@@ -40,14 +40,21 @@ export const isNonCommercial = (licence: string): boolean => /\bnc\b|non-?commer
 
 /**
  * Work of weights for non-commercial use is given away, but not sold, unless the operator says in words that it may be.
- * A model whose card is silent is the operator's own affair, and told.
+ * A model whose card is silent is the operator's own affair, and told. Nor is work on eight bits sold: what it decides
+ * depends on the last bit of its sums, so that an auditor's machine would contradict an honest provider's.
  * @throws UserError DENIED
  */
 export function requireSellable(
-  { id, licence }: Pick<ServedModel, 'id' | 'licence'>,
+  { id, licence, precision }: Pick<ServedModel, 'id' | 'licence' | 'precision'>,
   priceWeiPerUnit: bigint,
   words: string | undefined,
 ): void {
+  if (precision === 'int8' && priceWeiPerUnit > 0n)
+    throw new UserError(`${id} is served on eight bits, and no auditor could check what it sells`, {
+      code: 'DENIED',
+      remedy:
+        'set its price to 0 wei, or sell the model as it is in its files: plumbline models add without --int8',
+    })
   if (priceWeiPerUnit === 0n || licence === null || !isNonCommercial(licence) || words !== undefined) return
   throw new UserError(`${id} is licensed as ${licence}: its work may not be sold`, {
     code: 'DENIED',

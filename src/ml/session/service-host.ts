@@ -234,7 +234,7 @@ export class ServiceHost {
       return
     }
     if (message.id === OPENING) {
-      if (message.kind === 'failed') this.#settleOpening?.reject(refused(message))
+      if (message.kind === 'failed') this.#settleOpening?.reject(refused(message, this.#options.memoryBytes))
       this.#forget()
       place.kill()
       return
@@ -249,7 +249,7 @@ export class ServiceHost {
       this.#residentBytes = message.residentBytes
       call.resolve(message.value)
       this.#holdToLimit(place)
-    } else call.reject(refused(message))
+    } else call.reject(refused(message, this.#options.memoryBytes))
     this.#done(call)
   }
 
@@ -269,10 +269,13 @@ export class ServiceHost {
 
   #ended(place: Place, reason: string): void {
     if (this.#place !== place) return
-    const error = new UserError(`the service's ${this.#options.placement ?? 'process'} ended (${reason})`, {
-      code: 'UNAVAILABLE',
-      remedy: 'try again; if it happens again, give it more memory',
-    })
+    const { placement = 'process', memoryBytes } = this.#options
+    const error = OUT_OF_MEMORY.test(reason)
+      ? outOfMemory(reason, memoryBytes)
+      : new UserError(`the service's ${placement} ended (${reason})`, {
+          code: 'UNAVAILABLE',
+          remedy: 'try again; if it happens again, give it more memory',
+        })
     this.#settleOpening?.reject(error)
     this.#forget()
     const call = this.#running
@@ -287,12 +290,22 @@ const closedError = (): UserError => new UserError('the service is closed', { co
 /** What a service says when memory runs out below it. */
 const OUT_OF_MEMORY = /bad_alloc|allocation failed|failed to allocate|out of memory/i
 
-function refused({ name, message, user }: Failure): Error {
-  if (OUT_OF_MEMORY.test(message))
-    return new UserError(`the model does not fit into its memory: ${message}`, {
-      code: 'UNAVAILABLE',
-      remedy: 'raise the memory limit, or send shorter inputs',
-    })
+/** In one line: what dies of it writes its stack, too. */
+function outOfMemory(reason: string, limitBytes: number | undefined): UserError {
+  const [matched = ''] = OUT_OF_MEMORY.exec(reason) ?? []
+  const limit = limitBytes === undefined ? 'the memory there is' : `its limit of ${gib(limitBytes)} of memory`
+  return new UserError(`the model reached ${limit} (${matched})`, {
+    code: 'UNAVAILABLE',
+    remedy: `raise ${limitBytes === undefined ? 'the memory' : 'the limit (--memory)'}, or send shorter inputs`,
+    details: { limitBytes: limitBytes ?? null },
+  })
+}
+
+const GIB = 2 ** 30
+const gib = (bytes: number): string => `${(bytes / GIB).toFixed(2)} GiB`
+
+function refused({ name, message, user }: Failure, limitBytes: number | undefined): Error {
+  if (OUT_OF_MEMORY.test(message)) return outOfMemory(message, limitBytes)
   if (user !== undefined) {
     const { code, remedy } = user
     return new UserError(message, { code, ...(remedy === undefined ? {} : { remedy }) })

@@ -2,7 +2,6 @@
  * The weights of one language of an MMS recogniser: adapters and head, from `adapter.{language}.safetensors` beside the
  * model or from the model itself. They are inputs of the graph, so another language costs no new session.
  */
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UserError } from '../../errors.js'
 import type { Checkpoint } from '../../ml/files/checkpoint.js'
@@ -12,17 +11,11 @@ import { SafetensorsFile } from '../../ml/files/safetensors-reader.js'
 import { printShape } from '../../ml/graph/index.js'
 import type { TensorValue, TensorValues } from '../../ml/session/session.js'
 import type { SpeechEncoderConfig } from './config.js'
+import { adapterLanguages } from './languages.js'
 import { isHead, isOfLanguage } from './names.js'
 
-const FILE = /^adapter\.(.+)\.safetensors$/
 /** Enough to recognise one's language in a message. */
 const SHOWN_LANGUAGES = 8
-
-/** Languages with an adapter file in the directory, by name. */
-export async function adapterLanguages(directory: string): Promise<readonly string[]> {
-  const names = await readdir(directory)
-  return names.flatMap((name) => FILE.exec(name)?.[1] ?? []).toSorted()
-}
 
 /** What an adapter file must hold: the model's name of each weight, and its shape; -1 for the vocabulary's size. */
 export function languageShapes(config: SpeechEncoderConfig): ReadonlyMap<string, readonly number[]> {

@@ -8,7 +8,8 @@ import type { TensorValue, TensorValues } from '../../ml/session/session.js'
 import { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
 import { readConfig } from '../checkpoint/config-file.js'
 import { parseSpeechConfig } from './config.js'
-import { adapterLanguages, readLanguage, readOwnLanguage } from './language.js'
+import { readLanguage, readOwnLanguage } from './language.js'
+import { adapterLanguages } from './languages.js'
 import { type SoundBatch, SpeechModel, type SpeechModelOptions } from './model.js'
 
 export interface RecogniserOptions extends Pick<SpeechModelOptions, 'threads' | 'arena' | 'int8'> {
@@ -69,17 +70,6 @@ export class Recogniser {
       await model.close()
       throw error
     }
-  }
-
-  /**
-   * Those that a directory has all files of: a vocabulary, and an adapter or the weights that the model was saved with.
-   * Empty for a model with one vocabulary.
-   */
-  static async languages(directory: string): Promise<readonly string[]> {
-    const adapters = await adapterLanguages(directory)
-    const own = await CtcTokenizer.ownLanguage(directory)
-    const languages = await CtcTokenizer.languages(directory)
-    return languages.filter((name) => name === own || adapters.includes(name))
   }
 
   /** Undefined for a model with one vocabulary. */

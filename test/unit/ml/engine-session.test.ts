@@ -199,6 +199,9 @@ describe('a memory limit', () => {
     const refusal = await session.run(side(14_000)).catch((error: unknown) => error)
     expect(refusal).toBeInstanceOf(UserError)
     expect(refusal).toMatchObject({ code: 'UNAVAILABLE' })
+    expect((refusal as UserError).line).toMatch(
+      /^the model reached its limit of 0\.39 GiB of memory \([a-z_ ]+\); raise the limit \(--memory\), or send/i,
+    )
     expect((await session.run(side(1000))).z?.data[0]).toBe(0)
     expect(session.host.residentBytes).toBeLessThan(500 * MIB)
   })
@@ -221,7 +224,11 @@ describe('a memory limit', () => {
         host.call('hold', 400 * MIB),
         host.call('hold', 20 * MIB),
       ])
-      expect(large).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } })
+      const reason = {
+        code: 'UNAVAILABLE',
+        message: expect.stringMatching(/^the model reached its limit of 0\.29 GiB/),
+      }
+      expect(large).toMatchObject({ status: 'rejected', reason })
       expect(next.status).toBe('fulfilled')
       // Held together with what was held before, no more than the limit.
       let held = 0

@@ -36,6 +36,12 @@ describe('what is sold', () => {
     expect(parse('yes').success).toBe(false)
     expect(parse(SELL_NON_COMMERCIAL).success).toBe(true)
   })
+
+  it('is not work on eight bits, which nobody could audit; given away it may be', () => {
+    const base = { id: 'base-int8', licence: 'apache-2.0', precision: 'int8' as const }
+    expect(() => requireSellable(base, 1n, SELL_NON_COMMERCIAL)).toThrow('no auditor could check')
+    expect(() => requireSellable(base, 0n, undefined)).not.toThrow()
+  })
 })
 
 describe('units', () => {
