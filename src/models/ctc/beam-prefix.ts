@@ -7,8 +7,10 @@ const NEVER = Number.NEGATIVE_INFINITY
 
 /** What the words of a prefix add to its score. */
 export interface Standing {
-  /** alpha log p_LM + beta |words| of the complete words. */
+  /** alpha log p_LM + beta |words| of the complete words, and what the open word owes by now. */
   readonly score: number
+  /** What the open word owes: it is given back where the language model turns out to have it. */
+  readonly owed: number
   readonly state: NgramState
   /** Complete words. */
   readonly words: number

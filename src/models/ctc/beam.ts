@@ -12,7 +12,14 @@ import { checkLogProbabilities, type LogProbabilities, logAdd } from './log-prob
 
 export type { BeamAlphabet, BeamOptions, Hypothesis } from './beam-options.js'
 
-const START: Omit<Standing, 'state'> = { score: 0, words: 0, node: 0, open: 0 }
+const START: Omit<Standing, 'state'> = { score: 0, owed: 0, words: 0, node: 0, open: 0 }
+/**
+ * An open word costs nothing until it ends, and an unknown one much: without more, words that are run together would
+ * cost less than each by itself. So from the twelfth letter on every six cost as much as one more unknown word
+ * (pyctcdecode charges by six letters, too).
+ */
+const FREE_LETTERS = 12
+const LETTERS_OF_A_WORD = 6
 
 /**
  * @returns best first; none only where no path is left at all.
@@ -196,8 +203,18 @@ export class BeamSearch {
     if (token === delimiter) return this.#closeWord(prefix)
     const { lexicon } = this.#options
     const node = lexicon === undefined ? 0 : lexicon.step(standing.node, token)
-    const { score, state, words, open } = standing
-    return node === undefined ? undefined : { score, state, words, node, open: open + 1 }
+    if (node === undefined) return undefined
+    const { state, words } = standing
+    const open = standing.open + 1
+    const owed = this.#owed(open)
+    return { score: standing.score - standing.owed + owed, owed, state, words, node, open }
+  }
+
+  /** Of an open word of so many letters that may turn out to be unknown. */
+  #owed(letters: number): number {
+    const { languageModel, lexicon, alpha = 0.5, unknownWord = 0 } = this.#options
+    if (languageModel === undefined || lexicon !== undefined || letters <= FREE_LETTERS) return 0
+    return (alpha * unknownWord * (letters - FREE_LETTERS)) / LETTERS_OF_A_WORD
   }
 
   /** The standing once the open word is complete; undefined where the lexicon has no such word. */
@@ -219,12 +236,14 @@ export class BeamSearch {
   #spoken(standing: Standing, word: string): Standing {
     const { languageModel, spell, alpha = 0.5, beta = 0, unknownWord = 0 } = this.#options
     const words = standing.words + 1
-    if (languageModel === undefined)
-      return { score: standing.score + beta, state: standing.state, words, node: 0, open: 0 }
+    const after = { owed: 0, words, node: 0, open: 0 }
+    if (languageModel === undefined) return { ...after, score: standing.score + beta, state: standing.state }
     const spelt = spell === undefined ? word : spell(word)
     const { logProbability, state } = languageModel.step(standing.state, spelt)
-    const logP = logProbability + (languageModel.has(spelt) ? 0 : unknownWord)
-    return { score: standing.score + alpha * logP + beta, state, words, node: 0, open: 0 }
+    const isKnown = languageModel.has(spelt)
+    const logP = logProbability + (isKnown ? 0 : unknownWord)
+    const before = standing.score - (isKnown ? standing.owed : 0)
+    return { ...after, score: before + alpha * logP + beta, state }
   }
 
   #prune(reached: readonly Extension[]): void {

@@ -21,6 +21,8 @@ export interface FusionOptions {
 
 /** pyctcdecode's defaults, by which published models were tuned where they say nothing else. */
 export const FUSION_DEFAULTS = { alpha: 0.5, beta: 1.5, unknownWordLog10: -10, beamWidth: 100 } as const
+/** Twice what one unknown word costs: it must not drop out of the beam as it ends, while open words wait for theirs. */
+const BEAM_THRESHOLD = 25
 /** Words of the model that are looked at to learn how it is spelt. */
 const LOOKED_AT = 20_000
 /** With fewer of its words within the recogniser's letters it is the model of something else. */
@@ -69,6 +71,7 @@ export class Fusion {
       beta: options.beta ?? beta,
       unknownWord: unknownWordLog10 * Math.LN10,
       beamWidth: options.beamWidth ?? FUSION_DEFAULTS.beamWidth,
+      beamThreshold: BEAM_THRESHOLD,
     }
     return new Fusion(directory, languageModel, beam, isSentence)
   }

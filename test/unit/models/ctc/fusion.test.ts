@@ -88,6 +88,14 @@ describe('a recogniser with a language model', () => {
     expect((await heard(vocabularyOf(LETTERS), { path: capitals }, SPOKEN)).text).toBe('the cat sat')
   })
 
+  it('keeps unknown words apart, though one long one would be unknown only once', async () => {
+    // Between the words a boundary is a little likelier than none.
+    const unknown = ['northobe', 'secorbth', 'ebonstra']
+    const frames = unknown.flatMap((word, i) => [...(i > 0 ? ['|_'] : []), ...word])
+    const { text } = await heard(vocabularyOf(LETTERS), { path: arpa, beta: 3 }, frames)
+    expect(text).toBe(unknown.join(' '))
+  })
+
   it('refuses what is spelt in other letters, and a language without word boundaries', async () => {
     const foreign = temporaryFile(
       '\\data\\\nngram 1=2\n\n\\1-grams:\n-0.3 привет\n-0.3 мир\n\n\\end\\\n',
