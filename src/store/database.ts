@@ -3,12 +3,12 @@
  * its migrations. Un-synced writes survive a killed process but not a power cut, so everything that forbids a second
  * act (single-use ids, sign-once locks) is written with {@link SYNCED}.
  */
-import { mkdir } from 'node:fs/promises'
+import { mkdir, statfs } from 'node:fs/promises'
 import { Level } from 'level'
 import { UserError } from '../errors.js'
 
 export type Database = Level<string, Uint8Array>
-type SublevelOf = ReturnType<typeof sublevel>
+type SublevelOf = ReturnType<typeof makeSublevel>
 export type Sublevel = SublevelOf
 export type BatchOperation =
   | { readonly type: 'put'; readonly sublevel: Sublevel; readonly key: string; readonly value: Uint8Array }
@@ -34,17 +34,75 @@ export interface OpenOptions {
   readonly migrations?: readonly Migration[]
 }
 
-export function sublevel(database: Database, name: string) {
-  return database.sublevel<string, Uint8Array>(name, { keyEncoding: 'utf8', valueEncoding: 'view' })
+/** Of each database: closed with it, and not opened with it. */
+const parts = new WeakMap<Database, Set<SublevelOf>>()
+const owners = new WeakMap<SublevelOf, Database>()
+
+const makeSublevel = (database: Database, name: string) =>
+  database.sublevel<string, Uint8Array>(name, { keyEncoding: 'utf8', valueEncoding: 'view' })
+
+export function sublevel(database: Database, name: string): SublevelOf {
+  const part = makeSublevel(database, name)
+  const all = parts.get(database) ?? new Set()
+  parts.set(database, all.add(part))
+  owners.set(part, database)
+  return part
 }
 
-/** Writes all or nothing, on the disk before it resolves. */
+/** Databases of which a write failed, and the opening anew that is under way. */
+const suspects = new WeakMap<Database, Promise<void> | undefined>()
+/** What a new log and the old one's content take, and some to spare. */
+const ROOM_BYTES = 256 * 1024
+
+/**
+ * Writes all or nothing, on the disk before it resolves. After a write that the disk refused, as a full one does, LevelDB goes on
+ * behind half a record: it acknowledges what it will not find again. So the log is begun anew before the next write, and until
+ * there is room for that nothing is written.
+ */
 export async function writeSynced(database: Database, operations: readonly BatchOperation[]): Promise<void> {
-  await database.batch([...operations], SYNCED)
+  if (suspects.has(database)) await openAnew(database)
+  try {
+    await database.batch([...operations], SYNCED)
+  } catch (error) {
+    if (codeOf(error) === 'LEVEL_IO_ERROR' && !suspects.has(database)) suspects.set(database, undefined)
+    throw error
+  }
+  // It may stand behind one that failed meanwhile.
+  if (suspects.has(database))
+    throw Object.assign(new Error('the write before this one failed'), { code: 'EIO' })
+}
+
+function openAnew(database: Database): Promise<void> {
+  const underWay = suspects.get(database)
+  if (underWay !== undefined) return underWay
+  const opening = tryOpenAnew(database).then(
+    () => {
+      suspects.delete(database)
+    },
+    (error: unknown) => {
+      suspects.set(database, undefined)
+      throw error
+    },
+  )
+  suspects.set(database, opening)
+  return opening
+}
+
+async function tryOpenAnew(database: Database): Promise<void> {
+  const { bavail, bsize } = await statfs(database.location)
+  // It stays open for reading meanwhile.
+  if (bavail * bsize < ROOM_BYTES)
+    throw Object.assign(new Error('no space left for the store'), { code: 'ENOSPC' })
+  await database.close()
+  await database.open()
+  for (const part of parts.get(database) ?? []) await part.open()
 }
 
 /** A value as a plain Uint8Array, not a Buffer. */
 export async function read(from: Sublevel, key: string): Promise<Uint8Array | undefined> {
+  const database = owners.get(from)
+  // Closed to be opened anew: now, or as soon as that succeeds.
+  if (database !== undefined && database.status !== 'open' && suspects.has(database)) await openAnew(database)
   const value = await from.get(key)
   return value === undefined ? undefined : new Uint8Array(value)
 }
