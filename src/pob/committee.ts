@@ -87,15 +87,29 @@ function take(
   return taken
 }
 
+function* firstOf<T>(order: Iterable<T>, limit: number): Generator<T> {
+  let left = limit
+  if (left > 0)
+    for (const each of order) {
+      yield each
+      if (--left === 0) return
+    }
+}
+
 /** Draws the committee, or says why there is none. */
 export function drawCommittee(input: CommitteeInput): Committee | CommitteeRefusal {
   const { request, registryHash: hash, entries, randomness } = input
-  const order = inDrawOrder(entries, drawSeed(randomness, request.prover, { hash, entries }))
+  const seed = drawSeed(randomness, request.prover, { hash, entries })
+  if (request.profile === Profile.strict) {
+    // Of an operator or a prefix with many keys one stands in the pool: many keys win nobody more chances.
+    const pool = poolOf(entries, request)
+    const drawn = [...firstOf(inDrawOrder(pool, seed), request.committeeSize)]
+    return drawn.length <= request.faulty ? 'too_few_members' : strictCommittee(request, drawn, pool.length)
+  }
   // Drawn first, asked what they can carry afterwards: a false declaration wins nobody a place.
-  const drawn = take(order, request, request.committeeSize, entries[indexOfKey(entries, request.prover)])
+  const prover = entries[indexOfKey(entries, request.prover)]
+  const drawn = take(inDrawOrder(entries, seed), request, request.committeeSize, prover)
   if (drawn.length <= request.faulty) return 'too_few_members'
-  if (request.profile === Profile.strict)
-    return strictCommittee(request, drawn, poolOf(entries, request).length)
   if (request.profile === Profile.standard)
     for (const teams of [request.teams, request.faulty + 1]) {
       const committee = teamsOf(request, drawn, teams)

@@ -148,6 +148,10 @@ function typedVectors(): JsonValue {
         sentPackets: 10_446,
       },
     ],
+    [
+      structures.FIRST_SEND,
+      { challengeId, slot: 1, attempt: 0, clock: filler('clock'), firstSendMicros: 81_004_220 },
+    ],
     [structures.VOTE, { challengeId, evidenceHash: filler('evidence') }],
     ...[structures.RESULT, structures.LOCAL_RESULT].map(
       (structure) =>

@@ -269,6 +269,33 @@ describe('strict', () => {
     })
   })
 
+  it('draws no operator and no prefix sooner for having many keys', () => {
+    // Of fourteen, one has twenty keys under one operator, another as many in one prefix.
+    const entries = candidates(52, (i) => {
+      if (i < 20) return { operator: 'many keys' }
+      if (i < 40) return { host: `10.200.0.${i}` }
+      return {}
+    })
+    const rounds = 600
+    const size = 5
+    const counts = { keys: 0, prefix: 0, single: 0 }
+    for (let round = 0; round < rounds; round++) {
+      const request = requestFor('strict', { teams: size, committeeSize: size, betaMillionths: 50_000 })
+      const { members } = draw({
+        request,
+        entries,
+        randomness: sha256(Uint8Array.of(round >> 8, round & 255)),
+      })
+      counts.keys += members.filter(({ operator }) => operator === 'many keys').length
+      counts.prefix += members.filter(({ host }) => host.startsWith('10.200.')).length
+      counts.single += members.filter(({ publicKey }) => publicKey === entries[51]?.publicKey).length
+    }
+    // Five standard deviations.
+    const expected = (rounds * size) / 14
+    const deviation = Math.sqrt(expected * (1 - size / 14))
+    for (const count of Object.values(counts)) expect(Math.abs(count - expected)).toBeLessThan(5 * deviation)
+  })
+
   it('refuses where nothing can be promised', () => {
     const request = requestFor('strict', {
       teams: 2,
