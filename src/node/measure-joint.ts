@@ -53,7 +53,6 @@ export async function measureJoint(steps: JointSteps): Promise<JointMeasurement>
   const alone: Awaited<ReturnType<JointSteps['alone']>>[] = []
   for (let i = 0; i < orders.length; i++) alone.push(await steps.alone(i))
   const results = alone.map(({ result }) => result)
-  const limits = results.map(({ guaranteedMbps }) => ({ guaranteedKbps: Math.round(guaranteedMbps * 1000) }))
   let best: { readonly outcome: JointOutcome; readonly link: SharedLink } | undefined
   for (let attempts = 1; ; attempts++) {
     const outcome = await steps.together((modules) =>
@@ -61,7 +60,11 @@ export async function measureJoint(steps: JointSteps): Promise<JointMeasurement>
         onProgress?.({ prover, phase: 'together' }, event),
       ),
     )
-    const link = sharedLink(limits, outcome.rates, orders[0]?.faulty ?? 0)
+    const provers = results.map(({ guaranteedMbps }, i) => ({
+      aloneKbps: Math.round(guaranteedMbps * 1000),
+      besideKbps: outcome.outcomes[i]?.assessment.guaranteedKbps ?? 0,
+    }))
+    const link = sharedLink(provers, outcome.rates, orders[0]?.faulty ?? 0)
     // Of two that tell nothing the better one stands: both are sound.
     const isBetter =
       best === undefined || link.verdict !== 'unclear' || link.creditKbps > best.link.creditKbps

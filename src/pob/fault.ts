@@ -39,6 +39,7 @@ export type FaultCode =
   | 'joint_shape'
   | 'joint_provers'
   | 'joint_teams'
+  | 'joint_times'
   | 'joint_uplinks'
   | 'first_send_shape'
   | 'first_send_signature'

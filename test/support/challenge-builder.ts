@@ -49,6 +49,8 @@ export interface ChallengeOptions {
   /** Names the prover alone, and what else makes another challenge of the same parties. */
   readonly prover?: string
   readonly salt?: string
+  /** After all others. */
+  readonly laterSeconds?: number
   /** Uplinks over what one challenge needs. */
   readonly uplinkShare?: number
   readonly profile?: ProfileName
@@ -140,7 +142,8 @@ export function buildChallenge(options: ChallengeOptions = {}): BuiltChallenge {
       uplinkKbps: Math.ceil((offeredKbps(claimKbps) / teamSize) * 1.01 * (options.uplinkShare ?? 1)),
     })),
   )
-  const beaconRound = Math.ceil((ACCEPTED_AT + 5 - GENESIS_SECONDS) / PERIOD_SECONDS) + 1
+  const acceptedAt = ACCEPTED_AT + (options.laterSeconds ?? 0)
+  const beaconRound = Math.ceil((acceptedAt + 5 - GENESIS_SECONDS) / PERIOD_SECONDS) + 1
   const request: Request = {
     version: PROTOCOL_VERSION,
     chainId: options.chainId ?? 0,
@@ -216,8 +219,8 @@ export function buildChallenge(options: ChallengeOptions = {}): BuiltChallenge {
     version: PROTOCOL_VERSION,
     request,
     payerSignature: payer.sign(digests.challengeId),
-    acceptedAt: ACCEPTED_AT,
-    acceptanceSignature: prover.sign(acceptanceDigest(digests, ACCEPTED_AT)),
+    acceptedAt,
+    acceptanceSignature: prover.sign(acceptanceDigest(digests, acceptedAt)),
     plan,
     planSignature: payer.sign(planDigest(digests, plan)),
     slots,

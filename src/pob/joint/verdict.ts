@@ -4,6 +4,7 @@
  */
 import { estimate } from '../aggregate/estimate.js'
 import { guaranteed, type RuleParameters } from '../aggregate/guaranteed.js'
+import type { TeamMeasurement } from '../aggregate/team-value.js'
 import { type JointTrain, jointTeam } from './team.js'
 
 /**
@@ -28,8 +29,9 @@ export interface JointRates {
   readonly guaranteedKbps: number
   readonly estimateKbps: number
   /**
-   * The guarantee's rule with every prover's times from its own first packet on, as if all had started together: what separate
-   * links would show however late one of them was. A busy machine or a third party can make provers late.
+   * The guarantee's rule with every prover's times from its own first packet on, as if all had started together, and slots that
+   * failed as good as can be: what separate links would show however late one of them was, whatever is left out. A busy
+   * machine or a third party can make provers late.
    */
   readonly upperKbps: number
   /** Slots in which nothing came, or not together, or a member does not say when it began. */
@@ -43,7 +45,11 @@ export function jointRates(slots: readonly JointSlot[], parameters: RuleParamete
     parameters,
   )
   const upper = guaranteed(
-    slots.map(({ trains }) => jointTeam(trains.map(startedTogether))),
+    slots.map((slot) =>
+      isInStep(slot, MOST_SKEW_SHARE * parameters.tauSeconds)
+        ? jointTeam(slot.trains.map(startedTogether))
+        : perfect(slot, parameters.tauSeconds),
+    ),
     parameters,
   )
   const within = (share: number) => slots.filter((slot) => isInStep(slot, share * parameters.tauSeconds))
@@ -73,6 +79,17 @@ const startedTogether = ({ team, firstSendMicros }: JointTrain): JointTrain => (
   firstSendMicros: firstSendMicros.map((at) => (at === null ? null : 0)),
 })
 
+/** A slot of which nothing is known speaks against no rate: what was offered arrived. */
+const perfect = ({ roundTripMicros }: JointSlot, tauSeconds: number): TeamMeasurement => ({
+  memberCount: roundTripMicros.length,
+  acks: [
+    {
+      bits: roundTripMicros.map(() => Number.MAX_SAFE_INTEGER),
+      ownSeconds: roundTripMicros.map(() => tauSeconds),
+    },
+  ],
+})
+
 function isInStep({ trains, roundTripMicros }: JointSlot, mostSkewSeconds: number): boolean {
   const skews = roundTripMicros.map((_, member) => startSkewMicros(trains, member))
   const answered = trains.length > 0 && trains.every(({ team }) => team.acks.length > 0)
@@ -92,8 +109,9 @@ function startSkewMicros(trains: readonly JointTrain[], member: number): number 
 
 /**
  * - `separate`: together they are guaranteed at least 0.8 of what each is guaranteed alone, summed up.
- * - `shared`: they do not reach it even where every late start is made up for.
- * - `unclear`: what is guaranteed and that lie on both sides of it, or too few slots ran.
+ * - `shared`: they do not reach it even where every late start is made up for, and at least two of them fall below 0.8 of
+ *   their own: one alone may be held up, or hold back, on a line of its own.
+ * - `unclear`: neither.
  */
 export type LinkVerdict = 'separate' | 'shared' | 'unclear'
 
@@ -105,17 +123,25 @@ export interface SharedLink {
   readonly creditKbps: number
 }
 
-/** @param alone what each was guaranteed by itself; @param faulty corrupt members tolerated, one spoils one slot each */
+/** What one prover is guaranteed. */
+export interface BothGuarantees {
+  readonly aloneKbps: number
+  /** By itself, while the others were measured too. */
+  readonly besideKbps: number
+}
+
+/** @param faulty corrupt members tolerated, one spoils one slot each */
 export function sharedLink(
-  alone: readonly { readonly guaranteedKbps: number }[],
+  provers: readonly BothGuarantees[],
   together: JointRates,
   faulty: number,
 ): SharedLink {
-  const sumKbps = alone.reduce((sum, { guaranteedKbps }) => sum + guaranteedKbps, 0)
+  const sumKbps = provers.reduce((sum, { aloneKbps }) => sum + aloneKbps, 0)
   const enough = SHARED_BELOW_SHARE * sumKbps
   const { guaranteedKbps, upperKbps, failedSlots } = together
   // The guarantee alone clears: colluding provers can start late. Alone it does not accuse: it may be low by bad luck.
   if (guaranteedKbps >= enough) return { verdict: 'separate', sumKbps, creditKbps: sumKbps }
-  const isShared = upperKbps < enough && failedSlots <= faulty
+  const fell = provers.filter(({ aloneKbps, besideKbps }) => besideKbps < SHARED_BELOW_SHARE * aloneKbps)
+  const isShared = upperKbps < enough && failedSlots <= faulty && fell.length >= 2
   return { verdict: isShared ? 'shared' : 'unclear', sumKbps, creditKbps: Math.min(sumKbps, guaranteedKbps) }
 }

@@ -15,10 +15,14 @@ import {
   type VerifyLimits,
   verifyTranscript,
 } from '../verify.js'
+import { DEFAULT_MAX_RECOMPUTED_BYTES, recomputedBytes } from '../workload.js'
 import { decodeJointFile, type JointFile } from './file.js'
 import { isFirstSendOf } from './first-send.js'
 import { ratesTogether } from './rates.js'
 import { type JointRates, type SharedLink, sharedLink } from './verdict.js'
+
+/** What lies further apart says nothing of one line. */
+const MOST_SPREAD_SECONDS = 3600
 
 export interface JointVerdict {
   /** The lowest of all its transcripts; undefined where anything is wrong. */
@@ -64,7 +68,14 @@ export function verifyJoint(
     )
     return wrong([], out.faults)
   }
-  const verify = (transcript: Uint8Array) => verifyTranscript(transcript, anchors, limits)
+  // One budget for all of them.
+  let leftBytes = limits.maxRecomputedBytes ?? DEFAULT_MAX_RECOMPUTED_BYTES
+  const verify = (transcript: Uint8Array): Verdict => {
+    const verdict = verifyTranscript(transcript, anchors, { maxRecomputedBytes: leftBytes })
+    if (verdict.assessment !== undefined && verdict.evidence !== undefined)
+      leftBytes = Math.max(0, leftBytes - recomputedBytes(verdict.evidence))
+    return verdict
+  }
   const parts = alone.map((transcript, i) => ({
     alone: verify(transcript),
     together: verify(together[i] ?? new Uint8Array(0)),
@@ -98,14 +109,17 @@ export function verifyJoint(
       : [{ ...evidence, assessment, firstSends: (slot: number) => firstSends[i]?.[slot] ?? [] }],
   )
   const rates = ratesTogether(challenges)
-  const limitsAlone = parts.map(({ alone }) => ({ guaranteedKbps: alone.assessment?.guaranteedKbps ?? 0 }))
+  const provers = parts.map(({ alone, together }) => ({
+    aloneKbps: alone.assessment?.guaranteedKbps ?? 0,
+    besideKbps: together.assessment?.guaranteedKbps ?? 0,
+  }))
   return {
     level: VERDICT_LEVELS[lowest],
     faults: faultsOf(parts),
     missing: [...new Set(verdicts.flatMap(({ missing }) => missing))],
     parts,
     rates,
-    link: sharedLink(limitsAlone, rates, challenges[0]?.plan.faulty ?? 0),
+    link: sharedLink(provers, rates, challenges[0]?.plan.faulty ?? 0),
   }
 }
 
@@ -130,6 +144,17 @@ function checkProvers(evidences: readonly Both[], out: FaultList): void {
   const all = evidences.flatMap(({ alone, together }) => [alone, together])
   const challenges = new Set(all.map(({ request }) => bytesToHex(digestsOf(request).challengeId)))
   if (challenges.size !== all.length) out.add('joint_provers', 'a challenge stands there twice')
+  const times = all.map(({ acceptedAt }) => acceptedAt)
+  if (Math.max(...times) - Math.min(...times) > MOST_SPREAD_SECONDS)
+    out.add(
+      'joint_times',
+      `more than ${MOST_SPREAD_SECONDS / 60} minutes lie between the first measurement and the last`,
+    )
+  // Another claim, or other members, would make a sum that those together cannot reach.
+  const termsOf = ({ request: { claimKbps, committeeSize, faulty, teams } }: Evidence) =>
+    [claimKbps, committeeSize, faulty, teams].join()
+  if (new Set(all.map(termsOf)).size !== 1)
+    out.add('joint_teams', 'claim, challengers, faulty ones and teams are not the same alone and together')
   const isUsual = ({ request: { direction, profile, chainId } }: Evidence) =>
     direction === Direction.down && profile === Profile.standard && chainId === 0
   if (!all.every(isUsual))

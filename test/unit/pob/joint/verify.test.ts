@@ -1,9 +1,11 @@
 /** Joint transcripts: credit and verdict follow from what was signed, and no change of one raises the credit or accuses. */
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { Evidence } from '../../../../src/pob/evidence.js'
 import { decodeJointFile, encodeJointFile, type JointFile } from '../../../../src/pob/joint/file.js'
 import { firstSendDigest } from '../../../../src/pob/joint/first-send.js'
 import { verifyJoint } from '../../../../src/pob/joint/verify.js'
 import { digestsOf } from '../../../../src/pob/request.js'
+import { recomputedBytes } from '../../../../src/pob/workload.js'
 import {
   type BuiltChallenge,
   buildChallenge,
@@ -167,6 +169,22 @@ describe('who makes one for its own ends', () => {
     const later = { firstSends: [firstSendsOf(first), firstSendsOf(second, { micros: 9_000_000 })] }
     expect(verified(separate, later).link).toMatchObject({ verdict: 'unclear' })
     expect(verified(separate, later).link?.creditKbps).toBeLessThan(RATE_KBPS)
+  })
+
+  it('cannot accuse by a claim that those together cannot reach, nor by what is long ago', () => {
+    const greater = PROVERS.map((prover) =>
+      challengeOf(prover, `${prover} greater`, { claimKbps: RATE_KBPS * 2, thetaKbps: RATE_KBPS * 2 }),
+    )
+    expect(codes(separate, { alone: greater.map((each) => sealed(each)) })).toContain('joint_teams')
+    const before = PROVERS.map((prover) => challengeOf(prover, `${prover} before`, { laterSeconds: -7200 }))
+    expect(codes(separate, { alone: before.map((each) => sealed(each)) })).toEqual(['joint_times'])
+  })
+
+  it('makes nobody recompute more than one budget for all of it', () => {
+    const content = encodeJointFile(separate.file)
+    const needed = recomputedBytes(separate.alone[0]?.evidence as Evidence)
+    const verdict = verifyJoint(content, {}, { maxRecomputedBytes: 2 * needed })
+    expect(verdict.faults.map(({ code }) => code)).toEqual(['too_much_traffic', 'too_much_traffic'])
   })
 
   it('cannot sign for a member, nor use the words of another train', () => {
