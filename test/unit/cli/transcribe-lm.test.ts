@@ -1,5 +1,6 @@
-/** What `transcribe` says of language models that it cannot hear with, before anything is loaded. */
-import { mkdtempSync, rmSync } from 'node:fs'
+/** What `transcribe` says of language models that it cannot hear with, before anything is loaded; cards tell of theirs. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
@@ -45,3 +46,18 @@ it.each([
   },
   60_000,
 )
+
+it('a card tells of the language model that a checkpoint was published with', async () => {
+  const checkpoint = join(home, 'checkpoint')
+  await cp(folder, checkpoint, { recursive: true })
+  const models = (...args: readonly string[]) => run(['models', ...args, '--data-dir', home])
+  expect((await models('add', checkpoint, '--name', 'without')).stdout).not.toMatch(/--lm/)
+  mkdirSync(join(checkpoint, 'language_model'))
+  writeFileSync(join(checkpoint, 'alphabet.json'), '{"labels": [], "is_bpe": false}')
+  await cp(arpa, join(checkpoint, 'language_model', '2gram.arpa'))
+  expect((await models('add', checkpoint, '--name', 'with-lm')).stdout).toMatch(/2gram\.arpa/)
+  expect((await models('show', 'with-lm')).stdout).toMatch(/2gram\.arpa.*--lm\s+auto/s)
+  writeFileSync(join(checkpoint, 'language_model', '3gram.bin'), '')
+  rmSync(join(checkpoint, 'language_model', '2gram.arpa'))
+  expect((await models('show', 'with-lm')).stdout).toMatch(/3gram\.bin\s+is\s+a\s+KenLM\s+binary/)
+}, 60_000)

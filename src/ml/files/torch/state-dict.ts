@@ -8,7 +8,7 @@ const STATE_DICT_KEYS = ['model', 'state_dict', 'model_state_dict', 'module'] as
 /** `_ema` and the like nest one or two levels; more is no state dict. */
 const MAX_DEPTH = 8
 /** Dicts may be shared over and over: a small file can hold a tree without end. */
-const MAX_ENTRIES = 4_000_000
+const MAX_ENTRIES = 1_000_000
 /** Published names have some 100 characters; each tensor gets a copy of its own. */
 const MAX_NAME_CHARACTERS = 1000
 
