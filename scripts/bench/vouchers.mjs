@@ -1,175 +1,173 @@
 #!/usr/bin/env node
 /**
- * `npm run bench -- vouchers [--clients 8] [--jobs 150] [--runs 3] [--json]`: what one provider process can be paid for,
- * on a real store. Two figures: vouchers verified and durably stored, and whole paid jobs of a no-op model (admitted,
- * receipt signed and stored, voucher verified and stored, output released, acknowledged), all clients at once. The
- * clients' own work, receipts checked and vouchers signed, is done beforehand, so that only the provider is measured.
- * Processor time beside the clock: on a busy machine the clock says little. Exit status 1 where a second of processor
- * time suffices for less than 250 paid jobs.
+ * `npm run bench -- vouchers [--clients 8] [--jobs 250] [--in-flight 2] [--processes 2] [--json]`: paid jobs a second through
+ * one provider. A provider's daemon whose model does nothing, and clients that buy from it over libp2p, each with a channel
+ * on a real chain: every receipt and every voucher is signed, verified and synced to the disk before what depends on it
+ * leaves. At the end the provider is killed, and its disk must have a voucher for all that any client got. Second line: the
+ * provider's ledger alone, called in this process.
+ *
+ * Processor time stands beside the clock: clients and provider share this machine. Exit status 1 where the clock says less
+ * than 250 jobs a second.
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { register } from 'tsx/esm/api'
 
 const TARGET_JOBS_PER_SECOND = 250
 const PRICE_WEI = 1000n
-const NOW = 1_900_000_000
+/** Of each client: compilers and streams are warm by then. */
+const WARM_UP = 100
+const LEDGER = { jobs: 150, runs: 3 }
 const { values } = parseArgs({
   args: process.argv.slice(2).filter((argument) => argument !== 'vouchers'),
   options: {
     clients: { type: 'string', default: '8' },
-    jobs: { type: 'string', default: '150' },
-    runs: { type: 'string', default: '3' },
+    jobs: { type: 'string', default: '250' },
+    'in-flight': { type: 'string', default: '2' },
+    processes: { type: 'string', default: '2' },
     json: { type: 'boolean', default: false },
   },
 })
-const [clients, jobs, runs] = [values.clients, values.jobs, values.runs].map(Number)
+const [clients, jobs, inFlight, processes] = [
+  values.clients,
+  values.jobs,
+  values['in-flight'],
+  values.processes,
+].map(Number)
 
 register()
 await import('../../src/node/polyfills.ts')
-const { Identity } = await import('../../src/crypto/identity.ts')
-const payment = await import('../../src/inference/payment/index.ts')
+const { Market } = await import('../../test/support/market.ts')
+const { PASSPHRASE } = await import('../../test/support/local-network.ts')
+const { dataPaths } = await import('../../src/config/paths.ts')
 const { openStore } = await import('../../src/store/index.ts')
+const payment = await import('../../src/inference/payment/index.ts')
+const { ledgerAlone } = await import('./vouchers/ledger.mjs')
 
-const domain = payment.paymentDomain(31337, Identity.generate().address)
-const provider = Identity.generate()
-const bytes32 = (...numbers) => {
-  const bytes = new Uint8Array(32)
-  const view = new DataView(bytes.buffer)
-  numbers.forEach((number, i) => {
-    view.setUint32(4 * i, number)
+const start = (name, told) =>
+  fork(fileURLToPath(new URL(`vouchers/${name}.mjs`, import.meta.url)), [
+    JSON.stringify({ ...told, passphrase: PASSPHRASE }),
+  ])
+
+/** @throws where it ends before */
+async function said(child, kind) {
+  const ended = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`a process of the bench ended with ${code ?? signal}`)
   })
-  return bytes
+  for (;;) {
+    const [message] = await Promise.race([once(child, 'message'), ended])
+    if (message.kind === kind) return message
+  }
 }
-const limits = { exposureWei: 100n * PRICE_WEI, maxJobs: 16, leastRemainingSeconds: 60 }
 
-/** A client's jobs, with the vouchers it is going to send for them. */
-function prepare(client, run) {
-  const signer = Identity.generate()
-  const channelId = bytes32(0xc4a, client, run)
-  const channel = { channelId, nonce: 1, depositWei: PRICE_WEI * BigInt(jobs + 1), endsAt: NOW + 1_000_000 }
-  let [previous, totalWei] = [payment.NO_RECEIPTS, 0n]
-  const works = Array.from({ length: jobs }, (_, i) => {
-    const work = {
-      jobId: bytes32(0x10b, client, run, i),
-      model: bytes32(1),
-      input: bytes32(2, i),
-      terms: bytes32(3),
-      output: bytes32(4, i),
-      units: 1,
-      priceWei: PRICE_WEI,
-    }
-    totalWei += PRICE_WEI
-    const place = {
-      channelId,
-      index: i + 1,
-      previous,
-      kind: payment.ReceiptKind.job,
-      totalWei,
-      issuedAt: NOW,
-    }
-    previous = payment.receiptDigest(domain, { ...work, ...place })
-    const content = { channelId, amountWei: totalWei, receipts: i + 1, receiptsHead: previous }
-    return { work, voucher: payment.signVoucher(domain, content, signer) }
-  })
-  const ahead = Array.from({ length: jobs }, (_, i) =>
-    payment.signVoucher(
-      domain,
-      { channelId, amountWei: BigInt(i + 1), receipts: 0, receiptsHead: payment.NO_RECEIPTS },
-      signer,
-    ),
+/** Of a process and its threads, so far. */
+const processorMs = (pid) =>
+  readdirSync(`/proc/${pid}/task`).reduce(
+    (sum, task) =>
+      sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e6,
+    0,
   )
-  return { signer, channel, works, ahead }
-}
 
-async function timed(what) {
-  const processor = process.cpuUsage()
-  const started = performance.now()
-  await what()
-  const seconds = (performance.now() - started) / 1000
-  const { user, system } = process.cpuUsage(processor)
-  const total = clients * jobs
-  return { perSecond: total / seconds, perProcessorSecond: (total * 1e6) / (user + system) }
-}
-
-const directory = mkdtempSync(join(tmpdir(), 'plumbline-bench-'))
-try {
-  const stored = []
-  const paid = []
-  const latenciesMs = []
-  for (let run = 0; run < runs; run++) {
-    const all = Array.from({ length: clients }, (_, client) => prepare(client, run))
-    for (const kind of ['stored', 'paid']) {
-      const store = await openStore(join(directory, `${kind}-${run}`))
-      const payee = await payment.Payee.open(
-        { domain, signer: provider, books: store.paymentsEarned, now: () => NOW },
-        limits,
-      )
-      for (const { signer, channel } of all) await payee.setChannel(signer.address, channel)
-      const course = {
-        stored: async ({ ahead }) => {
-          for (const voucher of ahead) await payee.accept(voucher)
-        },
-        paid: async ({ channel: { channelId }, works }) => {
-          for (const { work, voucher } of works) {
-            const begun = performance.now()
-            payee.admit(channelId, { jobId: work.jobId, maxPriceWei: PRICE_WEI })
-            await payee.issue(channelId, work)
-            await payee.accept(voucher)
-            if (!(await payee.mayRelease(channelId, work.jobId)))
-              throw new Error('an output was not released')
-            payee.acknowledge(channelId, work.jobId)
-            latenciesMs.push(performance.now() - begun)
-          }
-        },
-      }[kind]
-      const result = await timed(() => Promise.all(all.map(course)))
-      ;(kind === 'stored' ? stored : paid).push(result)
-      await store.close()
-      // What was promised is on the disk.
-      const again = await openStore(join(directory, `${kind}-${run}`))
-      const { accounts } = { accounts: await again.paymentsEarned.accounts() }
-      if (accounts.length !== clients) throw new Error('an account is missing')
-      const reopened = await payment.Payee.open(
-        { domain, signer: provider, books: again.paymentsEarned, now: () => NOW },
-        limits,
-      )
-      const expected = kind === 'stored' ? BigInt(jobs) : PRICE_WEI * BigInt(jobs)
-      for (const { voucher } of reopened.accounts())
-        if (voucher?.amountWei !== expected) throw new Error('a voucher is missing on the disk')
-      await again.close()
-    }
-  }
-  const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)]
-  const medians = (results) => ({
-    perSecond: Math.round(median(results.map(({ perSecond }) => perSecond))),
-    perProcessorSecond: Math.round(median(results.map(({ perProcessorSecond }) => perProcessorSecond))),
-  })
-  const sorted = latenciesMs.sort((a, b) => a - b)
-  const at = (share) =>
-    Math.round(10 * sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]) / 10
-  const report = {
-    clients,
-    jobs: clients * jobs,
-    runs,
-    vouchers: medians(stored),
-    paidJobs: { ...medians(paid), p50Ms: at(0.5), p99Ms: at(0.99) },
-    targetJobsPerSecond: TARGET_JOBS_PER_SECOND,
-  }
-  const met = report.paidJobs.perProcessorSecond >= TARGET_JOBS_PER_SECOND
-  if (values.json) console.log(JSON.stringify({ ...report, met }, null, 2))
-  else
-    console.log(
-      [
-        `vouchers, ${clients} clients at once, ${report.jobs} jobs, medians of ${runs}:`,
-        `  verified and durably stored: ${report.vouchers.perSecond}/s, ${report.vouchers.perProcessorSecond} per second of processor time`,
-        `  paid jobs (receipt and voucher): ${report.paidJobs.perSecond}/s, ${report.paidJobs.perProcessorSecond} per second of processor time (target ${TARGET_JOBS_PER_SECOND})`,
-        `  the provider's part of a job: p50 ${report.paidJobs.p50Ms} ms, p99 ${report.paidJobs.p99Ms} ms with ${clients} clients`,
-      ].join('\n'),
+/** What a provider that was killed has on its disk, by payer. */
+async function vouchersOnDisk({ dataDir, identity }) {
+  const store = await openStore(dataPaths(dataDir).store)
+  try {
+    const payee = await payment.Payee.open(
+      {
+        domain: payment.paymentDomain(1, identity.address),
+        signer: identity,
+        books: store.paymentsEarned,
+        now: () => 0,
+      },
+      { exposureWei: 0n, maxJobs: 0, leastRemainingSeconds: 0 },
     )
-  process.exitCode = met ? 0 : 1
-} finally {
-  rmSync(directory, { recursive: true, force: true })
+    return new Map(payee.accounts().map(({ payer, voucher }) => [payer, voucher?.amountWei ?? 0n]))
+  } finally {
+    await store.close()
+  }
 }
+
+async function overTheNetwork() {
+  const market = await Market.open({ priceWei: PRICE_WEI })
+  const children = []
+  try {
+    const buyers = [market.client]
+    while (buyers.length < clients) buyers.push(await market.addBuyer(`buyer-${buyers.length}`))
+    const provider = start('provider', { dataDir: market.provider.dataDir })
+    children.push(provider)
+    await said(provider, 'ready')
+    const groups = Array.from({ length: Math.min(processes, clients) }, (_, group) =>
+      buyers.filter((_, i) => i % processes === group),
+    )
+    const sides = groups.map((group) =>
+      start('clients', {
+        dataDirs: group.map(({ dataDir }) => dataDir),
+        provider: market.provider.address,
+        jobs,
+        inFlight,
+        warmUp: WARM_UP,
+      }),
+    )
+    children.push(...sides)
+    await Promise.all(sides.map((side) => said(side, 'ready')))
+    const before = {
+      atMs: performance.now(),
+      provider: processorMs(provider.pid),
+      sides: sides.map(({ pid }) => processorMs(pid)),
+    }
+    const answers = sides.map((side) => said(side, 'done'))
+    for (const side of sides) side.send('go')
+    const done = await Promise.all(answers)
+    const seconds = (performance.now() - before.atMs) / 1000
+    const providerMs = processorMs(provider.pid) - before.provider
+    const sidesMs = sides.reduce((sum, { pid }, i) => sum + processorMs(pid) - before.sides[i], 0)
+    // What a client has must be on the provider's disk already.
+    const gone = once(provider, 'exit')
+    provider.kill('SIGKILL')
+    await gone
+    const onDisk = await vouchersOnDisk(market.provider)
+    const bought = done.flatMap((each) => each.clients)
+    const lost = bought.filter(({ address, paidWei }) => (onDisk.get(address) ?? 0n) < BigInt(paidWei))
+    for (const side of sides) side.send('end')
+    await Promise.all(sides.map((side) => once(side, 'exit')))
+    const total = clients * jobs
+    const times = bought.flatMap((each) => each.times).sort((a, b) => a - b)
+    const at = (share) =>
+      Math.round(10 * times[Math.min(times.length - 1, Math.floor(share * times.length))]) / 10
+    return {
+      jobs: total,
+      perSecond: Math.round(total / seconds),
+      providerProcessorMs: Math.round((100 * providerMs) / total) / 100,
+      clientsProcessorMs: Math.round((100 * sidesMs) / total) / 100,
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+      clientsWithLostVouchers: lost.length,
+    }
+  } finally {
+    for (const child of children) child.kill('SIGKILL')
+    await market.close()
+  }
+}
+
+const network = await overTheNetwork()
+const load = loadavg()[0]
+const ledger = await ledgerAlone({ clients, ...LEDGER })
+const met = network.perSecond >= TARGET_JOBS_PER_SECOND && network.clientsWithLostVouchers === 0
+const report = { clients, inFlight, load, network, ledger, targetJobsPerSecond: TARGET_JOBS_PER_SECOND, met }
+if (values.json) console.log(JSON.stringify(report, null, 2))
+else
+  console.log(
+    [
+      `vouchers, ${clients} clients at once in ${processes} processes, ${inFlight} jobs of each under way, a model that does nothing, load ${load.toFixed(1)}:`,
+      `  over libp2p, ${network.jobs} jobs: ${network.perSecond}/s (target ${TARGET_JOBS_PER_SECOND}), p50 ${network.p50Ms} ms, p99 ${network.p99Ms} ms; ` +
+        `processor time of a job: provider ${network.providerProcessorMs} ms, clients ${network.clientsProcessorMs} ms`,
+      `  after a kill of the provider: ${network.clientsWithLostVouchers} of ${clients} clients had got more than its disk has vouchers for`,
+      `  the ledger alone, in one process: ${ledger.paid.perSecond} paid jobs/s (${ledger.paid.perProcessorSecond} a second of processor time), ` +
+        `${ledger.stored.perSecond} vouchers/s verified and stored (${ledger.stored.perProcessorSecond})`,
+    ].join('\n'),
+  )
+process.exitCode = met ? 0 : 1
