@@ -195,6 +195,7 @@ export async function recipientNote({
   units,
   priceWei,
   isAudited,
+  isUnauditable,
   keptSeconds,
   mostLostWei,
 }: Recipient): Promise<string> {
@@ -205,6 +206,11 @@ export async function recipientNote({
     priceWei === 0n
       ? 'for nothing'
       : `for ${formatEther(priceWei, 'up')} (${plural(units, 'unit')}; at most ${formatEther(mostLostWei, 'up')} can be lost to it)`
+  if (isUnauditable)
+    return (
+      `Sending it to ${printable(provider)} (${printable(where)}), which has ${printable(model)} run by a server behind it, ` +
+      `${price}. That server hears it too, and no audit can judge what it answers.`
+    )
   const kept = isAudited
     ? `It says that it keeps one such job in twenty, which a beacon draws, for ${plural(Math.round(keptSeconds / SECONDS_PER_HOUR), 'hour')}`
     : 'It says that it keeps nothing'

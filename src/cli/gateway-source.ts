@@ -120,7 +120,7 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
     ...(args.provider === undefined ? {} : { providers: args.provider }),
     ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
     ...(args.unaudited ? { audit: false } : {}),
-    isAuditor: true,
+    isLasting: true,
     onRecipient: async (recipient) => {
       const { priceWei, mostLostWei, ...rest } = recipient
       const told = { ...rest, priceWei: String(priceWei), mostLostWei: String(mostLostWei) }
@@ -162,13 +162,25 @@ async function openLocal(
   log: Logger,
 ): Promise<GatewaySource> {
   const { LocalJobs } = await import('../inference/local/local-jobs.js')
-  const source = await LocalJobs.open({
+  const { followHolds } = await import('../node/inference/standing-still.js')
+  const jobs = await LocalJobs.open({
     dataDir,
     log: log.child({ component: 'models' }),
     ...(models === undefined ? {} : { names: models }),
     ...(threads === undefined ? {} : { threads }),
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
   })
+  // A daemon beside it that measures, or is measured, comes first.
+  const holds = followHolds(dataDir)
+  holds.join(jobs)
+  const source: JobSource = {
+    models: () => jobs.models(),
+    run: (job, options) => jobs.run(job, options),
+    close: () => {
+      holds.close()
+      return jobs.close()
+    },
+  }
   const audience: Audience = {
     kind: 'local',
     heardBy: 'this machine alone',

@@ -65,6 +65,8 @@ export const DEFAULTS = {
       channelDays: 30,
       /** Nobody else finds out who takes money for something else than the model's work. */
       audit: true,
+      /** What nobody can run again, nobody can be caught with. */
+      allowUnaudited: false,
     },
   },
   logging: {

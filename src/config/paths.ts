@@ -24,6 +24,8 @@ export interface DataPaths {
   readonly soldEvidence: string
   /** The same of jobs that failed an audit of this node's as an auditor, for others to judge. */
   readonly auditedEvidence: string
+  /** What providers refused to show to this node as an auditor, so far. */
+  readonly auditRefusals: string
   /** What audits found, this node's own and those of auditors that it trusts. */
   readonly findings: string
   /** Providers that cheated this node's purchases. */
@@ -56,6 +58,7 @@ export function dataPaths(dataDir: string): DataPaths {
     boughtEvidence: join(root, 'evidence', 'bought'),
     soldEvidence: join(root, 'evidence', 'sold'),
     auditedEvidence: join(root, 'evidence', 'audited'),
+    auditRefusals: join(root, 'evidence', 'refusals.json'),
     findings: join(root, 'findings'),
     leftProviders: join(root, 'purchases', 'left.json'),
     spending: join(root, 'purchases', 'spending.json'),

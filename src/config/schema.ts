@@ -74,6 +74,21 @@ const pricedModel = z
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}=\d+(?:\.\d+)?\s*(?:eth|ether|gwei|wei)$/i,
     'expected a model and its price a unit: asr-small=2000 gwei, or asr-small=0 wei for nothing',
   )
+/** Of another server, whose names may have slashes. */
+const pricedUpstreamModel = z
+  .string()
+  .max(200)
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}=\d+(?:\.\d+)?\s*(?:eth|ether|gwei|wei)$/i,
+    'expected a model of the server and its price a unit: openai/whisper-large-v3=2000 gwei',
+  )
+const upstreamTask = z
+  .string()
+  .max(200)
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._/:-]{0,99}=[a-z]+$/,
+    'expected a model of the server and what it is for: openai/whisper-large-v3=transcribe',
+  )
 const list = <T extends z.ZodType>(item: T) => z.array(item).max(MAX_LIST)
 
 export const configSchema = z.strictObject({
@@ -118,6 +133,14 @@ export const configSchema = z.strictObject({
       provider: z
         .strictObject({
           models: list(pricedModel).default([]),
+          upstream: z
+            .strictObject({
+              url: z.url({ protocol: /^https?$/ }).optional(),
+              keyFile: z.string().min(1).optional(),
+              models: list(pricedUpstreamModel).default([]),
+              tasks: list(upstreamTask).default([]),
+            })
+            .prefault({}),
           nonCommercial: z
             .literal(
               SELL_NON_COMMERCIAL,
@@ -150,6 +173,7 @@ export const configSchema = z.strictObject({
           dailyBudget: amount.default(DEFAULTS.inference.client.dailyBudget),
           channelDays: z.int().min(1).max(365).default(DEFAULTS.inference.client.channelDays),
           audit: z.boolean().default(DEFAULTS.inference.client.audit),
+          allowUnaudited: z.boolean().default(DEFAULTS.inference.client.allowUnaudited),
           auditors: list(peerIdText).default([]),
         })
         .prefault({}),

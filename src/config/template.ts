@@ -75,6 +75,16 @@ inference:
     # Models of the catalogue that are sold, each with its price a unit: an audio-second, or 1,000 characters of text.
     # Anything above 0 wei needs a chain, where clients open payment channels. E.g. ["asr-small=2000 gwei"]
     models: []
+    upstream:
+      # An OpenAI-compatible server behind this node, whose models are sold as well. Nobody can run its jobs again, so that
+      # they are offered as unaudited, and clients take them only where they said so. E.g. http://10.0.0.5:8000/v1
+      # url: http://10.0.0.5:8000/v1
+      # A file whose first line is the API key for it (chmod 600).
+      # keyFile: upstream.key
+      # Its models that are sold, each with its price a unit, e.g. ["openai/whisper-large-v3=2000 gwei"], and what they are
+      # for where its list has only names, e.g. ["openai/whisper-large-v3=transcribe"].
+      models: []
+      tasks: []
     # Work of models for non-commercial use is not sold, unless you say in these words that you may.
     # nonCommercial: I have the right to sell what these models make
     # Memory and processor threads that models may take; half of the machine, and all of them, unless set.
@@ -111,6 +121,8 @@ inference:
     # Whether jobs that are paid for may be audited: this node keeps them for a day and runs a twentieth again, and
     # auditors may hear that twentieth, too. false: nobody does, and nothing is kept.
     audit: ${client.audit}
+    # Whether what a server behind a provider runs is bought as well: no audit can judge what it answers.
+    allowUnaudited: ${client.allowUnaudited}
     # Whose findings about providers count beside this node's own: peer ids of auditors that you trust.
     auditors: []
 

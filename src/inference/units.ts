@@ -4,6 +4,8 @@ import type { JobInput, Unit } from './job.js'
 
 const CHARACTERS_A_UNIT = 1000
 const BYTES_A_SAMPLE = 2
+/** As people speak. */
+const CHARACTERS_A_SECOND = 15
 
 /** @param input of a model to embed */
 export function unitOf(task: Task, input?: EmbedInput): Unit {
@@ -26,4 +28,11 @@ export function unitsOf(unit: Unit, input: JobInput): number {
 /** @throws RangeError for a number of units that is none */
 export function priceOf(units: number, priceWeiPerUnit: bigint): bigint {
   return BigInt(units) * priceWeiPerUnit
+}
+
+/** How much there is to do, in seconds of speech: for what jobs take, not for what they cost. */
+export function workOf(input: JobInput): number {
+  return input.kind === 'sound'
+    ? input.pcm16.length / BYTES_A_SAMPLE / input.sampleRate
+    : input.text.length / CHARACTERS_A_SECOND
 }

@@ -14,6 +14,7 @@ import type { BackendInfo } from '../dataplane/index.js'
 import { openMemberPlane, openProverPlane } from '../dataplane/index.js'
 import { UserError } from '../errors.js'
 import type { ProviderBehaviour } from '../inference/provider/behaviour.js'
+import { Holds } from '../inference/standing-still.js'
 import { serveControlSocket } from '../p2p/control-socket.js'
 import type { ChallengerBehaviour, ProverBehaviour } from '../roles/behaviour.js'
 import { Challenger } from '../roles/challenger.js'
@@ -33,6 +34,7 @@ import { createNodeHost } from './host.js'
 import { type AuditorRole, type AuditorStatus, startAuditor } from './inference/auditor.js'
 import { quietMember, quietProver } from './inference/precedence.js'
 import { type ProviderRole, startProvider } from './inference/provider.js'
+import { STANDING_STILL_FEED, tellHolds } from './inference/standing-still.js'
 import { serveMetrics } from './metrics-server.js'
 import { operatorPolicy } from './policy.js'
 import { publisherOf, RegistryFile, registryPath } from './registry-file.js'
@@ -167,6 +169,8 @@ async function start(
     now: () => Date.now(),
     log,
   }
+  // The access point comes first: while it is measured, or measures, no model runs.
+  const holds = new Holds()
   const provider = roles.includes('provider')
     ? await startProvider({
         config,
@@ -174,6 +178,7 @@ async function start(
         host,
         store,
         log,
+        standingStill: holds,
         ...(behaviours?.provider === undefined ? {} : { behaviour: behaviours.provider }),
       })
     : undefined
@@ -184,8 +189,6 @@ async function start(
     })
   }
   const auditor = roles.includes('auditor') ? await startAuditorRole() : undefined
-  // The access point comes first: while it is measured, or measures, no model runs.
-  const hold = (): (() => void) => provider?.hold() ?? (() => {})
   async function startAuditorRole(): Promise<AuditorRole> {
     if (link === undefined)
       throw new UserError('an auditor audits those who sell on a chain, and none is configured', {
@@ -193,7 +196,7 @@ async function start(
         remedy: 'set chain.rpcUrls',
         exitStatus: 2,
       })
-    const role = await startAuditor({ config, identity, host, log })
+    const role = await startAuditor({ config, identity, host, log, standingStill: holds })
     undo.push(() => role.stop())
     link.onOpen((chain) => role.watch(chain))
     return role
@@ -211,7 +214,7 @@ async function start(
       { maxConcurrentSlots: config.challenger.maxConcurrentSlots },
       {
         ...modules,
-        plane: quietMember(memberPlane, hold),
+        plane: quietMember(memberPlane, holds.hold),
         ...(behaviours?.challenger === undefined ? {} : { behaviour: behaviours.challenger }),
       },
     )
@@ -223,7 +226,8 @@ async function start(
   if (roles.includes('prover')) {
     prover = new Prover({
       ...modules,
-      openPlane: async () => quietProver(await openProverPlane({ backend, host: bindHost, port: 0 }), hold),
+      openPlane: async () =>
+        quietProver(await openProverPlane({ backend, host: bindHost, port: 0 }), holds.hold),
       policy: operatorPolicy(config.prover, store, modules.now),
       account: async (bytes) => {
         await store.usage.add(monthKey(new Date()), bytes)
@@ -290,6 +294,7 @@ async function start(
     paths.controlSocket,
     { status, channels: async () => provider?.channels() ?? [] },
     log,
+    { [STANDING_STILL_FEED]: (tell) => tellHolds(holds, tell) },
   )
   undo.push(() => socket.close())
   // A parent that holds an IPC channel (the laboratory, a supervisor) is told.

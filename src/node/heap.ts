@@ -1,6 +1,7 @@
 /** How eagerly V8 collects in a node, set for what it does: https://v8.dev/blog/trash-talk */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { loadMallocTrim } from './malloc-trim.js'
 
 /** A daemon is idle nearly always: a young generation that stays small saves 30 MB and costs nothing that can be measured. */
 export function keepYoungGenerationSmall(): void {
@@ -8,27 +9,50 @@ export function keepYoungGenerationSmall(): void {
 }
 
 const COLLECT_EVERY_MS = 60_000
-/** Of what was alive after the last collection: what has grown less is left. */
-const WORTH_IT = 1.25
+/** More than what was alive after the last collection: what has grown less is left. */
+const WORTH_BYTES = 4 * 2 ** 20
+/** Between two looks for a moment without a job, and how many there are: jobs that never pause are not waited for longer. */
+const LOOK_EVERY_MS = 250
+const MOST_LOOKS = 100
+const busy = new Set<() => boolean>()
 let isSet = false
 
 /**
  * For who buys or sells jobs. V8 lets a heap that grows slowly grow by 8 MB before it looks through all of it again, and the
  * sound of a job of ten seconds, copied from hand to hand, is that much: each job brought a collection of 50 ms of processor
  * time, half of it in the job's way. With room for as much again as is alive there was none in fifty jobs. So that this room
- * is not filled for good, a heap that has grown is collected once a minute: one job in some hundred waits for that.
+ * is not filled for good, a heap that has grown is collected once a minute, in the first moment without a job; and what malloc
+ * keeps of freed sounds is given back.
+ * @param isBusy whether a job is under way
+ * @returns to be called when nothing is bought or sold any more
  */
-export function collectSeldom(): void {
-  if (isSet) return
+export function collectBetweenJobs(isBusy: () => boolean): () => void {
+  busy.add(isBusy)
+  if (!isSet) begin()
+  return () => void busy.delete(isBusy)
+}
+
+function begin(): void {
   isSet = true
   setFlagsFromString('--heap-growing-percent=100')
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
+  const trim = loadMallocTrim()
   let aliveBytes = 0
-  setInterval(() => {
-    if (usedBytes() < WORTH_IT * aliveBytes) return
+  let looks: NodeJS.Timeout | undefined
+  const look = (left: number): void => {
+    if (left > 0 && [...busy].some((isBusy) => isBusy())) {
+      looks = setTimeout(() => look(left - 1), LOOK_EVERY_MS)
+      looks.unref()
+      return
+    }
     collect()
+    trim?.()
     aliveBytes = usedBytes()
+  }
+  setInterval(() => {
+    clearTimeout(looks)
+    if (usedBytes() >= aliveBytes + WORTH_BYTES) look(MOST_LOOKS)
   }, COLLECT_EVERY_MS).unref()
 }
 

@@ -14,7 +14,7 @@ export interface ControlCallOptions {
 
 const DEADLINE_MS = 5000
 /** A status has 2 KB; lists of peers or challenges some more. */
-const MAX_ANSWER_BYTES = 4 * 1_048_576
+export const MAX_ANSWER_BYTES = 4 * 1_048_576
 const NEWLINE = 10
 const MOST_MESSAGE = 600
 
@@ -95,7 +95,7 @@ const ANSWER = z.union([
 ])
 
 /** @throws SyntaxError, or ZodError for what is no answer */
-const readAnswer = (line: string): ControlAnswer => ANSWER.parse(JSON.parse(line)) as ControlAnswer
+export const readAnswer = (line: string): ControlAnswer => ANSWER.parse(JSON.parse(line)) as ControlAnswer
 
 const unreadable = (cause: unknown): UserError =>
   new UserError('what answers on the control socket is no daemon of this version', {

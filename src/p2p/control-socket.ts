@@ -1,6 +1,7 @@
 /**
  * The daemon's control socket: a Unix domain socket, mode 0600, in the data directory. One JSON object a line asks
- * (`{"method": "status"}`), one answers. For the owner's own commands; nothing on it comes from the network.
+ * (`{"method": "status"}`), one answers; `{"follow": name}` is answered with a line now and one whenever that changes, for as
+ * long as the connection stands. For the owner's own commands; nothing on it comes from the network.
  */
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
@@ -9,8 +10,13 @@ import type { Logger } from '../telemetry/logger.js'
 import { type ControlAnswer, callControlSocket, LineReader } from './control-client.js'
 
 export { callControlSocket } from './control-client.js'
+export { type ControlFollowing, followControlSocket } from './control-feed.js'
 
 export type ControlHandlers = Readonly<Record<string, (params: unknown) => Promise<unknown>>>
+
+/** Tells a value now and whenever it changes; the function that it gives ends that. */
+export type ControlFeed = (tell: (value: unknown) => void) => () => void
+export type ControlFeeds = Readonly<Record<string, ControlFeed>>
 
 export interface ControlSocket {
   readonly path: string
@@ -23,12 +29,14 @@ const MAX_PATH_BYTES = 103
 const MAX_REQUEST_BYTES = 65_536
 const MAX_CONNECTIONS = 16
 const IDLE_MS = 10_000
+const MOST_UNREAD_BYTES = 65_536
 
 /** @throws UserError LOCKED where another daemon answers on the path; UNAVAILABLE where it cannot be bound */
 export async function serveControlSocket(
   path: string,
   handlers: ControlHandlers,
   log: Logger,
+  feeds: ControlFeeds = {},
 ): Promise<ControlSocket> {
   if (Buffer.byteLength(path) > MAX_PATH_BYTES)
     throw new UserError(`the path of the control socket is too long: ${path}`, {
@@ -40,7 +48,7 @@ export async function serveControlSocket(
   const server = createServer((socket) => {
     open.add(socket)
     socket.once('close', () => open.delete(socket))
-    attend(socket, handlers, log)
+    attend(socket, { handlers, feeds }, log)
   })
   server.maxConnections = MAX_CONNECTIONS
   await new Promise<void>((resolve, reject) => {
@@ -92,7 +100,12 @@ const inUse = (path: string): UserError =>
     remedy: 'stop the other plumbline, or give this one its own --data-dir',
   })
 
-function attend(socket: Socket, handlers: ControlHandlers, log: Logger): void {
+interface Served {
+  readonly handlers: ControlHandlers
+  readonly feeds: ControlFeeds
+}
+
+function attend(socket: Socket, served: Served, log: Logger): void {
   const reader = new LineReader(MAX_REQUEST_BYTES)
   socket.setTimeout(IDLE_MS, () => socket.destroy())
   socket.on('error', () => socket.destroy())
@@ -109,7 +122,9 @@ function attend(socket: Socket, handlers: ControlHandlers, log: Logger): void {
     for (const line of lines) {
       socket.pause()
       last = last.then(async () => {
-        const answer = await respond(line, handlers, log)
+        const request = requestOf(line)
+        if (follows(socket, request, served.feeds)) return
+        const answer = await respond(request, served.handlers, log)
         if (!socket.destroyed) socket.write(`${JSON.stringify(answer)}\n`)
         socket.resume()
       })
@@ -117,17 +132,47 @@ function attend(socket: Socket, handlers: ControlHandlers, log: Logger): void {
   })
 }
 
-async function respond(line: string, handlers: ControlHandlers, log: Logger): Promise<ControlAnswer> {
-  let request: unknown
+interface Request {
+  readonly method?: unknown
+  readonly params?: unknown
+  readonly follow?: unknown
+}
+
+/** Undefined for what is no JSON. */
+function requestOf(line: string): Request | undefined {
   try {
-    request = JSON.parse(line)
+    const request: unknown = JSON.parse(line)
+    return typeof request === 'object' && request !== null ? request : {}
   } catch {
-    return { error: { code: 'BAD_MESSAGE', message: 'not JSON' } }
+    return undefined
   }
-  const { method, params } = (typeof request === 'object' && request !== null ? request : {}) as {
-    readonly method?: unknown
-    readonly params?: unknown
-  }
+}
+
+/** Whether it asks for a feed: then the connection is for nothing else any more. */
+function follows(socket: Socket, request: Request | undefined, feeds: ControlFeeds): boolean {
+  const name = request?.follow
+  const feed = typeof name === 'string' && Object.hasOwn(feeds, name) ? feeds[name] : undefined
+  if (feed === undefined || socket.destroyed) return false
+  socket.setTimeout(0)
+  const end = feed((result) => {
+    // Who does not read is not written to for ever.
+    if (socket.writableLength > MOST_UNREAD_BYTES) socket.destroy()
+    else socket.write(`${JSON.stringify({ result })}\n`)
+  })
+  socket.once('close', end)
+  // What it still says is dropped, and its end is noticed.
+  socket.removeAllListeners('data')
+  socket.resume()
+  return true
+}
+
+async function respond(
+  request: Request | undefined,
+  handlers: ControlHandlers,
+  log: Logger,
+): Promise<ControlAnswer> {
+  if (request === undefined) return { error: { code: 'BAD_MESSAGE', message: 'not JSON' } }
+  const { method, params } = request
   if (method === 'ping') return { result: 'pong' }
   const handler = typeof method === 'string' && Object.hasOwn(handlers, method) ? handlers[method] : undefined
   if (handler === undefined) return { error: { code: 'BAD_MESSAGE', message: 'no such method' } }

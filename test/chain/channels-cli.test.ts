@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   type Chain,
   channelsContract,
@@ -18,12 +18,14 @@ import {
   writeDeployment,
 } from '../../src/chain/index.js'
 import { createKeyFile } from '../../src/cli/key-file.js'
+import { loadConfig } from '../../src/config/load.js'
 import { dataPaths } from '../../src/config/paths.js'
 import type { Address } from '../../src/crypto/address.js'
 import { Identity } from '../../src/crypto/identity.js'
 import { Channels } from '../../src/inference/client/channels.js'
 import { Payee, Payer, paymentDomain, redeemable } from '../../src/inference/payment/index.js'
 import { earningChannel } from '../../src/node/inference/channel-list.js'
+import { openNetworkClient } from '../../src/node/inference/client.js'
 import { clientLedger } from '../../src/node/inference/client-ledger.js'
 import { serveControlSocket } from '../../src/p2p/control-socket.js'
 import { openStore } from '../../src/store/index.js'
@@ -228,5 +230,25 @@ describe.skipIf(whyNoAnvil !== undefined)('plumbline channels', () => {
     expect(buyer.accounts()).toEqual([])
     expect((await channels.ready(wanted, PRICE, offered)).nonce).toBe(2)
     await store.close()
+  })
+
+  it('comes back by itself where a gateway runs that buys nothing any more', {
+    timeout: 120_000,
+  }, async () => {
+    const payee = Identity.generate().address
+    const store = await ledger()
+    await channelsOf(await payer(store)).ready(payee, PRICE, offered)
+    await store.close()
+    await dev.increaseTime(2 * DAY)
+    const flags = { dataDir: directory, 'chain.rpcUrls': [dev.rpcUrl], 'network.listen': [] }
+    const { config } = await loadConfig({ env: {}, flags })
+    const client = await openNetworkClient({ config, identity: own, log, isLasting: true })
+    await vi.waitFor(async () => expect((await stateOf(payee)).isOpen).toBe(false), {
+      timeout: 60_000,
+      interval: 200,
+    })
+    await client.close()
+    // Nothing was left open.
+    await (await ledger()).close()
   })
 })

@@ -22,6 +22,14 @@ export const PATIENCE: Patience = {
   mostSeconds: 3600,
 }
 
+/** What was refused so far: what a restart must not forget. Unix seconds. */
+export interface AskedBefore {
+  readonly refusals: number
+  readonly firstRefusal: number
+  readonly lastRefusal: number
+  readonly next: number
+}
+
 export class Asking {
   readonly #since: number
   readonly #patience: Patience
@@ -30,10 +38,34 @@ export class Asking {
   #lastRefusal = 0
   #next = 0
 
-  /** @param since Unix seconds from which on it is kept */
-  constructor(since: number, patience: Patience) {
+  /**
+   * @param since Unix seconds from which on it is kept
+   * @param before of a former run
+   */
+  constructor(since: number, patience: Patience, before?: AskedBefore) {
     this.#since = since
     this.#patience = patience
+    if (before === undefined) return
+    this.#refusals = before.refusals
+    this.#firstRefusal = before.firstRefusal
+    this.#lastRefusal = before.lastRefusal
+    this.#next = before.next
+  }
+
+  /** Until when it is asked for at all, Unix seconds. */
+  get end(): number {
+    return this.#since + this.#patience.keptSeconds
+  }
+
+  /** Undefined where nothing was refused. */
+  get before(): AskedBefore | undefined {
+    if (this.#refusals === 0) return undefined
+    return {
+      refusals: this.#refusals,
+      firstRefusal: this.#firstRefusal,
+      lastRefusal: this.#lastRefusal,
+      next: this.#next,
+    }
   }
 
   /** @param now Unix seconds */
@@ -43,7 +75,7 @@ export class Asking {
 
   /** It need not be kept any more. */
   isOver(now: number): boolean {
-    return now > this.#since + this.#patience.keptSeconds
+    return now > this.end
   }
 
   /** The provider was there, and did not give it. */

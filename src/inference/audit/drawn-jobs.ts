@@ -16,6 +16,7 @@ import { drawingRound } from './drawing.js'
 import type { KeptEvidence } from './evidence.js'
 import { closeExecutions, type Executions } from './executions.js'
 import { findMissing, type KnownProvider } from './missing.js'
+import type { Refusals } from './refusals.js'
 import { auditEvidence, type ShelfAuditModules } from './shelf-audit.js'
 import type { WaitingReceipt } from './watched-channel.js'
 
@@ -26,6 +27,7 @@ export interface DrawnJobsModules
   /** Whether this node has a seat among the challengers: whoever sells owes it evidence then. */
   readonly isSeated: () => Promise<boolean>
   readonly patience: Patience
+  readonly refusals: Pick<Refusals, 'before'>
   /** Evidence against a provider: what convinces a stranger. */
   readonly keep: (evidence: KeptEvidence) => Promise<void>
 }
@@ -52,8 +54,14 @@ export class DrawnJobs {
   }
 
   add({ receipt, digest }: WaitingReceipt, payee: Address): void {
-    const asking = new Asking(receipt.issuedAt, this.#modules.patience)
+    const { patience, refusals } = this.#modules
+    const asking = new Asking(receipt.issuedAt, patience, refusals.before(bytesToHex(digest)))
     if (this.#jobs.length < MOST_JOBS) this.#jobs.push({ receipt, digest, payee, asking })
+  }
+
+  /** What is being asked for, by the digest of its receipt. */
+  *asked(): Iterable<readonly [string, Asking]> {
+    for (const { digest, asking } of this.#jobs) yield [bytesToHex(digest), asking]
   }
 
   /** Asks for what is due, and judges what comes. */

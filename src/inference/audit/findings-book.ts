@@ -68,7 +68,7 @@ export class FindingsBook {
    */
   async add(message: Uint8Array): Promise<boolean> {
     const finding = readFinding(message)
-    const name = `${bytesToHex(sha256(message)).slice(0, 32)}${SUFFIX}`
+    const name = nameOf(sha256(message))
     if (!this.#isTrusted(finding) || this.#kept.has(name)) return false
     this.#kept.set(name, { finding, message })
     this.#records = undefined
@@ -101,6 +101,21 @@ export class FindingsBook {
       .filter(({ finding }) => Buffer.compare(finding.auditor, auditor) === 0)
       .slice(-most)
       .map(({ message }) => message)
+  }
+
+  /**
+   * As they travel: those about one provider, the newest first.
+   * @param after SHA-256 of the last one that was given; none where it is not known here any more
+   */
+  messagesAbout(provider: Uint8Array, most: number, after?: Uint8Array): readonly Uint8Array[] {
+    const all = [...this.#kept]
+      .filter(([, { finding }]) => Buffer.compare(finding.provider, provider) === 0)
+      .sort(([aName, a], [bName, b]) => b.finding.at - a.finding.at || (aName < bName ? -1 : 1))
+    const last = after === undefined ? undefined : nameOf(after)
+    const from = last === undefined ? 0 : all.findIndex(([name]) => name === last) + 1
+    return last !== undefined && from === 0
+      ? []
+      : all.slice(from, from + most).map(([, each]) => each.message)
   }
 
   /** Of everybody there is a finding about. */
@@ -147,6 +162,8 @@ export class FindingsBook {
     await rename(`${path}.tmp`, path)
   }
 }
+
+const nameOf = (digest: Uint8Array): string => `${bytesToHex(digest).slice(0, 32)}${SUFFIX}`
 
 /** A file that was altered convicts nobody. */
 function readable(message: Uint8Array): Kept | undefined {

@@ -15,15 +15,18 @@ import { auditChain, isPossibleCount } from './chain-audit.js'
 import { drawingRound, drawnFrom } from './drawing.js'
 import { DrawnJobs, type DrawnJobsModules } from './drawn-jobs.js'
 import { findMissing, type KnownProvider } from './missing.js'
+import { Refusals } from './refusals.js'
 import { isSampled } from './sampling.js'
 import type { ShelfAuditModules } from './shelf-audit.js'
 import { type WaitingReceipt, type WaitingRedemption, WatchedChannel } from './watched-channel.js'
 
 export interface NetworkAuditModules
-  extends Omit<DrawnJobsModules, 'patience'>,
+  extends Omit<DrawnJobsModules, 'patience' | 'refusals'>,
     Pick<ShelfAuditModules, 'randomness'> {
   /** {@link PATIENCE} unless given. */
   readonly patience?: Patience
+  /** What a former run of this node was refused; in memory unless given. */
+  readonly refusals?: Refusals
   /** Of one channel, by its payee: the default of its ledger unless given. */
   readonly keptReceipts?: number
   /** What happened on the chain since the last call. */
@@ -49,14 +52,16 @@ export class NetworkAudit {
   readonly #patience: Patience
   readonly #channels = new Map<string, WatchedChannel>()
   readonly #drawn: DrawnJobs
+  readonly #refusals: Refusals
   /** That may still be looked at in this round. */
   #places = 0
 
   constructor(modules: NetworkAuditModules) {
-    const { patience = PATIENCE } = modules
+    const { patience = PATIENCE, refusals = Refusals.passing() } = modules
     this.#modules = modules
     this.#patience = patience
-    this.#drawn = new DrawnJobs({ ...modules, patience })
+    this.#refusals = refusals
+    this.#drawn = new DrawnJobs({ ...modules, patience, refusals })
   }
 
   get channels(): number {
@@ -75,7 +80,18 @@ export class NetworkAudit {
       await this.#draw(channel, signal)
       await this.#checkRedemptions(channel, provider, followed, signal)
     }
-    await this.#drawn.audit(providers, signal)
+    try {
+      await this.#drawn.audit(providers, signal)
+    } finally {
+      await this.#refusals.keep(this.#asked(), this.#now())
+    }
+  }
+
+  *#asked(): Iterable<readonly [string, Asking]> {
+    yield* this.#drawn.asked()
+    for (const { channelId, redemptions } of this.#channels.values())
+      for (const { receipts, asking } of redemptions)
+        yield [redemptionKey(bytesToHex(channelId), receipts), asking]
   }
 
   async #readChain(signal: AbortSignal): Promise<void> {
@@ -94,8 +110,9 @@ export class NetworkAudit {
         )
         continue
       }
-      const asking = new Asking(at, this.#patience)
-      if (!asking.isOver(this.#now()))
+      const before = this.#refusals.before(redemptionKey(channelId.slice(2), receipts))
+      const asking = new Asking(at, this.#patience, before)
+      if (!asking.isOver(this.#now()) || before !== undefined)
         this.#channels
           .get(channelId.slice(2))
           ?.redeemed({ receipts, receiptsHead: bytesOf(receiptsHead), at, asking })
@@ -145,7 +162,9 @@ export class NetworkAudit {
       for (const each of channel.due(({ issuedAt }) => drawnFrom(beacon, issuedAt) <= this.#now())) {
         const { issuedAt, index } = each.receipt
         const isOld = new Asking(issuedAt, this.#patience).isOver(this.#now())
-        if (!isOld && !isFound(channelId, index)) {
+        // What was refused to a former run until its time was over is judged by this one.
+        const isRefused = this.#refusals.before(bytesToHex(each.digest)) !== undefined
+        if ((!isOld || isRefused) && !isFound(channelId, index)) {
           const drawn = await randomness(drawingRound(beacon, issuedAt), signal)
           if (isSampled(drawn, each.digest)) this.#drawn.add(each, payee)
         }
@@ -222,5 +241,8 @@ export class NetworkAudit {
     return this.#modules.now() / 1000
   }
 }
+
+/** A later redemption of a channel commits to more receipts, or to the same again. */
+const redemptionKey = (channelId: string, receipts: number): string => `${channelId}/${receipts}`
 
 const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.slice(2), 'hex'))

@@ -1,6 +1,7 @@
 /**
  * Who could do a job, and for how much: the offers that fit, the cheapest first, of these whose work was found good more
- * often, of these the nearest; and behind them all who failed of late.
+ * often, of these who is much faster, of these the nearest; behind them what no audit can judge, and behind all who failed
+ * of late.
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { formatEther } from '../../chain/index.js'
@@ -10,8 +11,12 @@ import type { Job, JobInput, ServedModel } from '../job.js'
 import { MAX_INPUT_BYTES } from '../network/job-codec.js'
 import type { Offer, OfferedModel } from '../network/offer.js'
 import { smallest } from '../payment/wei.js'
-import { priceOf, unitsOf } from '../units.js'
+import { priceOf, unitsOf, workOf } from '../units.js'
+import type { SpeedHint } from './conduct.js'
 import type { FoundOffer } from './offers.js'
+
+/** Below it nobody waits longer than for a round trip. */
+const LEAST_FELT_MS = 100
 
 export interface Candidate extends FoundOffer {
   readonly model: OfferedModel
@@ -21,6 +26,8 @@ export interface Candidate extends FoundOffer {
   readonly arrears: number
   /** How often its work was found good, in doublings: one finding more outweighs no shorter way. */
   readonly goodDoublings: number
+  /** How long it may take, in doublings: a channel is opened with nobody new for a little less time. */
+  readonly slowDoublings: number
 }
 
 export interface CandidateLimits {
@@ -31,6 +38,10 @@ export interface CandidateLimits {
   readonly arrears: (peerId: string) => number
   /** As `BuyerAudits.goodFindings`. */
   readonly goodFindings: (peerId: string) => number
+  /** As `Conduct.expectedMs`. */
+  readonly expectedMs: (peerId: string, work: number, hint: SpeedHint) => number
+  /** Whether what no audit can judge is bought as well. */
+  readonly isUnauditedTaken: boolean
 }
 
 /**
@@ -40,7 +51,7 @@ export interface CandidateLimits {
 export function candidatesFor(
   job: Job,
   found: readonly FoundOffer[],
-  { maxPriceWei, isShunned, arrears, goodFindings }: CandidateLimits,
+  { maxPriceWei, isShunned, arrears, goodFindings, expectedMs, isUnauditedTaken }: CandidateLimits,
   inputs: readonly JobInput[] = [job.input],
 ): readonly Candidate[] {
   const all = found.flatMap((each): Candidate[] => {
@@ -52,17 +63,29 @@ export function candidatesFor(
     const priceWei = priceOf(units, model.priceWeiPerUnit)
     const { peerId } = each.offer
     const goodDoublings = Math.floor(Math.log2(1 + goodFindings(peerId)))
-    return [{ ...each, model, units, priceWei, arrears: arrears(peerId), goodDoublings }]
+    const { runMsPerSecond } = model
+    const expected = expectedMs(peerId, workOf(job.input), { runMsPerSecond, underWay: each.offer.underWay })
+    const slowDoublings = Math.floor(Math.log2(1 + expected / LEAST_FELT_MS))
+    return [{ ...each, model, units, priceWei, arrears: arrears(peerId), goodDoublings, slowDoublings }]
   })
   if (all.length === 0)
     throw new UserError(`nobody offers the model ${job.model.slice(0, 16)}`, {
       code: 'NOT_FOUND',
       remedy: 'ask which models there are, or name a --provider',
     })
-  const offering = all.filter(({ offer }) => !isShunned(offer))
+  const auditable = isUnauditedTaken ? all : all.filter(({ model }) => model.unaudited !== true)
+  if (auditable.length === 0)
+    throw new UserError(
+      `the model ${job.model.slice(0, 16)} runs on servers behind its providers (${all.length}): no audit can tell what they answer`,
+      {
+        code: 'DENIED',
+        remedy: 'choose another model, or set inference.client.allowUnaudited to true',
+      },
+    )
+  const offering = auditable.filter(({ offer }) => !isShunned(offer))
   if (offering.length === 0)
     throw new UserError(
-      `whoever offers the model ${job.model.slice(0, 16)} has cheated or failed audits (${all.length})`,
+      `whoever offers the model ${job.model.slice(0, 16)} has cheated or failed audits (${auditable.length})`,
       {
         code: 'DENIED',
         remedy:
@@ -97,15 +120,29 @@ export function requireSendable({ input }: Job): void {
 
 function inOrder(a: Candidate, b: Candidate): number {
   if (a.arrears !== b.arrears) return a.arrears - b.arrears
+  const [aUnaudited, bUnaudited] = [a.model.unaudited === true, b.model.unaudited === true]
+  if (aUnaudited !== bUnaudited) return aUnaudited ? 1 : -1
   if (a.priceWei !== b.priceWei) return a.priceWei < b.priceWei ? -1 : 1
   if (a.goodDoublings !== b.goodDoublings) return b.goodDoublings - a.goodDoublings
+  if (a.slowDoublings !== b.slowDoublings) return a.slowDoublings - b.slowDoublings
   return (a.latencyMs ?? Number.POSITIVE_INFINITY) - (b.latencyMs ?? Number.POSITIVE_INFINITY) || 0
 }
 
-/** All that is offered, the cheapest first; what is known here under the name that it has here. */
-export function servedModels(found: readonly FoundOffer[], known: KnownModels): readonly ServedModel[] {
+/**
+ * All that is offered, the cheapest first; what is known here under the name that it has here.
+ * @param isUnauditedTaken whether what no audit can judge is among it
+ */
+export function servedModels(
+  found: readonly FoundOffer[],
+  known: KnownModels,
+  isUnauditedTaken: boolean,
+): readonly ServedModel[] {
   return found
-    .flatMap(({ offer }) => offer.models.map((model) => servedModel(offer, model, known)))
+    .flatMap(({ offer }) =>
+      offer.models
+        .filter(({ unaudited }) => isUnauditedTaken || unaudited !== true)
+        .map((model) => servedModel(offer, model, known)),
+    )
     .sort((a, b) =>
       a.priceWeiPerUnit < b.priceWeiPerUnit ? -1 : a.priceWeiPerUnit > b.priceWeiPerUnit ? 1 : 0,
     )

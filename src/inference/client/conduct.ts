@@ -2,8 +2,6 @@
  * How providers have done of late: who failed goes behind the others for a while, which grows while it goes on failing
  * and is forgotten when it does a job; and how long one may take before the next is asked. In memory, bounded.
  */
-import type { JobInput } from '../job.js'
-
 interface Standing {
   /** Failures since the last job that it did; jobs that were under way together count once. */
   failures: number
@@ -15,6 +13,13 @@ interface Standing {
   tookWork: number
 }
 
+/** What an offer says of itself: a hint, for who was never bought from. */
+export interface SpeedHint {
+  readonly runMsPerSecond: number | undefined
+  /** Jobs under way when it was signed, each taken for one like this. */
+  readonly underWay: number | undefined
+}
+
 const FIRST_REST_MS = 30_000
 const LONGEST_REST_MS = 30 * 60_000
 const MOST_PROVIDERS = 1000
@@ -23,20 +28,17 @@ const MOST_PROVIDERS = 1000
 const PATIENCE_MS = 45_000
 /** Of work that nobody was measured at: a small board hears about as fast as people speak. */
 const GUESSED_MS_A_SECOND = 1000
+/** Who says that it is slower than the guess is believed so far: more patience is worth lying for. */
+const MOST_SLOWER_BY_WORD = 4
+/** Of jobs that an offer says are under way. */
+const MOST_BEFORE = 32
 /** A measured job may take so many times as long: lines are not always as short as they were. */
 const SLOWER = 4
 const ROUND_TRIPS = 10
 /** Two who hang leave the third more than half of what a gateway gives a job. */
 const MOST_PATIENCE_MS = 150_000
-const CHARACTERS_A_SECOND = 15
-const BYTES_A_SAMPLE = 2
 
-/** How much there is to do, in seconds of speech. */
-export function workOf(input: JobInput): number {
-  return input.kind === 'sound'
-    ? input.pcm16.length / BYTES_A_SAMPLE / input.sampleRate
-    : input.text.length / CHARACTERS_A_SECOND
-}
+const NO_HINT: SpeedHint = { runMsPerSecond: undefined, underWay: undefined }
 
 export class Conduct {
   readonly #now: () => number
@@ -88,14 +90,28 @@ export class Conduct {
     Object.assign(this.#of(peerId), { failures: 0, restsUntilMs: 0, tookMs, tookWork: work })
   }
 
-  /** How long it may take until its receipt, or its output, is here. */
-  patienceMs(peerId: string, work: number, latencyMs: number | undefined): number {
-    const { tookMs, tookWork } = this.#standings.get(peerId) ?? { tookMs: undefined, tookWork: 0 }
+  /** How long a job may take by the last one that it did; by its own word where it did none, and by a guess without. */
+  expectedMs(peerId: string, work: number, { runMsPerSecond, underWay = 0 }: SpeedHint): number {
+    const measuredMs = this.#measuredMs(peerId, work)
+    if (measuredMs !== undefined) return measuredMs
+    const before = Math.min(underWay, MOST_BEFORE)
+    return (runMsPerSecond ?? GUESSED_MS_A_SECOND) * work * (1 + before)
+  }
+
+  /** How long it may take until its receipt, or its output, is here. @param hint of one that was never bought from */
+  patienceMs(peerId: string, work: number, latencyMs: number | undefined, hint = NO_HINT): number {
+    const measuredMs = this.#measuredMs(peerId, work)
+    const guessedMs = GUESSED_MS_A_SECOND * work
     const expectedMs =
-      tookMs === undefined
-        ? GUESSED_MS_A_SECOND * work
-        : SLOWER * tookMs * Math.max(1, work / Math.max(1, tookWork))
+      measuredMs === undefined
+        ? Math.min(MOST_SLOWER_BY_WORD * guessedMs, Math.max(guessedMs, this.expectedMs(peerId, work, hint)))
+        : SLOWER * measuredMs
     return Math.min(MOST_PATIENCE_MS, this.#patienceMs + expectedMs + ROUND_TRIPS * (latencyMs ?? 0))
+  }
+
+  #measuredMs(peerId: string, work: number): number | undefined {
+    const { tookMs, tookWork } = this.#standings.get(peerId) ?? { tookMs: undefined, tookWork: 0 }
+    return tookMs === undefined ? undefined : tookMs * Math.max(1, work / Math.max(1, tookWork))
   }
 
   #rest(standing: Standing): void {

@@ -5,8 +5,8 @@
 import { z } from 'zod'
 import { formatEther } from '../../chain/index.js'
 import { UserError } from '../../errors.js'
+import { readKept, writeKept } from '../kept-json.js'
 import { largest } from '../payment/wei.js'
-import { readKept, writeKept } from './kept-json.js'
 
 const HOUR_MS = 3_600_000
 const HOURS = 24

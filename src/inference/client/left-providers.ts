@@ -1,6 +1,6 @@
 /** Providers that cheated this client, on its disk: none of them is asked again, by this process or the next. Bounded. */
 import { z } from 'zod'
-import { readKept, writeKept } from './kept-json.js'
+import { readKept, writeKept } from '../kept-json.js'
 
 /** The oldest make room: a key is new for nothing, so that more would be no better. */
 const MOST_LEFT = 1000

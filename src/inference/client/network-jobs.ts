@@ -17,8 +17,9 @@ import type { KnownModels } from '../catalogue/known-models.js'
 import type { Job, JobAnswer, JobSource, RunOptions, ServedModel } from '../job.js'
 import type { Offer } from '../network/offer.js'
 import { smallest } from '../payment/wei.js'
+import { workOf } from '../units.js'
 import { type Candidate, candidatesFor, requireSendable, servedModels } from './candidates.js'
-import { Conduct, workOf } from './conduct.js'
+import { Conduct, type SpeedHint } from './conduct.js'
 import type { DailyBudget } from './daily-budget.js'
 import { LeftProviders } from './left-providers.js'
 import { Offers } from './offers.js'
@@ -36,6 +37,8 @@ export interface NetworkJobsOptions {
   readonly exposureWei: bigint
   /** Whether jobs may be sampled by auditors, who hear them then; true unless given. */
   readonly audit?: boolean
+  /** Whether what no audit can judge, since a server behind its provider runs it, is bought as well; false unless given. */
+  readonly allowUnaudited?: boolean
   /** Called before anything of a job leaves; what it throws refuses that. */
   readonly onRecipient?: (recipient: Recipient) => void | Promise<void>
 }
@@ -49,6 +52,8 @@ export interface Recipient {
   readonly priceWei: bigint
   /** Auditors may hear it, too. */
   readonly isAudited: boolean
+  /** A server behind the provider hears and runs it: no audit can judge what it answers. */
+  readonly isUnauditable: boolean
   /** How long the provider says that it keeps it. */
   readonly keptSeconds: number
   /** The most that this provider can cost by taking money for nothing. */
@@ -105,6 +110,7 @@ export class NetworkJobs implements JobSource {
   readonly #purchases: Purchases
   readonly #conduct: Conduct
   readonly #left: LeftProviders
+  #underWay = 0
 
   constructor(options: NetworkJobsOptions, modules: NetworkJobsModules) {
     this.#options = options
@@ -135,7 +141,11 @@ export class NetworkJobs implements JobSource {
     const found = await this.#offers.find(signal)
     const asked = found.filter(({ offer }) => !this.#isShunned(offer))
     // Where nobody else is left, the refusal of a job says why.
-    return servedModels(asked.length > 0 ? asked : found, await this.#modules.knownModels())
+    return servedModels(
+      asked.length > 0 ? asked : found,
+      await this.#modules.knownModels(),
+      this.#options.allowUnaudited === true,
+    )
   }
 
   /** Who would hear a job, in the order in which they are asked. @throws as {@link run}, before anything is sent */
@@ -144,8 +154,22 @@ export class NetworkJobs implements JobSource {
     return (await this.#candidates(job, options, pieces)).map((each) => this.#recipient(each))
   }
 
+  /** Jobs that somebody waits for. */
+  get underWay(): number {
+    return this.#underWay
+  }
+
   /** A long recording whose text is wanted on the way is bought in pieces, and so is one that is too long for a job. */
   async run(job: Job, options: RunOptions = {}): Promise<JobAnswer> {
+    this.#underWay++
+    try {
+      return await this.#run(job, options)
+    } finally {
+      this.#underWay--
+    }
+  }
+
+  async #run(job: Job, options: RunOptions): Promise<JobAnswer> {
     const { onText } = options
     const pieces = piecesOf(job, onText !== undefined)
     if (pieces.length === 0) {
@@ -198,12 +222,15 @@ export class NetworkJobs implements JobSource {
     job: Job,
     { signal, others }: { readonly signal: AbortSignal | undefined; readonly others: readonly Candidate[] },
   ): Promise<JobAnswer> {
-    const { arrears, latencyMs, offer } = candidate
+    const { arrears, latencyMs, offer, model } = candidate
     const { peerId } = offer
     const work = workOf(job.input)
     // Who is the best hope that is left has all the time that there is.
     const isLast = others.every((other) => other.arrears > arrears)
-    const patienceMs = this.#conduct.patienceMs(peerId, work, latencyMs)
+    const patienceMs = this.#conduct.patienceMs(peerId, work, latencyMs, {
+      runMsPerSecond: model.runMsPerSecond,
+      underWay: offer.underWay,
+    })
     let askedAtMs: number | undefined
     try {
       const answer = await this.#purchases.buy(candidate, job, {
@@ -239,9 +266,15 @@ export class NetworkJobs implements JobSource {
       isShunned: (offer: Offer) => this.#isShunned(offer),
       arrears: (peerId: string) => this.#conduct.arrears(peerId),
       goodFindings: (peerId: string) => this.#modules.audits?.goodFindings(peerId) ?? 0,
+      expectedMs: (peerId: string, work: number, hint: SpeedHint) =>
+        this.#conduct.expectedMs(peerId, work, hint),
+      isUnauditedTaken: this.#options.allowUnaudited === true,
     }
     const inputs = pieces.length === 0 ? undefined : pieces.map(({ sound }) => sound)
-    const candidates = candidatesFor(job, await this.#offers.find(signal), limits, inputs)
+    const found = await this.#offers.find(signal)
+    await this.#modules.audits?.meet?.(found.map(({ offer }) => offer))
+    signal?.throwIfAborted()
+    const candidates = candidatesFor(job, found, limits, inputs)
     const { budget } = this.#modules
     if (budget === undefined) return candidates
     const { leftWei } = budget
@@ -280,7 +313,8 @@ export class NetworkJobs implements JobSource {
       model: model.id,
       units,
       priceWei,
-      isAudited: offer.audited && (this.#options.audit ?? true) && priceWei > 0n,
+      isAudited: offer.audited && (this.#options.audit ?? true) && priceWei > 0n && model.unaudited !== true,
+      isUnauditable: model.unaudited === true,
       keptSeconds: offer.keptSeconds,
       mostLostWei: priceWei === 0n ? 0n : this.#options.exposureWei,
     }

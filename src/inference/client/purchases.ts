@@ -19,6 +19,8 @@ export interface BuyerAudits {
   isTimely(issuedAt: number): boolean
   /** Of a job that was paid for and delivered; returns at once. */
   keep(evidence: KeptEvidence): void
+  /** Before any of them is chosen: resolves when this node knows what its auditors found about them; never throws. */
+  meet?(offers: readonly Offer[]): Promise<void>
   /** Whether a provider failed audits that this node believes. */
   isAvoided(peerId: string): boolean
   /** How many of its receipts were found good; 0 of a provider that ever failed an audit that this node believes. */
@@ -60,12 +62,13 @@ export class Purchases {
   /** @throws UserError what the provider answered; VERIFICATION_FAILED where it cheats; what the payment lacks */
   async buy(candidate: Candidate, job: Job, { signal, patienceMs, onAsked }: BuyOptions): Promise<JobAnswer> {
     const { offer, model, units, priceWei } = candidate
+    const isAudited = this.#isAudited && model.unaudited !== true
     const terms = encodeTerms({
       task: job.task,
       unit: model.unit,
       units,
       priceWeiPerUnit: model.priceWeiPerUnit,
-      audit: this.#isAudited,
+      audit: isAudited,
       ...termsOfParameters(job.parameters),
     })
     const input = encodeInput(job.input)
@@ -98,7 +101,7 @@ export class Purchases {
     const output = decodeOutput(delivery.output)
     requireKind(output, job, offer)
     const { receipt, receiptDigest } = delivery
-    if (receipt !== undefined && this.#isAudited)
+    if (receipt !== undefined && isAudited)
       this.#keepLater({ receipt, terms, input, output: delivery.output }, offer)
     return {
       output,

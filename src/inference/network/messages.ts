@@ -13,8 +13,10 @@ import {
   text,
   union,
 } from '../../crypto/cbor-schema.js'
+import { PUBLIC_KEY_BYTES } from '../../crypto/identity.js'
 import { type ErrorCode, UserError } from '../../errors.js'
 import type { Exchange } from '../../p2p/index.js'
+import { MAX_FINDING_BYTES } from '../audit/finding.js'
 import { receiptSchema } from '../payment/receipt.js'
 import { voucherSchema } from '../payment/voucher.js'
 import { MAX_INPUT_BYTES, MAX_OUTPUT_BYTES } from './job-codec.js'
@@ -213,6 +215,30 @@ export const EVIDENCE_MESSAGE: Exchange<{ readonly receipt: Uint8Array }, Eviden
   maxResponseBytes: MAX_INPUT_BYTES + MAX_OUTPUT_BYTES + 2 * SMALL_BYTES,
   deadlineMs: 60_000,
   ratePerPeer: { perSecond: 2, burst: 20 },
+}
+
+/** In one answer. */
+export const FINDINGS_AT_ONCE = 50
+
+const findingsRequest = object({
+  /** Public key of the provider that they are about. */
+  provider: bytes({ length: PUBLIC_KEY_BYTES }),
+  /** SHA-256 of the last one of the page before; absent for the first page. */
+  after: optional(hash),
+})
+
+/** Signed findings about a provider, the newest first, from whoever keeps some: gossip carries only new ones. */
+export const FINDINGS_MESSAGE: Exchange<
+  Infer<typeof findingsRequest>,
+  { readonly findings: readonly Uint8Array[] }
+> = {
+  name: 'findings',
+  request: findingsRequest,
+  response: object({ findings: array(bytes({ max: MAX_FINDING_BYTES }), { max: FINDINGS_AT_ONCE }) }),
+  maxRequestBytes: 256,
+  maxResponseBytes: FINDINGS_AT_ONCE * (MAX_FINDING_BYTES + 8) + 256,
+  deadlineMs: QUICK_MS,
+  ratePerPeer: { perSecond: 2, burst: 40 },
 }
 
 const CODES: ReadonlySet<ErrorCode> = new Set([

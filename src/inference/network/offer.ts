@@ -37,6 +37,8 @@ const CLOCK_SLACK_MS = 120_000
 const MAX_MODELS = 64
 const MAX_LANGUAGES = 2000
 const MAX_OFFERS = 2000
+/** Slower than a thousandth of real time nobody sells. */
+export const MOST_RUN_MS_PER_SECOND = 1_000_000
 
 const modelSchema = object({
   /** As the provider calls it. */
@@ -47,6 +49,10 @@ const modelSchema = object({
   licence: optional(text({ min: 1, max: 100 })),
   unit: enumeration(...UNITS),
   priceWeiPerUnit: weiSchema,
+  /** True of what a server behind the provider runs: nobody can run such a job again, so that no audit ever finds it out. */
+  unaudited: optional(boolean),
+  /** What a second of speech took of late, run alone: the real-time factor in thousandths. Absent before the first job. */
+  runMsPerSecond: optional(integer({ min: 1, max: MOST_RUN_MS_PER_SECOND })),
 })
 
 const bodySchema = object({
@@ -69,6 +75,8 @@ const bodySchema = object({
   ),
   /** Jobs that may be under way at once. */
   queue: integer({ max: 1_000_000 }),
+  /** Of these, under way when this was signed; absent in offers of nodes that do not say. */
+  underWay: optional(integer({ max: 1_000_000 })),
   /** How long inputs and outputs of jobs are kept for auditors; 0: not at all. */
   keptSeconds: integer({ max: 31_536_000 }),
   /** Receipts are open to auditors. */

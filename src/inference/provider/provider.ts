@@ -12,8 +12,6 @@ import type { Signer } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
 import type { Host, Remote } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
-import type { ServedModel } from '../job.js'
-import type { LocalJobs } from '../local/local-jobs.js'
 import {
   decodeInput,
   decodeTerms,
@@ -35,13 +33,14 @@ import {
   refusalOf,
   SYNC_MESSAGE,
 } from '../network/messages.js'
-import { type OfferContent, type OfferedModel, signOffer } from '../network/offer.js'
+import { MOST_RUN_MS_PER_SECOND, type OfferContent, type OfferedModel, signOffer } from '../network/offer.js'
 import { readVoucher, receiptToCbor } from '../payment/index.js'
-import { priceOf, unitsOf } from '../units.js'
+import { priceOf, unitsOf, workOf } from '../units.js'
 import { honestProvider, type ProviderBehaviour } from './behaviour.js'
 import type { EvidenceDesk } from './evidence-desk.js'
 import type { PaidService } from './paid-service.js'
 import { type PriceList, requireSellable } from './price-list.js'
+import type { ProviderJobs, SoldModel } from './sold-jobs.js'
 
 export interface ProviderOptions {
   readonly prices: PriceList
@@ -58,7 +57,7 @@ export interface ProviderOptions {
 export interface ProviderModules {
   readonly host: Host
   readonly signer: Signer
-  readonly jobs: LocalJobs
+  readonly jobs: ProviderJobs
   readonly log: Logger
   readonly behaviour?: ProviderBehaviour
 }
@@ -78,6 +77,8 @@ export interface ProviderStatus {
 }
 
 const MOST_CLIENTS = 10_000
+/** The last job's share in what is told of the next. */
+const SMOOTHING = 0.3
 const MAX_ADDRESSES = 8
 
 export class Provider {
@@ -86,6 +87,8 @@ export class Provider {
   readonly #behaviour: ProviderBehaviour
   readonly #underWay = new Map<string, number>()
   #sold = new Map<string, OfferedModel>()
+  /** What a second of speech took, by model, ms. */
+  readonly #speeds = new Map<string, number>()
   #payment: Payment | undefined
   #served = 0
 
@@ -163,18 +166,37 @@ export class Provider {
   offer(): Uint8Array {
     const { host, signer } = this.#modules
     const payment = this.#payment?.offered
-    const models = [...this.#sold.values()].filter(
-      ({ priceWeiPerUnit }) => priceWeiPerUnit === 0n || payment !== undefined,
-    )
+    const models = [...this.#sold]
+      .filter(([, { priceWeiPerUnit }]) => priceWeiPerUnit === 0n || payment !== undefined)
+      .map(([sha256, model]) => ({ ...model, ...this.#speed(sha256) }))
     const content: OfferContent = {
       addresses: host.addresses().slice(0, MAX_ADDRESSES),
       models,
       ...(payment === undefined ? {} : { payment }),
       queue: this.#options.queue,
+      underWay: this.#modules.jobs.length,
       keptSeconds: payment === undefined ? 0 : this.#options.keptSeconds,
       audited: true,
     }
     return signOffer(signer, content, Date.now())
+  }
+
+  /** Whether somebody waits for a job. */
+  get isBusy(): boolean {
+    return this.#underWay.size > 0
+  }
+
+  #speed(sha256: string): Pick<OfferedModel, 'runMsPerSecond'> {
+    const measured = this.#speeds.get(sha256)
+    if (measured === undefined) return {}
+    return { runMsPerSecond: Math.min(MOST_RUN_MS_PER_SECOND, Math.max(1, Math.round(measured))) }
+  }
+
+  /** @param work as `workOf`: what is shorter than a second says more of the beginning than of the rest */
+  #learn(sha256: string, runSeconds: number, work: number): void {
+    const ms = (1000 * runSeconds) / Math.max(1, work)
+    const before = this.#speeds.get(sha256) ?? ms
+    this.#speeds.set(sha256, before + SMOOTHING * (ms - before))
   }
 
   status(): ProviderStatus {
@@ -222,6 +244,7 @@ export class Provider {
     const terms = decodeTerms(encodedTerms)
     const units = unitsOf(sold.unit, input)
     requireSameTerms(terms, sold, units)
+    requireNoAudit(terms, sold)
     const priceWei = priceOf(units, sold.priceWeiPerUnit)
     const isFree = priceWei === 0n
     const payment = isFree ? undefined : this.#paid()
@@ -236,6 +259,7 @@ export class Provider {
         const job = { task: terms.task, model: instead, input, parameters: parametersOf(terms) }
         const answer = await this.#modules.jobs.run(job, { signal, client: clientOf(remote, isFree) })
         runMs = Math.round(answer.runSeconds * 1000)
+        this.#learn(instead, answer.runSeconds, workOf(input))
         return encodeOutput(answer.output)
       }
       const asked = { model: sha256, input: encodedInput, terms: encodedTerms, sold: this.#sold }
@@ -295,16 +319,18 @@ function clientOf({ peerId, address, limited }: Remote, isFree: boolean): string
   return isFree && !limited && host !== undefined ? host : peerId
 }
 
-function offeredModel(model: ServedModel, priceWeiPerUnit: bigint): OfferedModel {
-  const { id, sha256, task, languages, licence, unit } = model
+function offeredModel(model: SoldModel, priceWeiPerUnit: bigint): OfferedModel {
+  const { id, sha256, task, languages, licence, unit, isUnaudited } = model
   return {
-    id,
+    // Names of other servers' models have slashes.
+    id: id.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, ''),
     sha256: hexToBytes(sha256),
     task,
     languages,
     ...(licence === null ? {} : { licence: licence.slice(0, MAX_LICENCE) }),
     unit: unit as NetworkUnit,
     priceWeiPerUnit,
+    ...(isUnaudited === true ? { unaudited: true } : {}),
   }
 }
 const MAX_LICENCE = 100
@@ -321,4 +347,13 @@ function requireSameTerms(terms: JobTerms, sold: OfferedModel, units: number): v
     `${sold.id} costs ${sold.priceWeiPerUnit} wei for each ${sold.unit}, and this job has ${units}: your terms differ`,
     { code: 'DENIED', remedy: 'ask for the offer again' },
   )
+}
+
+/** A payer that counts on audits does not get what none can judge. @throws UserError DENIED */
+function requireNoAudit({ audit }: JobTerms, { id, unaudited }: OfferedModel): void {
+  if (!audit || unaudited !== true) return
+  throw new UserError(`${id} runs on a server behind this provider: no audit can judge it`, {
+    code: 'DENIED',
+    remedy: 'ask for the offer again, and for no audit',
+  })
 }

@@ -97,7 +97,29 @@ export class UpstreamJobs implements JobSource {
     return models
   }
 
-  async run(job: Job, { signal, onText }: RunOptions = {}): Promise<JobAnswer> {
+  /** Jobs that wait or run. */
+  get length(): number {
+    return this.#queue.length
+  }
+
+  get retryAfterSeconds(): number {
+    return this.#queue.retryAfterSeconds
+  }
+
+  /** Sends nothing new until {@link resume}: the line is needed. */
+  pause(): void {
+    this.#queue.pause()
+  }
+
+  resume(): void {
+    this.#queue.resume()
+  }
+
+  /** @param options.client whose it is, where its line is shared */
+  async run(
+    job: Job,
+    { signal, onText, client }: RunOptions & { readonly client?: string } = {},
+  ): Promise<JobAnswer> {
     const model = await this.#model(job)
     const bytes = job.input.kind === 'sound' ? job.input.pcm16.length : Buffer.byteLength(job.input.text)
     const work = async (either: AbortSignal): Promise<JobAnswer> => {
@@ -105,7 +127,7 @@ export class UpstreamJobs implements JobSource {
       const output = await this.#ask(model, job, either, onText)
       return { output, runSeconds: (performance.now() - started) / 1000 }
     }
-    return this.#queue.run(bytes, work, signal)
+    return this.#queue.run(bytes, work, signal, client)
   }
 
   close(): Promise<void> {

@@ -9,8 +9,12 @@ import { openExecutions } from '../../inference/audit/executions.js'
 import { FindingsBook } from '../../inference/audit/findings-book.js'
 import { FindingsGossip } from '../../inference/audit/findings-gossip.js'
 import { NetworkAudit } from '../../inference/audit/network-audit.js'
+import { OldFindings, serveFindings } from '../../inference/audit/old-findings.js'
+import { Refusals } from '../../inference/audit/refusals.js'
 import { Offers } from '../../inference/client/offers.js'
+import { FINDINGS_MESSAGE } from '../../inference/network/messages.js'
 import { paymentDomain } from '../../inference/payment/index.js'
+import type { StandingStill } from '../../inference/standing-still.js'
 import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { openRandomness } from './randomness.js'
@@ -20,6 +24,7 @@ export interface AuditorRoleModules {
   readonly identity: Identity
   readonly host: Host
   readonly log: Logger
+  readonly standingStill: StandingStill
 }
 
 export interface AuditorStatus {
@@ -45,6 +50,7 @@ export async function startAuditor({
   identity,
   host,
   log,
+  standingStill,
 }: AuditorRoleModules): Promise<AuditorRole> {
   const { beacon, of } = openRandomness(config)
   const book = await FindingsBook.open({
@@ -57,10 +63,13 @@ export async function startAuditor({
     keptSeconds: KEPT_SECONDS,
     log,
   })
+  const refusals = await Refusals.open(dataPaths(config.dataDir).auditRefusals)
   const gossip = new FindingsGossip({ host, book, own: identity.publicKey, log })
   const offers = new Offers({ host, log, named: [] })
   gossip.start()
   offers.start()
+  await serveFindings(host, book)
+  const old = new OldFindings({ host, book, auditors: config.inference.client.auditors, log })
   const over = new AbortController()
   let audit: NetworkAudit | undefined
   let running: Promise<void> | undefined
@@ -72,7 +81,7 @@ export async function startAuditor({
       const channels = new NetworkAudit({
         beacon,
         randomness: of,
-        openExecutions: () => openExecutions({ dataDir: config.dataDir, log }),
+        openExecutions: () => openExecutions({ dataDir: config.dataDir, log, standingStill }),
         signer: identity,
         onFinding: async (message) => {
           await book.add(message)
@@ -99,6 +108,7 @@ export async function startAuditor({
             .catch((error: unknown) =>
               log.warn({ reason: String(error) }, 'evidence of a failed job is not kept'),
             ),
+        refusals,
         isFound: (channelId, index) => book.has(identity.publicKey, channelId, index),
       })
       audit = channels
@@ -106,6 +116,8 @@ export async function startAuditor({
         try {
           shelf.sweep(Date.now() / 1000)
           found = await offers.find(over.signal)
+          // What auditors that it trusts found before it came makes its record of a provider whole; it judges by itself.
+          for (const { offer } of found) void old.about(offer)
           await channels.round(over.signal)
         } catch (error) {
           if (over.signal.aborted) return
@@ -139,6 +151,7 @@ export async function startAuditor({
       await running
       offers.stop()
       gossip.stop()
+      await host.unhandle(FINDINGS_MESSAGE)
       await shelf.settled()
     },
   }

@@ -1,4 +1,5 @@
 /** Buying from the network, for commands and the gateway: a host, and a ledger and a chain once something costs money. */
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Chain, channelsContract, parseAmount } from '../../chain/index.js'
@@ -17,7 +18,7 @@ import type { Host } from '../../p2p/index.js'
 import { openStore, type Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { openNodeChain } from '../chain/link.js'
-import { collectSeldom } from '../heap.js'
+import { collectBetweenJobs } from '../heap.js'
 import { createNodeHost } from '../host.js'
 import { clientLedger } from './client-ledger.js'
 import { openOwnAudits, runOwnAudits } from './own-audits.js'
@@ -27,8 +28,11 @@ export interface NetworkClientOptions
   readonly config: Config
   readonly identity: Identity
   readonly log: Logger
-  /** What is bought is audited for as long as this client is open; otherwise `plumbline audit` does it. */
-  readonly isAuditor?: boolean
+  /**
+   * It is there for long: it audits what it buys (otherwise `plumbline audit` does), and looks after the deposits of this key
+   * from the beginning, whether it ever pays again or not.
+   */
+  readonly isLasting?: boolean
   /** Told before money is locked in a channel. */
   readonly onLock?: (what: {
     readonly payee: Address
@@ -49,18 +53,18 @@ const REFUND_MS = 3_600_000
 const DEVELOPMENT_REFUND_MS = 10_000
 /** A stop does not wait for a chain that does not answer. */
 const LAST_REFUND_MS = 1000
+const FIRST_AGAIN_MS = 10_000
 /** Jobs of this client under way with one provider. */
 const MAX_JOBS = 64
 
 /** @throws UserError as the host and, with the first paid job, the chain */
 export async function openNetworkClient(options: NetworkClientOptions): Promise<NetworkClient> {
-  const { config, identity, log, onLock, isAuditor = false, ...rest } = options
+  const { config, identity, log, onLock, isLasting = false, ...rest } = options
   const { client } = config.inference
   const exposureWei = parseAmount(client.exposure)
   const configured = client.maxPrice === undefined ? undefined : parseAmount(client.maxPrice)
   const maxPriceWei = options.maxPriceWei ?? configured
   const isAudited = options.audit ?? client.audit
-  collectSeldom()
   const paths = dataPaths(config.dataDir)
   const budget = await DailyBudget.open(paths.spending, parseAmount(client.dailyBudget))
   const left = await LeftProviders.open(paths.leftProviders)
@@ -68,19 +72,19 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
   const audits =
     config.chain.rpcUrls.length === 0
       ? undefined
-      : await openOwnAudits({ config, identity, log }).catch(async (error: unknown) => {
+      : await openOwnAudits({ config, identity, host, log }).catch(async (error: unknown) => {
           await host.stop()
           throw error
         })
   const running =
-    audits !== undefined && isAudited && isAuditor ? runOwnAudits(audits, { host, identity, log }) : undefined
+    audits !== undefined && isAudited && isLasting ? runOwnAudits(audits, { host, identity, log }) : undefined
   const opened: { store?: Store; chain?: Chain } = {}
   const directory = clientLedger(config.dataDir, identity.address)
   const stopping = new AbortController()
   let refunds: Promise<void> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
 
-  const openPayments = async (): Promise<ClientPayments> => {
+  const open = async (): Promise<ClientPayments> => {
     await mkdir(directory, { recursive: true, mode: 0o700 })
     const store = opened.store ?? (await openStore(directory))
     opened.store = store
@@ -113,9 +117,28 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
     timer ??= setInterval(refund, chain.pollMs < 1000 ? DEVELOPMENT_REFUND_MS : REFUND_MS).unref()
     return { payer, channels, domain, chainId: chain.chainId, contract }
   }
+  let payments: Promise<ClientPayments> | undefined
+  const openPayments = (): Promise<ClientPayments> => {
+    payments ??= open().catch((error: unknown) => {
+      // The next job may find the chain again.
+      payments = undefined
+      throw error
+    })
+    return payments
+  }
+  const watching =
+    isLasting && audits !== undefined && existsSync(directory)
+      ? untilOpen(openPayments, { signal: stopping.signal, log })
+      : undefined
 
   const jobs = new NetworkJobs(
-    { ...rest, audit: isAudited, exposureWei, ...(maxPriceWei === undefined ? {} : { maxPriceWei }) },
+    {
+      ...rest,
+      audit: isAudited,
+      allowUnaudited: client.allowUnaudited,
+      exposureWei,
+      ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
+    },
     {
       host,
       log,
@@ -128,15 +151,19 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
     },
   )
   jobs.start()
+  const endCollecting = collectBetweenJobs(() => jobs.underWay > 0)
   return {
     jobs,
     host,
     close: async () => {
+      endCollecting()
       await jobs.close()
       clearInterval(timer)
       // What was sent is in the journal: the next one that runs takes it up.
       stopping.abort(new Error('the client stops'))
-      await Promise.race([refunds, sleep(LAST_REFUND_MS, undefined, { ref: false })])
+      await watching
+      const opening = payments?.then(() => refunds).catch(() => undefined)
+      await Promise.race([opening, sleep(LAST_REFUND_MS, undefined, { ref: false })])
       await running?.stop()
       await audits?.shelf.settled()
       await host.stop()
@@ -145,3 +172,23 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
     },
   }
 }
+
+/** A chain that is away comes again: who has deposits there goes on trying. */
+async function untilOpen(
+  openPayments: () => Promise<ClientPayments>,
+  { signal, log }: { readonly signal: AbortSignal; readonly log: Logger },
+): Promise<void> {
+  for (let waitMs = FIRST_AGAIN_MS; !signal.aborted; waitMs = Math.min(2 * waitMs, REFUND_MS)) {
+    try {
+      await Promise.race([openPayments(), aborted(signal)])
+      return
+    } catch (error) {
+      if (signal.aborted) return
+      log.warn({ reason: String(error) }, 'deposits cannot be looked after yet')
+      await sleep(waitMs, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))

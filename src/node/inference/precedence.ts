@@ -3,9 +3,7 @@
  * is armed on a member's, models stand still.
  */
 import type { MemberPlane, ProverPlane } from '../../dataplane/index.js'
-
-/** Holds the models; the function that it gives lets go. */
-export type Hold = () => () => void
+import type { Hold } from '../../inference/standing-still.js'
 
 /** An armed train that nobody collects is no reason to stand still for ever. */
 const MOST_ARMED_MS = 15_000

@@ -17,12 +17,15 @@ import { HeldOutputs } from '../../inference/provider/held-outputs.js'
 import { PaidService } from '../../inference/provider/paid-service.js'
 import { priceList } from '../../inference/provider/price-list.js'
 import { Provider, type ProviderStatus } from '../../inference/provider/provider.js'
+import { SoldJobs } from '../../inference/provider/sold-jobs.js'
+import type { StandingStill } from '../../inference/standing-still.js'
 import type { Host, Remote } from '../../p2p/index.js'
 import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
-import { collectSeldom } from '../heap.js'
+import { collectBetweenJobs } from '../heap.js'
 import { type EarningChannel, earningChannel } from './channel-list.js'
 import { openRandomness } from './randomness.js'
+import { openUpstream } from './sold-upstream.js'
 
 export interface ProviderRoleModules {
   readonly config: Config
@@ -30,14 +33,13 @@ export interface ProviderRoleModules {
   readonly host: Host
   readonly store: Store
   readonly log: Logger
+  readonly standingStill: StandingStill
   readonly behaviour?: ProviderBehaviour
 }
 
 export interface ProviderRole {
   /** The chain is there: paid jobs are taken from now on. */
   payThrough(chain: Chain): Promise<void>
-  /** The machine and its line are needed: nothing runs until the function that is given is called. */
-  hold(): () => void
   status(): ProviderStatus & { readonly channels: number; readonly unredeemedWei: string }
   /** For `plumbline channels list`, which cannot open a running node's ledger. */
   channels(): readonly EarningChannel[]
@@ -73,9 +75,9 @@ const LAST_ROUND_MS = 30_000
 
 /** @throws UserError BAD_CONFIG where nothing is for sale, or for money without a chain; as `Provider.start` */
 export async function startProvider(modules: ProviderRoleModules): Promise<ProviderRole> {
-  const { config, identity, host, log, behaviour } = modules
+  const { config, identity, host, log, standingStill, behaviour } = modules
   const { provider: terms } = config.inference
-  const prices = priceList(terms.models)
+  const prices = priceList([...terms.models, ...terms.upstream.models])
   if (prices.names.length === 0)
     throw new UserError('a provider needs something to sell', {
       code: 'BAD_CONFIG',
@@ -88,10 +90,10 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
       remedy: 'set chain.rpcUrls, or ask for 0 wei',
       exitStatus: 2,
     })
-  collectSeldom()
-  const jobs = await LocalJobs.open({
+  const upstream = await openUpstream(config)
+  const local = await LocalJobs.open({
     dataDir: config.dataDir,
-    names: prices.names,
+    names: priceList(terms.models).names,
     parallel: terms.parallel,
     mostWaiting: terms.queue,
     deadlineMs: terms.deadlineSeconds * 1000,
@@ -100,6 +102,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
       terms.memoryGiB === undefined ? Math.floor(totalmem() / 2) : Math.round(terms.memoryGiB * GIB),
     log,
   })
+  const jobs = new SoldJobs(local, upstream)
   const provider = new Provider(
     {
       prices,
@@ -120,7 +123,8 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
     await jobs.close()
     throw error
   }
-  let holds = 0
+  const leave = standingStill.join(jobs)
+  const endCollecting = collectBetweenJobs(() => provider.isBusy)
   return {
     payThrough: async (chain) => {
       if (prices.isFree) return
@@ -128,20 +132,13 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
       provider.payThrough(payments.offered)
       await gossip.publish()
     },
-    hold: () => {
-      if (holds++ === 0) jobs.pause()
-      let isHeld = true
-      return () => {
-        if (!isHeld) return
-        isHeld = false
-        if (--holds === 0) jobs.resume()
-      }
-    },
     channels: () => payments?.channels() ?? [],
     status: () => ({ ...provider.status(), ...(payments?.status() ?? { channels: 0, unredeemedWei: '0' }) }),
     stop: async () => {
       gossip.stop()
       await provider.stop()
+      leave()
+      endCollecting()
       await jobs.close()
       await payments?.stop()
     },

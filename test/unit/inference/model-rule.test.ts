@@ -85,7 +85,7 @@ describe('what is offered', () => {
     const model = { id: 'mine', sha256, task: 'transcribe', languages: [], unit: 'audio-second' } as const
     const offer = { peerId: 'p', models: [{ ...model, priceWeiPerUnit: 1n }], sequence: 1 }
     const found = [{ offer, target: '', latencyMs: undefined }] as unknown as readonly FoundOffer[]
-    expect(servedModels(found, known)).toMatchObject([
+    expect(servedModels(found, known, false)).toMatchObject([
       { id: 'asr-small', sha256: OURS, standing: { names: ['asr-small'], isNamesake: false } },
     ])
   })

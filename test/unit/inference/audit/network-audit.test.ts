@@ -15,6 +15,7 @@ import { drawnFrom, epochSeconds } from '../../../../src/inference/audit/drawing
 import { EvidenceShelf } from '../../../../src/inference/audit/evidence-shelf.js'
 import { type Finding, readFinding } from '../../../../src/inference/audit/finding.js'
 import { NetworkAudit, type NetworkAuditModules } from '../../../../src/inference/audit/network-audit.js'
+import { Refusals } from '../../../../src/inference/audit/refusals.js'
 import type { Job, JobSource } from '../../../../src/inference/job.js'
 import {
   encodeInput,
@@ -95,13 +96,14 @@ const honestly = (): Answer => undefined
 interface World {
   readonly provider: Identity
   readonly auditor: Identity
-  readonly audit: NetworkAudit
   readonly findings: readonly Finding[]
   /** Numbers from which on receipts were asked for. */
   readonly asked: readonly number[]
   readonly desk: EvidenceDesk
   /** Moves the clock, and lets the auditor do what it can. */
   at(seconds: number): Promise<void>
+  /** The auditor goes, and comes again with what it has on its disk. */
+  restart(): Promise<void>
   now(): number
   sell(jobs: number): Promise<void>
   /** The newest voucher, or one that says what no honest payee accepts. */
@@ -127,6 +129,8 @@ interface Scene {
   readonly hasBeacon?: () => boolean
   /** Whether the voucher is redeemed; true unless given. */
   readonly redeem?: boolean
+  /** Whether the auditor has a disk, so that it may be started again. */
+  readonly isRestarted?: boolean
 }
 
 /** JOBS jobs are sold and paid; the voucher is redeemed a second later. */
@@ -263,7 +267,8 @@ async function world(scene: Scene = {}): Promise<World> {
     },
   } as unknown as NetworkAuditModules['host']
   const findings: Finding[] = []
-  const audit = new NetworkAudit({
+  let before: ChannelEvents = { opened: [], redeemed: [] }
+  const modules: Omit<NetworkAuditModules, 'refusals'> = {
     beacon,
     randomness,
     openExecutions: async () => [model, model],
@@ -275,6 +280,10 @@ async function world(scene: Scene = {}): Promise<World> {
     domain: DOMAIN,
     events: async () => {
       const found = events
+      before = {
+        opened: [...before.opened, ...found.opened],
+        redeemed: [...before.redeemed, ...found.redeemed],
+      }
       events = { opened: [], redeemed: [] }
       return found
     },
@@ -283,12 +292,24 @@ async function world(scene: Scene = {}): Promise<World> {
     isSeated: async () => isSeated,
     isFound: () => false,
     keep: async () => {},
-  })
+  }
+  const open = async () =>
+    new NetworkAudit({
+      ...modules,
+      ...(scene.isRestarted && { refusals: await Refusals.open(join(directory, 'refusals.json')) }),
+    })
+  let audit = await open()
+  /** As a new process of the same node: it reads the chain from the beginning. */
+  const restart = async (): Promise<void> => {
+    events = before
+    before = { opened: [], redeemed: [] }
+    audit = await open()
+  }
   const at = async (seconds: number): Promise<void> => {
     now = seconds
     await audit.round(new AbortController().signal)
   }
-  return { provider, auditor, audit, findings, asked, desk, at, sell, redeem: redeemNow, now: () => now }
+  return { provider, auditor, findings, asked, desk, at, restart, sell, redeem: redeemNow, now: () => now }
 }
 
 const CODES = { none: 'NOT_FOUND', busy: 'BUSY', denied: 'DENIED' } as const
@@ -426,6 +447,20 @@ describe('a provider that is there, and keeps back what was drawn for as long as
     expect(verdicts(impolite.findings)).toEqual(['missing'])
     expect(impolite.findings[0]?.reason).toMatch(/refused/)
   })
+
+  it.each(['evidence', 'receipts'] as const)(
+    'has failed where the auditor is started again and again meanwhile: its %s',
+    async (what) => {
+      const impolite = await world({ [what]: () => 'broken', isRestarted: true })
+      const { at, now, restart } = impolite
+      for (let round = 0; now() < LATER + 90_000; round++) {
+        // In no run are there refusals enough.
+        if (round % 4 === 3) await restart()
+        await at(Math.max(now(), LATER) + 2500)
+      }
+      expect(verdicts(impolite.findings)).toEqual(['missing'])
+    },
+  )
 
   it('has failed where it gives no receipts, either', async () => {
     const impolite = await world({ receipts: () => 'broken' })

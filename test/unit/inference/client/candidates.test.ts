@@ -1,7 +1,9 @@
 /** In which order providers of one model are asked. */
 import { describe, expect, it, vi } from 'vitest'
 import { Identity } from '../../../../src/crypto/identity.js'
-import { candidatesFor } from '../../../../src/inference/client/candidates.js'
+import type { KnownModels } from '../../../../src/inference/catalogue/known-models.js'
+import { candidatesFor, servedModels } from '../../../../src/inference/client/candidates.js'
+import { Conduct } from '../../../../src/inference/client/conduct.js'
 import { type FoundOffer, Offers } from '../../../../src/inference/client/offers.js'
 import type { Job } from '../../../../src/inference/job.js'
 import { signOffer } from '../../../../src/inference/network/offer.js'
@@ -25,7 +27,55 @@ const model = (priceWeiPerUnit: bigint) => ({
 const offered = (peerId: string, price: bigint, latencyMs: number): FoundOffer =>
   ({ offer: { peerId, models: [model(price)] }, target: peerId, latencyMs }) as unknown as FoundOffer
 
+const conduct = new Conduct()
+const AS_BEFORE = {
+  expectedMs: conduct.expectedMs.bind(conduct),
+  isUnauditedTaken: false,
+}
+
 describe('candidates', () => {
+  const nobody = {
+    ...{ maxPriceWei: undefined, isShunned: () => false, arrears: () => 0, goodFindings: () => 0 },
+    ...AS_BEFORE,
+  }
+  const names = (found: readonly FoundOffer[], limits = nobody) =>
+    candidatesFor(job, found, limits).map(({ offer }) => offer.peerId)
+  const saying = (peerId: string, latencyMs: number, hint: object, underWay?: number): FoundOffer =>
+    ({
+      offer: { peerId, models: [{ ...model(5n), ...hint }], underWay },
+      target: peerId,
+      latencyMs,
+    }) as unknown as FoundOffer
+
+  it('are asked by what they say of their speed until they were bought from, and by that alone afterwards', () => {
+    const found = [
+      saying('says-nothing', 1, {}),
+      saying('busy', 2, { runMsPerSecond: 200 }, 30),
+      saying('fast', 90, { runMsPerSecond: 200 }, 0),
+      saying('hardly-faster', 91, { runMsPerSecond: 199 }, 0),
+    ]
+    expect(names(found)).toEqual(['fast', 'hardly-faster', 'says-nothing', 'busy'])
+    const known = new Conduct({ now: () => 60_000 })
+    // It takes a minute, whatever it says.
+    known.did('fast', 0, 1)
+    expect(names(found, { ...nobody, expectedMs: known.expectedMs.bind(known) })).toEqual([
+      'hardly-faster',
+      'says-nothing',
+      'busy',
+      'fast',
+    ])
+  })
+
+  it('do not count where no audit can judge them, unless that is wanted, and come last then', () => {
+    const found = [saying('server', 1, { unaudited: true }), saying('own', 90, {})]
+    expect(names(found)).toEqual(['own'])
+    expect(names(found, { ...nobody, isUnauditedTaken: true })).toEqual(['own', 'server'])
+    expect(() => names(found.slice(0, 1))).toThrow(/no audit can tell/)
+    const known = { standing: () => ({ names: [], isNamesake: false }) } as unknown as KnownModels
+    expect(servedModels(found, known, false)).toHaveLength(1)
+    expect(servedModels(found, known, true)).toHaveLength(2)
+  })
+
   it('are asked by price, then by their record, then by their distance; who failed of late after all others', () => {
     const found = [
       offered('failed-twice', 0n, 1),
@@ -49,6 +99,7 @@ describe('candidates', () => {
       isShunned: () => false,
       arrears: (peerId) => failed.get(peerId) ?? 0,
       goodFindings: (peerId) => good.get(peerId) ?? 0,
+      ...AS_BEFORE,
     }).map(({ offer }) => offer.peerId)
     expect(order).toEqual(['good', 'hardly-better', 'near', 'far', 'dear', 'failed-once', 'failed-twice'])
   })

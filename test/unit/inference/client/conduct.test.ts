@@ -1,6 +1,7 @@
 /** How long a provider that failed stays behind the others, and how long one may take. */
 import { describe, expect, it } from 'vitest'
-import { Conduct, workOf } from '../../../../src/inference/client/conduct.js'
+import { Conduct } from '../../../../src/inference/client/conduct.js'
+import { workOf } from '../../../../src/inference/units.js'
 
 const MINUTE = 60_000
 
@@ -77,6 +78,22 @@ describe('how long one may take', () => {
     conduct.did('a', at, 10)
     expect(conduct.patienceMs('a', 10, 5)).toBeGreaterThan(fresh)
     expect(2 * conduct.patienceMs('a', 1e6, 1e6)).toBeLessThanOrEqual(5 * MINUTE)
+  })
+
+  it('is a little longer by the word of who was never bought from, and by its deeds alone afterwards', () => {
+    const { clock, conduct } = open()
+    const hint = (runMsPerSecond: number, underWay = 0) => ({ runMsPerSecond, underWay })
+    const guessed = conduct.patienceMs('a', 10, 0)
+    expect(conduct.patienceMs('a', 10, 0, hint(1))).toBe(guessed)
+    expect(conduct.patienceMs('a', 10, 0, hint(3000))).toBe(guessed + 20_000)
+    expect(conduct.patienceMs('a', 10, 0, hint(1_000_000, 1_000_000))).toBe(guessed + 30_000)
+    expect(conduct.expectedMs('a', 10, hint(500, 2))).toBe(15_000)
+    const at = conduct.asked('a')
+    clock.ms += 2000
+    conduct.did('a', at, 10)
+    expect(conduct.expectedMs('a', 10, hint(500, 2))).toBe(2000)
+    const known = conduct.patienceMs('a', 10, 0)
+    expect(conduct.patienceMs('a', 10, 0, hint(3000))).toBe(known)
   })
 
   it('counts work in seconds of speech', () => {

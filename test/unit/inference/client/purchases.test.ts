@@ -71,6 +71,7 @@ async function open(isFresh: boolean) {
     priceWei: PRICE,
     arrears: 0,
     goodDoublings: 0,
+    slowDoublings: 0,
   }
   const purchases = new Purchases(true, { host, log: silentLogger, purse, audits: undefined })
   return {

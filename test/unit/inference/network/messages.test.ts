@@ -99,6 +99,18 @@ describe('offers', () => {
     }
   })
 
+  it('may say how fast and how busy their provider is, within bounds, and what nobody can audit', () => {
+    const [model] = content.models
+    if (model === undefined) throw new Error('no model')
+    const saying = (said: object) => ({ ...content, models: [{ ...model, ...said }], underWay: 3 })
+    const said = { runMsPerSecond: 120, unaudited: true }
+    expect(readOffer(signOffer(provider, saying(said), NOW))).toMatchObject({ underWay: 3, models: [said] })
+    // As nodes that know nothing of this write them.
+    expect(readOffer(signOffer(provider, content, NOW)).models[0]).not.toHaveProperty('unaudited')
+    for (const runMsPerSecond of [0, -1, 1_000_001])
+      expect(() => readOffer(signOffer(provider, saying({ runMsPerSecond }), NOW))).toThrow(UserError)
+  })
+
   it('the newest of a provider stands, and none beyond its time', () => {
     let now = NOW
     const table = new OfferTable(() => now)

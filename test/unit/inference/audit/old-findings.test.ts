@@ -1,0 +1,89 @@
+/** Old findings, asked for between real hosts: page by page, and kept only where they are signed by whom one trusts. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Identity } from '../../../../src/crypto/identity.js'
+import { signFinding } from '../../../../src/inference/audit/finding.js'
+import { FindingsBook } from '../../../../src/inference/audit/findings-book.js'
+import { OldFindings, serveFindings } from '../../../../src/inference/audit/old-findings.js'
+import { FINDINGS_AT_ONCE, FINDINGS_MESSAGE } from '../../../../src/inference/network/messages.js'
+import { silentLogger } from '../../../../src/telemetry/logger.js'
+import { addressOf, startHost } from '../../p2p/hosts.js'
+
+const [auditor, other, provider] = [Identity.generate(), Identity.generate(), Identity.generate()]
+const COUNT = 2 * FINDINGS_AT_ONCE + 3
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'old-findings-'))
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+/** A year old: gossip carries none of them. */
+const finding = (index: number, by = auditor, about = provider) =>
+  signFinding(by, {
+    provider: about.publicKey,
+    channelId: new Uint8Array(32).fill(1),
+    index,
+    receipt: new Uint8Array(32).fill(2),
+    round: 3,
+    verdict: index === 1 ? 'bad' : 'good',
+    reason: '',
+    at: Math.floor(Date.now() / 1000) - 365 * 86_400 + index,
+  })
+const bookOf = (name: string, trusted: readonly string[]) =>
+  FindingsBook.open({ directory: join(directory, name), trusted })
+
+describe('old findings', () => {
+  it('come whole to who asks, from an auditor that keeps them', { timeout: 180_000 }, async () => {
+    const kept = await bookOf('auditor', [auditor.peerId, other.peerId])
+    for (let index = 1; index <= COUNT; index++) await kept.add(finding(index))
+    await kept.add(finding(1, other))
+    await kept.add(finding(1, auditor, other))
+    const teller = await startHost({}, auditor)
+    await serveFindings(teller, kept)
+    const asker = await startHost({ listen: [] })
+    await asker.connect(addressOf(teller))
+    const book = await bookOf('asker', [auditor.peerId])
+    const old = new OldFindings({ host: asker, book, auditors: [auditor.peerId], log: silentLogger })
+    await old.about(provider)
+    // Not those of an auditor that it does not trust, nor about others.
+    expect(book.findings()).toHaveLength(COUNT)
+    expect(book.records()).toEqual([
+      expect.objectContaining({ provider: provider.peerId, audited: COUNT, failed: 1 }),
+    ])
+    // It is not asked twice.
+    await teller.unhandle(FINDINGS_MESSAGE)
+    await old.about(provider)
+    expect(book.findings()).toHaveLength(COUNT)
+  })
+})
+
+describe('what is sent instead of findings', () => {
+  const answering = async (messages: readonly Uint8Array[]) => {
+    let asked = 0
+    const host = {
+      request: async () => {
+        asked++
+        return { findings: messages }
+      },
+    } as never
+    const book = await bookOf(`asker-${Math.random()}`, [auditor.peerId])
+    await new OldFindings({ host, book, auditors: [auditor.peerId], log: silentLogger }).about(provider)
+    return { count: book.findings().length, asked }
+  }
+
+  it('is not kept: forged, altered, or about somebody else', async () => {
+    const forged = finding(2)
+    forged[60] = (forged[60] ?? 0) ^ 1
+    expect((await answering([forged, finding(3)])).count).toBe(0)
+    expect((await answering([finding(2, auditor, other)])).count).toBe(0)
+    expect((await answering([finding(2, other)])).count).toBe(0)
+    expect((await answering([finding(2)])).count).toBe(1)
+  })
+
+  it('never ends, and is asked for no longer than that', async () => {
+    const page = Array.from({ length: FINDINGS_AT_ONCE }, (_, i) => finding(i + 1))
+    expect(await answering(page)).toEqual({ count: FINDINGS_AT_ONCE, asked: 20 })
+  })
+})
