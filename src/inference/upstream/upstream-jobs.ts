@@ -118,7 +118,7 @@ export class UpstreamJobs implements JobSource {
   /** @param options.client whose it is, where its line is shared */
   async run(
     job: Job,
-    { signal, onText, client }: RunOptions & { readonly client?: string } = {},
+    { signal, onText, client }: RunOptions & { readonly client?: string | undefined } = {},
   ): Promise<JobAnswer> {
     const model = await this.#model(job)
     const bytes = job.input.kind === 'sound' ? job.input.pcm16.length : Buffer.byteLength(job.input.text)
@@ -127,7 +127,7 @@ export class UpstreamJobs implements JobSource {
       const output = await this.#ask(model, job, either, onText)
       return { output, runSeconds: (performance.now() - started) / 1000 }
     }
-    return this.#queue.run(bytes, work, signal, client)
+    return this.#queue.run(bytes, work, signal, { client })
   }
 
   close(): Promise<void> {
