@@ -23,7 +23,6 @@ export interface OldFindingsModules {
 const MOST_PAGES = 20
 /** An auditor that was away is asked again after so long; one that answered tells news by gossip. */
 const AGAIN_MS = 10 * 60_000
-const ASK_MS = 8000
 const MOST_REMEMBERED = 10_000
 const MOST_AUDITORS = 16
 
@@ -83,11 +82,10 @@ export class OldFindings {
 
   async #ask(auditor: string, provider: Uint8Array): Promise<void> {
     const { host, book } = this.#modules
-    const signal = AbortSignal.timeout(ASK_MS)
     let after: Uint8Array | undefined
     for (let page = 0; page < MOST_PAGES; page++) {
       const request = { provider, ...(after === undefined ? {} : { after }) }
-      const { findings } = await host.request(auditor, FINDINGS_MESSAGE, request, { signal })
+      const { findings } = await host.request(auditor, FINDINGS_MESSAGE, request)
       for (const message of findings) {
         if (Buffer.compare(readFinding(message).provider, provider) !== 0)
           throw new UserError('it sent a finding about somebody else', { code: 'VERIFICATION_FAILED' })
@@ -95,7 +93,10 @@ export class OldFindings {
       }
       const last = findings.at(-1)
       if (findings.length < FINDINGS_AT_ONCE || last === undefined) return
-      after = sha256(last)
+      const next = sha256(last)
+      if (after !== undefined && Buffer.compare(next, after) === 0)
+        throw new UserError('it sent the same page again', { code: 'BAD_MESSAGE' })
+      after = next
     }
   }
 }
