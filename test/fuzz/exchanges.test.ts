@@ -75,6 +75,13 @@ const GENUINE: Readonly<
       refused,
     ],
   ],
+  findings: [
+    [
+      { provider: identityOf('payee').publicKey },
+      { provider: identityOf('payee').publicKey, after: hash(9) },
+    ],
+    [{ findings: [bytes, bytes] }, { findings: [] }],
+  ],
 }
 
 const isExchange = (value: unknown): value is Exchange<unknown, unknown> =>
