@@ -2,6 +2,10 @@
 
 /** An honest prover's guarantee, whatever up to f challengers do. */
 const LEAST_HONEST_PCT = 85
+/** Of quick nothing is promised to honest provers; of provers together, no more than that they are not credited twice. */
+const PROMISING = ['standard', 'uplink']
+/** Provers that hold back alone gain so much at most (docs/protocol.md section 9.1). */
+const MOST_CREDIT = 1.25
 /** RFC 9000 section 8.1; the design's limit for anybody who did not consent. */
 const MOST_REFLECTED = 3
 /** Counted by corrupt daemons, and never to be more than 0. */
@@ -49,6 +53,7 @@ export function condenseJoint(attack, rateMbps, { runs, failures }) {
       guaranteedPct: round(guaranteedPct),
       boundPct: round((100 * boundMbps) / rateMbps, 3),
       withinBound,
+      creditPct: share(sharedLink.creditMbps),
       slotsPct: [],
       // Of each alone: what they moved together is not told.
       bytes: results.reduce((sum, each) => sum + each.trafficBytes, 0),
@@ -75,12 +80,12 @@ export function limitsOf(records, parties) {
   // A coordinator can stall its own challenge, and a network everybody's.
   if (failures.length > 0 && parties.coordinator && parties.network)
     misses.push(`${failures.length} challenges without a verdict: ${[...new Set(failures)].join('; ')}`)
-  // What the other kinds promise an honest prover under attack is less, or is not promised.
-  if (parties.kind === 'standard' && isGriefing(parties) && runs.length > 0) {
-    const middle = median(runs.map(({ guaranteedPct }) => guaranteedPct))
-    if (middle < LEAST_HONEST_PCT)
-      misses.push(`a median guarantee of ${middle} % for an honest prover, not ${LEAST_HONEST_PCT}`)
+  if (PROMISING.includes(parties.kind) && isGriefing(parties)) {
+    const low = runs.filter(({ guaranteedPct }) => guaranteedPct < LEAST_HONEST_PCT).length
+    if (low > 0) misses.push(`${low} guarantees below ${LEAST_HONEST_PCT} % for an honest prover`)
   }
+  const overpaid = runs.filter(({ creditPct = 0, boundPct }) => creditPct > MOST_CREDIT * boundPct).length
+  if (overpaid > 0) misses.push(`${overpaid} credits above ${MOST_CREDIT} times the bound`)
   for (const name of NEVER) if (countOf(runs, name) > 0) misses.push(`${name}: ${countOf(runs, name)}`)
   const framed = runs.filter(({ observed }) => (observed?.provenFaults.honest ?? 0) > 0).length
   if (framed > 0) misses.push(`an honest party was proven at fault in ${framed} runs`)
