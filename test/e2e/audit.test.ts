@@ -10,7 +10,7 @@ import { type DevChain, parseAmount, startDevChain, writeDeployment } from '../.
 import { LocalNetwork, PASSPHRASE, whyNoLoopback } from '../support/local-network.js'
 import { NodeProcess } from '../support/node-process.js'
 
-const SLOW = 180_000
+const SLOW = 300_000
 const CHILD = fileURLToPath(new URL('../../dist/lab/provider-child.js', import.meta.url))
 const none = await whyNoLoopback()
 

@@ -9,7 +9,7 @@ if (reason !== undefined) process.stderr.write(`e2e policy: skipped: ${reason}\n
 const HOUR_MS = 3_600_000
 const clock = (ms: number) => new Date(ms).toTimeString().slice(0, 5)
 
-describe.skipIf(reason !== undefined)("the operator's terms", { timeout: 120_000 }, () => {
+describe.skipIf(reason !== undefined)("the operator's terms", () => {
   let network: LocalNetwork
   beforeAll(async () => {
     // Nobody of the committee runs: a request that passes fails later, and is not the point here.
