@@ -1,6 +1,6 @@
 /** `lab --provers`: several provers behind one link or one each, and whether measuring them together tells which. */
 import type { JointLabResult } from '../lab/joint.js'
-import type { LabOptions } from '../lab/run.js'
+import type { LabOptions } from '../lab/types.js'
 import { formatMbps, labelled } from './format.js'
 import type { CommandIo } from './io.js'
 import type { LabReporter } from './lab-report.js'

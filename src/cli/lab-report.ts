@@ -1,6 +1,6 @@
 /** What a laboratory shows while it runs and at its end; also used by `demo`. */
 import type { JointLabEvent } from '../lab/joint.js'
-import type { LabEvent, LabResult, LabRun } from '../lab/run.js'
+import type { LabEvent, LabResult, LabRun } from '../lab/types.js'
 import { formatBytes, formatFigures, formatMbps, labelled, plural, table, wrap } from './format.js'
 import type { CommandIo } from './io.js'
 import { bar, Progress } from './progress.js'

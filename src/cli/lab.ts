@@ -6,7 +6,7 @@ import {
   PROVER_ATTACKS,
 } from '../lab/adversary/attack.js'
 import { PHASE_FAILURES, PHASE_OF } from '../lab/adversary/phases.js'
-import type { LabOptions } from '../lab/run.js'
+import type { LabOptions } from '../lab/types.js'
 import { defineCommand } from './command.js'
 import { checkAvailable, checkCommittee, checkDirection } from './committee-limits.js'
 import { checkLabJoint, runLabJoint } from './lab-joint.js'

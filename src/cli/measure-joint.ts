@@ -120,7 +120,26 @@ function jointAtLayer(
 export const SHARED_LINK_VERDICTS: Readonly<Record<JointMeasurement['sharedLink']['verdict'], string>> = {
   shared: 'they share one link: together they get clearly less than each alone',
   separate: 'their links are separate: together they get what each gets alone',
-  unclear: 'no verdict: what they seem to get together and what is guaranteed disagree; measure again',
+  unclear: 'no verdict: what they show together tells neither; measure again',
+}
+
+interface Rates {
+  readonly estimateMbps: number
+  readonly guaranteedMbps: number
+}
+
+export const bothRates = ({ estimateMbps, guaranteedMbps }: Rates): string =>
+  `${estimateMbps.toFixed(1)} | ${guaranteedMbps.toFixed(1)}`
+
+/** Each prover alone and while the others were measured. */
+export function jointTable(
+  provers: readonly { readonly prover: string; readonly alone: Rates; readonly together: Rates }[],
+): string {
+  return table(provers, [
+    { title: 'prover', value: ({ prover }) => `..${prover.slice(-8)}` },
+    { title: 'alone: estimate | guaranteed', align: 'right', value: ({ alone }) => bothRates(alone) },
+    { title: 'together', align: 'right', value: ({ together }) => bothRates(together) },
+  ])
 }
 
 export function jointSummary(
@@ -128,18 +147,12 @@ export function jointSummary(
   verifyCommand: (path: string) => string,
 ): string {
   const row = (label: string, text: string) => labelled(`  ${label}`, text, LABEL_WIDTH)
-  const both = (figures: { readonly estimateMbps: number; readonly guaranteedMbps: number }) =>
-    `${figures.estimateMbps.toFixed(1)} | ${figures.guaranteedMbps.toFixed(1)}`
   return [
-    table(joint, [
-      { title: 'prover', value: ({ prover }) => `..${prover.slice(-8)}` },
-      { title: 'alone: estimate | guaranteed', align: 'right', value: ({ alone }) => both(alone) },
-      { title: 'together', align: 'right', value: ({ together }) => both(together) },
-    ]),
+    jointTable(joint),
     '',
     row(
       'Together',
-      `${both(sharedLink)} Mbit/s; the guarantees of each alone come to ${formatMbps(sharedLink.sumMbps)}`,
+      `${bothRates(sharedLink)} Mbit/s; the guarantees of each alone come to ${formatMbps(sharedLink.sumMbps)}`,
     ),
     row(
       'Verdict',

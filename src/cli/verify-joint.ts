@@ -7,10 +7,10 @@ import { MAX_JOINT_BYTES } from '../pob/joint/file.js'
 import { type JointVerdict, verifyJoint } from '../pob/joint/verify.js'
 import { challengeIdOf } from '../pob/request.js'
 import { VERDICT_LEVELS, type Verdict, type VerdictLevel } from '../pob/verify.js'
-import { formatMbps, labelled, plural, printable, table, wrap } from './format.js'
+import { formatMbps, labelled, plural, printable, wrap } from './format.js'
 import type { CommandIo } from './io.js'
 import { atLayer, type Layer, layerName } from './layer.js'
-import { SHARED_LINK_VERDICTS } from './measure-joint.js'
+import { bothRates, jointTable, SHARED_LINK_VERDICTS } from './measure-joint.js'
 import type { TrustAnchors } from './verify.js'
 
 const LABEL_WIDTH = 14
@@ -110,8 +110,6 @@ function textOf({ style }: CommandIo, check: JointCheck, verdict: JointVerdict, 
   const end = first.indexOf(':')
   const shown = verdict.faults.slice(0, MAX_SHOWN_FAULTS)
   const found = measured(verdict, check.layer)
-  const both = (each: { readonly estimateMbps: number; readonly guaranteedMbps: number }) =>
-    `${each.estimateMbps.toFixed(1)} | ${each.guaranteedMbps.toFixed(1)}`
   const left = verdict.faults.length - shown.length
   return [
     `${style(reached ? 'good' : 'bad', first.slice(0, end))}${first.slice(end)}`,
@@ -125,15 +123,11 @@ function textOf({ style }: CommandIo, check: JointCheck, verdict: JointVerdict, 
       ? []
       : [
           '',
-          table(found.provers, [
-            { title: 'prover', value: ({ prover }) => `..${prover.slice(-8)}` },
-            { title: 'alone: estimate | guaranteed', align: 'right', value: ({ alone }) => both(alone) },
-            { title: 'together', align: 'right', value: ({ together }) => both(together) },
-          ]),
+          jointTable(found.provers),
           '',
           row(
             'Together',
-            `${both(found)} Mbit/s of ${layerName(check.layer)}; alone ${formatMbps(found.sumMbps)}`,
+            `${bothRates(found)} Mbit/s of ${layerName(check.layer)}; alone ${formatMbps(found.sumMbps)}`,
           ),
           row('Verdict', SHARED_LINK_VERDICTS[found.sharedLink]),
           row(

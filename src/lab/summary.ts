@@ -1,5 +1,5 @@
 /** What k runs say together. Errors are absolute percentages of the truth. Figures of no run at all are null, not 0. */
-import type { LabRun } from './run.js'
+import type { LabRun } from './types.js'
 
 export interface LabSummary {
   readonly runs: number

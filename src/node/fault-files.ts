@@ -1,9 +1,10 @@
 /** Proofs of faults as files: named after what they prove, written whole or not at all, the oldest making room. */
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { encodeFaultProof } from '../pob/fault-proof.js'
 import type { FaultScope, ProvableFault } from '../pob/provable-faults.js'
+import { writeWhole } from './whole-file.js'
 
 export const FAULT_PROOF_SUFFIX = '.fault'
 /** Some 4 MB. A peer that piles faults up accuses itself each time. */
@@ -21,21 +22,7 @@ export async function writeFaultProof(
   // One of a kind for each accused: a second proof of the same says no more.
   if ((await stat(path).catch(() => undefined)) !== undefined) return path
   await makeRoom(directory)
-  const temporary = `${path}.tmp`
-  try {
-    const file = await open(temporary, 'w', 0o644)
-    try {
-      await file.writeFile(encodeFaultProof(scope, fault))
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    // Where the disk is full, half a file would take what room there is.
-    await rm(temporary, { force: true })
-    throw error
-  }
+  await writeWhole(path, encodeFaultProof(scope, fault))
   return path
 }
 

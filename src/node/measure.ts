@@ -1,7 +1,7 @@
 /** The payer's side: opens a host, runs challenges as their coordinator, writes transcripts. */
 import './polyfills.js'
 import { createHash } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beaconOf } from '../config/beacon.js'
 import { dataPaths, expandPath } from '../config/paths.js'
@@ -36,6 +36,7 @@ import { createNodeHost } from './host.js'
 import { type JointMeasurement, type JointPlace, measureJoint } from './measure-joint.js'
 import { RegistryFile, registryPath } from './registry-file.js'
 import { bestOf, chooseTeams, mostChosenTeams } from './strict-order.js'
+import { writeWhole } from './whole-file.js'
 
 export interface MeasureOrder {
   /** Peer id, or a multiaddr that ends with /p2p/<id>. */
@@ -167,7 +168,7 @@ function mostBytesFor(order: ChallengeOrder, teams = teamsOf(order)): number {
   return maxBytesOf({ claimKbps, teams, profile: Profile[profile], direction: Direction[direction] })
 }
 
-/** Written whole or not at all. @param extension of a transcript, or of a joint one */
+/** @param extension of a transcript, or of a joint one */
 async function writeTranscript(
   directory: string,
   challengeId: Uint8Array,
@@ -176,21 +177,7 @@ async function writeTranscript(
 ): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const path = join(directory, `${Buffer.from(challengeId).toString('hex')}.${extension}`)
-  const temporary = `${path}.tmp`
-  try {
-    const file = await open(temporary, 'w', 0o644)
-    try {
-      await file.writeFile(content)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    // Where the disk is full, half a file would take what room there is.
-    await rm(temporary, { force: true })
-    throw error
-  }
+  await writeWhole(path, content)
   return path
 }
 

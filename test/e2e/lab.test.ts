@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { detectLabCapabilities } from '../../src/lab/capabilities.js'
 import type { JointLabResult } from '../../src/lab/joint.js'
-import type { LabResult } from '../../src/lab/run.js'
+import type { LabResult } from '../../src/lab/types.js'
 
 const run = promisify(execFile)
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname

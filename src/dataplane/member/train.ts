@@ -143,7 +143,9 @@ export class Train {
     const end = Math.min(items, whole, this.#next + limit)
     const count = Math.min(end - this.#next, allowedPackets)
     if (count <= 0) {
-      if (allowedPackets <= 0) this.stop('cap', now)
+      // A train of nothing would be due for ever.
+      if (items === 0) this.stop('done', now)
+      else if (allowedPackets <= 0) this.stop('cap', now)
       return 0
     }
     const before = nowMicros()

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { labStatus, labText } from '../../../src/cli/lab-report.js'
-import type { LabResult, LabRun } from '../../../src/lab/run.js'
 import { summarise } from '../../../src/lab/summary.js'
+import type { LabResult, LabRun } from '../../../src/lab/types.js'
 
 /** A run as far as the summary looks at it. */
 const labRun = (errorPct: number, guaranteedPct: number, withinBound = true) =>
