@@ -13,10 +13,9 @@
  *    the level 0.001 for each cheat, refuses a cheat that is caught too seldom.
  *    The wrong model is the recogniser itself with eight-bit weights, the least that somebody would save.
  *
- * Sounds are cut, made louder or softer, slower or faster, and mixed with noise from a seed, so that no two jobs are alike
- * and many are hard to hear. Exit status 1 for a false finding, or a cheat that is caught less often than theory predicts.
+ * Sounds are hard to hear (support/hard-sounds.mjs). Exit status 1 for a false finding, or a cheat that is caught less often than theory predicts.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -52,8 +51,7 @@ const { writeCheaperModel } = await import('../../src/lab/adversary/cheaper-mode
 const { corruptProvider, PROVIDER_ATTACKS } = await import('../../src/lab/adversary/provider.ts')
 const { binomialAtMost, shareInterval } = await import('../../src/lab/binomial.ts')
 const { unitsOf } = await import('../../src/inference/units.ts')
-const { pcm16Of } = await import('../../src/ml/audio/pcm16.ts')
-const { readWav } = await import('../../src/ml/audio/wav-read.ts')
+const { hardSounds, SAMPLE_RATE } = await import('./support/hard-sounds.mjs')
 
 const PRICE_WEI = 3n
 /** One-sided, of each cheat: five of them fail one bench in two hundred by chance. */
@@ -66,59 +64,6 @@ const ISSUED_AT = 1_900_000_000
 const domain = payment.paymentDomain(31337, Identity.generate().address)
 const provider = Identity.generate()
 const channelId = new Uint8Array(32).fill(0xc4)
-
-/** mulberry32: the same jobs for the same seed. */
-function randomFrom(start) {
-  let state = start >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-const folder = values.sounds
-const paths =
-  folder === undefined
-    ? [new URL('../../docs/sample.wav', import.meta.url)]
-    : readdirSync(folder)
-        .filter((name) => name.endsWith('.wav'))
-        .sort()
-        .map((name) => join(folder, name))
-const sounds = paths.map((path) => {
-  const { sampleRate, channels } = readWav(readFileSync(path))
-  return { sampleRate, samples: channels[0] }
-})
-const SAMPLE_RATE = 16_000
-
-/** Every `step`-th sample, straight lines between them: the noise that this adds is one more difficulty. */
-function stretched(samples, step) {
-  return Float32Array.from({ length: Math.floor((samples.length - 1) / step) }, (_, i) => {
-    const at = i * step
-    const before = Math.floor(at)
-    return samples[before] + (at - before) * (samples[before + 1] - samples[before])
-  })
-}
-
-/** Some part of some recording, as somebody else might have recorded it. */
-function makeSound(random) {
-  const { sampleRate, samples } = sounds[Math.floor(random() * sounds.length)]
-  const whole = samples.length / sampleRate
-  const seconds = Math.min(whole, 0.6 + 1.9 * random())
-  const start = Math.floor(random() * (whole - seconds) * sampleRate)
-  const cut = samples.subarray(start, start + Math.floor(seconds * sampleRate))
-  // From a tenth slower to a tenth faster, and higher with it.
-  const heard = stretched(cut, (sampleRate / SAMPLE_RATE) * (0.9 + 0.2 * random()))
-  const gain = 10 ** ((-18 + 24 * random()) / 20)
-  // Four jobs in five have noise, from 40 dB below full scale to 14.
-  const noise = random() < 0.2 ? 0 : 10 ** ((-40 + 26 * random()) / 20)
-  const mixed = Float32Array.from(heard, (sample) => {
-    const gauss = random() + random() + random() + random() - 2
-    return Math.max(-1, Math.min(1, gain * sample + noise * gauss))
-  })
-  return { kind: 'sound', sampleRate: SAMPLE_RATE, pcm16: pcm16Of(mixed) }
-}
 
 /** A chain of receipts for what a provider that behaves so answers. */
 async function sell(behaviour, works) {
@@ -189,8 +134,8 @@ const auditor = { domain, payee: provider.address, executions: [web, native] }
 
 try {
   const model = [...onSale.values()].find(({ id }) => id === 'asr-small')
-  const random = randomFrom(seed)
-  const jobOf = () => ({ task: 'transcribe', model: model.sha256, input: makeSound(random), parameters: {} })
+  const nextSound = hardSounds({ folder: values.sounds, seed })
+  const jobOf = () => ({ task: 'transcribe', model: model.sha256, input: nextSound(), parameters: {} })
   const started = performance.now()
   const verdicts = { good: 0, bad: 0, undecided: 0 }
   const reasons = []

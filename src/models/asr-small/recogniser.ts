@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { openCheckpoint } from '../../ml/files/open.js'
 import { Graph } from '../../ml/graph/index.js'
-import { encodeModel } from '../../ml/onnx/index.js'
+import { encodeModel, quantise } from '../../ml/onnx/index.js'
 import { Session, type SessionOptions } from '../../ml/session/session.js'
 import { Cache } from '../../ml/train/buckets.js'
 import { parseConfig, readConfig } from '../checkpoint/config-file.js'
@@ -32,24 +32,27 @@ const QUIET_FRAMES = 20
 /** Lengths that are kept ready; each holds some megabytes. */
 const KEPT_SESSIONS = 6
 
-export interface AsrSmallOptions extends Pick<SessionOptions, 'threads'> {}
+export interface AsrSmallOptions extends Pick<SessionOptions, 'threads' | 'runtime'> {
+  /** Matrix products on 8-bit integers, as the other families have them: for comparisons, it is small enough without. */
+  readonly int8?: boolean
+}
 
 export class AsrSmall {
   readonly directory: string
   readonly config: ServedConfig
   readonly #files: WeightFiles
-  readonly #threads: number
+  readonly #options: AsrSmallOptions
   readonly #sessions = new Cache<Session>(KEPT_SESSIONS)
 
-  private constructor(directory: string, config: ServedConfig, files: WeightFiles, threads: number) {
+  private constructor(directory: string, config: ServedConfig, files: WeightFiles, options: AsrSmallOptions) {
     this.directory = directory
     this.config = config
     this.#files = files
-    this.#threads = threads
+    this.#options = options
   }
 
   /** @throws UserError naming the file, where the directory does not hold such a model. */
-  static async open(directory: string, { threads = 1 }: AsrSmallOptions = {}): Promise<AsrSmall> {
+  static async open(directory: string, options: AsrSmallOptions = {}): Promise<AsrSmall> {
     const config = parseConfig(
       asrSmallConfigSchema,
       await readConfig(directory),
@@ -57,7 +60,7 @@ export class AsrSmall {
     )
     const checkpoint = await openCheckpoint(directory)
     try {
-      const model = new AsrSmall(directory, config, await WeightFiles.of(checkpoint), threads)
+      const model = new AsrSmall(directory, config, await WeightFiles.of(checkpoint), options)
       // The shortest graph is made now, so that a wrong file is refused here and not at the first sound.
       await model.#session(ROW_FRAMES[0] ?? MOST_FRAMES)
       return model
@@ -130,7 +133,9 @@ export class AsrSmall {
       const lengths = graph.input('lengths', 'int64', [1])
       graph.output('logits', logitsOf(weights.parameters(), features, lengths, this.config))
       weights.finish()
-      return Session.open(encodeModel(graph), { threads: this.#threads, weightsFolder: this.#files.folder })
+      const { int8 = false, ...settings } = this.#options
+      if (int8) quantise(graph)
+      return Session.open(encodeModel(graph), { ...settings, weightsFolder: this.#files.folder })
     })
   }
 }
