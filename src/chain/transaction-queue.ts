@@ -278,7 +278,8 @@ export class TransactionQueue {
           if (this.#stop.signal.aborted) return
           log?.debug({ what: tracked.record.what, reason: rpcMessage(error) }, 'asking for a receipt failed')
         }
-      await this.#pause(undefined)
+      // A look may have seen the stop, and said nothing.
+      if (!this.#stop.signal.aborted) await this.#pause(undefined)
     }
   }
 
