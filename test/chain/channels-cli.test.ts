@@ -228,7 +228,8 @@ describe.skipIf(whyNoAnvil !== undefined)('plumbline channels', () => {
     const backWei = (await chain.client.getBalance({ address: own.address })) - before
     expect(backWei > 2n * DEPOSIT - parseAmount('0.01')).toBe(true)
     expect(buyer.accounts()).toEqual([])
-    expect((await channels.ready(wanted, PRICE, offered)).nonce).toBe(2)
+    const { channelId } = await channels.ready(wanted, PRICE, offered)
+    expect(buyer.account(channelId).nonce).toBe(2)
     await store.close()
   })
 

@@ -12,8 +12,10 @@ import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { OfferContent } from '../network/offer.js'
-import { type Payer, type PayerAccount, payerFree } from '../payment/index.js'
+import { type ChannelTerms, type Payer, type PayerAccount, payerFree } from '../payment/index.js'
 import { largest } from '../payment/wei.js'
+import { untilAborted } from '../until-aborted.js'
+import { type Claim, Claims } from './claims.js'
 import { askForEnd, forgetInTime, readOwnChannels, takeBack } from './refunds.js'
 
 export interface ChannelsOptions {
@@ -40,6 +42,8 @@ export interface ChannelsModules {
 const LEAST_REMAINING_SECONDS = 3600
 /** Within it a provider may not have seen what this client did on the chain: its own node of it may be behind. */
 const FRESH_MS = 30_000
+/** Others may take the room that was made for a job: then there is more made. */
+const MOST_ROUNDS = 8
 /** Beyond the challenge period, which a channel must outlive. */
 const DEVELOPMENT_SLACK_SECONDS = 60
 
@@ -48,6 +52,7 @@ export class Channels {
   readonly #modules: ChannelsModules
   /** One at a time for each payee: no two openings, no two top-ups for one need. */
   readonly #running = new Map<Address, Promise<unknown>>()
+  readonly #claims = new Claims()
   /** When money was locked last, monotonic milliseconds. */
   readonly #locked = new Map<Address, number>()
 
@@ -69,17 +74,49 @@ export class Channels {
   }
 
   /**
-   * A channel with room for a job, in the ledger.
+   * Room for a job in a channel that is in the ledger. Where there is none it is opened or topped up first, once for all
+   * that wait.
+   * @param signal whoever breaks off waits no longer; what is under way on the chain goes on, for the next one
    * @throws UserError DENIED where the deposit may not be as large as the provider or the job asks; chain errors
    */
   async ready(
     payee: Address,
     priceWei: bigint,
     offered: NonNullable<OfferContent['payment']>,
-  ): Promise<PayerAccount> {
+    signal?: AbortSignal,
+  ): Promise<Claim> {
+    const claim = this.#claim(payee, priceWei)
+    if (claim !== undefined) return claim
+    const made = this.#inTurn(payee, () => this.#makeRoom(payee, priceWei, offered, signal))
+    if (signal === undefined) return made
+    void made.then((late) => signal.aborted && late.release()).catch(() => undefined)
+    return untilAborted(made, signal)
+  }
+
+  async #makeRoom(
+    payee: Address,
+    priceWei: bigint,
+    offered: NonNullable<OfferContent['payment']>,
+    signal: AbortSignal | undefined,
+  ): Promise<Claim> {
+    for (let round = 0; round < MOST_ROUNDS; round++) {
+      signal?.throwIfAborted()
+      const claim = this.#claim(payee, priceWei)
+      if (claim !== undefined) return claim
+      await this.#prepare(payee, priceWei, offered)
+    }
+    throw new UserError('other jobs use up the channel with this provider as fast as it is topped up', {
+      code: 'BUSY',
+      remedy: 'raise inference.client.deposit',
+      details: { retryAfterSeconds: 1 },
+    })
+  }
+
+  #claim(payee: Address, priceWei: bigint): Claim | undefined {
     const account = this.known(payee)
-    if (account !== undefined && this.#suffices(account, priceWei)) return account
-    return this.#inTurn(payee, () => this.#prepare(payee, priceWei, offered))
+    return account !== undefined && this.#suffices(account, priceWei)
+      ? this.#claims.claim(account.channelId, priceWei)
+      : undefined
   }
 
   /** Whether a channel with a payee was opened or topped up a moment ago. */
@@ -137,7 +174,12 @@ export class Channels {
   }
 
   #suffices(account: PayerAccount, priceWei: bigint): boolean {
-    return payerFree(account) >= priceWei && account.endsAt - Date.now() / 1000 >= this.#leastRemaining()
+    return this.#freeWei(account) >= priceWei && account.endsAt - Date.now() / 1000 >= this.#leastRemaining()
+  }
+
+  /** Below nothing where a channel lost some of its deposit: to a block that was taken back. */
+  #freeWei(account: PayerAccount): bigint {
+    return payerFree(account) - this.#claims.heldWei(account.channelId)
   }
 
   #leastRemaining(): number {
@@ -149,7 +191,7 @@ export class Channels {
     payee: Address,
     priceWei: bigint,
     offered: NonNullable<OfferContent['payment']>,
-  ): Promise<PayerAccount> {
+  ): Promise<void> {
     const { chain, payer, address } = this.#modules
     const state = await readChannel(chain, { payer: address, payee })
     if (!state.isOpen) return this.#open(payee, priceWei, offered)
@@ -158,18 +200,17 @@ export class Channels {
       await takeBack(this.#modules, { payee, channelId: idOf(state) })
       return this.#open(payee, priceWei, offered)
     }
-    await this.#take(payee, state)
+    await this.#take(payee, { ...state, channelId: idOf(state) })
     const account = payer.account(idOf(state))
-    if (this.#suffices(account, priceWei)) return account
-    return this.#topUp(payee, account, priceWei)
+    if (!this.#suffices(account, priceWei)) await this.#topUp(payee, account, priceWei)
   }
 
   async #open(
     payee: Address,
     priceWei: bigint,
     offered: NonNullable<OfferContent['payment']>,
-  ): Promise<PayerAccount> {
-    const { chain, payer, address, onLock, log } = this.#modules
+  ): Promise<void> {
+    const { chain, onLock, log } = this.#modules
     const { depositWei } = this.#options
     const needWei = largest(priceWei, offered.leastDepositWei)
     if (depositWei < needWei)
@@ -186,21 +227,20 @@ export class Channels {
     const opened = await openChannel(chain, { payee, depositWei, endsAt })
     this.#locked.set(payee, performance.now())
     log.info({ payee, deposit: formatEther(depositWei), endsAt }, 'a channel is open')
-    await this.#take(payee, await readChannel(chain, { payer: address, payee }))
-    return payer.account(hexToBytes(opened.channelId.slice(2)))
+    await this.#take(payee, { ...opened, channelId: idOf(opened) })
   }
 
-  async #topUp(payee: Address, account: PayerAccount, priceWei: bigint): Promise<PayerAccount> {
-    const { chain, payer, address, onLock, log } = this.#modules
-    const lacking = priceWei - payerFree(account)
+  async #topUp(payee: Address, account: PayerAccount, priceWei: bigint): Promise<void> {
+    const { chain, onLock, log } = this.#modules
+    const lacking = priceWei - this.#freeWei(account)
     const amountWei = lacking > 0n ? largest(this.#options.depositWei, lacking) : 0n
     if (amountWei > 0n) onLock?.({ payee, amountWei, isNew: false })
     const endsAt = Math.max(account.endsAt, await this.#end())
-    await topUpChannel(chain, { payee, amountWei, endsAt })
+    const toppedUp = await topUpChannel(chain, { payee, amountWei, endsAt })
     this.#locked.set(payee, performance.now())
     log.info({ payee, amount: formatEther(amountWei), endsAt }, 'a channel was topped up')
-    await this.#take(payee, await readChannel(chain, { payer: address, payee }))
-    return payer.account(account.channelId)
+    const { depositWei } = toppedUp
+    await this.#take(payee, { ...account, depositWei, endsAt: toppedUp.endsAt })
   }
 
   async #end(): Promise<number> {
@@ -210,10 +250,15 @@ export class Channels {
     return Math.max(timestamp, Math.floor(Date.now() / 1000)) + this.#options.lifeSeconds + slack
   }
 
-  async #take(payee: Address, state: ChannelState): Promise<void> {
-    const { nonce, depositWei, endsAt } = state
-    await this.#modules.payer.setChannel(payee, { channelId: idOf(state), nonce, depositWei, endsAt })
+  /** Its end and deposit as the chain has them, or as the transaction said that brought them. */
+  async #take(payee: Address, { channelId, nonce, depositWei, endsAt }: ChannelTerms): Promise<void> {
+    const { payer } = this.#modules
+    // A node of the chain that is behind knows less than what was mined a moment ago.
+    const leastWei = this.isFresh(payee) ? (find(payer, channelId)?.depositWei ?? 0n) : 0n
+    await payer.setChannel(payee, { channelId, nonce, depositWei: largest(leastWei, depositWei), endsAt })
   }
 }
 
-const idOf = ({ channelId }: ChannelState): Uint8Array => hexToBytes(channelId.slice(2))
+const idOf = ({ channelId }: Pick<ChannelState, 'channelId'>): Uint8Array => hexToBytes(channelId.slice(2))
+const find = (payer: Payer, channelId: Uint8Array): PayerAccount | undefined =>
+  payer.accounts().find((account) => Buffer.compare(account.channelId, channelId) === 0)

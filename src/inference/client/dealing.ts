@@ -31,6 +31,7 @@ import {
   type SignedReceipt,
   voucherToCbor,
 } from '../payment/index.js'
+import type { Claim } from './claims.js'
 
 export interface DealingModules {
   readonly host: Pick<Host, 'request' | 'openAhead'>
@@ -51,6 +52,8 @@ export interface Order {
   readonly priceWei: bigint
   /** Absent where it is free. */
   readonly channelId?: Uint8Array
+  /** What keeps room for it in that channel, before it is in the ledger and where it comes to be there once more. */
+  readonly claim?: Pick<Claim, 'hold' | 'release'>
   /** Until its receipt, or its output, is here; the exchange's own time unless given. */
   readonly patienceMs?: number
   /** Its receipt is here: from now on it may cost what it costs, whatever goes wrong. */
@@ -94,6 +97,11 @@ export class Dealing {
     }
   }
 
+  /** Whether jobs are under way, or words about them: with them ends what they stand for against limits. */
+  get isBusy(): boolean {
+    return this.#active.size + this.#telling.size > 0
+  }
+
   /**
    * One job, paid where it costs something.
    * @throws UserError what the provider answered; VERIFICATION_FAILED where it cheats: leave it
@@ -125,7 +133,7 @@ export class Dealing {
 
   async #runPaid(order: Order & { readonly channelId: Uint8Array }, signal?: AbortSignal): Promise<Delivery> {
     const { payer, domain } = this.#payment()
-    const { channelId, model, terms, input, priceWei } = order
+    const { channelId, model, terms, input, priceWei, claim } = order
     // What an earlier process left open would stand against the limits.
     if (!this.#settled.has(bytesToHex(channelId))) await this.settle(channelId)
     signal?.throwIfAborted()
@@ -143,11 +151,14 @@ export class Dealing {
         terms: hashOf(terms),
         maxPriceWei: priceWei,
       })
+      claim?.release()
       const asked = this.#ask(order, jobId, { ahead: asking, until: kept }, signal)
       paying = this.#spare.pay.take()
       const reply = await asked
       if (reply.kind === 'refused') {
-        await payer.drop(channelId, jobId)
+        const dropped = payer.drop(channelId, jobId)
+        claim?.hold()
+        await dropped
         isOpen = false
         throw asError(reply, this.#modules.name)
       }

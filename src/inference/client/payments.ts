@@ -6,6 +6,7 @@ import type { Offer } from '../network/offer.js'
 import type { Payer } from '../payment/index.js'
 import { providerName } from './candidates.js'
 import type { Channels } from './channels.js'
+import type { Claim } from './claims.js'
 
 export interface ClientPayments {
   readonly payer: Payer
@@ -44,8 +45,8 @@ export class Purse {
     return this.#payments
   }
 
-  /** The id of a channel with a provider that has room for a job. @throws UserError as `Channels.ready`; DENIED */
-  async channel(offer: Offer, priceWei: bigint): Promise<Uint8Array> {
+  /** Room for a job in a channel with a provider. @throws UserError as `Channels.ready`; DENIED */
+  async claim(offer: Offer, priceWei: bigint, signal?: AbortSignal): Promise<Claim> {
     const { payment } = offer
     const { channels, chainId, contract } = await this.open()
     if (
@@ -58,7 +59,7 @@ export class Purse {
         remedy: 'choose another provider, or set chain.rpcUrls to that chain',
       })
     const payee = addressOfPublicKey(offer.publicKey)
-    return (await channels.ready(payee, priceWei, payment)).channelId
+    return channels.ready(payee, priceWei, payment, signal)
   }
 
   /** Whether a channel with a provider was opened or topped up a moment ago. */

@@ -10,7 +10,7 @@ import { decodeOutput, encodeInput, encodeTerms, termsOfParameters } from '../ne
 import type { Offer } from '../network/offer.js'
 import { type Candidate, providerName } from './candidates.js'
 import type { DailyBudget } from './daily-budget.js'
-import { Dealing, isLackOfMoney, type Order } from './dealing.js'
+import { Dealing, type Delivery, isLackOfMoney, type Order } from './dealing.js'
 import type { Purse } from './payments.js'
 
 /** What a buyer's audits ask of its jobs, and say of providers. */
@@ -74,29 +74,32 @@ export class Purchases {
     const input = encodeInput(job.input)
     const { purse, budget } = this.#modules
     const giveBack = priceWei === 0n ? undefined : await budget?.take(priceWei)
-    const channelId =
+    const claim =
       priceWei === 0n
         ? undefined
-        : await purse.channel(offer, priceWei).catch((error: unknown) => {
+        : await purse.claim(offer, priceWei, signal).catch((error: unknown) => {
             giveBack?.()
             throw error
           })
     let isReceipted = false
-    const dealing = await this.#dealing(candidate, channelId !== undefined)
-    const order: Order = {
-      ...{ model: model.sha256, terms, input, priceWei },
-      onReceipt: () => {
-        isReceipted = true
+    const delivery = await this.#deal(
+      candidate,
+      {
+        ...{ model: model.sha256, terms, input, priceWei },
+        onReceipt: () => {
+          isReceipted = true
+        },
+        ...(claim === undefined ? {} : { claim, channelId: claim.channelId }),
+        ...(patienceMs === undefined ? {} : { patienceMs }),
       },
-      ...(channelId === undefined ? {} : { channelId }),
-      ...(patienceMs === undefined ? {} : { patienceMs }),
-    }
-    onAsked?.()
-    const delivery = await dealing.run(order, signal).catch(async (error: unknown) => {
-      // What was broken off may be settled later: it counts, unless the provider refused it.
-      if (!isReceipted && error instanceof UserError && error.details.isRemote === true) giveBack?.()
-      throw isLackOfMoney(error) && (await purse.isFresh(offer)) ? unseen(error) : error
-    })
+      { signal, ...(onAsked === undefined ? {} : { onAsked }) },
+    )
+      .catch((error: unknown) => {
+        // What was broken off may be settled later: it counts, unless the provider refused it.
+        if (!isReceipted && error instanceof UserError && error.details.isRemote === true) giveBack?.()
+        throw error
+      })
+      .finally(() => claim?.release())
     if (!isReceipted) giveBack?.()
     const output = decodeOutput(delivery.output)
     requireKind(output, job, offer)
@@ -118,6 +121,25 @@ export class Purchases {
               },
             ],
           }),
+    }
+  }
+
+  async #deal(
+    candidate: Candidate,
+    order: Order,
+    { signal, onAsked = () => {} }: Pick<BuyOptions, 'signal' | 'onAsked'>,
+  ): Promise<Delivery> {
+    const { offer, priceWei } = candidate
+    const dealing = await this.#dealing(candidate, order.claim !== undefined)
+    const others = dealing.isBusy
+    onAsked()
+    try {
+      return await dealing.run(order, signal)
+    } catch (error) {
+      // The channel has room: the provider has not seen it, or others of this client stand against its limit for one client.
+      const isPassing = priceWei <= (offer.payment?.exposureWei ?? 0n) && (others || dealing.isBusy)
+      const isUnseen = isPassing || (await this.#modules.purse.isFresh(offer))
+      throw isLackOfMoney(error) && isUnseen ? again(error) : error
     }
   }
 
@@ -158,8 +180,8 @@ export class Purchases {
   }
 }
 
-/** It sees what this client did on the chain soon, and is worth asking again. */
-function unseen({ message, details }: UserError): UserError {
+/** It sees what this client did soon, and is worth asking again. */
+function again({ message, details }: UserError): UserError {
   return new UserError(message, {
     code: 'BUSY',
     details: { ...details, retryAfterSeconds: SEEN_AFTER_SECONDS },

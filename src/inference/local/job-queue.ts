@@ -5,6 +5,7 @@
  * pieces those of the kind that ran last go first, a few at a time: what that kind needs is at hand.
  */
 import { UserError } from '../../errors.js'
+import { untilAborted } from '../until-aborted.js'
 
 export interface JobQueueOptions {
   /** Pieces that run at once. */
@@ -259,15 +260,6 @@ export class JobQueue {
       details: { retryAfterSeconds },
     })
   }
-}
-
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
-    if (signal.aborted) onAbort()
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }
 
 function tooLate(deadlineMs: number): UserError {

@@ -12,7 +12,7 @@ import { lackOfMoney } from '../../chain/ether.js'
 import type { Address } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
 import { isReceiptOf, NO_RECEIPTS, ReceiptKind, receiptDigest, type SignedReceipt } from './receipt.js'
-import { busy, refused, wrong } from './refusal.js'
+import { busy, busyWith, refused, wrong } from './refusal.js'
 import type { SignatureCheck, SignedVoucher, Voucher } from './voucher.js'
 import { largest } from './wei.js'
 
@@ -102,7 +102,8 @@ export function payerFree(account: PayerAccount): bigint {
 
 /**
  * Before a job is asked for.
- * @throws UserError DENIED with have and need where deposit or exposure limit do not suffice; BUSY; EXISTS
+ * @throws UserError DENIED with have and need where the deposit does not suffice, or the exposure limit never will; BUSY, with
+ *   them where it does not at the moment; EXISTS
  */
 export function begin(account: PayerAccount, job: AskedJob, limits: PayerLimits): PayerAccount {
   const { asked, undelivered, totalWei, depositWei } = account
@@ -124,13 +125,16 @@ export function begin(account: PayerAccount, job: AskedJob, limits: PayerLimits)
       'top it up, or ask for less',
     )
   const exposure = payerExposure(account)
-  if (exposure + job.maxPriceWei > limits.exposureWei)
-    throw lackOfMoney(
+  if (exposure + job.maxPriceWei > limits.exposureWei) {
+    const lack = lackOfMoney(
       'the exposure to this provider is at its limit',
       largest(0n, limits.exposureWei - exposure),
       job.maxPriceWei,
       'wait for outputs that are paid, or raise the limit',
     )
+    if (job.maxPriceWei > limits.exposureWei) throw lack
+    throw busyWith(lack)
+  }
   return { ...account, asked: [...asked, job] }
 }
 

@@ -10,6 +10,10 @@ export function busy(what: string, have: number | bigint, most: number | bigint,
   })
 }
 
+/** The same for a lack that passes with what is under way. */
+export const busyWith = ({ message, remedy, details }: UserError): UserError =>
+  new UserError(message, { code: 'BUSY', details, ...(remedy === undefined ? {} : { remedy }) })
+
 /** The other side said something that cannot be. */
 export function wrong(what: string, details: Readonly<Record<string, unknown>> = {}): UserError {
   return new UserError(what, { code: 'VERIFICATION_FAILED', details })

@@ -5,6 +5,7 @@
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { UserError } from '../../../../src/errors.js'
+import { Claims } from '../../../../src/inference/client/claims.js'
 import { Dealing, type DealingModules, type Order } from '../../../../src/inference/client/dealing.js'
 import { decodeOutput, encodeInput, encodeTerms } from '../../../../src/inference/network/job-codec.js'
 import { type Payee, Payer } from '../../../../src/inference/payment/index.js'
@@ -186,11 +187,16 @@ describe('a provider that trusts one job far', () => {
     await runToOutput()
     await diskIsAwaited()
     books.sync()
-    const next = dealing.run(order)
+    const claims = new Claims()
+    const claim = claims.claim(id, PRICE)
+    expect(claims.heldWei(id)).toBe(PRICE)
+    const next = dealing.run({ ...order, claim })
     await diskIsAwaited()
+    expect(claims.heldWei(id)).toBe(0n)
     books.sync()
-    // Refused, and dropped.
+    // Refused, and dropped: nobody else has its room meanwhile.
     await diskIsAwaited()
+    expect(claims.heldWei(id)).toBe(PRICE)
     books.sync()
     await expect.poll(() => payer.account(id).asked.length, PATIENT).toBe(0)
     expect(pipe.reached).toEqual(['job', 'job-pay', 'job'])
@@ -200,6 +206,7 @@ describe('a provider that trusts one job far', () => {
       books.sync()
     }
     expect(decodeOutput((await next).output)).toMatchObject({ text: 'hello' })
+    expect(claims.heldWei(id)).toBe(0n)
     expect(pipe.reached.slice(3)).toEqual(['job-have', 'job', 'job-pay'])
   })
 

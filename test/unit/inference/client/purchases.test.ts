@@ -1,27 +1,19 @@
-/** What a buyer makes of a provider that has not seen its top-up. */
-import { hexToBytes } from '@noble/hashes/utils.js'
+/** What a buyer makes of a provider that refuses what its channel covers. */
 import { describe, expect, it } from 'vitest'
-import type { Candidate } from '../../../../src/inference/client/candidates.js'
 import type { Channels } from '../../../../src/inference/client/channels.js'
+import { Claims } from '../../../../src/inference/client/claims.js'
 import { Purse } from '../../../../src/inference/client/payments.js'
 import { Purchases } from '../../../../src/inference/client/purchases.js'
-import type { Job } from '../../../../src/inference/job.js'
 import { Payer } from '../../../../src/inference/payment/index.js'
 import type { Host } from '../../../../src/p2p/index.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { CHANNEL, CONTRACT, DOMAIN, MemoryBooks } from '../payment/support.js'
-import { MODEL, openShop, PRICE } from './shop.js'
-
-const job: Job = {
-  task: 'transcribe',
-  model: MODEL,
-  input: { kind: 'sound', sampleRate: 8000, pcm16: new Uint8Array(16_000) },
-  parameters: {},
-}
+import { candidateOf, openShop, PRICE, SOLD_JOB } from './shop.js'
 
 /** @param isFresh whether the buyer locked money a moment ago */
-async function open(isFresh: boolean) {
-  const { pipe, payee, keys, offered } = await openShop()
+async function open(isFresh: boolean, exposureWei = 500n) {
+  const shop = await openShop(exposureWei)
+  const { pipe, payee, keys } = shop
   const signer = keys.payer
   const payer = await Payer.open(
     { domain: DOMAIN, signer, books: new MemoryBooks(true) },
@@ -29,7 +21,7 @@ async function open(isFresh: boolean) {
   )
   await payer.setChannel(keys.payee.address, CHANNEL)
   const channels = {
-    ready: async () => payer.account(CHANNEL.channelId),
+    ready: async () => new Claims().claim(CHANNEL.channelId, PRICE),
     isFresh: () => isFresh,
   } as unknown as Channels
   const purse = new Purse(async () => ({
@@ -40,42 +32,11 @@ async function open(isFresh: boolean) {
     contract: CONTRACT,
   }))
   const host = pipe as unknown as Host
-  const { publicKey, peerId } = keys.payee
-  const model = {
-    id: 'recogniser',
-    sha256: hexToBytes(MODEL),
-    task: 'transcribe' as const,
-    languages: ['en'],
-    unit: 'audio-second' as const,
-    priceWeiPerUnit: PRICE,
-  }
-  const offer = {
-    publicKey,
-    peerId,
-    addresses: [],
-    models: [model],
-    payment: offered,
-    queue: 1,
-    keptSeconds: 0,
-    audited: true,
-    expiresAtMs: 2e12,
-    sequence: 1,
-  } as unknown as Candidate['offer']
-  const target = { peerId, addresses: [] }
-  const candidate: Candidate = {
-    offer,
-    target,
-    latencyMs: 1,
-    model,
-    units: 1,
-    priceWei: PRICE,
-    arrears: 0,
-    goodDoublings: 0,
-    slowDoublings: 0,
-  }
+  const candidate = candidateOf(shop)
   const purchases = new Purchases(true, { host, log: silentLogger, purse, audits: undefined })
   return {
-    buy: () => purchases.buy(candidate, job, { signal: undefined }),
+    buy: () => purchases.buy(candidate, SOLD_JOB, { signal: undefined }),
+    pipe,
     payee,
     keys,
     close: () => purchases.close(),
@@ -100,4 +61,21 @@ describe('a provider that knows of less than the buyer', () => {
       await close()
     },
   )
+})
+
+describe('a provider that does one job for a client before it is paid', () => {
+  it('is asked again in a second while another one is under way, and is believed when none is', async () => {
+    const { buy, pipe, close } = await open(false, PRICE)
+    const paid = Promise.withResolvers<void>()
+    pipe.onRequest = (name) => (name === 'job-pay' ? paid.promise : Promise.resolve())
+    const first = buy()
+    await expect.poll(() => pipe.reached).toEqual(['job'])
+    await expect(buy()).rejects.toMatchObject({ code: 'BUSY', details: { retryAfterSeconds: 1 } })
+    paid.resolve()
+    await first
+    await close()
+    const small = await open(false, PRICE - 1n)
+    await expect(small.buy()).rejects.toMatchObject({ code: 'DENIED' })
+    await small.close()
+  })
 })

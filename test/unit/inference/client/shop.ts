@@ -1,12 +1,17 @@
 /** A real provider of one scripted model, reached without sockets, and what a buyer needs to deal with it. */
+import { hexToBytes } from '@noble/hashes/utils.js'
+import type { Address } from '../../../../src/crypto/address.js'
 import { encode } from '../../../../src/crypto/cbor.js'
 import { decodeAs } from '../../../../src/crypto/cbor-schema.js'
+import type { TypedDomain } from '../../../../src/crypto/eip712.js'
 import type { Identity } from '../../../../src/crypto/identity.js'
+import type { Candidate } from '../../../../src/inference/client/candidates.js'
+import type { Job } from '../../../../src/inference/job.js'
 import type { LocalJobs } from '../../../../src/inference/local/local-jobs.js'
 import { Payee } from '../../../../src/inference/payment/index.js'
 import type { EvidenceDesk } from '../../../../src/inference/provider/evidence-desk.js'
 import { HeldOutputs } from '../../../../src/inference/provider/held-outputs.js'
-import { PaidService } from '../../../../src/inference/provider/paid-service.js'
+import { PaidService, type PaidServiceModules } from '../../../../src/inference/provider/paid-service.js'
 import { priceList } from '../../../../src/inference/provider/price-list.js'
 import { Provider } from '../../../../src/inference/provider/provider.js'
 import type { Exchange, Handler, Host, Remote } from '../../../../src/p2p/index.js'
@@ -72,14 +77,28 @@ export interface Shop {
 /** Open, and the channel is known to it. @param exposureWei what it does for one client without being paid */
 export async function openShop(exposureWei = 500n): Promise<Shop> {
   const keys = identities()
-  const pipe = new Pipe(keys.payer)
   const payee = await Payee.open(
     { domain: DOMAIN, signer: keys.payee, books: new MemoryBooks(true), now: () => 1_900_000_000 },
     { exposureWei, maxJobs: 8, leastRemainingSeconds: 100 },
   )
   await payee.setChannel(keys.payer.address, CHANNEL)
-  const held = new HeldOutputs({ mostBytes: 100_000, mostMs: 60_000 }, () => 0)
   const keeper = { adopt: async () => payee.account(CHANNEL.channelId), isMoreComing: async () => false }
+  return openShopWith({ keys, payee, keeper, domain: DOMAIN, contract: CONTRACT, exposureWei })
+}
+
+export interface ShopModules extends Pick<PaidServiceModules, 'payee' | 'keeper'> {
+  readonly keys: Shop['keys']
+  readonly domain: TypedDomain
+  readonly contract: Address
+  /** Said in its offer. */
+  readonly exposureWei: bigint
+}
+
+/** Of a payee and a keeper of one's own. */
+export async function openShopWith(modules: ShopModules): Promise<Shop> {
+  const { keys, payee, keeper, domain, exposureWei } = modules
+  const pipe = new Pipe(keys.payer)
+  const held = new HeldOutputs({ mostBytes: 100_000, mostMs: 60_000 }, () => 0)
   const jobs = {
     models: async () => [served({ sha256: MODEL })],
     run: async () => heard('hello'),
@@ -97,13 +116,57 @@ export async function openShop(exposureWei = 500n): Promise<Shop> {
     { host: pipe as unknown as Host, signer: keys.payee, jobs, log: silentLogger },
   )
   await provider.start()
-  const contract = Buffer.from(CONTRACT.slice(2), 'hex')
+  const contract = Buffer.from(modules.contract.slice(2), 'hex')
   const offered = { chainId: 31337, contract, leastDepositWei: 0n, exposureWei }
   provider.payThrough({
     service: new PaidService({ payee, keeper, held }),
     desk: { expect: () => () => {}, keep: async () => {} } as unknown as EvidenceDesk,
-    domain: DOMAIN,
+    domain,
     offered,
   })
   return { pipe, payee, keys, offered }
+}
+
+/** A second of sound. */
+export const SOLD_JOB: Job = {
+  task: 'transcribe',
+  model: MODEL,
+  input: { kind: 'sound', sampleRate: 8000, pcm16: new Uint8Array(16_000) },
+  parameters: {},
+}
+
+/** What its offer says, as a buyer that found it has it. */
+export function candidateOf({ keys, offered }: Shop): Candidate {
+  const { publicKey, peerId } = keys.payee
+  const model = {
+    id: 'recogniser',
+    sha256: hexToBytes(MODEL),
+    task: 'transcribe' as const,
+    languages: ['en'],
+    unit: 'audio-second' as const,
+    priceWeiPerUnit: PRICE,
+  }
+  const offer = {
+    publicKey,
+    peerId,
+    addresses: [],
+    models: [model],
+    payment: offered,
+    queue: 1,
+    keptSeconds: 0,
+    audited: true,
+    expiresAtMs: 2e12,
+    sequence: 1,
+  } as unknown as Candidate['offer']
+  return {
+    offer,
+    target: { peerId, addresses: [] },
+    latencyMs: 1,
+    model,
+    units: 1,
+    priceWei: PRICE,
+    arrears: 0,
+    goodDoublings: 0,
+    slowDoublings: 0,
+  }
 }

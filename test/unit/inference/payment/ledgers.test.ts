@@ -143,7 +143,10 @@ describe('the payment ledgers', () => {
     payee.dismiss(id, bytes32(4))
     await payer.drop(id, bytes32(4))
     await payer.begin(id, askedJob(5))
-    await expect(payer.begin(id, askedJob(6, 11n))).rejects.toThrow(/exposure to this provider/)
+    const late = /exposure to this provider/
+    await expect(payer.begin(id, askedJob(6, 11n))).rejects.toMatchObject({ code: 'BUSY', message: late })
+    const never = askedJob(6, PAYER_LIMITS.exposureWei + 1n)
+    await expect(payer.begin(id, never)).rejects.toMatchObject({ code: 'DENIED', message: late })
     await receive(2)
     await payer.begin(id, askedJob(6, 11n))
   })
