@@ -147,7 +147,7 @@ export async function localMemory(
 export async function runLocal<T>(
   args: LocalArguments & {
     readonly language?: string | undefined
-    readonly languageModel?: FusionOptions | undefined
+    readonly languageModel?: FusionOptions | null | undefined
     readonly embedding?: EmbeddingOptions
     readonly counted?: Counted
   },

@@ -28,7 +28,11 @@ interface Listed extends ModelCard {
 const COLUMNS = [
   { title: 'model', value: ({ name }: ModelCard) => name },
   { title: 'for', value: ({ task }: ModelCard) => task },
-  { title: 'family', value: ({ family }: ModelCard) => family },
+  {
+    title: 'family',
+    value: ({ family, languageModel }: ModelCard) =>
+      languageModel === null ? family : `${family} + n-grams`,
+  },
   { title: 'weights', align: 'right' as const, value: ({ fileBytes }: ModelCard) => formatBytes(fileBytes) },
   { title: 'from', value: ({ isBuiltIn }: Listed) => (isBuiltIn ? 'plumbline' : 'added') },
   { title: 'licence', value: ({ licence }: ModelCard) => licence ?? '?' },

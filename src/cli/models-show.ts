@@ -1,6 +1,6 @@
 /** `plumbline models show`: a model's card. */
 import type { ModelCard } from '../inference/catalogue/card.js'
-import { memoryOf } from '../inference/catalogue/memory.js'
+import { servedMemoryOf } from '../inference/catalogue/memory.js'
 import { defineCommand } from './command.js'
 import { formatBytes, labelled, printable } from './format.js'
 import { catalogueOptions, dataDirOf } from './model-options.js'
@@ -29,8 +29,8 @@ export const modelsShowCommand = defineCommand({
       ...results.map(({ dataset, metric, value }) => ['Quality', `${value}  ${metric}; ${dataset}`]),
       ...limitations.map((each) => ['Limits', each]),
     ]
-    const own = languageModel === undefined ? {} : { languageModel }
-    io.output.result({ ...card, ...own, datasets, limitations, results }, () =>
+    const decoder = languageModel === undefined ? {} : { decoder: languageModel }
+    io.output.result({ ...card, ...decoder, datasets, limitations, results }, () =>
       [
         cardText(card),
         ...more.map(([label = '', value = '']) => labelled(label, printable(value), LABEL_WIDTH)),
@@ -58,7 +58,7 @@ export function cardText(card: ModelCard): string {
       'Weights',
       `${formatBytes(card.fileBytes)}${card.precision === 'int8' ? ', served on eight bits' : ''}`,
     ),
-    row('Memory', `may take ${formatBytes(memoryOf(card))}${withInt8(card)}`),
+    row('Memory', `may take ${formatBytes(servedMemoryOf(card))}${withInt8(card)}`),
     row('Licence', card.licence ?? 'its files do not say: ask before you sell its work'),
     row('Made from', card.baseModel ?? 'its files do not say'),
     row('Directory', card.directory),
@@ -67,6 +67,6 @@ export function cardText(card: ModelCard): string {
 
 function withInt8(card: ModelCard): string {
   return card.precision === 'fp32' && card.int8MemoryBytes !== null
-    ? `, on eight bits ${formatBytes(card.int8MemoryBytes)}`
+    ? `, on eight bits ${formatBytes(servedMemoryOf(card, 'int8'))}`
     : ''
 }

@@ -32,12 +32,13 @@ export const transcribeCommand = defineCommand({
   summary: 'Turn a recording into text',
   description: [
     'Reads wav, flac, ogg (Vorbis, Opus) and mp3 of any length and rate; more than one channel is mixed down. Words ' +
-      'are what the model is surest of at each moment, without a language model. Where no recogniser was added, a ' +
+      'are what the model is surest of at each moment, unless it was added with a language model. Where no recogniser was added, a ' +
       'small one for English that comes with plumbline listens; its card (models show asr-small) says how well.',
     'With --grammar it says which of a list of sentences was spoken: one a line, [optional] and (one|another) parts. ' +
       'Speech that is none of them is rejected: exit status 1, and in JSON isAccepted false with the nearest sentence.',
-    'With --lm the beam search of a CTC checkpoint (wav2vec 2.0, XLS-R, MMS, HuBERT, data2vec) weighs what was heard ' +
-      'against an n-gram language model. Words that it lacks are heard only where the sound is sure of them.',
+    'With a language model of n-grams the beam search of a CTC checkpoint (wav2vec 2.0, XLS-R, MMS, HuBERT, data2vec) ' +
+      'weighs what was heard against it. Words that it lacks are heard only where the sound is sure of them. A checkpoint ' +
+      'that was published, or added, with one hears with it, here and on the network; --lm names another one for --local.',
     'Without --local a provider of the network listens: who that is, and what it costs, is told before the recording ' +
       'leaves this machine.',
     '--dictation writes free text with a language model of English words. It is experimental: the recogniser has ' +
@@ -136,23 +137,23 @@ type TranscribeArguments = Parameters<typeof buy>[0] &
 type ReadSound = Awaited<ReturnType<typeof readSound>>
 
 async function transcribeHere(
-  args: TranscribeArguments & { readonly languageModel: FusionOptions | undefined },
+  args: TranscribeArguments & { readonly languageModel: FusionOptions | null | undefined },
   sound: ReadSound,
   io: CommandIo,
 ) {
   const card = await (args.dictation
     ? ownRecogniser(args, io, '--dictation')
     : chooseModel(args, 'transcribe', io))
-  const { languageModel } = args
-  checkHearsWith(card, languageModel)
+  const languageModel = await checkHearsWith(card, args.languageModel, args.language)
   if (languageModel === undefined) await noteUnused(card, io)
   const hearing: Hearing = { dictation: args.dictation, skipSilence: args.vad }
-  const { value, loadMs, runMs } = await runLocal(args, card, io, (model, told) =>
+  const { value, loadMs, runMs } = await runLocal({ ...args, languageModel }, card, io, (model, told) =>
     model.transcribe(sound, io.signal, hearing, told),
   )
+  const heardWith = languageModel === undefined ? card.languageModel : languageModel
   const told = {
     model: card.name,
-    ...(languageModel === undefined ? {} : { languageModel: languageModel.path ?? 'auto' }),
+    ...(heardWith === null ? {} : { languageModel: heardWith.path ?? 'auto' }),
     loadMs: Math.round(loadMs),
     runMs: Math.round(runMs),
   }

@@ -92,6 +92,8 @@ export interface ServedModel {
   readonly sha256: string
   /** Where it runs on other weights than those of its files, of which the hash is another one then. */
   readonly precision?: 'int8'
+  /** Where it hears with a language model, of which the hash is another one, too. */
+  readonly hearsWithNgrams?: true
   readonly task: Task
   readonly languages: readonly string[]
   readonly licence: string | null

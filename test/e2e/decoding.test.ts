@@ -2,8 +2,7 @@
  * Published recognisers with a language model and without silence, as a person runs them. The checkpoint is a golden
  * case: what it hears is nonsense, and the same nonsense each time.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cp } from 'node:fs/promises'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,23 +11,10 @@ import { readWav } from '../../src/ml/audio/wav-read.js'
 import { align, beamSearch, logSoftmaxRows, readAlphabet, readArpa } from '../../src/models/ctc/index.js'
 import { frameGeometry } from '../../src/models/speech/chunks.js'
 import { Recogniser } from '../../src/models/wav2vec2/recogniser.js'
-import { firstCase } from '../unit/models/checkpoint-copies.js'
+import { publishNgrams, WEIGHTS, writeRecogniser } from '../support/ngram-recogniser.js'
 import { cli, ensureBuilt } from './cli-process.js'
 
 const spoken = fileURLToPath(new URL('../fixtures/speech/accept-this-call.wav', import.meta.url))
-/** Words of the checkpoint's letters. */
-const WORDS = ['tea', 'tone', 'hat', 'on', 'a', 'seed', 'load', 'of', 'time', 'gas']
-const ARPA = [
-  '\\data\\',
-  `ngram 1=${WORDS.length + 3}`,
-  'ngram 2=1',
-  '\n\\1-grams:',
-  ...['<s>', '</s>', '<unk>', ...WORDS].map((word) => `-1.1\t${word}\t-0.1`),
-  '\n\\2-grams:',
-  '-0.2\ta seed',
-  '\n\\end\\\n',
-].join('\n')
-
 let home: string
 let checkpoint: string
 let arpa: string
@@ -36,11 +22,8 @@ beforeAll(async () => {
   ensureBuilt()
   home = mkdtempSync(join(tmpdir(), 'plumbline-decoding-'))
   checkpoint = join(home, 'checkpoint')
-  await cp(firstCase('01').folder, checkpoint, { recursive: true })
-  mkdirSync(join(checkpoint, 'language_model'))
-  arpa = join(checkpoint, 'language_model', '2gram.arpa')
-  writeFileSync(arpa, ARPA)
-  writeFileSync(join(checkpoint, 'alphabet.json'), '{"labels": [], "is_bpe": false}')
+  await writeRecogniser(checkpoint)
+  arpa = await publishNgrams(checkpoint, undefined)
 }, 120_000)
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
@@ -83,12 +66,13 @@ describe('transcribe --lm', { timeout: 300_000 }, () => {
     expect(words[0].startSeconds).toBeCloseTo((spans[0]?.start ?? 0) * secondsPerFrame, 6)
     expect(words.at(-1).endSeconds).toBeCloseTo((spans.at(-1)?.end ?? 0) * secondsPerFrame, 6)
 
-    // The checkpoint was published with the same file, and who does not know of it is told.
+    // The checkpoint was published with the same file: it hears with it unless that is unwanted.
     const own = await transcribe('--lm', 'auto', ...weights)
     expect(own).toEqual({ status: 0, stdout: `${text}\n`, stderr: '' })
-    const greedy = await transcribe()
-    expect(greedy.status).toBe(0)
+    await publishNgrams(checkpoint, { ...WEIGHTS, alpha: 2, beta: 20 })
+    expect(await transcribe()).toEqual(own)
+    const greedy = await transcribe('--lm', 'none')
+    expect(greedy).toMatchObject({ status: 0, stderr: '' })
     expect(greedy.stdout).not.toContain(text)
-    expect(greedy.stderr).toMatch(/published with a language model: --lm auto/)
   })
 })

@@ -12,6 +12,7 @@ import { LANGUAGE_ID_ARCHITECTURE } from '../../models/language-id/config.js'
 import { readModelCard } from '../../models/model-card.js'
 import { ONNX_FAMILY, ONNX_FILE } from '../../models/onnx-speech/file.js'
 import { servedLanguages } from '../../models/wav2vec2/languages.js'
+import { chooseLanguageModel, type ServedLanguageModel, type WantedLanguageModel } from './language-model.js'
 import { memoryFor, memoryForFile, type Workload } from './memory.js'
 import type { Precision } from './precision.js'
 
@@ -78,6 +79,8 @@ export interface ModelCard {
   readonly memoryBytes: number
   /** The same on eight bits; null where it has none, or an older version wrote the entry. */
   readonly int8MemoryBytes: number | null
+  /** That it hears with wherever it is served; null for none. */
+  readonly languageModel: ServedLanguageModel | null
   /**
    * ISO 639 codes: those that the directory has vocabulary and weights of where it has several, else what the model card
    * says.
@@ -100,12 +103,15 @@ const WEIGHTS = /^(?:model(?:-\d+-of-\d+)?\.safetensors|pytorch_model(?:-\d+-of-
 /**
  * Reads a directory as downloaded from Hugging Face.
  * @param name in the catalogue; the directory's own name unless given, which tells eight bits
- * @throws UserError NOT_FOUND, BAD_CONFIG (no model, or none that runs here), BAD_ARGUMENT for eight bits of a model that has none
+ * @param wanted n-grams to hear with; those that it was published with unless given
+ * @throws UserError NOT_FOUND, BAD_CONFIG (no model, or none that runs here), BAD_ARGUMENT for eight bits of a model that
+ *   has none, or n-grams that do not suit it
  */
 export async function readCard(
   directory: string,
   name?: string,
   precision: Precision = 'fp32',
+  wanted?: WantedLanguageModel,
 ): Promise<ModelCard> {
   const called = name ?? `${basename(directory)}${precision === 'int8' ? '-int8' : ''}`
   const kind = await stat(directory).catch(() => undefined)
@@ -141,7 +147,11 @@ export async function readCard(
   const memory = isOnnx
     ? { memoryBytes: memoryForFile(fileBytes, workloadOf(known)), int8MemoryBytes: null }
     : await memoryOfWeights(directory, hasInt8({ family }), workloadOf(known))
-  const languages = await languagesOf(directory, { ...known, family })
+  const languageModel = await chooseLanguageModel(
+    { name: called, directory, family, task: known.task },
+    wanted,
+  )
+  const languages = await languagesOf(directory, { ...known, family }, languageModel)
   return {
     name: called,
     directory,
@@ -151,6 +161,7 @@ export async function readCard(
     fileBytes,
     precision,
     ...memory,
+    languageModel,
     languages: languages.length > 0 ? languages : about.languages,
     licence: about.licence ?? null,
     baseModel: about.baseModels[0] ?? null,
@@ -191,7 +202,10 @@ export function noInt8(name: string): UserError {
 async function languagesOf(
   directory: string,
   { family, task }: { readonly family: string; readonly task: Task },
+  languageModel: ServedLanguageModel | null,
 ): Promise<readonly string[]> {
+  // Its n-grams are of one.
+  if (languageModel !== null && languageModel.language !== null) return [languageModel.language]
   if (task === 'transcribe' && family === ONNX_FAMILY)
     // An exported graph holds one language for good.
     return listOf(await CtcTokenizer.ownLanguage(directory))

@@ -13,6 +13,15 @@ import { PRECISIONS } from './precision.js'
 const MAX_MODELS = 1000
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
 
+const languageModel = z.strictObject({
+  path: z.string().min(1),
+  memoryBytes: z.int().min(0),
+  alpha: z.number(),
+  beta: z.number(),
+  unknownWordLog10: z.number(),
+  isSentence: z.boolean(),
+  language: z.string().min(1).nullable(),
+})
 const card = z.strictObject({
   name: z.string().regex(NAME),
   directory: z.string().min(1),
@@ -24,6 +33,8 @@ const card = z.strictObject({
   precision: z.enum(PRECISIONS).default('fp32'),
   memoryBytes: z.int().min(0),
   int8MemoryBytes: z.int().min(0).nullable().default(null),
+  // Older versions heard without, whatever was there: a model that somebody buys does not change by itself.
+  languageModel: languageModel.nullable().default(null),
   languages: z.array(z.string()).max(5000),
   licence: z.string().nullable(),
   baseModel: z.string().nullable(),

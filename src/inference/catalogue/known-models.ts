@@ -37,9 +37,9 @@ export class KnownModels {
 export async function readKnownModels(dataDir: string, log: Logger): Promise<KnownModels> {
   const [catalogue, hashes] = [await Catalogue.open(dataDir), await ModelHashes.open(dataDir)]
   const models: NamedModel[] = []
-  for (const { name, directory, precision } of catalogue.list()) {
+  for (const { name, ...model } of catalogue.list()) {
     try {
-      models.push({ name, sha256: await hashes.of(directory, precision) })
+      models.push({ name, sha256: await hashes.of(model) })
     } catch (error) {
       log.warn({ model: name, err: error }, 'the files of a model cannot be read')
       models.push({ name })

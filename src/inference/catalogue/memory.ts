@@ -42,7 +42,15 @@ interface Memory {
   readonly int8MemoryBytes: number | null
 }
 
-/** Of a model of the catalogue. @param precision its own unless given */
+/** Of a model of the catalogue, without what it hears with. @param precision its own unless given */
 export function memoryOf(card: Memory, precision: Precision = card.precision): number {
   return precision === 'int8' ? (card.int8MemoryBytes ?? card.memoryBytes) : card.memoryBytes
+}
+
+/** The same as it is served, n-grams included. */
+export function servedMemoryOf(
+  card: Memory & { readonly languageModel: { readonly memoryBytes: number } | null },
+  precision?: Precision,
+): number {
+  return memoryOf(card, precision) + (card.languageModel?.memoryBytes ?? 0)
 }

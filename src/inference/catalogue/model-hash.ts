@@ -8,16 +8,23 @@
  *
  *     echo "<hash of the files> int8" | sha256sum
  *
+ * So is one that hears with n-grams, wherever their file lies:
+ *
+ *     echo "<hash of the files> lm <hash of the ARPA file> alpha=0.5 beta=1.5 unknown=-10 sentence=true" | sha256sum
+ *
+ * with ` language=deu` at the end of the line for one of several languages. On eight bits that is what ` int8` follows.
+ *
  * What is only read by people, by other frameworks, or shadowed by a preferred file is left out, so
  * that two who downloaded the same model have the same hash.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, open, readdir, readFile, rename, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { UserError } from '../../errors.js'
-import type { Precision } from './precision.js'
+import type { ModelCard } from './card.js'
+import { languageModelLine } from './language-model.js'
 
 /** Texts for people, and weights of frameworks that do not run here. */
 const LEFT_OUT = /^\.|\.(?:md|msgpack|h5|ot|tflite|gguf|png|jpe?g)$|^licen[cs]e|^notice/i
@@ -48,26 +55,38 @@ export async function hashedFiles(directory: string): Promise<readonly string[]>
   return counted.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 }
 
-/** What a model is called by. @param files hex: {@link hashModel} */
-export function modelId(files: string, precision: Precision): string {
-  return precision === 'fp32' ? files : createHash('sha256').update(`${files} ${precision}\n`).digest('hex')
+/** All that decides what a model answers. */
+export type HashedModel = Pick<ModelCard, 'directory' | 'precision' | 'languageModel'>
+
+/**
+ * What a model is called by.
+ * @param files hex: {@link hashModel}
+ * @param ngrams of the ARPA file that it hears with, hex
+ */
+export function modelId(model: Omit<HashedModel, 'directory'>, files: string, ngrams?: string): string {
+  const { languageModel, precision } = model
+  const heard =
+    languageModel === null || ngrams === undefined
+      ? files
+      : hashWith(files, languageModelLine(languageModel, ngrams))
+  return precision === 'fp32' ? heard : hashWith(heard, precision)
 }
 
+const hashWith = (hash: string, what: string): string =>
+  createHash('sha256').update(`${hash} ${what}\n`).digest('hex')
+
 /** Hex, of the files. Reads every byte: some seconds a gigabyte. */
-export async function hashModel(directory: string, signal?: AbortSignal): Promise<string> {
+export async function hashModel(directory: string): Promise<string> {
   const whole = createHash('sha256')
   for (const name of await hashedFiles(directory))
-    whole.update(`${await hashFile(join(directory, name), signal)}  ${name}\n`)
+    whole.update(`${await hashFile(join(directory, name))}  ${name}\n`)
   return whole.digest('hex')
 }
 
-async function hashFile(path: string, signal: AbortSignal | undefined): Promise<string> {
+/** Hex. */
+async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256')
-  const stream = createReadStream(path, {
-    highWaterMark: 1 << 20,
-    ...(signal === undefined ? {} : { signal }),
-  })
-  for await (const chunk of stream) hash.update(chunk as Buffer)
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
   return hash.digest('hex')
 }
 
@@ -77,6 +96,7 @@ const keptSchema = z.strictObject({
   hashes: z
     .array(
       z.strictObject({
+        /** Or a file by itself. */
         directory: z.string(),
         files: z.string().regex(/^[0-9a-f]{64}$/),
         sha256: z.string().regex(/^[0-9a-f]{64}$/),
@@ -105,21 +125,36 @@ export class ModelHashes {
     return new ModelHashes(path, new Map(hashes.map(({ directory, ...rest }) => [directory, rest])))
   }
 
-  /** Hex: {@link modelId}. One reads a directory at a time: who asks meanwhile waits for the same answer. */
-  async of(directory: string, precision: Precision = 'fp32'): Promise<string> {
-    const running = this.#running.get(directory) ?? this.#find(directory)
-    this.#running.set(directory, running)
-    const files = await running.finally(() => this.#running.delete(directory))
-    return modelId(files, precision)
+  /** Hex: {@link modelId}. */
+  async of(model: HashedModel): Promise<string> {
+    const { directory, languageModel } = model
+    const files = await this.#once(directory, {
+      stamp: async () => stampOf(directory, await hashedFiles(directory)),
+      hash: () => hashModel(directory),
+    })
+    if (languageModel === null) return modelId(model, files)
+    const { path } = languageModel
+    const ngrams = await this.#once(path, {
+      stamp: () => stampOf(dirname(path), [basename(path)]),
+      hash: () => hashFile(path),
+    })
+    return modelId(model, files, ngrams)
   }
 
-  async #find(directory: string): Promise<string> {
-    const files = await stampOf(directory)
-    const known = this.#known.get(directory)
+  /** One reads a directory, or a file, at a time: who asks meanwhile waits for the same answer. */
+  async #once(path: string, reading: Reading): Promise<string> {
+    const running = this.#running.get(path) ?? this.#find(path, reading)
+    this.#running.set(path, running)
+    return running.finally(() => this.#running.delete(path))
+  }
+
+  async #find(path: string, { stamp, hash }: Reading): Promise<string> {
+    const files = await stamp()
+    const known = this.#known.get(path)
     if (known?.files === files) return known.sha256
-    const sha256 = await hashModel(directory)
-    this.#known.delete(directory)
-    this.#known.set(directory, { files, sha256 })
+    const sha256 = await hash()
+    this.#known.delete(path)
+    this.#known.set(path, { files, sha256 })
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= MOST_KEPT) break
       this.#known.delete(oldest)
@@ -143,6 +178,12 @@ export class ModelHashes {
   }
 }
 
+interface Reading {
+  /** Changes when what is hashed does. */
+  readonly stamp: () => Promise<string>
+  readonly hash: () => Promise<string>
+}
+
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -152,9 +193,9 @@ function parsed(text: string): unknown {
 }
 
 /** Changes when a file does, as far as the file system says. */
-async function stampOf(directory: string): Promise<string> {
+async function stampOf(directory: string, names: readonly string[]): Promise<string> {
   const hash = createHash('sha256')
-  for (const name of await hashedFiles(directory)) {
+  for (const name of names) {
     const { size, mtimeMs, ino } = await stat(join(directory, name))
     hash.update(`${name}\0${size}\0${mtimeMs}\0${ino}\n`)
   }

@@ -145,22 +145,23 @@ export class LocalJobs implements JobSource {
   }
 
   /** Undefined for a model whose files went away: it is missed when it is asked for. */
-  async #hashOf({ name, directory, precision }: ModelCard): Promise<string | undefined> {
+  async #hashOf(card: ModelCard): Promise<string | undefined> {
     try {
-      return await this.#hashes.of(directory, precision)
+      return await this.#hashes.of(card)
     } catch (error) {
-      this.#options.log?.warn({ model: name, err: error }, 'the files of a model cannot be read')
+      this.#options.log?.warn({ model: card.name, err: error }, 'the files of a model cannot be read')
       return undefined
     }
   }
 }
 
 function servedModel(card: ModelCard, sha256: string): ServedModel {
-  const { name, task, languages, licence, addedAtMs, precision } = card
+  const { name, task, languages, licence, addedAtMs, precision, languageModel } = card
   return {
     id: name,
     sha256,
     ...(precision === 'int8' ? { precision } : {}),
+    ...(languageModel === null ? {} : { hearsWithNgrams: true as const }),
     task,
     languages,
     licence,

@@ -7,6 +7,7 @@ import { type ArpaSize, arpaSize } from '../../models/ctc/arpa.js'
 import type { FusionOptions } from '../../models/ctc/fusion.js'
 import { requireLanguageModel } from '../../models/ctc/published-model.js'
 import { hasInt8, type ModelCard, noInt8 } from '../catalogue/card.js'
+import { fusionOf } from '../catalogue/language-model.js'
 import { memoryOf } from '../catalogue/memory.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
 import { gib, limitFor } from './memory-limit.js'
@@ -23,8 +24,8 @@ export interface LocalModelOptions {
   readonly int8?: boolean
   /** Of a recogniser with several: the one it has when a call names none; what its files say unless given. */
   readonly language?: string
-  /** That a recogniser hears with. */
-  readonly languageModel?: FusionOptions
+  /** That a recogniser hears with; null for none. As the catalogue says unless given. */
+  readonly languageModel?: FusionOptions | null
   /** Opens it to embed, whatever else it is for. */
   readonly embedding?: EmbeddingOptions
   /** What its process is held to; unless given what it needs and some to spare, where the system has that available. */
@@ -57,9 +58,10 @@ export class LocalModel {
    * @throws UserError UNAVAILABLE with have and need where it does not fit; BAD_ARGUMENT for eight bits of a model that has none
    */
   static async open(card: ModelCard, options: LocalModelOptions = {}): Promise<LocalModel> {
-    const { int8 = card.precision === 'int8', niceness, threads = availableParallelism(), ...rest } = options
+    const { int8 = card.precision === 'int8', niceness, threads = availableParallelism(), ...asked } = options
     if (int8 && !hasInt8(card)) throw noInt8(card.name)
-    const ngrams = rest.languageModel && (await languageModelSize(card, rest.languageModel))
+    const { languageModel, ...rest } = hearingOf(card, asked)
+    const ngrams = languageModel && (await languageModelSize(card, languageModel))
     const needBytes =
       memoryOf(card, int8 ? 'int8' : 'fp32') + (ngrams?.memoryBytes ?? 0) + (ngrams?.heapBytes ?? 0)
     const have = rest.memoryBytes ?? (await availableBytes())
@@ -69,7 +71,8 @@ export class LocalModel {
         remedy: `its weights are ${gib(card.fileBytes)} in its files: free memory, raise --memory, or use a smaller model`,
         details: { haveBytes: have, needBytes },
       })
-    const { memoryBytes = limitFor(needBytes, threads), ...settings } = rest
+    const { memoryBytes = limitFor(needBytes, threads), ...chosen } = rest
+    const settings = languageModel === undefined ? chosen : { ...chosen, languageModel }
     const task = options.embedding === undefined ? card.task : 'embed'
     const { directory, family } = card
     const service: SpeechServiceOptions = { directory, family, task, threads, int8, ...settings }
@@ -169,6 +172,20 @@ export class LocalModel {
       throw asUserError(error)
     }
   }
+}
+
+type Asked = Omit<LocalModelOptions, 'int8' | 'niceness' | 'threads'>
+
+/** What is asked for, or what the catalogue says: n-grams that it names are of the language that it names. */
+function hearingOf(
+  { task, languageModel: own }: ModelCard,
+  { languageModel, ...rest }: Asked,
+): Omit<Asked, 'languageModel'> & { readonly languageModel?: FusionOptions } {
+  if (languageModel === null) return rest
+  if (languageModel !== undefined) return { ...rest, languageModel }
+  if (own === null || task !== 'transcribe' || rest.embedding !== undefined) return rest
+  const { language = own.language } = rest
+  return { ...rest, ...(language === null ? {} : { language }), languageModel: fusionOf(own) }
 }
 
 /** @throws UserError where the recogniser has none, or the file is none */

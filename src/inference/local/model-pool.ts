@@ -2,7 +2,7 @@
 import { UserError } from '../../errors.js'
 import type { RuntimeKind } from '../../ml/session/index.js'
 import type { ModelCard } from '../catalogue/card.js'
-import { memoryOf } from '../catalogue/memory.js'
+import { servedMemoryOf } from '../catalogue/memory.js'
 import type { EmbeddingOptions } from './embedding-service.js'
 import { LocalModel } from './local-model.js'
 import { gib, limitFor } from './memory-limit.js'
@@ -72,7 +72,7 @@ export class ModelPool {
   }
 
   async #take(card: ModelCard, opening: Opening): Promise<Entry> {
-    const key = JSON.stringify([card.directory, card.precision, opening])
+    const key = JSON.stringify([card.directory, card.precision, card.languageModel, opening])
     const known = this.#entries.get(key)
     if (known !== undefined) {
       known.users++
@@ -89,7 +89,7 @@ export class ModelPool {
     if (this.#isClosed) throw new UserError('the models of this machine are closed', { code: 'UNAVAILABLE' })
     const { threads, niceness, runtime } = this.#options
     const which = runtime === undefined ? {} : { runtime }
-    const memoryBytes = limitFor(memoryOf(card), threads)
+    const memoryBytes = limitFor(servedMemoryOf(card), threads)
     const model = LocalModel.open(card, { threads, niceness, memoryBytes, ...which, ...opening })
     const entry: Entry = { card, model, users: 1 }
     this.#entries.set(key, entry)
@@ -106,7 +106,7 @@ export class ModelPool {
 
   async #makeRoom(card: ModelCard): Promise<void> {
     const { memoryBytes } = this.#options
-    const needBytes = memoryOf(card)
+    const needBytes = servedMemoryOf(card)
     if (needBytes > memoryBytes)
       throw new UserError(`${card.name} does not fit: have ${gib(memoryBytes)}, need ${gib(needBytes)}`, {
         code: 'UNAVAILABLE',
@@ -127,7 +127,7 @@ export class ModelPool {
   }
 
   #usedBytes(): number {
-    return [...this.#entries.values()].reduce((sum, { card }) => sum + memoryOf(card), 0)
+    return [...this.#entries.values()].reduce((sum, { card }) => sum + servedMemoryOf(card), 0)
   }
 
   #evict(key: string): void {

@@ -57,6 +57,19 @@ export async function arpaSize(path: string, options: ArpaOptions = {}): Promise
   }
 }
 
+/** The first `most` words, read no further than needed. @throws UserError as {@link readArpa} does */
+export async function firstArpaWords(path: string, most: number): Promise<readonly string[]> {
+  const reader = new ArpaReader(path, DEFAULT_MAX_NGRAMS)
+  let isEnough = false
+  await readLines(path, (line) => {
+    const isOver = reader.line(line)
+    isEnough = reader.hasAllWords || reader.wordCount >= most
+    return isOver || isEnough
+  })
+  if (!isEnough) reader.finish()
+  return [...reader.words].slice(0, most)
+}
+
 /**
  * @param path of a `.arpa` or `.arpa.gz` file; gzip is told by its first bytes.
  * @throws UserError that names the line, for anything that is not a complete ARPA model.
@@ -147,6 +160,19 @@ class ArpaReader {
   /** Whether all counts were read. */
   get hasBegun(): boolean {
     return typeof this.#section === 'number'
+  }
+
+  /** Whether the section of 1-grams is over. */
+  get hasAllWords(): boolean {
+    return typeof this.#section === 'number' && this.#section > 1
+  }
+
+  get words(): Iterable<string> {
+    return this.#builder.words
+  }
+
+  get wordCount(): number {
+    return this.#builder.wordCount
   }
 
   finish(): NgramModel {

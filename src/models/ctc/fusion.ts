@@ -1,26 +1,24 @@
 /** A language model beside a recogniser: what the prefix beam needs to hear with both. */
 import { UserError } from '../../errors.js'
 import { printable } from '../../ml/files/refuse.js'
-import type { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
+import { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
 import { readAlphabet } from './alphabet.js'
-import { readArpa } from './arpa.js'
+import { firstArpaWords, readArpa } from './arpa.js'
 import type { BeamAlphabet, BeamOptions } from './beam-options.js'
 import { BEGIN, END, type NgramModel, UNKNOWN } from './ngram.js'
-import { readPublishedWeights, requireLanguageModel } from './published-model.js'
+import { type PublishedWeights, readPublishedWeights, requireLanguageModel } from './published-model.js'
 
-export interface FusionOptions {
+/** Weights that are not given are those that the checkpoint was published with, where the file is its own, else the usual ones. */
+export interface FusionOptions extends PublishedWeights {
   /** Of an ARPA file; the one that the checkpoint was published with unless given. */
   readonly path?: string
-  /** Weight of the language model. */
-  readonly alpha?: number
-  /** Added for each word. */
-  readonly beta?: number
   /** Hypotheses kept after each frame. */
   readonly beamWidth?: number
 }
 
 /** pyctcdecode's defaults, by which published models were tuned where they say nothing else. */
-export const FUSION_DEFAULTS = { alpha: 0.5, beta: 1.5, unknownWordLog10: -10, beamWidth: 100 } as const
+export const FUSION_DEFAULTS = { alpha: 0.5, beta: 1.5, unknownWordLog10: -10, isSentence: true } as const
+const BEAM_WIDTH = 100
 /** Twice what one unknown word costs: it must not drop out of the beam as it ends, while open words wait for theirs. */
 const BEAM_THRESHOLD = 25
 /** Words of the model that are looked at to learn how it is spelt. */
@@ -58,19 +56,15 @@ export class Fusion {
   static async open(directory: string, options: FusionOptions): Promise<Fusion> {
     const isOwn = options.path === undefined
     const path = options.path ?? (await requireLanguageModel(directory))
-    const {
-      alpha = FUSION_DEFAULTS.alpha,
-      beta = FUSION_DEFAULTS.beta,
-      unknownWordLog10 = FUSION_DEFAULTS.unknownWordLog10,
-      isSentence = true,
-    } = isOwn ? await readPublishedWeights(directory) : {}
+    const published = isOwn ? await readPublishedWeights(directory) : {}
+    const { alpha, beta, unknownWordLog10, isSentence } = { ...FUSION_DEFAULTS, ...published, ...options }
     const languageModel = await readArpa(path)
     const beam = {
       languageModel,
-      alpha: options.alpha ?? alpha,
-      beta: options.beta ?? beta,
+      alpha,
+      beta,
       unknownWord: unknownWordLog10 * Math.LN10,
-      beamWidth: options.beamWidth ?? FUSION_DEFAULTS.beamWidth,
+      beamWidth: options.beamWidth ?? BEAM_WIDTH,
       beamThreshold: BEAM_THRESHOLD,
     }
     return new Fusion(directory, languageModel, beam, isSentence)
@@ -82,17 +76,32 @@ export class Fusion {
    */
   async with(tokenizer: CtcTokenizer): Promise<Fused> {
     if (this.#last?.tokenizer === tokenizer) return this.#last.fused
-    const alphabet = await readAlphabet(this.#directory, tokenizer)
-    if (alphabet.delimiter === undefined)
-      throw new UserError('a language model of words does not suit this recogniser', {
-        code: 'BAD_ARGUMENT',
-        remedy: 'leave it out: the vocabulary marks no word boundaries',
-      })
-    const spell = spellingOf(this.#model, alphabet, tokenizer)
+    const alphabet = await alphabetOfWords(this.#directory, tokenizer)
+    const spell = spellingOf(this.#model.words, alphabet, tokenizer)
     const fused = { alphabet, beam: { ...this.#beam, spell }, isSentence: this.#isSentence }
     this.#last = { tokenizer, fused }
     return fused
   }
+}
+
+/**
+ * Whether a recogniser can hear with the model of a file, by the first of its words: {@link Fusion} reads all of it.
+ * @param language of a recogniser with several
+ * @throws UserError as {@link Fusion.open} and {@link Fusion.with} do
+ */
+export async function checkSpelling(directory: string, path: string, language?: string): Promise<void> {
+  const tokenizer = await CtcTokenizer.read(directory, language)
+  const alphabet = await alphabetOfWords(directory, tokenizer)
+  spellingOf(await firstArpaWords(path, LOOKED_AT), alphabet, tokenizer)
+}
+
+async function alphabetOfWords(directory: string, tokenizer: CtcTokenizer): Promise<BeamAlphabet> {
+  const alphabet = await readAlphabet(directory, tokenizer)
+  if (alphabet.delimiter !== undefined) return alphabet
+  throw new UserError('a language model of words does not suit this recogniser', {
+    code: 'BAD_ARGUMENT',
+    remedy: 'leave it out: the vocabulary marks no word boundaries',
+  })
 }
 
 type Spelling = (word: string) => string
@@ -104,9 +113,9 @@ const SPELLINGS: readonly Spelling[] = [
 ]
 
 /** How most of the model's words can be spelt by the recogniser. */
-function spellingOf(model: NgramModel, alphabet: BeamAlphabet, tokenizer: CtcTokenizer): Spelling {
+function spellingOf(all: Iterable<string>, alphabet: BeamAlphabet, tokenizer: CtcTokenizer): Spelling {
   const words: string[] = []
-  for (const word of model.words) {
+  for (const word of all) {
     if (![BEGIN, END, UNKNOWN].includes(word)) words.push(word)
     if (words.length === LOOKED_AT) break
   }

@@ -44,6 +44,14 @@ export class NgramBuilder {
     return this.#count - 1
   }
 
+  get words(): Iterable<string> {
+    return this.#words.keys()
+  }
+
+  get wordCount(): number {
+    return this.#words.size
+  }
+
   /**
    * @param words of the n-gram, oldest first. @param log10P, log10BackOff as ARPA files have them.
    * @returns why it cannot be taken, undefined where it was.

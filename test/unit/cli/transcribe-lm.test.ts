@@ -1,9 +1,10 @@
 /** What `transcribe` says of language models that it cannot hear with, before anything is loaded; cards tell of theirs. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
+import { publishNgrams } from '../../support/ngram-recogniser.js'
 import { temporaryFile } from '../ml/files-support.js'
 import { firstCase } from '../models/checkpoint-copies.js'
 import { complaint, run } from './in-process.js'
@@ -34,7 +35,9 @@ it.each([
   ],
   [['--local', '--lm', arpa, '--dictation'], /--lm and --dictation exclude each other/],
   [['--local', '--lm', arpa, '--grammar', 'menu.txt'], /--grammar and --lm exclude each other/],
-  [['--lm', arpa], /on this machine alone; add --local/],
+  [['--lm', arpa], /on this machine alone; add --local: providers hear with what a model was added with/],
+  [['--lm', 'none'], /on this machine alone; add --local/],
+  [[...local, '--lm', 'none', '--beam', '10'], /are for a language model; give --lm/],
   [['--local', '--beam', '10'], /are for a language model; give --lm/],
   [['--local', '--lm', arpa, '--beam', '0'], /--beam expects a whole number from 1 to 2000/],
 ])(
@@ -51,13 +54,49 @@ it('a card tells of the language model that a checkpoint was published with', as
   const checkpoint = join(home, 'checkpoint')
   await cp(folder, checkpoint, { recursive: true })
   const models = (...args: readonly string[]) => run(['models', ...args, '--data-dir', home])
-  expect((await models('add', checkpoint, '--name', 'without')).stdout).not.toMatch(/--lm/)
-  mkdirSync(join(checkpoint, 'language_model'))
-  writeFileSync(join(checkpoint, 'alphabet.json'), '{"labels": [], "is_bpe": false}')
-  await cp(arpa, join(checkpoint, 'language_model', '2gram.arpa'))
-  expect((await models('add', checkpoint, '--name', 'with-lm')).stdout).toMatch(/2gram\.arpa/)
-  expect((await models('show', 'with-lm')).stdout).toMatch(/2gram\.arpa.*--lm\s+auto/s)
+  expect((await models('add', checkpoint, '--name', 'before')).stdout).not.toMatch(/Decoder/)
+  const published = await publishNgrams(checkpoint)
+  expect((await models('add', checkpoint, '--name', 'with-lm')).stdout).toMatch(
+    /Decoder +n-grams:.*2gram\.arpa/s,
+  )
+  expect((await models('show', 'with-lm')).stdout).toMatch(/weight\s+2,\s+word\s+bonus\s+20/)
+  expect(JSON.parse((await models('show', 'with-lm', '--json')).stdout)).toMatchObject({
+    languageModel: { path: published, alpha: 2 },
+  })
+  // An entry that was made without them stays so, and says what is there.
+  expect((await models('show', 'before')).stdout).toMatch(/without\s+the\s+n-grams.*--lm\s+auto/s)
+  const added = await models('add', checkpoint, '--name', 'other', '--lm', arpa, '--lm-weight', '0.7')
+  expect(added.stdout).toMatch(/small\.arpa,\s+weight\s+0\.7,\s+word\s+bonus\s+1\.5/)
+  expect((await models('add', checkpoint, '--name', 'none', '--lm', 'none')).status).toBe(0)
+  const families = (await models('list')).stdout.split('\n').filter((line) => line.includes(' + n-grams'))
+  expect(families.map((line) => line.split(' ')[0])).toEqual(['other', 'with-lm'])
+
+  const refused = async (...args: readonly string[]) =>
+    complaint(await models('add', checkpoint, '--name', 'x', ...args))
+  expect(await refused('--lm', 'none', '--lm-weight', '1')).toMatch(/are for an ARPA file; give --lm/)
+  expect(await refused('--word-bonus', '1')).toMatch(/are for an ARPA file; give --lm/)
+  expect(await refused('--lm', SPOKEN)).toMatch(/is it an ARPA file\?/)
+  expect(await refused('--lm', arpa, '--language', 'deu')).toMatch(/one vocabulary for all languages; leave/)
+
   writeFileSync(join(checkpoint, 'language_model', '3gram.bin'), '')
-  rmSync(join(checkpoint, 'language_model', '2gram.arpa'))
-  expect((await models('show', 'with-lm')).stdout).toMatch(/3gram\.bin\s+is\s+a\s+KenLM\s+binary/)
+  rmSync(published)
+  expect((await models('show', 'none')).stdout).toMatch(/3gram\.bin\s+is\s+a\s+KenLM\s+binary/)
+}, 60_000)
+
+it('who hears with the n-grams of one language is told to ask for that one', async () => {
+  const mms = firstCase('03')
+  const [own, other] = mms.about.languages as [string, string]
+  const vocabulary = JSON.parse(readFileSync(join(mms.folder, 'vocab.json'), 'utf8'))[other] as object
+  const letter = Object.keys(vocabulary).find((each) => /^\p{L}$/u.test(each)) ?? ''
+  const words = temporaryFile(`\\data\\\nngram 1=1\n\n\\1-grams:\n-0.1 ${letter}\n\n\\end\\\n`, 'words.arpa')
+  const add = (...args: readonly string[]) =>
+    run(['models', 'add', mms.folder, '--lm', words, '--data-dir', home, ...args])
+  expect(complaint(await add())).toMatch(/n-grams are of one language, and .* has 3; say with --language/)
+  expect((await add('--name', 'pinned', '--language', other)).stdout).toMatch(
+    new RegExp(`n-grams of ${other}, which alone it hears`),
+  )
+  const asked = ['--local', '--model', 'pinned', '--language', own, '--data-dir', home]
+  expect(complaint(await run(['transcribe', SPOKEN, ...asked]))).toMatch(
+    new RegExp(`pinned hears ${other} alone, which its language model is of; leave --language out`),
+  )
 }, 60_000)

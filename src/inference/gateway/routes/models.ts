@@ -25,7 +25,8 @@ export const model: Route = {
 
 /** OpenAI's four fields, then ours. */
 function described(model: ServedModel, all: readonly ServedModel[]): object {
-  const { task, languages, licence, sha256, unit, priceWeiPerUnit, ownedBy, addedAtMs } = model
+  const { task, languages, licence, sha256, unit, priceWeiPerUnit, ownedBy, addedAtMs, hearsWithNgrams } =
+    model
   return {
     id: publicId(model, all),
     object: 'model',
@@ -38,5 +39,6 @@ function described(model: ServedModel, all: readonly ServedModel[]): object {
     unit,
     price_wei_per_unit: String(priceWeiPerUnit),
     known: isKnownHere(model),
+    ...(hearsWithNgrams === true ? { language_model: true } : {}),
   }
 }

@@ -43,17 +43,18 @@ describe('the hash of a model', () => {
 
   it('is kept until a file changes, also by a later process', async () => {
     const config = join(folder, 'config.json')
+    const model = { directory: folder, precision: 'fp32', languageModel: null } as const
     const when = new Date(1_800_000_000_000)
     await utimes(config, when, when)
-    const first = await (await ModelHashes.open(dataDir)).of(folder)
+    const first = await (await ModelHashes.open(dataDir)).of(model)
     expect(first).toBe(await hashModel(folder))
     // The same size and time: as far as anyone can see, the same file.
     await writeFile(config, 'WHAT config.json holds')
     await utimes(config, when, when)
     const later = await ModelHashes.open(dataDir)
-    expect(await later.of(folder)).toBe(first)
+    expect(await later.of(model)).toBe(first)
     await utimes(config, when, new Date(1_800_000_001_000))
-    expect(await later.of(folder)).toBe(await hashModel(folder))
+    expect(await later.of(model)).toBe(await hashModel(folder))
     expect(await hashModel(folder)).not.toBe(first)
   })
 })
