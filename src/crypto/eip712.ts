@@ -79,15 +79,32 @@ function encodeField(type: FieldType, value: FieldValue, name: string): Uint8Arr
 
 /** The domain separator of `plumbline`, version 1. */
 export function domainSeparator(domain: TypedDomain): Uint8Array {
-  return keccak_256(
-    concatBytes(
-      domainTypeHash,
-      domainName,
-      domainVersion,
-      word(domain.chainId, 256, 'chainId'),
-      fixed(domain.verifyingContract, 20, 'verifyingContract'),
+  return kept(separators, domain, () =>
+    keccak_256(
+      concatBytes(
+        domainTypeHash,
+        domainName,
+        domainVersion,
+        word(domain.chainId, 256, 'chainId'),
+        fixed(domain.verifyingContract, 20, 'verifyingContract'),
+      ),
     ),
   )
+}
+
+const typeHash = (structure: TypedStructure): Uint8Array =>
+  kept(typeHashes, structure, () => keccak_256(utf8ToBytes(typeString(structure))))
+
+/** Half of the hashing of a digest: the same for all that one contract and one structure see. */
+const separators = new WeakMap<TypedDomain, Uint8Array>()
+const typeHashes = new WeakMap<TypedStructure, Uint8Array>()
+
+function kept<K extends object>(table: WeakMap<K, Uint8Array>, key: K, make: () => Uint8Array): Uint8Array {
+  const known = table.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  table.set(key, made)
+  return made
 }
 
 /**
@@ -104,6 +121,6 @@ export function typedDigest(
     if (value === undefined) throw new RangeError(`${structure.name}.${name} is missing`)
     return encodeField(type, value, `${structure.name}.${name}`)
   })
-  const structHash = keccak_256(concatBytes(keccak_256(utf8ToBytes(typeString(structure))), ...words))
+  const structHash = keccak_256(concatBytes(typeHash(structure), ...words))
   return keccak_256(concatBytes(Uint8Array.of(0x19, 0x01), domainSeparator(domain), structHash))
 }

@@ -1,4 +1,4 @@
-/** The asking side of an exchange: one stream per request, closed in every case. */
+/** The asking side of an exchange: over a shared stream, or one of its own, which is closed in every case. */
 import type { Libp2p, Stream } from '@libp2p/interface'
 import { type CborValue, encode } from '../crypto/cbor.js'
 import { UserError } from '../errors.js'
@@ -7,6 +7,8 @@ import { DeadlineError, orAbort, withDeadline } from './deadline.js'
 import { FrameError, readMessage, writeMessage } from './framing.js'
 import { openStream } from './open-stream.js'
 import { type Exchange, protocolId } from './protocols.js'
+import type { SharedStreams } from './shared-stream/asking.js'
+import { MAX_SHARED_REQUEST_BYTES } from './shared-stream/limits.js'
 import type { StreamAhead } from './stream-ahead.js'
 import type { ResolvedTarget } from './target.js'
 
@@ -14,7 +16,7 @@ export interface AskOptions {
   readonly signal?: AbortSignal
   /** Overrides the exchange's own. */
   readonly deadlineMs?: number
-  /** Of {@link Host.openAhead}, for the same peer and exchange. */
+  /** Of {@link Host.openAhead}, for the same peer and exchange; for a request that does not go over a shared stream. */
   readonly ahead?: StreamAhead
   /**
    * The request is on its way meanwhile, but its last byte waits for this: before it the peer has nothing to answer. Where
@@ -26,6 +28,19 @@ export interface AskOptions {
 /** What the asking side learned of the peer's conduct; the host keeps score. */
 export type AskObserver = (peerId: string, misdeed: 'oversize' | 'garbage' | 'badRequest') => void
 
+export interface AskModules {
+  readonly shared: SharedStreams
+  /** Aborts when the host stops. */
+  readonly stopping: AbortSignal
+  readonly observe: AskObserver
+}
+
+/** Whether a request of so many bytes goes over the shared stream, where the peer has one. */
+export const isShared = (
+  exchange: Pick<Exchange<unknown, unknown>, 'sharesStream'>,
+  bytes: number,
+): boolean => exchange.sharesStream === true && bytes <= MAX_SHARED_REQUEST_BYTES
+
 /**
  * @throws RemoteError where the peer answered no; UserError UNREACHABLE, TIMEOUT, or BAD_MESSAGE where its answer was
  *   none; the reason of `options.signal` where that aborted
@@ -36,8 +51,7 @@ export async function ask<Q, R>(
   exchange: Exchange<Q, R>,
   body: Q,
   options: AskOptions,
-  stopping: AbortSignal,
-  observe: AskObserver,
+  { shared, stopping, observe }: AskModules,
 ): Promise<R> {
   const peer = target.peerId.toString()
   // Our own messages pass the peer's check, or the bug shows here.
@@ -52,19 +66,31 @@ export async function ask<Q, R>(
   const deadlineMs = options.deadlineMs ?? exchange.deadlineMs
   // Where the peer can't be reached nobody waits for it.
   options.until?.catch(() => {})
+  const read = (bytes: Uint8Array): R => {
+    const answer = decodeAnswer(bytes)
+    if (answer.status !== 'ok') throw new RemoteError(peer, answer.status, answer.message ?? '')
+    return exchange.response.read(answer.body, `${exchange.name} answer`)
+  }
+  const maxAnswerBytes = exchange.maxResponseBytes + ANSWER_OVERHEAD_BYTES
+  const answerOn = async (stream: Stream, signal: AbortSignal): Promise<Uint8Array> => {
+    const answering = readMessage(stream, maxAnswerBytes, signal)
+    // A peer that refuses at once may answer before it took the whole request: its answer counts.
+    const writing = writeMessage(stream, request, signal, options.until)
+    writing.catch(() => {})
+    return unlessRejected(answering, options.until)
+  }
   let stream: Stream | undefined
   try {
     return await withDeadline(deadlineMs, [options.signal, stopping], async (signal) => {
+      if (isShared(exchange, request.length)) {
+        await (options.until && orAbort(signal, options.until))
+        const found = await orAbort(signal, shared.find(target))
+        if (found?.isFree) return read(await found.ask(exchange.name, request, maxAnswerBytes, signal))
+      }
       stream =
         (await (options.ahead && orAbort(signal, options.ahead.take()))) ??
         (await openStream(node, target, protocolId(exchange.name), signal))
-      const answering = readMessage(stream, exchange.maxResponseBytes + ANSWER_OVERHEAD_BYTES, signal)
-      // A peer that refuses at once may answer before it took the whole request: its answer counts.
-      const writing = writeMessage(stream, request, signal, options.until)
-      writing.catch(() => {})
-      const answer = decodeAnswer(await unlessRejected(answering, options.until))
-      if (answer.status !== 'ok') throw new RemoteError(peer, answer.status, answer.message ?? '')
-      return exchange.response.read(answer.body, `${exchange.name} answer`)
+      return read(await answerOn(stream, signal))
     })
   } catch (error) {
     if (error instanceof RemoteError || options.signal?.aborted) throw error

@@ -4,6 +4,7 @@
  */
 import { type Stream, StreamResetError } from '@libp2p/interface'
 import { orAbort } from './deadline.js'
+import { VarintError, VarintReader, varint } from './varint.js'
 
 /** `cut`: the end came too soon, as where the other process dies, which is no offence. */
 export type FrameFault = 'oversize' | 'garbage' | 'cut'
@@ -19,8 +20,6 @@ export class FrameError extends Error {
   }
 }
 
-/** Lengths below 2^35: five groups of seven bits. */
-const MAX_PREFIX_BYTES = 5
 /** Beyond the message itself, before the stream is cut. */
 const READ_SLACK_BYTES = 1024
 
@@ -43,13 +42,7 @@ export type FrameStream = Pick<
 
 /** Varint length, then the bytes. */
 export function frame(message: Uint8Array): Uint8Array {
-  const prefix: number[] = []
-  let rest = message.length
-  do {
-    const group = rest % 128
-    rest = Math.floor(rest / 128)
-    prefix.push(rest > 0 ? group | 0x80 : group)
-  } while (rest > 0)
+  const prefix = varint(message.length)
   const bytes = new Uint8Array(prefix.length + message.length)
   bytes.set(prefix)
   bytes.set(message, prefix.length)
@@ -60,7 +53,7 @@ export function frame(message: Uint8Array): Uint8Array {
 export class FrameReader {
   readonly #maxBytes: number
   readonly #onLength: (bytes: number) => void
-  #prefix: number[] = []
+  readonly #prefix = new VarintReader()
   #message: Uint8Array | undefined
   #length = 0
   #filled = 0
@@ -75,11 +68,8 @@ export class FrameReader {
   push(chunk: Uint8Array): void {
     let at = 0
     while (this.#message === undefined && at < chunk.length) {
-      const byte = chunk[at++] ?? 0
-      this.#prefix.push(byte)
-      if (byte < 0x80) this.#start()
-      else if (this.#prefix.length === MAX_PREFIX_BYTES)
-        throw new FrameError('oversize', 'a length of over 35 bits')
+      const length = readLength(this.#prefix, chunk[at++] ?? 0)
+      if (length !== undefined) this.#start(length)
     }
     if (this.#message === undefined || at === chunk.length) return
     const part = chunk.subarray(at)
@@ -101,15 +91,23 @@ export class FrameReader {
     return this.#message
   }
 
-  #start(): void {
-    const last = this.#prefix.at(-1)
-    if (this.#prefix.length > 1 && last === 0) throw new FrameError('garbage', 'a length that is not minimal')
-    const length = this.#prefix.reduce((sum, byte, i) => sum + (byte & 0x7f) * 128 ** i, 0)
+  #start(length: number): void {
     if (length > this.#maxBytes)
       throw new FrameError('oversize', `a message of ${length} bytes, at most ${this.#maxBytes}`)
     this.#onLength(length)
     this.#length = length
     this.#message = new Uint8Array(Math.min(length, FIRST_BYTES))
+  }
+}
+
+/** @throws FrameError */
+export function readLength(reader: VarintReader, byte: number): number | undefined {
+  try {
+    return reader.push(byte)
+  } catch (error) {
+    if (!(error instanceof VarintError)) throw error
+    if (error.reason === 'long') throw new FrameError('oversize', 'a length of over 35 bits')
+    throw new FrameError('garbage', 'a length that is not minimal')
   }
 }
 

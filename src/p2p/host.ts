@@ -17,6 +17,9 @@ import { type PingOptions, ping, servePings } from './ping.js'
 import { type Exchange, isLarge, LARGE_BUDGET, protocolId, SMALL_BUDGET } from './protocols.js'
 import type { Misdeed, PeerScores } from './scores.js'
 import { type HandleOptions, type Handler, serve } from './serve.js'
+import { answerShared, type MessageAnswerer } from './shared-stream/answering.js'
+import { SharedStreams } from './shared-stream/asking.js'
+import { SHARED_PROTOCOL } from './shared-stream/limits.js'
 import { StreamAhead } from './stream-ahead.js'
 import { type PeerTarget, resolveTarget } from './target.js'
 
@@ -49,6 +52,8 @@ export interface HostModules {
 const MAX_STREAMS_PER_EXCHANGE = 16
 /** The same where each may bring megabytes. */
 const MAX_STREAMS_PER_LARGE_EXCHANGE = 2
+/** A peer keeps one; another where it lost that without this side's knowing. */
+const MAX_SHARED_STREAMS = 2
 const CONNECT_DEADLINE_MS = 15_000
 const BOOTSTRAP_RETRY_MS = 10_000
 const STOP_DEADLINE_MS = 5000
@@ -69,6 +74,9 @@ export class Host {
   readonly #budgets = { small: new ByteBudget(SMALL_BUDGET), large: new ByteBudget(LARGE_BUDGET) }
   readonly #bootstrap: readonly string[]
   readonly #stopping = new AbortController()
+  readonly #shared: SharedStreams
+  /** Of exchanges that share a stream, by name. */
+  readonly #answerers = new Map<string, MessageAnswerer>()
   #bootstrapTimer: NodeJS.Timeout | undefined
   #liveness: Liveness | undefined
 
@@ -90,6 +98,9 @@ export class Host {
       log: modules.log,
     })
     this.dht = new Dht(modules.node, this.#stopping.signal)
+    this.#shared = new SharedStreams((target, signal) =>
+      openStream(this.node, target, SHARED_PROTOCOL, signal),
+    )
   }
 
   /** Listens, joins by the bootstrap peers and reserves places at the relays. @throws UserError UNAVAILABLE */
@@ -105,6 +116,17 @@ export class Host {
       throw listenProblem(cause)
     }
     await servePings(this.node, this.#stopping.signal)
+    const shared = {
+      log: this.#log,
+      stopping: this.#stopping.signal,
+      report: (peerId: string, misdeed: Misdeed) => this.report(peerId, misdeed),
+      budget: this.#budgets.small,
+      answererOf: (name: string) => this.#answerers.get(name),
+    }
+    await this.node.handle(SHARED_PROTOCOL, answerShared(shared), {
+      runOnLimitedConnection: true,
+      maxInboundStreams: MAX_SHARED_STREAMS,
+    })
     this.#liveness = new Liveness({
       connections: () => this.node.getConnections(),
       now: () => performance.now(),
@@ -128,6 +150,7 @@ export class Host {
     this.#announcer.stop()
     this.node.services.relays.release()
     const timer = new Promise<void>((resolve) => setTimeout(resolve, STOP_DEADLINE_MS).unref())
+    await Promise.race([this.#shared.stop(), timer])
     await Promise.race([this.node.stop(), timer])
     await this.#close()
   }
@@ -168,14 +191,17 @@ export class Host {
       report: (peerId: string, misdeed: Misdeed) => this.report(peerId, misdeed),
       budgets: this.#budgets,
     }
-    await this.node.handle(protocolId(exchange.name), serve(exchange, handler, modules, options), {
+    const served = serve(exchange, handler, modules, options)
+    await this.node.handle(protocolId(exchange.name), served.onStream, {
       runOnLimitedConnection: true,
       maxInboundStreams: exchange.maxStreams ?? usualStreams(exchange),
     })
+    if (exchange.sharesStream) this.#answerers.set(exchange.name, served.onMessage)
   }
 
   /** No longer answers an exchange. */
   async unhandle(exchange: Pick<Exchange<unknown, unknown>, 'name'>): Promise<void> {
+    this.#answerers.delete(exchange.name)
     await this.node.unhandle(protocolId(exchange.name))
   }
 
@@ -185,15 +211,11 @@ export class Host {
    *   protocol) or BAD_MESSAGE; the reason of `options.signal`
    */
   request<Q, R>(peer: PeerTarget, exchange: Exchange<Q, R>, body: Q, options: AskOptions = {}): Promise<R> {
-    return ask(
-      this.node,
-      resolveTarget(peer),
-      exchange,
-      body,
-      options,
-      this.#stopping.signal,
-      (peerId, misdeed) => this.report(peerId, misdeed),
-    )
+    return ask(this.node, resolveTarget(peer), exchange, body, options, {
+      shared: this.#shared,
+      stopping: this.#stopping.signal,
+      observe: (peerId, misdeed) => this.report(peerId, misdeed),
+    })
   }
 
   /** Opens the stream of a request that comes in a moment: hand it to that, and release it in any case. */

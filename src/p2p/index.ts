@@ -6,7 +6,8 @@
  *     const answer = await host.request({ publicKey, addresses }, echo, 'hello')
  *     await host.stop()
  *
- * Messages are deterministic CBOR with a length before them, one stream per request; statuses come in band.
+ * Messages are deterministic CBOR with a length before them, one stream per request, or one for all of the exchanges that
+ * are asked often; statuses come in band.
  */
 import '../node/polyfills.js'
 import type { Identity } from '../crypto/identity.js'
@@ -27,6 +28,7 @@ export type { Ban, ConnectionView, Host } from './host.js'
 export type { PingOptions } from './ping.js'
 export { type Exchange, type FailureStatus, FINDINGS_TOPIC, OFFERS_TOPIC, protocolId } from './protocols.js'
 export type { HandleOptions, Handler, Remote } from './serve.js'
+export { MAX_SHARED_REQUEST_BYTES } from './shared-stream/limits.js'
 export { SpareStream } from './spare-stream.js'
 export type { StreamAhead } from './stream-ahead.js'
 export type { PeerTarget } from './target.js'

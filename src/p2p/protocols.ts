@@ -36,6 +36,11 @@ export interface Exchange<Q, R> {
   readonly rateTotal?: RateLimit
   /** Streams of it that one peer may have open at once, where the usual number is too small. */
   readonly maxStreams?: number
+  /**
+   * For what is asked often: short requests of all such exchanges go over one stream to a peer, which is kept. A stream of its
+   * own costs milliseconds of both sides' processors (docs/protocol.md).
+   */
+  readonly sharesStream?: true
 }
 
 /** A challenge takes some ten exchanges with a peer, more with repeats: bursts pass, a hammer does not. */

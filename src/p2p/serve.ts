@@ -1,4 +1,4 @@
-/** The answering side of an exchange: limits, one message in, one answer out, the stream closed in every case. */
+/** The answering side of an exchange: limits, one message in, one answer out, its own stream closed in every case. */
 import type { Connection, Stream } from '@libp2p/interface'
 import type { CborValue } from '../crypto/cbor.js'
 import { decodeAs } from '../crypto/cbor-schema.js'
@@ -18,6 +18,7 @@ import {
 } from './protocols.js'
 import { RateLimiter } from './rate-limit.js'
 import type { Misdeed } from './scores.js'
+import type { MessageAnswerer } from './shared-stream/answering.js'
 
 /** Who asks; authenticated by the noise handshake. */
 export interface Remote {
@@ -55,15 +56,25 @@ const CLOSE_DEADLINE_MS = 5000
 const EVERYBODY = '*'
 
 /** Who asked does not wait for the answer any more. */
-class GoneError extends Error {}
+export class GoneError extends Error {}
 
-/** Builds the stream handler of one exchange. */
+export interface Served {
+  /** A stream of one request. */
+  readonly onStream: (stream: Stream, connection: Connection) => Promise<void>
+  /** A request among others of one stream. */
+  readonly onMessage: MessageAnswerer
+}
+
+/** How a handler runs: with the signal of its deadline, and perhaps until who asked is gone. */
+type Run = <T>(work: (signal: AbortSignal) => Promise<T>) => Promise<T>
+
+/** Builds the handlers of one exchange; both count towards the same limits. */
 export function serve<Q, R>(
   exchange: Exchange<Q, R>,
   handler: Handler<Q, R>,
   modules: ServeModules,
   { admit, isCancelled = false }: HandleOptions = {},
-): (stream: Stream, connection: Connection) => Promise<void> {
+): Served {
   const perPeer = new RateLimiter(exchange.ratePerPeer ?? DEFAULT_PEER_RATE, modules.now)
   const total = new RateLimiter(exchange.rateTotal ?? DEFAULT_TOTAL_RATE, modules.now, 1)
   const log = modules.log.child({ exchange: exchange.name })
@@ -90,6 +101,17 @@ export function serve<Q, R>(
     }
   }
 
+  /** The answer to who asks too much; undefined where it is within the limits. */
+  const limited = (peerId: string): Uint8Array | undefined => {
+    const own = perPeer.take(peerId)
+    // Whoever is over his own limit takes nothing from everybody's.
+    const limit = own.allowed ? total.take(EVERYBODY) : own
+    if (limit.allowed) return undefined
+    // That everybody together asks too much is nobody's own fault.
+    if (!own.allowed) modules.report(peerId, 'rateLimited')
+    return encodeAnswer('rate_limited', { message: `try again in ${limit.retryAfterMs} ms` })
+  }
+
   const answerWithin = async (
     stream: Stream,
     remote: Remote,
@@ -97,14 +119,8 @@ export function serve<Q, R>(
     onLength: (bytes: number) => void,
   ): Promise<Uint8Array> => {
     const { peerId } = remote
-    const own = perPeer.take(peerId)
-    // Whoever is over his own limit takes nothing from everybody's.
-    const limit = own.allowed ? total.take(EVERYBODY) : own
-    if (!limit.allowed) {
-      // That everybody together asks too much is nobody's own fault.
-      if (!own.allowed) modules.report(peerId, 'rateLimited')
-      return encodeAnswer('rate_limited', { message: `try again in ${limit.retryAfterMs} ms` })
-    }
+    const refusal = limited(peerId)
+    if (refusal !== undefined) return refusal
     let bytes: Uint8Array
     try {
       bytes = await readMessage(stream, exchange.maxRequestBytes, signal, onLength)
@@ -116,6 +132,19 @@ export function serve<Q, R>(
       log.debug({ peerId, ...failure }, 'not read')
       return encodeAnswer(failure.status, { message: failure.message })
     }
+    return respond(bytes, remote, signal, (work) =>
+      isCancelled ? untilGone(stream, signal, work) : orAbort(signal, work(signal)),
+    )
+  }
+
+  /** @throws the signal's reason; GoneError */
+  const respond = async (
+    bytes: Uint8Array,
+    remote: Remote,
+    signal: AbortSignal,
+    run: Run,
+  ): Promise<Uint8Array> => {
+    const { peerId } = remote
     let request: Q
     try {
       request = decodeAs(exchange.request, bytes, exchange.name, { maxBytes: exchange.maxRequestBytes })
@@ -125,9 +154,7 @@ export function serve<Q, R>(
       return encodeAnswer('bad_request', { message: error.message })
     }
     try {
-      const result = isCancelled
-        ? await untilGone(stream, signal, (either) => handler(request, remote, either))
-        : await orAbort(signal, handler(request, remote, signal))
+      const result = await run((within) => handler(request, remote, within))
       const body = exchange.response.read(result, `${exchange.name} answer`) as CborValue
       return encodeAnswer('ok', { body })
     } catch (error) {
@@ -139,7 +166,21 @@ export function serve<Q, R>(
     }
   }
 
-  return async (stream, connection) => {
+  const onMessage: MessageAnswerer = async (message, remote, gone) => {
+    const refusal = limited(remote.peerId)
+    if (refusal !== undefined) return refusal
+    try {
+      const parents = [modules.stopping, isCancelled ? gone : undefined]
+      return await withDeadline(exchange.deadlineMs, parents, (signal) =>
+        respond(message, remote, signal, (work) => orAbort(signal, work(signal))),
+      )
+    } catch (error) {
+      if (error instanceof DeadlineError) return encodeAnswer('busy', { message: error.message })
+      throw error
+    }
+  }
+
+  const onStream = async (stream: Stream, connection: Connection): Promise<void> => {
     const peerId = connection.remotePeer.toString()
     const publicKey = publicKeyOfRemote(connection.remotePeer)
     try {
@@ -164,6 +205,7 @@ export function serve<Q, R>(
       stream.abort(new Error('exchange over'))
     }
   }
+  return { onStream, onMessage }
 }
 
 /** Work that ends with the stream, where the peer gives that up. */

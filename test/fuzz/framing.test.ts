@@ -5,6 +5,13 @@ import { AnnouncementTable } from '../../src/p2p/announcements.js'
 import { decodeAnswer } from '../../src/p2p/answer.js'
 import { LineReader } from '../../src/p2p/control-client.js'
 import { FrameError, FrameReader, frame } from '../../src/p2p/framing.js'
+import {
+  readRequestPayload,
+  requestPayload,
+  SharedFrameReader,
+  sharedFrame,
+} from '../../src/p2p/shared-stream/frames.js'
+import { varint } from '../../src/p2p/varint.js'
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 2000)
 const MAX_BYTES = 300_000
@@ -63,6 +70,61 @@ describe('frames', () => {
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         const message = feed(bytes, [3])
         if (message !== 'refused') expect(frame(message)).toEqual(bytes)
+      }),
+      { numRuns },
+    )
+  })
+})
+
+describe('frames of a shared stream', () => {
+  /** What comes out of bytes that are cut into pieces; null where they are refused. */
+  const cut = (bytes: Uint8Array, size: number): readonly Uint8Array[] | null => {
+    const frames: Uint8Array[] = []
+    const reader = new SharedFrameReader({
+      onHead: ({ length }) => {
+        if (length > MAX_BYTES) throw new FrameError('oversize', 'too long')
+        return true
+      },
+      onFrame: ({ kind, number }, payload) => void frames.push(sharedFrame(kind, number, payload)),
+    })
+    try {
+      for (let at = 0; at < bytes.length; at += size) reader.push(bytes.subarray(at, at + size))
+      return frames
+    } catch (error) {
+      if (error instanceof FrameError) return null
+      throw error
+    }
+  }
+
+  it('have one form, and what is accepted of random bytes is what was there, however it is cut', () => {
+    const head = fc.tuple(fc.integer({ max: 4, min: 0 }), fc.nat(300), fc.nat(40))
+    const likely = head.map(([kind, number, length]) =>
+      Uint8Array.from([kind, ...varint(number), ...varint(length), ...new Uint8Array(length)]),
+    )
+    const bytes = fc
+      .array(fc.oneof(fc.uint8Array({ maxLength: 40 }), likely), { maxLength: 4 })
+      .map((parts) => new Uint8Array(Buffer.concat(parts)))
+    fc.assert(
+      fc.property(bytes, fc.integer({ min: 1, max: 50 }), (sent, size) => {
+        const frames = cut(sent, size)
+        expect(cut(sent, 1000)).toEqual(frames)
+        if (frames === null) return
+        const whole = Buffer.concat(frames)
+        expect(Buffer.compare(whole, sent.subarray(0, whole.length))).toBe(0)
+      }),
+      { numRuns },
+    )
+  })
+
+  it('name an exchange, or are refused', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (payload) => {
+        try {
+          const { name, message } = readRequestPayload(payload)
+          expect(requestPayload(name, message)).toEqual(payload)
+        } catch (error) {
+          if (!(error instanceof FrameError)) throw error
+        }
       }),
       { numRuns },
     )

@@ -9,9 +9,9 @@ import { UserError } from '../../errors.js'
 import {
   type AskOptions,
   type Host,
+  MAX_SHARED_REQUEST_BYTES,
   type PeerTarget,
   SpareStream,
-  type StreamAhead,
 } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { hashOf } from '../network/job-codec.js'
@@ -32,6 +32,7 @@ import {
   voucherToCbor,
 } from '../payment/index.js'
 import type { Claim } from './claims.js'
+import { WordsOfDelivery } from './words-of-delivery.js'
 
 export interface DealingModules {
   readonly host: Pick<Host, 'request' | 'openAhead'>
@@ -85,16 +86,17 @@ export class Dealing {
   readonly #misdated = new Map<string, number>()
   /** Words to the provider that are on their way. */
   readonly #telling = new Set<Promise<void>>()
-  /** For the next job. */
-  readonly #spare: { readonly job: SpareStream; readonly pay: SpareStream }
+  readonly #words: WordsOfDelivery
+  /** For the next long job. */
+  readonly #spare: SpareStream
 
   constructor(modules: DealingModules) {
     this.#modules = modules
     const { host, target } = modules
-    this.#spare = {
-      job: new SpareStream(() => host.openAhead(target, JOB_MESSAGE)),
-      pay: new SpareStream(() => host.openAhead(target, PAY_MESSAGE)),
-    }
+    this.#words = new WordsOfDelivery((channelId, jobIds) =>
+      host.request(target, HAVE_MESSAGE, { channelId, jobIds }),
+    )
+    this.#spare = new SpareStream(() => host.openAhead(target, JOB_MESSAGE))
   }
 
   /** Whether jobs are under way, or words about them: with them ends what they stand for against limits. */
@@ -141,8 +143,7 @@ export class Dealing {
     const key = bytesToHex(jobId)
     this.#active.add(key)
     let isOpen = true
-    const asking = this.#spare.job.take()
-    let paying: StreamAhead | undefined
+    const ahead = input.length > MAX_SHARED_REQUEST_BYTES ? this.#spare.take() : undefined
     try {
       const { kept } = payer.beginNow(channelId, {
         jobId,
@@ -152,9 +153,8 @@ export class Dealing {
         maxPriceWei: priceWei,
       })
       claim?.release()
-      const asked = this.#ask(order, jobId, { ahead: asking, until: kept }, signal)
-      paying = this.#spare.pay.take()
-      const reply = await asked
+      const options = { until: kept, ...(ahead === undefined ? {} : { ahead }) }
+      const reply = await this.#ask(order, jobId, options, signal)
       if (reply.kind === 'refused') {
         const dropped = payer.drop(channelId, jobId)
         claim?.hold()
@@ -169,14 +169,13 @@ export class Dealing {
       }
       const receipt = readReceipt(reply.receipt)
       order.onReceipt?.()
-      const output = await this.#pay(channelId, jobId, receipt, paying, signal)
+      const output = await this.#pay(channelId, jobId, receipt, signal)
       isOpen = false
-      for (const spare of Object.values(this.#spare)) spare.renew()
+      if (ahead !== undefined) this.#spare.renew()
       const digest = bytesToHex(receiptDigest(domain, receipt))
       return { output, runMs: reply.runMs, receipt, receiptDigest: digest }
     } finally {
-      asking.release()
-      paying?.release()
+      ahead?.release()
       this.#active.delete(key)
       if (isOpen) this.#settled.delete(bytesToHex(channelId))
     }
@@ -202,7 +201,6 @@ export class Dealing {
     channelId: Uint8Array,
     jobId: Uint8Array,
     receipt: SignedReceipt,
-    ahead: StreamAhead,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array> {
     const { payer } = this.#payment()
@@ -222,7 +220,7 @@ export class Dealing {
     }, MISSING_AFTER_MS)
     const either = AbortSignal.any([stuck.signal, ...(signal === undefined ? [] : [signal])])
     const { voucher, kept } = await payer.receiveNow(receipt, either).finally(() => clearInterval(missing))
-    const options = { ahead, until: kept, ...(signal === undefined ? {} : { signal }) }
+    const options = { until: kept, ...(signal === undefined ? {} : { signal }) }
     const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options)
     if (output === undefined)
       throw new UserError(`${this.#modules.name} lost the output: its price is taken off the next jobs`, {
@@ -272,11 +270,8 @@ export class Dealing {
     // The job waits for neither: an output that is not written down is fetched again, and what gets lost of the word is
     // told by the next settling.
     const telling = kept
-      .then(() => host.request(target, HAVE_MESSAGE, { channelId, jobIds: [jobId] }))
-      .then(
-        () => undefined,
-        () => void this.#settled.delete(bytesToHex(channelId)),
-      )
+      .then(() => this.#words.tell(channelId, jobId))
+      .catch(() => void this.#settled.delete(bytesToHex(channelId)))
       .finally(() => this.#telling.delete(telling))
     this.#telling.add(telling)
     return answer.output
@@ -284,7 +279,7 @@ export class Dealing {
 
   /** What was delivered is told to the provider, if that takes no longer than a moment. */
   async close(): Promise<void> {
-    for (const spare of Object.values(this.#spare)) spare.close()
+    this.#spare.close()
     const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_WORDS_MS).unref())
     await Promise.race([Promise.all(this.#telling), late])
   }

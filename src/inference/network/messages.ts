@@ -1,4 +1,4 @@
-/** The exchanges of a paid job (docs/inference.md), each a request and an answer on a stream of its own. */
+/** The exchanges of a paid job (docs/inference.md), each a request and an answer; those of every job share a stream. */
 import type { CborValue } from '../../crypto/cbor.js'
 import {
   array,
@@ -27,7 +27,7 @@ const SMALL_BYTES = 16_384
 /** Waiting in line included. */
 export const JOB_DEADLINE_MS = 330_000
 const QUICK_MS = 20_000
-/** Jobs of one client at once; each is a stream. */
+/** Jobs of one client at once; a long one is a stream. */
 const MAX_STREAMS = 64
 const MAX_JOBS = 4096
 /** Receipts in one answer: 600 bytes each. */
@@ -36,7 +36,13 @@ export const RECEIPTS_AT_ONCE = 100
 /** A paying client sends a handful of exchanges a job. */
 const PEER_RATE = { perSecond: 500, burst: 1000 }
 const TOTAL_RATE = { perSecond: 3000, burst: 5000 }
-const rates = { ratePerPeer: PEER_RATE, rateTotal: TOTAL_RATE, maxStreams: MAX_STREAMS }
+/** What a paying client asks all the time. */
+const often = {
+  ratePerPeer: PEER_RATE,
+  rateTotal: TOTAL_RATE,
+  maxStreams: MAX_STREAMS,
+  sharesStream: true,
+} as const
 
 /** Why not, in words, and in figures where they help. */
 const refusedSchema = object({
@@ -108,7 +114,7 @@ export const JOB_MESSAGE: Exchange<JobRequest, JobReply> = {
   maxRequestBytes: MAX_INPUT_BYTES + SMALL_BYTES + 2048,
   maxResponseBytes: MAX_OUTPUT_BYTES + 4096,
   deadlineMs: JOB_DEADLINE_MS,
-  ...rates,
+  ...often,
 }
 
 const payRequest = object({ jobId: hash, voucher: asCbor(voucherSchema) })
@@ -126,7 +132,7 @@ export const PAY_MESSAGE: Exchange<Infer<typeof payRequest>, Infer<typeof payAns
   maxRequestBytes: SMALL_BYTES,
   maxResponseBytes: MAX_OUTPUT_BYTES + 4096,
   deadlineMs: 60_000,
-  ...rates,
+  ...often,
 }
 
 const haveRequest = object({ channelId: hash, jobIds: array(hash, { max: MAX_JOBS }) })
@@ -139,7 +145,7 @@ export const HAVE_MESSAGE: Exchange<Infer<typeof haveRequest>, null> = {
   maxRequestBytes: 2 ** 17,
   maxResponseBytes: 64,
   deadlineMs: QUICK_MS,
-  ...rates,
+  ...often,
 }
 
 const syncRequest = object({
@@ -167,7 +173,7 @@ export const SYNC_MESSAGE: Exchange<Infer<typeof syncRequest>, Infer<typeof sync
   maxRequestBytes: 2 ** 17,
   maxResponseBytes: 2 ** 19,
   deadlineMs: QUICK_MS,
-  ...rates,
+  ...often,
 }
 
 const receiptsRequest = object({

@@ -1,0 +1,400 @@
+import { setMaxListeners } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Stream } from '@libp2p/interface'
+import { describe, expect, it } from 'vitest'
+import { encode } from '../../../src/crypto/cbor.js'
+import { text } from '../../../src/crypto/cbor-schema.js'
+import { UserError } from '../../../src/errors.js'
+import { decodeAnswer, RemoteError } from '../../../src/p2p/answer.js'
+import { ByteBudget } from '../../../src/p2p/byte-budget.js'
+import { type Exchange, type Host, protocolId } from '../../../src/p2p/index.js'
+import { answerShared } from '../../../src/p2p/shared-stream/answering.js'
+import {
+  type FrameHead,
+  requestPayload,
+  SharedFrameReader,
+  sharedFrame,
+} from '../../../src/p2p/shared-stream/frames.js'
+import {
+  MAX_SHARED_REQUEST_BYTES,
+  MOST_UNDER_WAY,
+  SHARED_PROTOCOL,
+} from '../../../src/p2p/shared-stream/limits.js'
+import { silentLogger } from '../../../src/telemetry/logger.js'
+import { addressOf, echo, eventually, startHost } from './hosts.js'
+
+const often: Exchange<string, string> = {
+  ...echo,
+  name: 'often',
+  request: text({ max: 400_000 }),
+  response: text({ max: 400_000 }),
+  maxRequestBytes: 410_000,
+  maxResponseBytes: 410_000,
+  deadlineMs: 60_000,
+  ratePerPeer: { perSecond: 10_000, burst: 10_000 },
+  rateTotal: { perSecond: 10_000, burst: 10_000 },
+  maxStreams: 64,
+  sharesStream: true,
+}
+const NOTHING = new Uint8Array(0)
+
+const failure = (work: Promise<unknown>): Promise<Error> =>
+  work.then(
+    () => new Error('no error'),
+    (error: unknown) => error as Error,
+  )
+const codeOf = async (work: Promise<unknown>): Promise<string> => {
+  const error = await failure(work)
+  if (error instanceof RemoteError) return error.status
+  return error instanceof UserError ? error.code : error.message
+}
+const streamsOf = (host: Host, protocol: string): Stream[] =>
+  host.node.getConnections().flatMap(({ streams }) => streams.filter((each) => each.protocol === protocol))
+
+/** A shared stream without our asking end's good manners: what it is answered, by number. */
+async function rawStream(from: Host, to: Host, protocol = SHARED_PROTOCOL) {
+  await from.connect(addressOf(to))
+  const stream = await from.node.dialProtocol(to.node.peerId, protocol)
+  const frames: { readonly head: FrameHead; readonly payload: Uint8Array }[] = []
+  const reader = new SharedFrameReader({
+    onHead: () => true,
+    onFrame: (head, payload) => void frames.push({ head, payload }),
+  })
+  stream.addEventListener('message', ({ data }) => reader.push(data.subarray()))
+  return {
+    stream,
+    ask: (number: number, text: string) =>
+      stream.send(sharedFrame('request', number, requestPayload(often.name, encode(text)))),
+    answer: async (number: number) => {
+      const find = () => frames.find(({ head }) => head.number === number)
+      await eventually(() => find() !== undefined)
+      const found = find()
+      return found === undefined || found.payload.length === 0
+        ? `${found?.head.kind}, empty`
+        : decodeAnswer(found.payload)
+    },
+  }
+}
+
+describe('requests that share a stream', () => {
+  it('go over one, at once, and have their answers in whatever order these come', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    const order: string[] = []
+    await server.handle(often, async (request, { peerId }) => {
+      expect(peerId).toBe(client.peerId)
+      if (request === 'slow') await sleep(300)
+      order.push(request.slice(0, 6))
+      return `${request}!`
+    })
+    const requests = [
+      'slow',
+      'one',
+      'x'.repeat(90_000),
+      '',
+      ...Array.from({ length: 40 }, (_, i) => `no ${i}`),
+    ]
+    const answers = await Promise.all(requests.map((each) => client.request(addressOf(server), often, each)))
+    expect(answers).toEqual(requests.map((each) => `${each}!`))
+    expect(order.at(-1)).toBe('slow')
+    expect([server, client].map((host) => streamsOf(host, SHARED_PROTOCOL).length)).toEqual([1, 1])
+    expect([server, client].map((host) => streamsOf(host, protocolId('often')).length)).toEqual([0, 0])
+    const [first] = streamsOf(client, SHARED_PROTOCOL)
+    // More than the windows of both directions hold, little by little.
+    for (let i = 0; i < 40; i++) await client.request(server.peerId, often, 'y'.repeat(20_000))
+    expect(streamsOf(client, SHARED_PROTOCOL)).toEqual([first])
+  })
+
+  it('have streams of their own where they are long, or where too many are under way', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    let waiting = 0
+    const gate = Promise.withResolvers<void>()
+    await server.handle(often, async (request) => {
+      if (request === 'wait') {
+        waiting++
+        await gate.promise
+      }
+      return String(request.length)
+    })
+    expect(await client.request(addressOf(server), often, 'z'.repeat(MAX_SHARED_REQUEST_BYTES + 1))).toBe(
+      String(MAX_SHARED_REQUEST_BYTES + 1),
+    )
+    expect(streamsOf(client, SHARED_PROTOCOL)).toHaveLength(0)
+    const all = Array.from({ length: MOST_UNDER_WAY + 3 }, () =>
+      client.request(addressOf(server), often, 'wait'),
+    )
+    await eventually(() => waiting === MOST_UNDER_WAY + 3)
+    expect(streamsOf(server, SHARED_PROTOCOL)).toHaveLength(1)
+    expect(streamsOf(server, protocolId('often'))).toHaveLength(3)
+    gate.resolve()
+    expect(new Set(await Promise.all(all))).toEqual(new Set(['4']))
+    await eventually(() => streamsOf(server, protocolId('often')).length === 0)
+  })
+
+  it('are given up one by one: the work ends, the place is free, and the rest goes on', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    let [begun, ended] = [0, 0]
+    const never = { ...often, name: 'never' }
+    await server.handle(
+      never,
+      (_request, _remote, signal) =>
+        new Promise((_resolve, reject) => {
+          begun++
+          signal.addEventListener('abort', () => {
+            ended++
+            reject(signal.reason)
+          })
+        }),
+      { isCancelled: true },
+    )
+    await server.handle(often, async (request) => request)
+    await client.request(addressOf(server), often, 'open')
+    for (let round = 0; round < 3; round++) {
+      const controller = new AbortController()
+      setMaxListeners(0, controller.signal)
+      const asked = Array.from({ length: MOST_UNDER_WAY }, () =>
+        failure(client.request(server.peerId, never, 'x', { signal: controller.signal })),
+      )
+      // Where those of the round before are still being given up, who finds no place has a stream of its own.
+      await eventually(() => begun === (round + 1) * MOST_UNDER_WAY)
+      controller.abort(new Error('changed my mind'))
+      expect(new Set((await Promise.all(asked)).map(({ message }) => message))).toEqual(
+        new Set(['changed my mind']),
+      )
+    }
+    await eventually(() => ended === 3 * MOST_UNDER_WAY)
+    const late = client.request(server.peerId, never, 'x', { deadlineMs: 150 })
+    expect(await codeOf(late)).toBe('TIMEOUT')
+    await eventually(() => ended === 3 * MOST_UNDER_WAY + 1)
+    expect(await client.request(server.peerId, often, 'still here')).toBe('still here')
+    expect(server.scores.points(client.peerId)).toBe(0)
+  })
+
+  it('wait for what must be on the disk before, and are never sent where that fails', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    const seen: string[] = []
+    await server.handle(often, async (request) => {
+      seen.push(request)
+      return request
+    })
+    const gate = Promise.withResolvers<void>()
+    const asked = client.request(addressOf(server), often, 'kept', { until: gate.promise })
+    const refused = client.request(addressOf(server), often, 'not kept', {
+      until: Promise.reject(new Error('the disk is full')),
+    })
+    await expect(refused).rejects.toThrow('the disk is full')
+    await client.request(addressOf(server), often, 'another')
+    expect(seen).toEqual(['another'])
+    gate.resolve()
+    expect(await asked).toBe('kept')
+  })
+
+  it('fail together where the peer is lost, and find another stream when it is back', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    let waiting = 0
+    await server.handle(often, (request) => {
+      waiting++
+      return request === 'wait' ? new Promise(() => {}) : Promise.resolve(request)
+    })
+    const asked = ['wait', 'wait', 'wait'].map((each) =>
+      codeOf(client.request(addressOf(server), often, each)),
+    )
+    await eventually(() => waiting === 3)
+    await server.disconnect(client.peerId)
+    expect(await Promise.all(asked)).toEqual(['UNREACHABLE', 'UNREACHABLE', 'UNREACHABLE'])
+    await eventually(() => !client.isConnected(server.peerId))
+    expect(await client.request(addressOf(server), often, 'again')).toBe('again')
+    // A peer that stops tells it.
+    const stopping = codeOf(client.request(addressOf(server), often, 'wait'))
+    await eventually(() => waiting === 5)
+    await server.stop()
+    expect(await stopping).toBe('UNREACHABLE')
+  })
+
+  it('are told who does not answer them, and go to older nodes over streams of their own', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    expect(await codeOf(client.request(addressOf(server), often, 'x'))).toBe('UNAVAILABLE')
+    await server.handle(often, async (request) => request)
+    expect(await client.request(addressOf(server), often, 'x')).toBe('x')
+    await server.unhandle(often)
+    expect(await codeOf(client.request(addressOf(server), often, 'x'))).toBe('UNAVAILABLE')
+
+    const older = await startHost()
+    await older.node.unhandle(SHARED_PROTOCOL)
+    await older.handle(often, async (request) => request)
+    for (const each of ['a', 'b']) expect(await client.request(addressOf(older), often, each)).toBe(each)
+    expect(streamsOf(older, SHARED_PROTOCOL)).toHaveLength(0)
+  })
+
+  it('count towards the same limits as those with a stream of their own', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    const limited = { ...often, ratePerPeer: { perSecond: 0.01, burst: 4 } }
+    await server.handle(limited, async (request) => request)
+    const own = { ...limited, sharesStream: undefined } as unknown as typeof limited
+    for (const exchange of [limited, own, limited, own])
+      expect(await client.request(addressOf(server), exchange, 'x')).toBe('x')
+    for (const exchange of [limited, own])
+      expect(await codeOf(client.request(addressOf(server), exchange, 'x'))).toBe('rate_limited')
+    expect(server.scores.points(client.peerId)).toBeGreaterThan(0)
+  })
+
+  it('hand over no answer that is too long, and none to nothing', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    const answers: Record<string, Uint8Array> = {
+      'too long': sharedFrame('answer', 1, new Uint8Array(often.maxResponseBytes + 5000)),
+      'to nothing': sharedFrame('answer', 7, encode({ status: 'ok', body: 'x' })),
+      'a request': sharedFrame('request', 1, requestPayload('often', encode('x'))),
+      'no answer': Uint8Array.of(1, 1, 3, 0xff, 0xff, 0xff),
+      'no frame': new Uint8Array(20).fill(0xff),
+    }
+    const codes: Record<string, string> = {}
+    for (const [name, bytes] of Object.entries(answers)) {
+      await server.node.unhandle(SHARED_PROTOCOL)
+      await server.node.handle(SHARED_PROTOCOL, (stream) =>
+        stream.addEventListener('message', () => stream.send(bytes)),
+      )
+      codes[name] = await codeOf(client.request(addressOf(server), often, 'x'))
+      await eventually(() => streamsOf(client, SHARED_PROTOCOL).length === 0 || name === 'no answer')
+      if (name === 'no answer')
+        for (const each of streamsOf(client, SHARED_PROTOCOL)) each.abort(new Error('next'))
+    }
+    expect(codes).toEqual({
+      'too long': 'BAD_MESSAGE',
+      'to nothing': 'UNREACHABLE',
+      'a request': 'UNREACHABLE',
+      'no answer': 'BAD_MESSAGE',
+      'no frame': 'UNREACHABLE',
+    })
+    expect(client.scores.points(server.peerId)).toBeGreaterThan(0)
+  })
+})
+
+describe('who answers over a shared stream', () => {
+  it('answers what is wrong in band where it can, and breaks off what is no frame', async () => {
+    const server = await startHost()
+    await server.handle(often, async (request) => request)
+    const polite = await rawStream(await startHost({ listen: [] }), server)
+    polite.stream.send(sharedFrame('request', 1, requestPayload('nothing', encode('x'))))
+    polite.stream.send(sharedFrame('request', 2, requestPayload('often', Uint8Array.of(0xff))))
+    polite.ask(3, 'fine')
+    expect(await polite.answer(1)).toBe('unknown, empty')
+    expect(await polite.answer(2)).toMatchObject({ status: 'bad_request' })
+    expect(await polite.answer(3)).toMatchObject({ status: 'ok', body: 'fine' })
+    // What is over can be given up.
+    polite.stream.send(sharedFrame('cancel', 3, NOTHING))
+    polite.ask(4, 'fine still')
+    expect(await polite.answer(4)).toMatchObject({ status: 'ok', body: 'fine still' })
+
+    const broken: Record<string, Uint8Array> = {
+      'an unknown kind': Uint8Array.of(9, 1, 0),
+      'an answer': sharedFrame('answer', 1, NOTHING),
+      'a cancellation with a payload': sharedFrame('cancel', 1, Uint8Array.of(1)),
+      'a huge length': Uint8Array.of(0, 1, 0xff, 0xff, 0xff, 0xff, 0x7f),
+      'an endless number': new Uint8Array(30).fill(0xff).fill(0, 0, 1),
+      'a number that is not minimal': Uint8Array.of(0, 0x81, 0, 0),
+      'no name': sharedFrame('request', 1, NOTHING),
+      'a name beyond the end': sharedFrame('request', 1, Uint8Array.of(200, 97)),
+    }
+    for (const [name, bytes] of Object.entries(broken)) {
+      const client = await startHost({ listen: [] })
+      const { stream } = await rawStream(client, server)
+      stream.send(bytes)
+      await eventually(() => stream.status !== 'open')
+      await eventually(() => server.scores.points(client.peerId) > 0).catch(() => {
+        throw new Error(`nothing is held against ${name}`)
+      })
+    }
+    polite.ask(5, 'others')
+    expect(await polite.answer(5)).toMatchObject({ status: 'ok', body: 'others' })
+  }, 120_000)
+
+  it('does not take one number twice, nor more at once than it has places for', async () => {
+    const server = await startHost()
+    await server.handle(often, () => new Promise(() => {}))
+    const twice = await rawStream(await startHost({ listen: [] }), server)
+    twice.ask(1, 'x')
+    twice.ask(1, 'x')
+    await eventually(() => twice.stream.status !== 'open')
+    const many = await rawStream(await startHost({ listen: [] }), server)
+    for (let number = 1; number <= MOST_UNDER_WAY + 1; number++) many.ask(number, 'x')
+    expect(await many.answer(MOST_UNDER_WAY + 1)).toMatchObject({ status: 'busy' })
+    expect(many.stream.status).toBe('open')
+  })
+
+  it('lets go of a peer that asks on and reads nothing', async () => {
+    const server = await startHost()
+    await server.handle(often, async () => 'a'.repeat(100_000))
+    const client = await startHost({ listen: [] })
+    await client.connect(addressOf(server))
+    const stream = await client.node.dialProtocol(server.node.peerId, SHARED_PROTOCOL)
+    stream.addEventListener('message', () => {})
+    stream.pause()
+    let number = 1
+    await eventually(() => {
+      if (stream.status === 'open')
+        for (let i = 0; i < 10; i++)
+          stream.send(sharedFrame('request', number++, requestPayload(often.name, encode('x'))))
+      return stream.status !== 'open'
+    })
+    await eventually(() => streamsOf(server, SHARED_PROTOCOL).length === 0)
+  })
+
+  it('does not wait for the rest of a frame for ever, and gives back the room', async () => {
+    const server = await startHost()
+    const budget = new ByteBudget({ total: 1000, perPeer: 1000 })
+    const reports: string[] = []
+    const modules = {
+      log: silentLogger,
+      stopping: new AbortController().signal,
+      report: (_peerId: string, misdeed: string) => void reports.push(misdeed),
+      budget,
+      answererOf: () => async () => encode({ status: 'ok', body: 'x' }),
+      frameDeadlineMs: 200,
+    }
+    await server.node.handle(protocolId('slow-shared'), answerShared(modules))
+    const { stream, ask, answer } = await rawStream(
+      await startHost({ listen: [] }),
+      server,
+      protocolId('slow-shared'),
+    )
+    ask(1, 'x')
+    expect(await answer(1)).toMatchObject({ status: 'ok' })
+    const frame = sharedFrame('request', 2, new Uint8Array(600))
+    stream.send(frame.subarray(0, 300))
+    await eventually(() => budget.total === 600)
+    await eventually(() => stream.status !== 'open')
+    expect(reports).toEqual(['timeout'])
+    expect(budget.total).toBe(0)
+  })
+})
+
+describe('frames of a shared stream', () => {
+  it('are the same wherever the bytes are cut', () => {
+    const sent = [
+      { head: { kind: 'request', number: 1, length: 300 }, payload: new Uint8Array(300).fill(7) },
+      { head: { kind: 'cancel', number: 300, length: 0 }, payload: NOTHING },
+      { head: { kind: 'answer', number: 2 ** 34, length: 40_000 }, payload: new Uint8Array(40_000).fill(9) },
+      { head: { kind: 'unknown', number: 0, length: 0 }, payload: NOTHING },
+    ] as const
+    const bytes = Buffer.concat(sent.map(({ head, payload }) => sharedFrame(head.kind, head.number, payload)))
+    for (const step of [1, 2, 3, 7, 299, 4096, bytes.length]) {
+      const got: unknown[] = []
+      const reader = new SharedFrameReader({
+        onHead: () => true,
+        onFrame: (head, payload) => void got.push({ head, payload }),
+      })
+      for (let at = 0; at < bytes.length; at += step) reader.push(bytes.subarray(at, at + step))
+      expect(got).toEqual(sent)
+      expect(reader.isWithin).toBe(false)
+    }
+  })
+
+  it('are passed over where nobody wants them, without room for them', () => {
+    const got: number[] = []
+    const reader = new SharedFrameReader({
+      onHead: ({ number }) => number !== 2,
+      onFrame: ({ number }) => void got.push(number),
+    })
+    for (const number of [1, 2, 3]) reader.push(sharedFrame('answer', number, new Uint8Array(1000)))
+    expect(got).toEqual([1, 3])
+  })
+})
