@@ -40,10 +40,7 @@ export const modelsAddCommand = defineCommand({
     ['models add ~/models/mms-lid-126 --name languages', 'Under a name of your own'],
     ['models add ~/models/mms-1b-all --int8', 'The same files as mms-1b-all-int8, on eight bits'],
     ['models add ~/models/xls-r-de --lm 4gram.arpa.gz', 'With a language model'],
-    [
-      'models add ~/models/mms-1b-all --name mms-deu --lm deu.arpa --language deu',
-      'German alone, with n-grams of German',
-    ],
+    ['models add ./mms --name mms-deu --lm deu.arpa --language deu', 'German alone, with n-grams of German'],
   ],
   run: async (args, io) => {
     const { readCard } = await import('../inference/catalogue/card.js')
