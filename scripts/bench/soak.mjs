@@ -2,10 +2,15 @@
 /**
  * `npm run bench -- soak [--minutes 30] [--rate 1] [--burst 24] [--warm-up 300] [--json]`: a provider, a gateway and a client that buys by
  * itself, each a process, on a real chain, for half an hour: both buy `rate` jobs a second, and each minute an app throws
- * `burst` at the gateway at once, more than the provider's line holds. Growth is that of a process that is warm: after
- * `warm-up` jobs the rest of the time is cut into six, and the median of the first of these is held against that of the last.
- * Exit status 1 where a process grew by more than 5 % between them, the line grew beyond its bound, an answer was neither done nor "come again", or
- * what the chain paid at the end is not what was bought.
+ * `burst` at the gateway at once, more than the provider's line holds.
+ *
+ * What is measured is RssAnon of each process, read every second, whatever it is doing: garbage that is not collected yet
+ * counts. Growth is that of a process that is warm: after `warm-up` jobs the rest of the time is cut into six, and the median
+ * of all readings of the first of these is held against that of the last. Beside it stand, of both, the low mark (a twentieth
+ * of the readings lies below: what is left after collections) and how far apart the readings are (the middle half of them).
+ *
+ * Exit status 1 where a median grew by more than 5 %, the line grew beyond its bound, an answer was neither done nor "come
+ * again", or what the chain paid at the end is not what was bought.
  */
 import { fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -24,10 +29,14 @@ const TERMS = {
   client: { deposit: '0.002 ETH' },
 }
 const RECORDING = 'test/fixtures/speech/accept-this-call.wav'
+/** Between two looks at the provider's line; its memory is read more often, and between them. */
 const SAMPLE_MS = 10_000
+const MEMORY_MS = 1000
 const BURST_MS = 60_000
 /** Of the time after the warm-up: the last is held against the first. */
 const WINDOWS = 6
+/** In each of them, for a median to say something. */
+const LEAST_READINGS = 20
 const { values } = parseArgs({
   args: process.argv.slice(2),
   options: {
@@ -61,8 +70,12 @@ const fieldMb = (pid, field) =>
   (Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024) / 1e6
 /** What it allocated, which only it can give back; pages of files come and go as the kernel likes. */
 const memory = (pid) => ({ ownMb: fieldMb(pid, 'RssAnon'), allMb: fieldMb(pid, 'VmRSS') })
+const LOW_SHARE = 0.05
 const childrenOf = (pid) => read(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean)
-const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0
+/** So much of them lies below. */
+const quantile = (numbers, share) =>
+  [...numbers].sort((a, b) => a - b)[Math.floor(share * numbers.length)] ?? 0
+const median = (numbers) => quantile(numbers, 0.5)
 const round = (value) => Math.round(10 * value) / 10
 
 if (process.platform !== 'linux') {
@@ -118,7 +131,7 @@ try {
     underWay.add(one)
   }
   const samples = []
-  let longestLine = 0
+  let [longestLine, looks] = [0, 0]
   const sample = async () => {
     const { provider: role } = await callControlSocket(
       dataPaths(market.provider.dataDir).controlSocket,
@@ -126,6 +139,9 @@ try {
       { deadlineMs: SAMPLE_MS },
     )
     longestLine = Math.max(longestLine, role.jobs)
+    looks++
+  }
+  const readMemory = () => {
     const [model] = childrenOf(provider.child.pid)
     samples.push({
       atMs: performance.now() - startedMs,
@@ -139,6 +155,7 @@ try {
   /** A machine with too much to do answers late at times: a look less is no failure. */
   let missed = 0
   const sampled = () => sample().catch(() => missed++)
+  const reading = setInterval(readMemory, MEMORY_MS)
   let [nextSampleMs, nextBurstMs] = [startedMs + SAMPLE_MS, startedMs + BURST_MS]
   while (performance.now() < untilMs) {
     start()
@@ -151,13 +168,14 @@ try {
     if (performance.now() > nextSampleMs) {
       nextSampleMs += SAMPLE_MS
       await sampled()
-      if (samples.length % 6 === 0)
+      if (looks % 6 === 0 && samples.length > 0)
         console.error(
           `${round(samples.at(-1).atMs / 60_000)} min: ${JSON.stringify(samples.at(-1))}, ${through.done} + ${byItself.done} jobs`,
         )
     }
     await sleep(everyMs)
   }
+  clearInterval(reading)
   await Promise.all(underWay)
   client.kill('SIGTERM')
   const { code } = await clientEnded
@@ -172,16 +190,26 @@ try {
   const growth = Object.fromEntries(
     ['provider', 'model', 'gateway', 'client'].map((name) => {
       const within = (window, kind) =>
-        median(
-          warm
-            .filter(({ atMs }) => Math.min(WINDOWS - 1, Math.floor((atMs - warmMs) / windowMs)) === window)
-            .map((each) => each[name][kind])
-            .filter((mb) => mb > 0),
-        )
+        warm
+          .filter(({ atMs }) => Math.min(WINDOWS - 1, Math.floor((atMs - warmMs) / windowMs)) === window)
+          .map((each) => each[name][kind])
+          .filter((mb) => mb > 0)
       const [before, after] = [within(0, 'ownMb'), within(WINDOWS - 1, 'ownMb')]
-      const percent = round(100 * (after / before - 1))
-      const residentMb = [within(0, 'allMb'), within(WINDOWS - 1, 'allMb')].map(round)
-      return [name, { fromMb: round(before), toMb: round(after), percent, residentMb }]
+      const percent = round(100 * (median(after) / median(before) - 1))
+      const of = (what) => [before, after].map((numbers) => round(what(numbers)))
+      return [
+        name,
+        {
+          fromMb: round(median(before)),
+          toMb: round(median(after)),
+          percent,
+          lowMb: of((numbers) => quantile(numbers, LOW_SHARE)),
+          middleHalfMb: of((numbers) => quantile(numbers, 0.75) - quantile(numbers, 0.25)),
+          readings: [before.length, after.length],
+          sixthsMb: Array.from({ length: WINDOWS }, (_, window) => round(median(within(window, 'ownMb')))),
+          residentMb: [0, WINDOWS - 1].map((window) => round(median(within(window, 'allMb')))),
+        },
+      ]
     }),
   )
   const [byGateway, byClient] = [await market.channel(), await market.channel(second)]
@@ -196,7 +224,8 @@ try {
     jobs: { gateway: through.done, client: byItself.done },
     refused: { gateway: through.refused, client: byItself.refused },
     unexpected: through.other,
-    looks: { taken: samples.length, missed },
+    looks: { taken: looks, missed },
+    readings: samples.length,
     warmAfter: { jobs: warm[0]?.jobs ?? null, minutes: warm.length > 0 ? round(warmMs / 60_000) : null },
     latencyMs: {
       p50: round(median(latenciesMs)),
@@ -208,8 +237,8 @@ try {
     paid,
   }
   const problems = [
-    ...(warm.length < 2 * WINDOWS
-      ? [`only ${warm.length} looks came after the ${warmUp} jobs of the warm-up`]
+    ...(warm.length < LEAST_READINGS * WINDOWS
+      ? [`only ${warm.length} readings came after the ${warmUp} jobs of the warm-up`]
       : []),
     ...Object.entries(growth).flatMap(([name, { percent }]) =>
       percent <= MOST_GROWTH_PERCENT ? [] : [`${name} grew by ${percent} %`],
@@ -230,9 +259,10 @@ try {
           `p99 ${report.latencyMs.p99} ms), ${byItself.done} by the client, ${through.refused + byItself.refused} told to come again`,
         `  growth from minute ${report.warmAfter.minutes} on, after ${report.warmAfter.jobs} jobs:`,
         ...Object.entries(growth).map(
-          ([name, { fromMb, toMb, percent, residentMb }]) =>
-            `  ${name.padEnd(8)} ${fromMb} MB to ${toMb} MB of its own: ${percent} % (target ${MOST_GROWTH_PERCENT}); with pages of ` +
-            `files ${residentMb[0]} MB to ${residentMb[1]} MB`,
+          ([name, { fromMb, toMb, percent, lowMb, middleHalfMb, residentMb }]) =>
+            `  ${name.padEnd(8)} ${fromMb} MB to ${toMb} MB of its own: ${percent} % (target ${MOST_GROWTH_PERCENT}); low mark ` +
+            `${lowMb[0]} to ${lowMb[1]}, middle half within ${middleHalfMb[0]} and ${middleHalfMb[1]}; with pages of files ` +
+            `${residentMb[0]} to ${residentMb[1]}`,
         ),
         `  line     ${longestLine} jobs at most (bound ${LINE + 1})`,
         ...Object.entries(paid).map(

@@ -2,6 +2,7 @@
 import { parseQuietRange } from '../config/quiet-hours.js'
 import type { Role } from '../config/schema.js'
 import { UserError } from '../errors.js'
+import { keepYoungGenerationSmall } from '../node/heap.js'
 import { camelCase, configOptions, keyOptions, networkOptions } from './command.js'
 import { CONFIG_FLAGS } from './config-flags.js'
 import type { CommandIo } from './io.js'
@@ -139,6 +140,7 @@ export async function runDaemon(
     })
   const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
   const log = await openLogger(config.logging)
+  keepYoungGenerationSmall()
   const { startDaemon } = await import('../node/daemon.js')
   const daemon = await startDaemon({ config, identity, roles, log })
   try {

@@ -1,6 +1,7 @@
 /** `plumbline gateway`: OpenAI's HTTP for the apps of this machine. */
 import type { JobSource, ServedModel } from '../inference/job.js'
 import { distinctModels, isKnownHere, publicId } from '../inference/model-rule.js'
+import { keepYoungGenerationSmall } from '../node/heap.js'
 import { defineCommand } from './command.js'
 import { labelled, plural, printable } from './format.js'
 import { aliasesOf, listenAddress, readGatewayKeys } from './gateway-arguments.js'
@@ -76,6 +77,7 @@ export const gatewayCommand = defineCommand({
     ],
   ],
   run: async (args, io) => {
+    keepYoungGenerationSmall()
     const { host, port } = listenAddress(args.listen)
     const aliases = aliasesOf(args.alias ?? [])
     const keys = await readGatewayKeys(args.apiKeys, io)

@@ -1,53 +1,9 @@
 #!/usr/bin/env node
-import '../node/polyfills.js'
-import { readFileSync } from 'node:fs'
-import { COMMANDS } from './commands.js'
-import { processIo } from './io.js'
-import { outputModeOf } from './parse.js'
-import { INTERRUPTED_STATUS, runCommandLine } from './run.js'
+/**
+ * Loading a program alone makes V8's young generation grow to 33 MB, and only a collection in a quiet moment makes it smaller
+ * again, which a gateway with a job every second never has: it is kept small before anything is loaded.
+ */
+import { keepYoungGenerationSmall } from '../node/heap.js'
 
-/** 128 + SIGTERM, as shells count. */
-const TERMINATED_STATUS = 143
-
-function version(): string {
-  const path = new URL('../../package.json', import.meta.url)
-  const { version: found } = JSON.parse(readFileSync(path, 'utf8')) as { readonly version: string }
-  return found
-}
-
-/** `plumbline verify x | head -1` closes our output early: that is no error of ours. */
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
-    throw error
-  })
-
-// The first signal asks the command to end; the second ends the process whatever it does.
-const interruption = new AbortController()
-let interruptedStatus = INTERRUPTED_STATUS
-/** process.exit would wait for a key derivation or a lookup in the thread pool; the signal itself does not. */
-function endAtOnce(name: 'SIGINT' | 'SIGTERM'): void {
-  process.removeAllListeners(name)
-  process.kill(process.pid, name)
-}
-const onSignal = (name: 'SIGINT' | 'SIGTERM', status: number) =>
-  process.on(name, () => {
-    if (interruption.signal.aborted) return endAtOnce(name)
-    interruptedStatus = status
-    interruption.abort()
-  })
-onSignal('SIGINT', INTERRUPTED_STATUS)
-onSignal('SIGTERM', TERMINATED_STATUS)
-
-const args = process.argv.slice(2)
-// Whatever escapes a promise or a timer is a bug; the stack helps to find it.
-process.on('uncaughtException', (error) => {
-  process.exit(processIo(outputModeOf(args), interruption.signal).output.failure(error))
-})
-
-const status = await runCommandLine(args, { commands: COMMANDS, version: version() }, (mode) =>
-  processIo(mode, interruption.signal),
-)
-process.exitCode = status === INTERRUPTED_STATUS ? interruptedStatus : status
-// Sockets and workers that a command forgot must not keep a finished command alive; standard output drains first.
-process.stdout.write('', () => process.exit())
+keepYoungGenerationSmall()
+await import('./program.js')

@@ -2,16 +2,20 @@
  * A program that buys over libp2p itself, one job after the other at a steady rate, for the soak: told what by its
  * parent's message, counts to it, and stops with the last word on SIGTERM.
  */
-import '../../../dist/node/polyfills.js'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { loadConfig } from '../../../dist/config/load.js'
-import { dataPaths } from '../../../dist/config/paths.js'
-import { loadIdentity } from '../../../dist/crypto/keystore-file.js'
-import { pcm16Of } from '../../../dist/ml/audio/pcm16.js'
-import { readWav } from '../../../dist/ml/audio/wav-read.js'
-import { openNetworkClient } from '../../../dist/node/inference/client.js'
-import { silentLogger } from '../../../dist/telemetry/logger.js'
+import { keepYoungGenerationSmall } from '../../../dist/node/heap.js'
+
+// As the command line does, before anything is loaded.
+keepYoungGenerationSmall()
+await import('../../../dist/node/polyfills.js')
+const { loadConfig } = await import('../../../dist/config/load.js')
+const { dataPaths } = await import('../../../dist/config/paths.js')
+const { loadIdentity } = await import('../../../dist/crypto/keystore-file.js')
+const { pcm16Of } = await import('../../../dist/ml/audio/pcm16.js')
+const { readWav } = await import('../../../dist/ml/audio/wav-read.js')
+const { openNetworkClient } = await import('../../../dist/node/inference/client.js')
+const { silentLogger } = await import('../../../dist/telemetry/logger.js')
 
 const { dataDir, provider, recording, everyMs, passphrase } = JSON.parse(process.argv[2])
 const stopping = new AbortController()
