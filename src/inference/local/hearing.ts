@@ -5,6 +5,7 @@ import { bestPath, type Fusion, type LogProbabilities, logSoftmaxRows } from '..
 import type { TimeBase } from '../../models/ctc/timestamps.js'
 import { CertainWords } from '../../models/speech/certain-words.js'
 import { frameGeometry, scoreLongSound, servingWindows } from '../../models/speech/chunks.js'
+import { walks } from '../../models/wav2vec2/config.js'
 import type { Recogniser, Transcript } from '../../models/wav2vec2/recogniser.js'
 import type { Sound } from './sound.js'
 import type { Transcription, Word } from './speech-service.js'
@@ -34,7 +35,7 @@ export async function hear(
 ): Promise<Transcription> {
   const { model, tokenizer, language } = recogniser
   const { sampleRate } = model.waveform
-  const geometry = frameGeometry(model.config.frontEnd.layers)
+  const geometry = frameGeometry(walks(model.config))
   const base = { samplesPerFrame: geometry.samplesPerFrame, sampleRate }
   const decoder =
     fusion === undefined

@@ -9,7 +9,14 @@ import { printable, refuse } from '../files/refuse.js'
 import { AddedTokenSplitter } from './added-tokens.js'
 import { fromByteAlphabet, toByteAlphabet } from './byte-alphabet.js'
 import { cleanUpSpaces } from './clean-up.js'
-import { flag, readTokenizerConfig, type TokenizerConfig, tokenText, Vocabulary } from './config.js'
+import {
+  checkedTokenizerClass,
+  flag,
+  readTokenizerConfig,
+  type TokenizerConfig,
+  tokenText,
+  Vocabulary,
+} from './config.js'
 
 /** GPT-2's word pattern; Unicode white space, not ECMAScript's `\s` (which adds U+FEFF and lacks U+0085). */
 const WORDS =
@@ -64,6 +71,7 @@ export class ByteBpeTokenizer {
   /** @throws UserError for missing or malformed files */
   static async read(directory: string): Promise<ByteBpeTokenizer> {
     const config = await readTokenizerConfig(directory)
+    await checkedTokenizerClass(config, ['RobertaTokenizer'])
     const vocabulary = await Vocabulary.read(config)
     const path = join(directory, 'merges.txt')
     const ranks = new Map<string, number>()

@@ -22,6 +22,32 @@ export async function readTokenizerConfig(directory: string): Promise<TokenizerC
   return { directory, fields }
 }
 
+/**
+ * The class that a directory's files name: tokenizer_config.json, or config.json where that is silent; undefined where
+ * neither does.
+ * @throws UserError for one that is not among `known`; what another class does with the same files is not known
+ */
+export async function checkedTokenizerClass<Known extends string>(
+  { directory, fields }: TokenizerConfig,
+  known: readonly Known[],
+): Promise<Known | undefined> {
+  let file = 'tokenizer_config.json'
+  let named = fields.tokenizer_class
+  if (named === undefined || named === null) {
+    file = 'config.json'
+    const path = join(directory, file)
+    named = (await exists(path)) ? (await readJsonObject(path)).tokenizer_class : undefined
+  }
+  if (named === undefined || named === null) return undefined
+  const text = typeof named === 'string' ? named : JSON.stringify(named)
+  // The same tokenizer, built otherwise.
+  const found = known.find((name) => text === name || text === `${name}Fast`)
+  if (found !== undefined) return found
+  throw refuse(join(directory, file), `names a tokenizer that is not known here: ${printable(text)}`, {
+    remedy: `use a model with a ${known.join(' or ')}`,
+  })
+}
+
 function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,

@@ -1,6 +1,8 @@
 /**
  * The character tokenizer of wav2vec 2.0, HuBERT, XLS-R and MMS recognisers (`Wav2Vec2CTCTokenizer`). The blank of
- * CTC is the pad token; MMS keeps a vocabulary per language: `{language: {token: id}}`.
+ * CTC is the pad token; MMS keeps a vocabulary per language: `{language: {token: id}}`. Recognisers of phones
+ * (`Wav2Vec2PhonemeCTCTokenizer`) have phones for tokens: they are written with spaces between them, and there are no
+ * words.
  */
 
 import { join } from 'node:path'
@@ -8,7 +10,14 @@ import { UserError } from '../../errors.js'
 import { readJsonObject } from '../files/read-json.js'
 import { AddedTokenSplitter } from './added-tokens.js'
 import { cleanUpSpaces } from './clean-up.js'
-import { flag, readTokenizerConfig, type TokenizerConfig, tokenText, Vocabulary } from './config.js'
+import {
+  checkedTokenizerClass,
+  flag,
+  readTokenizerConfig,
+  type TokenizerConfig,
+  tokenText,
+  Vocabulary,
+} from './config.js'
 
 export interface CtcToken {
   readonly id: number
@@ -31,6 +40,9 @@ export interface CtcDecodeOptions {
   readonly skipSpecial?: boolean
 }
 
+const CHARACTERS = ['Wav2Vec2CTCTokenizer', 'Wav2Vec2Tokenizer'] as const
+const PHONES = 'Wav2Vec2PhonemeCTCTokenizer'
+
 /** Enough to recognise one's language in a message; MMS has over a thousand. */
 const SHOWN_LANGUAGES = 8
 
@@ -40,6 +52,8 @@ export class CtcTokenizer {
   readonly language: string | undefined
   /** The CTC blank. */
   readonly blankId: number
+  /** Tokens are phones, not characters. */
+  readonly isPhonetic: boolean
   readonly #config: TokenizerConfig
   readonly #pad: string
   readonly #unknown: string
@@ -49,9 +63,14 @@ export class CtcTokenizer {
   readonly #special: ReadonlySet<string>
   readonly #splitter: AddedTokenSplitter
 
-  private constructor(config: TokenizerConfig, vocabulary: Vocabulary, language?: string) {
+  private constructor(
+    config: TokenizerConfig,
+    vocabulary: Vocabulary,
+    kind: { readonly isPhonetic: boolean; readonly language?: string },
+  ) {
     this.vocabulary = vocabulary
-    this.language = language
+    this.language = kind.language
+    this.isPhonetic = kind.isPhonetic
     this.#config = config
     this.#pad = tokenText(config, 'pad_token', '<pad>')
     this.#unknown = tokenText(config, 'unk_token', '<unk>')
@@ -82,9 +101,10 @@ export class CtcTokenizer {
    */
   static async read(directory: string, language?: string): Promise<CtcTokenizer> {
     const config = await readTokenizerConfig(directory)
+    const isPhonetic = (await checkedTokenizerClass(config, [...CHARACTERS, PHONES])) === PHONES
     const path = join(directory, 'vocab.json')
     const json = await readJsonObject(path)
-    if (!isNested(json)) return new CtcTokenizer(config, await Vocabulary.read(config))
+    if (!isNested(json)) return new CtcTokenizer(config, await Vocabulary.read(config), { isPhonetic })
     const wanted = language ?? config.fields.target_lang
     const entries = typeof wanted === 'string' && Object.hasOwn(json, wanted) ? json[wanted] : undefined
     if (typeof wanted !== 'string' || typeof entries !== 'object' || entries === null)
@@ -95,7 +115,10 @@ export class CtcTokenizer {
           remedy: `choose one of ${listed(Object.keys(json))}`,
         },
       )
-    return new CtcTokenizer(config, new Vocabulary(path, Object.entries(entries)), wanted)
+    return new CtcTokenizer(config, new Vocabulary(path, Object.entries(entries)), {
+      isPhonetic,
+      language: wanted,
+    })
   }
 
   /** The languages of an MMS vocabulary; empty for a plain one. */
@@ -111,33 +134,41 @@ export class CtcTokenizer {
     return languages.find((language) => language === named)
   }
 
-  /** Labels for CTC training: characters, spaces as the word delimiter, unknown ones as `<unk>`. */
+  /**
+   * Labels for CTC training: characters, spaces as the word delimiter, unknown ones as `<unk>`; of phones, those that
+   * spaces part.
+   */
   encode(text: string): readonly number[] {
-    const unknownId = this.vocabulary.idOf(this.#unknown)
+    return (this.isPhonetic ? phonesOf(text) : this.#charactersOf(text)).map((token) => {
+      const id = this.vocabulary.idOf(token) ?? this.vocabulary.idOf(this.#unknown)
+      if (id === undefined)
+        throw new UserError(`"${token}" is not in the vocabulary`, {
+          code: 'BAD_ARGUMENT',
+          remedy: 'leave it out; this vocabulary has no unknown token',
+        })
+      return id
+    })
+  }
+
+  #charactersOf(text: string): readonly string[] {
     const upper = flag(this.#config, 'do_lower_case', false)
-    const ids: number[] = []
-    for (const part of this.#splitter.split(text)) {
+    return this.#splitter.split(text).flatMap((part) => {
       const folded = upper ? part.text.toUpperCase() : part.text
-      const tokens = part.isToken ? [part.text] : folded.replaceAll(' ', this.#delimiter)
-      for (const token of tokens) {
-        const id = this.vocabulary.idOf(token) ?? unknownId
-        if (id === undefined)
-          throw new UserError(`"${token}" is not in the vocabulary`, {
-            code: 'BAD_ARGUMENT',
-            remedy: 'leave it out; this vocabulary has no unknown token',
-          })
-        ids.push(id)
-      }
-    }
-    return ids
+      return part.isToken ? [part.text] : [...folded.replaceAll(' ', this.#delimiter)]
+    })
   }
 
   /** Text of greedy CTC output (an id a frame), or of labels with `collapse: false`. */
   decode(ids: Iterable<number>, options: CtcDecodeOptions = {}): string {
-    const text = this.tokens(ids, options)
-      .map(({ token }) => (token === this.#delimiter ? this.#space : token))
-      .join('')
-      .trim()
+    const found = this.tokens(ids, options)
+    const text = this.isPhonetic
+      ? this.#phones(found)
+          .map(({ token }) => token)
+          .join(' ')
+      : found
+          .map(({ token }) => (token === this.#delimiter ? this.#space : token))
+          .join('')
+          .trim()
     const lowered = flag(this.#config, 'do_lower_case', false) ? text.toLowerCase() : text
     return flag(this.#config, 'clean_up_tokenization_spaces', false) ? cleanUpSpaces(lowered) : lowered
   }
@@ -159,8 +190,19 @@ export class CtcTokenizer {
     return runs.filter(({ token }) => token !== this.#pad && !(skipSpecial && this.#special.has(token)))
   }
 
-  /** Words with their frames; multiply by the encoder's stride for time. */
+  /** Phones that are written: a delimiter of words, where there is one, is left out. */
+  #phones(tokens: readonly CtcToken[]): readonly CtcToken[] {
+    return tokens.filter(({ token }) => token !== this.#delimiter)
+  }
+
+  /** Words (of phones: each by itself) with their frames; multiply by the encoder's stride for time. */
   words(ids: Iterable<number>, options: CtcDecodeOptions = {}): readonly CtcWord[] {
+    if (this.isPhonetic)
+      return this.#phones(this.tokens(ids, options)).map(({ token, start, end }) => ({
+        text: token,
+        start,
+        end,
+      }))
     const words: CtcWord[] = []
     let open: CtcWord | undefined
     for (const { token, start, end } of this.tokens(ids, options)) {
@@ -174,6 +216,8 @@ export class CtcTokenizer {
     return lower ? words.map((word) => ({ ...word, text: word.text.toLowerCase() })) : words
   }
 }
+
+const phonesOf = (text: string): readonly string[] => text.split(' ').filter((phone) => phone !== '')
 
 function isNested(json: Readonly<Record<string, unknown>>): boolean {
   const values = Object.values(json)

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { UserError } from '../../errors.js'
 import { AddedTokenSplitter } from './added-tokens.js'
 import { cleanUpSpaces } from './clean-up.js'
-import { flag, readTokenizerConfig, type TokenizerConfig } from './config.js'
+import { checkedTokenizerClass, flag, readTokenizerConfig, type TokenizerConfig } from './config.js'
 import { UnigramModel } from './sentencepiece/unigram.js'
 
 /** In the order of the ids (Tang et al. 2020, arXiv:2008.00401, table 1 order of fairseq's ML50 list). */
@@ -65,6 +65,7 @@ export class MBart50Tokenizer {
   /** @throws UserError for missing or malformed files */
   static async read(directory: string): Promise<MBart50Tokenizer> {
     const config = await readTokenizerConfig(directory)
+    await checkedTokenizerClass(config, ['MBart50Tokenizer'])
     return new MBart50Tokenizer(config, await UnigramModel.read(join(directory, 'sentencepiece.bpe.model')))
   }
 

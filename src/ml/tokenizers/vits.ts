@@ -5,7 +5,14 @@
 
 import { UserError } from '../../errors.js'
 import { AddedTokenSplitter } from './added-tokens.js'
-import { flag, readTokenizerConfig, type TokenizerConfig, tokenText, Vocabulary } from './config.js'
+import {
+  checkedTokenizerClass,
+  flag,
+  readTokenizerConfig,
+  type TokenizerConfig,
+  tokenText,
+  Vocabulary,
+} from './config.js'
 
 const BLANK_ID = 0
 /** Romanian models were trained with the cedilla; text has the comma below. */
@@ -39,6 +46,7 @@ export class VitsTokenizer {
         code: 'NOT_FOUND',
         remedy: 'download it beside the weights, with vocab.json',
       })
+    await checkedTokenizerClass(config, ['VitsTokenizer'])
     if (flag(config, 'phonemize', true))
       throw new UserError(`${directory} speaks phonemes, which this reader cannot make`, {
         code: 'UNAVAILABLE',

@@ -5,13 +5,15 @@ import type { BeamAlphabet } from './beam-options.js'
 
 /**
  * Blank, word delimiter and the special tokens that are never text, by the tokenizer's configuration. A vocabulary
- * without the delimiter (some languages are written without spaces) makes each token a word of its own.
+ * without the delimiter (some languages are written without spaces; phones have none) makes each token a word of its own.
  * @param directory that the tokenizer was read from.
  */
 export async function readAlphabet(directory: string, tokenizer: CtcTokenizer): Promise<BeamAlphabet> {
   const config = await readTokenizerConfig(directory)
   const { vocabulary, blankId: blank } = tokenizer
-  const delimiter = vocabulary.idOf(tokenText(config, 'word_delimiter_token', '|'))
+  const delimiter = tokenizer.isPhonetic
+    ? undefined
+    : vocabulary.idOf(tokenText(config, 'word_delimiter_token', '|'))
   const special = [
     tokenText(config, 'bos_token', '<s>'),
     tokenText(config, 'eos_token', '</s>'),

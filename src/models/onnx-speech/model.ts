@@ -75,7 +75,7 @@ export class OnnxSpeech {
 
   /** Blocks this thread. @param sound at {@link waveform}'s rate @throws UserError for one too short to make a frame */
   async run(sound: Float32Array): Promise<OnnxLogits> {
-    const least = leastSamples(this.config.frontEnd)
+    const least = leastSamples(this.config)
     if (sound.length < least)
       throw new UserError(`a sound of ${sound.length} samples is too short`, {
         code: 'BAD_ARGUMENT',

@@ -35,13 +35,25 @@ export interface GenerationConfig {
 }
 
 const token = z.number().int().nonnegative()
+
+/** An option that changes what is said and is not supported: only values that change nothing pass. */
+const none = (...neutral: readonly unknown[]) =>
+  z
+    .unknown()
+    .refine((value) => neutral.includes(value) || (Array.isArray(value) && value.length === 0), {
+      error: 'is not supported',
+    })
+    .optional()
+
 const schema = z.object({
   decoder_start_token_id: token.optional(),
   bos_token_id: token.optional(),
   eos_token_id: z.union([token, z.array(token)]).optional(),
   pad_token_id: token.optional(),
   max_length: z.number().int().min(2).default(20),
+  max_new_tokens: z.number().int().positive().optional(),
   min_length: z.number().int().nonnegative().default(0),
+  min_new_tokens: z.number().int().nonnegative().optional(),
   num_beams: z.number().int().min(1).max(64).default(1),
   length_penalty: z.number().default(1),
   early_stopping: z.union([z.boolean(), z.literal('never')]).default(false),
@@ -52,6 +64,19 @@ const schema = z.object({
   suppress_tokens: z.array(token).optional(),
   do_sample: z.literal(false, { error: 'sampling is not supported' }).default(false),
   num_beam_groups: z.literal(1, { error: 'diverse beams are not supported' }).default(1),
+  bad_words_ids: none(),
+  begin_suppress_tokens: none(),
+  constraints: none(),
+  diversity_penalty: none(0),
+  encoder_no_repeat_ngram_size: none(0),
+  encoder_repetition_penalty: none(1),
+  exponential_decay_length_penalty: none(),
+  force_words_ids: none(),
+  forced_decoder_ids: none(),
+  guidance_scale: none(1),
+  penalty_alpha: none(0),
+  renormalize_logits: none(false),
+  sequence_bias: none(),
 })
 
 /** Where both config.json and its decoder's part name a value, these defaults of config.json do not count. */
@@ -63,7 +88,11 @@ const SILENT: Readonly<Record<string, unknown>> = {
   early_stopping: false,
   no_repeat_ngram_size: 0,
   repetition_penalty: 1,
+  diversity_penalty: 0,
+  encoder_no_repeat_ngram_size: 0,
 }
+/** The start token, which lengths count and numbers of new tokens do not. */
+const GIVEN_TOKENS = 1
 
 /** @throws UserError naming the file, for options out of range, not supported, or missing. */
 export async function readGenerationConfig(directory: string): Promise<GenerationConfig> {
@@ -99,8 +128,9 @@ export function parseGenerationConfig(own: JsonObject, config: JsonObject, path:
     startToken,
     endTokens,
     padToken: c.pad_token_id ?? end,
-    maxLength: c.max_length,
-    minLength: c.min_length,
+    // Where both are named, the number of new tokens counts.
+    maxLength: c.max_new_tokens === undefined ? c.max_length : GIVEN_TOKENS + c.max_new_tokens,
+    minLength: c.min_new_tokens === undefined ? c.min_length : GIVEN_TOKENS + c.min_new_tokens,
     beams: c.num_beams,
     lengthPenalty: c.length_penalty,
     earlyStopping: c.early_stopping,

@@ -134,7 +134,7 @@ export class SpeechTranslator {
   async encode(batch: SoundBatch): Promise<EncodedBatch> {
     const { values, rows, samples, lengths = Array.from({ length: rows }, () => samples) } = batch
     const { frontEnd } = this.config.encoder
-    const least = leastSamples(frontEnd)
+    const least = leastSamples(this.config.encoder)
     if (lengths.length !== rows) throw new RangeError(`${lengths.length} lengths for ${rows} rows`)
     const shortest = Math.min(samples, ...lengths)
     if (shortest < least)

@@ -10,8 +10,16 @@ import type { LogProbabilities } from '../ctc/log-probabilities.js'
 export interface FrameGeometry {
   /** Samples from one frame to the next: the product of the strides. */
   readonly samplesPerFrame: number
-  /** Samples that one frame hears. */
+  /** Samples that the first frame needs: all that one hears, less what padding stands in for. */
   readonly receptiveSamples: number
+}
+
+/** A convolution over time. */
+export interface Walk {
+  readonly kernel: number
+  readonly stride: number
+  /** Zeros put before and after; none unless told. */
+  readonly padding?: number
 }
 
 export interface ChunkOptions {
@@ -30,14 +38,14 @@ export interface Chunk {
   readonly keepTo: number
 }
 
-/** @returns the geometry of a stack of convolutions without padding. */
-export function frameGeometry(
-  layers: readonly { readonly kernel: number; readonly stride: number }[],
-): FrameGeometry {
-  return {
-    samplesPerFrame: layers.reduce((product, { stride }) => product * stride, 1),
-    receptiveSamples: layers.reduceRight((length, { kernel, stride }) => (length - 1) * stride + kernel, 1),
+/** @returns the geometry of a stack of convolutions. */
+export function frameGeometry(layers: readonly Walk[]): FrameGeometry {
+  let [samplesPerFrame, receptiveSamples] = [1, 1]
+  for (const { kernel, stride, padding = 0 } of layers) {
+    receptiveSamples += (kernel - 1 - 2 * padding) * samplesPerFrame
+    samplesPerFrame *= stride
   }
+  return { samplesPerFrame, receptiveSamples }
 }
 
 /** Frames that so many samples make. */

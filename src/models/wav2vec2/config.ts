@@ -100,7 +100,10 @@ export type PositionsConfig =
     }
   | { readonly kind: 'stack'; readonly layers: number; readonly kernel: number; readonly groups: number }
 
-/** Convolutions after the encoder that shorten its output (speech translation). */
+/** Zeros before and after each of the length adapter's convolutions, whatever their kernel. */
+export const ADAPTER_PADDING = 1
+
+/** Convolutions after the encoder that shorten its output (speech translation, some recognisers). */
 export interface LengthAdapterConfig {
   readonly layers: number
   readonly kernel: number
@@ -278,14 +281,33 @@ export function frameCount(frontEnd: FrontEndConfig, samples: number): number {
   )
 }
 
-/** The least number of samples that make a frame. */
-export function leastSamples(frontEnd: FrontEndConfig): number {
-  return frontEnd.layers.reduceRight((length, { kernel, stride }) => (length - 1) * stride + kernel, 1)
+/** The least number of samples that make a frame, of the length adapter's output where there is one. */
+export function leastSamples({ frontEnd, lengthAdapter }: Convolutions): number {
+  return walks({ frontEnd, lengthAdapter }).reduceRight(
+    (length, { kernel, stride, padding }) => Math.max(1, (length - 1) * stride + kernel - 2 * padding),
+    1,
+  )
 }
 
 /** Frames that are left of so many after the length adapter. */
-export function adaptedCount(adapter: LengthAdapterConfig, frames: number): number {
+export function adaptedCount({ layers, kernel, stride }: LengthAdapterConfig, frames: number): number {
   let length = frames
-  for (let i = 0; i < adapter.layers; i++) length = Math.floor((length - 1) / adapter.stride) + 1
+  for (let i = 0; i < layers; i++)
+    length = Math.max(0, Math.floor((length + 2 * ADAPTER_PADDING - kernel) / stride) + 1)
   return length
+}
+
+type Convolutions = Pick<SpeechEncoderConfig, 'frontEnd' | 'lengthAdapter'>
+
+/** All convolutions with a stride between samples and the frames that a head reads. */
+export function walks({ frontEnd, lengthAdapter }: Convolutions) {
+  const adapter = lengthAdapter ?? { layers: 0, kernel: 1, stride: 1 }
+  return [
+    ...frontEnd.layers.map(({ kernel, stride }) => ({ kernel, stride, padding: 0 })),
+    ...Array.from({ length: adapter.layers }, () => ({
+      kernel: adapter.kernel,
+      stride: adapter.stride,
+      padding: ADAPTER_PADDING,
+    })),
+  ]
 }

@@ -114,7 +114,7 @@ export class SpeechModel {
    */
   async run(batch: SoundBatch, language: TensorValues = {}): Promise<Record<string, TensorValue>> {
     const { values, rows, samples, lengths = Array.from({ length: rows }, () => samples) } = batch
-    const least = leastSamples(this.config.frontEnd)
+    const least = leastSamples(this.config)
     if (lengths.length !== rows) throw new RangeError(`${lengths.length} lengths for ${rows} rows`)
     const shortest = Math.min(samples, ...lengths)
     if (shortest < least)

@@ -111,7 +111,7 @@ export class Recogniser {
     const letters = this.model.letters(results)
     const lengths = batch.lengths ?? letters.map(() => batch.samples)
     return letters.map((row, i) => {
-      const frames = this.model.outputFrames(lengths[i] ?? 0)
+      const frames = Math.min(row.length, this.model.outputFrames(lengths[i] ?? 0))
       return { text: tokenizer.decode(row.slice(0, frames)), ...rowOf(results.logits, i, frames) }
     })
   }

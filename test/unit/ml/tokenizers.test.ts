@@ -106,6 +106,53 @@ describe('CTC', () => {
     await refusalOf(() => CtcTokenizer.read(golden('03-mms-adapters'), '__proto__'))
   })
 
+  it('phones are written with spaces between them, and come one by one with their frames', async () => {
+    const phones = ['<pad>', '<s>', '</s>', '<unk>', 'h', 'ə', 'l', 'oʊ', '|']
+    const published = {
+      tokenizer_class: 'Wav2Vec2PhonemeCTCTokenizer',
+      word_delimiter_token: null,
+      phone_delimiter_token: ' ',
+      do_phonemize: true,
+    }
+    const tokenizer = await CtcTokenizer.read(
+      directoryOf({ 'vocab.json': numbered(phones), 'tokenizer_config.json': published }),
+    )
+    const ids = [4, 5, 5, 0, 6, 0, 6, 8, 7, 7]
+    expect(tokenizer.decode(ids)).toBe('h ə l l oʊ')
+    expect(tokenizer.words(ids)).toEqual([
+      { text: 'h', start: 0, end: 1 },
+      { text: 'ə', start: 1, end: 3 },
+      { text: 'l', start: 4, end: 5 },
+      { text: 'l', start: 6, end: 7 },
+      { text: 'oʊ', start: 8, end: 10 },
+    ])
+    expect(tokenizer.encode(' h ə  l oʊ x')).toEqual([4, 5, 6, 7, 3])
+  })
+
+  it('only classes whose rules are known are read', async () => {
+    const files = (named: unknown, config: unknown = {}) =>
+      directoryOf({
+        'vocab.json': numbered(['<pad>', '<s>', '</s>', '<unk>', '|', 'a']),
+        'tokenizer_config.json': { tokenizer_class: named },
+        'config.json': config,
+      })
+    for (const named of ['Wav2Vec2CTCTokenizer', null, undefined])
+      expect((await CtcTokenizer.read(files(named))).decode([5])).toBe('a')
+    const unknown = await refusalOf(() => CtcTokenizer.read(files('XLMRobertaTokenizer')))
+    expect(unknown.line).toMatch(
+      /tokenizer_config.json: names a tokenizer that is not known here: XLMRoberta.*Wav2Vec2CTC/,
+    )
+    const elsewhere = files(null, { tokenizer_class: 'WhisperTokenizer' })
+    expect((await refusalOf(() => CtcTokenizer.read(elsewhere))).line).toMatch(/config.json: .*Whisper/)
+    // 25 languages and another order of tokens, in the same files.
+    const older = directoryOf({ 'tokenizer_config.json': { tokenizer_class: 'MBartTokenizer' } })
+    expect((await refusalOf(() => MBart50Tokenizer.read(older))).line).toMatch(
+      /MBartTokenizer.*MBart50Tokenizer/,
+    )
+    for (const read of [VitsTokenizer.read, ByteBpeTokenizer.read, MBart50Tokenizer.read])
+      expect((await refusalOf(() => read(files(['odd'])))).line).toMatch(/not known here: \["odd"\]/)
+  })
+
   it('refuses vocabularies that make no sense', async () => {
     for (const bad of [{ a: 0, b: 0 }, { a: -1 }, { a: 1.5 }, { a: 'x' }, {}, []])
       await refusalOf(() => CtcTokenizer.read(directoryOf({ 'vocab.json': bad })))

@@ -54,7 +54,7 @@ describe('one graph', () => {
     const golden = only('02')
     const model = await SpeechModel.open(golden.folder)
     const whole = golden.floats('single.input_values')
-    const least = leastSamples(model.config.frontEnd)
+    const least = leastSamples(model.config)
     for (const samples of [least, least + 1, Math.floor(whole.length / 2)]) {
       const sound = whole.slice(0, samples)
       const alone = await model.run({ values: sound, rows: 1, samples })

@@ -150,6 +150,37 @@ describe('generation_config.json', () => {
     })
   })
 
+  it('new tokens are counted after the start token, and before lengths', async () => {
+    const read = parseGenerationConfig(
+      { max_length: 40, max_new_tokens: 3, min_length: 1, min_new_tokens: 2 },
+      { decoder },
+      'generation_config.json',
+    )
+    expect(read).toMatchObject({ maxLength: 4, minLength: 3 })
+    const eager = Array.from({ length: 16 }, () => Float32Array.of(4, -3, 2, 1))
+    const { tokens } = await generate(new Markov(eager, VOCABULARY), {
+      ...config,
+      minLength: read.minLength,
+      maxLength: read.maxLength,
+    })
+    expect(tokens).toEqual([START, 2, 2, END])
+  })
+
+  it('what says nothing is taken, as published files write all options out', () => {
+    const neutral = {
+      bad_words_ids: null,
+      begin_suppress_tokens: [],
+      encoder_no_repeat_ngram_size: 0,
+      exponential_decay_length_penalty: null,
+      diversity_penalty: 0,
+      min_new_tokens: null,
+      max_new_tokens: null,
+    }
+    expect(parseGenerationConfig(neutral, { decoder, ...neutral }, 'generation_config.json').maxLength).toBe(
+      200,
+    )
+  })
+
   it('what is not supported or missing is refused by name', () => {
     const parse = (own: Record<string, unknown>) => () =>
       parseGenerationConfig(own, { decoder }, '/x/generation_config.json')
@@ -157,6 +188,19 @@ describe('generation_config.json', () => {
       /generation_config.json: .*do_sample: sampling is not supported/,
     )
     expect(parse({ num_beams: 0 })).toThrow(/num_beams/)
+    for (const [name, value] of Object.entries({
+      bad_words_ids: [[63]],
+      begin_suppress_tokens: [63],
+      encoder_no_repeat_ngram_size: 2,
+      exponential_decay_length_penalty: [2, 1.5],
+      diversity_penalty: 0.5,
+      forced_decoder_ids: [[1, 63]],
+      renormalize_logits: true,
+      sequence_bias: [[[63], -10]],
+    }))
+      expect(parse({ [name]: value })).toThrow(
+        new RegExp(`generation_config.json: .*${name}: is not supported`),
+      )
     expect(() => parseGenerationConfig({}, {}, 'config.json')).toThrow(/decoder_start_token_id/)
   })
 })
