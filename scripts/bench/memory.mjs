@@ -4,13 +4,13 @@
  * memory, beside what the catalogue says that they need, by which one that does not fit is refused.
  *
  * Checkpoints with random weights are written to the temporary folder, one at a time (4 GB for a billion parameters), and
- * removed; each is opened in the process that serves it at a provider, with the limit that it has there, and given its
- * largest piece of work: a recogniser a window of half a minute, a translator a minute with a beam of five that goes on
+ * removed; each is opened in the process that serves it at a provider, and given its largest piece of work: a recogniser a window of half a minute, a translator a minute with a beam of five that goes on
  * to the end, a voice its longest piece, a model of texts more tokens than it has positions. What the process took is the
  * most that was resident, as the kernel keeps it (VmHWM); of that its own, not mapped from files, is shown beside (looked
  * at every 20 ms). Linux alone tells these.
  *
- * Exit status 1 where a need is less than what was taken, or more than a quarter above it.
+ * Exit status 1 where a need is less than what was taken, or more than a quarter above it, or where more was set aside than
+ * the limit that a provider's process would have had.
  */
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -50,9 +50,10 @@ async function measure({ name, dtype, size }, card, precision) {
   const haveBytes = availableBytes()
   if (haveBytes < needBytes)
     return { what, skipped: `needs ${mega(needBytes)} of memory, there are ${mega(haveBytes)}` }
-  const { limitBytes, opened, worked } = await serve(card, precision, size, threads)
+  const { limitBytes, opened, worked } = await serve(card, precision, { size, threads, most: haveBytes })
   const ratio = needBytes / worked.residentBytes
-  const verdict = ratio >= 1 && ratio <= MOST_RATIO ? 'pass' : 'MISS'
+  const isHeld = worked.reservedBytes <= limitBytes
+  const verdict = ratio >= 1 && ratio <= MOST_RATIO && isHeld ? 'pass' : 'MISS'
   const { fileBytes } = card
   return { what, dtype, precision, fileBytes, needBytes, limitBytes, opened, worked, ratio, verdict }
 }

@@ -169,7 +169,14 @@ async function openLocal(
     ...(models === undefined ? {} : { names: models }),
     ...(threads === undefined ? {} : { threads }),
     ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    memorySetting: 'the limit (--memory, or inference.localMemoryGiB)',
   })
+  // Of all there are, those that fit are served; those that were asked for must.
+  if (models !== undefined)
+    await jobs.requireRoom().catch(async (error) => {
+      await jobs.close()
+      throw error
+    })
   // A daemon beside it that measures, or is measured, comes first.
   const holds = followHolds(dataDir)
   holds.join(jobs)

@@ -1,4 +1,5 @@
 /** `plumbline models show`: a model's card. */
+import { totalmem } from 'node:os'
 import type { ModelCard } from '../inference/catalogue/card.js'
 import { servedMemoryOf } from '../inference/catalogue/memory.js'
 import { defineCommand } from './command.js'
@@ -40,7 +41,8 @@ export const modelsShowCommand = defineCommand({
   },
 })
 
-export function cardText(card: ModelCard): string {
+/** @param machineBytes memory of this machine */
+export function cardText(card: ModelCard, machineBytes = totalmem()): string {
   const row = (label: string, value: string) => labelled(label, printable(value), LABEL_WIDTH)
   const { languages } = card
   const more = languages.length - SHOWN_LANGUAGES
@@ -59,6 +61,9 @@ export function cardText(card: ModelCard): string {
       `${formatBytes(card.fileBytes)}${card.precision === 'int8' ? ', served on eight bits' : ''}`,
     ),
     row('Memory', `may take ${formatBytes(servedMemoryOf(card))}${withInt8(card)}`),
+    ...(servedMemoryOf(card) > machineBytes
+      ? [row('', `this machine has ${formatBytes(machineBytes)}: it does not run here`)]
+      : []),
     row('Licence', card.licence ?? 'its files do not say: ask before you sell its work'),
     row('Made from', card.baseModel ?? 'its files do not say'),
     row('Directory', card.directory),

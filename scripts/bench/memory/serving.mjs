@@ -67,8 +67,10 @@ function childOf(parent) {
 /**
  * Opens the model in a process of its own and gives it its largest piece of work.
  * @param size of the input, in the unit of the model's work
+ * @param most bytes that it may take: a provider's limit would hide how far the need is from what it took
+ * @returns what it took, and the limit that a provider sets by the need
  */
-export async function serve(card, precision, size, threads) {
+export async function serve(card, precision, { size, threads, most }) {
   const needBytes = memoryOf(card, precision)
   const limitBytes = limitFor(needBytes, threads)
   const input = embedsFrom(card)
@@ -76,7 +78,7 @@ export async function serve(card, precision, size, threads) {
   try {
     const model = await LocalModel.open(card, {
       threads,
-      memoryBytes: limitBytes,
+      memoryBytes: most,
       int8: precision === 'int8',
       ...(card.task === 'embed' && { embedding: { input } }),
     })

@@ -101,6 +101,15 @@ export class LocalJobs implements JobSource {
     return served
   }
 
+  /**
+   * For who offers them to others: a model that never fits would fail each of their jobs.
+   * @throws UserError UNAVAILABLE with have and need for the first that does not; as {@link models}
+   */
+  async requireRoom(): Promise<void> {
+    await this.models()
+    for (const card of this.#cards.values()) this.#pool.requireRoom(card)
+  }
+
   /** The catalogue's entry of a model that is served. @throws UserError NOT_FOUND */
   async card(sha256: string): Promise<ModelCard> {
     if (!this.#cards.has(sha256)) await this.models()

@@ -10,7 +10,7 @@ import { hasInt8, type ModelCard, noInt8 } from '../catalogue/card.js'
 import { fusionOf } from '../catalogue/language-model.js'
 import { memoryOf } from '../catalogue/memory.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
-import { gib, limitFor } from './memory-limit.js'
+import { doesNotFit, gibAtLeast, limitFor } from './memory-limit.js'
 import type { GrammarAnswer, GrammarQuestion, Hearing } from './own-models-service.js'
 import type { PackedSound, Sound } from './sound.js'
 import type { PlannedSpeech, SpeakCall } from './speak-service.js'
@@ -62,16 +62,27 @@ export class LocalModel {
     if (int8 && !hasInt8(card)) throw noInt8(card.name)
     const { languageModel, ...rest } = hearingOf(card, asked)
     const ngrams = languageModel && (await languageModelSize(card, languageModel))
-    const needBytes =
-      memoryOf(card, int8 ? 'int8' : 'fp32') + (ngrams?.memoryBytes ?? 0) + (ngrams?.heapBytes ?? 0)
+    const languageModelBytes = (ngrams?.memoryBytes ?? 0) + (ngrams?.heapBytes ?? 0)
+    const needBytes = memoryOf(card, int8 ? 'int8' : 'fp32') + languageModelBytes
     const have = rest.memoryBytes ?? (await availableBytes())
-    if (have !== undefined && have < needBytes)
-      throw new UserError(`${card.name} does not fit: have ${gib(have)}, need ${gib(needBytes)}`, {
-        code: 'UNAVAILABLE',
-        remedy: `its weights are ${gib(card.fileBytes)} in its files: free memory, raise --memory, or use a smaller model`,
-        details: { haveBytes: have, needBytes },
-      })
-    const { memoryBytes = limitFor(needBytes, threads), ...chosen } = rest
+    if (have !== undefined && have < needBytes) {
+      const int8Bytes = int8 || !hasInt8(card) ? needBytes : memoryOf(card, 'int8') + languageModelBytes
+      throw doesNotFit(
+        card.name,
+        have,
+        needBytes,
+        [
+          rest.memoryBytes === undefined
+            ? 'so much memory is not free: end other programs'
+            : `raise the limit (--memory, or inference.localMemoryGiB) to ${gibAtLeast(needBytes)}`,
+          ...(int8Bytes <= have ? [`use eight bits (--int8: ${gibAtLeast(int8Bytes)} GiB)`] : []),
+          'or use a smaller model',
+        ].join(', '),
+      )
+    }
+    // A limit that a person set is on what it takes, as the need is; the kernel counts what is set aside, too.
+    const { memoryBytes: _, ...chosen } = rest
+    const memoryBytes = Math.max(rest.memoryBytes ?? 0, limitFor(needBytes, threads))
     const settings = languageModel === undefined ? chosen : { ...chosen, languageModel }
     const task = options.embedding === undefined ? card.task : 'embed'
     const { directory, family } = card

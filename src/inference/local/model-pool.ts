@@ -5,11 +5,13 @@ import type { ModelCard } from '../catalogue/card.js'
 import { servedMemoryOf } from '../catalogue/memory.js'
 import type { EmbeddingOptions } from './embedding-service.js'
 import { LocalModel } from './local-model.js'
-import { gib, limitFor } from './memory-limit.js'
+import { doesNotFit, gibAtLeast, limitFor } from './memory-limit.js'
 
 export interface ModelPoolOptions {
   /** All open models together. */
   readonly memoryBytes: number
+  /** What sets that, for who may raise it; nothing does unless given: it is half of the machine. */
+  readonly memorySetting?: string
   readonly threads: number
   readonly niceness: number
   /** For an auditor's second, independent execution. */
@@ -50,6 +52,21 @@ export class ModelPool {
     } finally {
       entry.users--
     }
+  }
+
+  /** @throws UserError UNAVAILABLE with have and need where it would not fit alone */
+  requireRoom(card: ModelCard): void {
+    const { memoryBytes, memorySetting } = this.#options
+    const needBytes = servedMemoryOf(card)
+    if (needBytes > memoryBytes)
+      throw doesNotFit(
+        card.name,
+        memoryBytes,
+        needBytes,
+        memorySetting === undefined
+          ? 'models may take half of the machine: use one with more memory, or a smaller model'
+          : `raise ${memorySetting} to ${gibAtLeast(needBytes)}, or use a smaller model`,
+      )
   }
 
   /** Stops the processes of all models where they are, and of those that open meanwhile. */
@@ -105,14 +122,9 @@ export class ModelPool {
   }
 
   async #makeRoom(card: ModelCard): Promise<void> {
-    const { memoryBytes } = this.#options
+    this.requireRoom(card)
+    const { memoryBytes, memorySetting } = this.#options
     const needBytes = servedMemoryOf(card)
-    if (needBytes > memoryBytes)
-      throw new UserError(`${card.name} does not fit: have ${gib(memoryBytes)}, need ${gib(needBytes)}`, {
-        code: 'UNAVAILABLE',
-        remedy: 'raise the limit on memory, or use a smaller model',
-        details: { haveBytes: memoryBytes, needBytes },
-      })
     for (const [key, { users }] of [...this.#entries]) {
       if (this.#usedBytes() + needBytes <= memoryBytes) break
       if (users === 0) this.#evict(key)
@@ -121,7 +133,7 @@ export class ModelPool {
     if (this.#usedBytes() + needBytes > memoryBytes)
       throw new UserError(`${card.name} does not fit beside the models that are in use`, {
         code: 'BUSY',
-        remedy: 'try again in a moment, or raise the limit on memory',
+        remedy: `try again in a moment${memorySetting === undefined ? '' : `, or raise ${memorySetting}`}`,
         details: { retryAfterSeconds: 1 },
       })
   }

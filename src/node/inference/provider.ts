@@ -73,7 +73,7 @@ const DEVELOPMENT_ROUND_MS = 5000
 /** A stop does not wait longer for its last redemption. */
 const LAST_ROUND_MS = 30_000
 
-/** @throws UserError BAD_CONFIG where nothing is for sale, or for money without a chain; as `Provider.start` */
+/** @throws UserError BAD_CONFIG where nothing is for sale, or for money without a chain, UNAVAILABLE for a model that does not fit; as `Provider.start` */
 export async function startProvider(modules: ProviderRoleModules): Promise<ProviderRole> {
   const { config, identity, host, log, standingStill, behaviour } = modules
   const { provider: terms } = config.inference
@@ -100,6 +100,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
     threads: terms.threads ?? availableParallelism(),
     memoryBytes:
       terms.memoryGiB === undefined ? Math.floor(totalmem() / 2) : Math.round(terms.memoryGiB * GIB),
+    memorySetting: 'inference.provider.memoryGiB (half of the machine unless set)',
     log,
   })
   const jobs = new SoldJobs(local, upstream)
@@ -116,6 +117,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
   const gossip = new OffersGossip({ host, table: new OfferTable(Date.now), log })
   let payments: Payments | undefined
   try {
+    await local.requireRoom()
     await provider.start()
     gossip.start()
     await gossip.announce(() => provider.offer())

@@ -98,8 +98,17 @@ describe.skipIf(process.platform !== 'linux')('jobs on models of this machine', 
   })
 
   it('a model that does not fit is refused before it is loaded', async () => {
-    const small = await LocalJobs.open({ dataDir, names: ['asr-small'], memoryBytes: 1000 })
-    await expect(small.run(job)).rejects.toMatchObject({ code: 'UNAVAILABLE', details: { haveBytes: 1000 } })
+    const memorySetting = 'the limit of this test'
+    const small = await LocalJobs.open({ dataDir, names: ['asr-small'], memoryBytes: 1000, memorySetting })
+    const refusal = {
+      code: 'UNAVAILABLE',
+      remedy: expect.stringMatching(/^raise the limit of this test to 0\.\d\d, or use a smaller model$/),
+      details: { haveBytes: 1000 },
+    }
+    await expect(small.run(job)).rejects.toMatchObject(refusal)
+    // Who offers it to others asks before anybody sends a job.
+    await expect(small.requireRoom()).rejects.toMatchObject(refusal)
     await small.close()
+    await expect(jobs.requireRoom()).resolves.toBeUndefined()
   })
 })
