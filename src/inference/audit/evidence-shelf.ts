@@ -3,7 +3,6 @@
  * restart knows it without reading sound. A buyer's own makes room, the oldest first; what a provider owes to auditors does
  * not: it takes no more jobs instead. Nothing is synced: what was put survives the end of the process, not a power cut.
  */
-import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bytesToHex } from '@noble/hashes/utils.js'
@@ -68,7 +67,7 @@ export class EvidenceShelf {
       const state = EVIDENCE_STATES.find((each) => each === word)
       const path = join(options.directory, name)
       if (issuedAt === undefined || digest === undefined || state === undefined) {
-        // Of a write that a kill cut short.
+        // Of a write that a kill cut short, in earlier versions.
         if (name.endsWith('.tmp')) await rm(path, { force: true })
         continue
       }
@@ -211,13 +210,13 @@ export class EvidenceShelf {
   }
 
   async #write(entry: ShelfEntry, encoded: Uint8Array): Promise<void> {
-    const { directory, mostBytes, isOwed = false } = this.#options
-    const temporary = join(directory, `${bytesToHex(new Uint8Array(randomBytes(8)))}.tmp`)
+    const { mostBytes, isOwed = false } = this.#options
+    const path = this.path(entry)
     try {
-      await writeFile(temporary, encoded, { mode: 0o600 })
-      await rename(temporary, this.path(entry))
+      // Under its name at once: a file that a kill cuts short belongs to a receipt that never left, or is read as altered.
+      await writeFile(path, encoded, { mode: 0o600 })
     } catch (error) {
-      await rm(temporary, { force: true }).catch(() => {})
+      await rm(path, { force: true }).catch(() => {})
       throw error
     }
     this.#remember(entry)

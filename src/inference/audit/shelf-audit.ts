@@ -43,11 +43,13 @@ export interface Audited {
 
 /**
  * Pending ones whose round has come: the beacon says of each whether it is to be audited.
+ * @param undrawn what becomes of those that are not; marked unless given
  * @throws what the beacon throws, once all are decided whose rounds it gives
  */
 export async function drawShelf(
   { shelf, beacon, randomness, now }: Pick<ShelfAuditModules, 'shelf' | 'beacon' | 'randomness' | 'now'>,
   signal?: AbortSignal,
+  undrawn: (digest: string) => void = (digest) => shelf.mark(digest, 'undrawn'),
 ): Promise<void> {
   await shelf.settled()
   const known = new Map<number, Uint8Array>()
@@ -59,7 +61,8 @@ export async function drawShelf(
     try {
       const drawn = known.get(round) ?? (await randomness(round, signal))
       known.set(round, drawn)
-      shelf.mark(digest, isSampled(drawn, Buffer.from(digest, 'hex')) ? 'drawn' : 'undrawn')
+      if (isSampled(drawn, Buffer.from(digest, 'hex'))) shelf.mark(digest, 'drawn')
+      else undrawn(digest)
     } catch (error) {
       failed.set(round, error)
       if (signal?.aborted || failed.size >= MOST_FAILED_ROUNDS) break

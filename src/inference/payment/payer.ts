@@ -140,11 +140,12 @@ export class Payer {
 
   /** The output came and is the right one. Once it resolves the payee may be told. */
   async deliver(channelId: Uint8Array, jobId: Uint8Array, outputHash: Uint8Array): Promise<void> {
-    await this.deliverNow(channelId, jobId, outputHash).kept
+    await this.#table.write(deliver(this.#table.get(channelId), jobId, outputHash))
   }
 
   /**
-   * The same for who has use for the output before that is on the disk: what a crash forgets is fetched again.
+   * The same for who has use for the output before that is on the disk, where it goes with the channel's next write: what a
+   * crash forgets is fetched again.
    * @throws UserError at once for an output that is not the right one
    */
   deliverNow(
@@ -152,7 +153,7 @@ export class Payer {
     jobId: Uint8Array,
     outputHash: Uint8Array,
   ): { readonly kept: Promise<void> } {
-    return { kept: this.#table.write(deliver(this.#table.get(channelId), jobId, outputHash)) }
+    return { kept: this.#table.writeSoon(deliver(this.#table.get(channelId), jobId, outputHash)) }
   }
 
   /** Resolves when everything decided so far about a channel is on the disk. */

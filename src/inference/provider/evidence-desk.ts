@@ -118,8 +118,7 @@ export class EvidenceDesk {
     const { shelf, now, log } = this.#modules
     try {
       shelf.sweep(now() / 1000)
-      await drawShelf(this.#modules, this.#over.signal)
-      for (const { digest } of shelf.list('undrawn')) shelf.remove(digest)
+      await drawShelf(this.#modules, this.#over.signal, (digest) => shelf.remove(digest))
       await shelf.settled()
     } catch (error) {
       if (this.#over.signal.aborted) return
