@@ -32,6 +32,8 @@ export const MIGRATIONS: readonly Migration[] = []
 export interface OpenOptions {
   readonly schemaVersion?: number
   readonly migrations?: readonly Migration[]
+  /** What is written is in memory, too, until it is so much; 4 MiB unless given. */
+  readonly writeBufferBytes?: number
 }
 
 /** Of each database: closed with it, and not opened with it. */
@@ -116,7 +118,11 @@ export async function openDatabase(directory: string, options: OpenOptions = {})
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw unavailable(directory, cause)
   })
-  const database: Database = new Level<string, Uint8Array>(directory, { valueEncoding: 'view' })
+  const { writeBufferBytes } = options
+  const database: Database = new Level<string, Uint8Array>(directory, {
+    valueEncoding: 'view',
+    ...(writeBufferBytes === undefined ? {} : { writeBufferSize: writeBufferBytes }),
+  })
   try {
     await database.open()
   } catch (cause) {

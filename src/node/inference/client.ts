@@ -56,6 +56,8 @@ const LAST_REFUND_MS = 1000
 const FIRST_AGAIN_MS = 10_000
 /** Jobs of this client under way with one provider. */
 const MAX_JOBS = 64
+/** A job writes 3 KB: a client that buys now and then would hold some more of them in memory each time, up to 4 MB in the end. */
+const WRITE_BUFFER_BYTES = 512 * 1024
 
 /** @throws UserError as the host and, with the first paid job, the chain */
 export async function openNetworkClient(options: NetworkClientOptions): Promise<NetworkClient> {
@@ -86,7 +88,7 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
 
   const open = async (): Promise<ClientPayments> => {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    const store = opened.store ?? (await openStore(directory))
+    const store = opened.store ?? (await openStore(directory, { writeBufferBytes: WRITE_BUFFER_BYTES }))
     opened.store = store
     const chain = opened.chain ?? (await openNodeChain({ config, identity, store, log }))
     opened.chain = chain

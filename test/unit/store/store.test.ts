@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -285,6 +286,27 @@ describe('usage', () => {
     expect(months.at(-1)?.month).toBe('2030-04')
     expect(() => usage.add('2026-03', -1)).toThrow(RangeError)
     expect(() => usage.add('March', 1)).toThrow(RangeError)
+  })
+})
+
+describe('the write buffer', () => {
+  it('is on the disk as a table when it is full, and until then in the log alone', async () => {
+    const path = join(directory, 'store')
+    const tables = async () => (await readdir(path)).filter((name) => name.endsWith('.ldb')).length
+    const fill = async (options: StoreOptions) => {
+      const { paymentsMade } = await reopen(options)
+      for (let index = 1; index <= 10; index++) {
+        const entries = [{ index, value: randomBytes(20_000) }]
+        await paymentsMade.write({ id: 'ab', account: () => new Uint8Array(1), entries })
+      }
+    }
+    // Opening writes a table of what the log has: the first time it is empty.
+    await fill({})
+    expect(await tables()).toBe(0)
+    await reopen()
+    const before = await tables()
+    await fill({ writeBufferBytes: 65_536 })
+    await expect.poll(tables).toBeGreaterThan(before)
   })
 })
 
