@@ -125,6 +125,8 @@ export interface RunOptions {
    * with a space between, unless one begins with white space; together they begin the text, and mostly are all of it.
    */
   readonly onText?: (text: string) => void
+  /** Each payment of a job that is bought in pieces, as soon as it was made: a later piece may fail. */
+  readonly onPaid?: (payment: JobPayment) => void
 }
 
 /**

@@ -30,7 +30,7 @@ export interface PiecewiseOptions extends RunOptions {
 /** @throws what `buy` throws: pieces before were paid, and their text was told */
 export async function runPiecewise(
   job: Job,
-  { pieces, buy, signal, maxPriceWei, onText }: PiecewiseOptions,
+  { pieces, buy, signal, maxPriceWei, onText, onPaid }: PiecewiseOptions,
 ): Promise<JobAnswer> {
   const texts: string[] = []
   const words: JobWord[] = []
@@ -50,7 +50,10 @@ export async function runPiecewise(
     const { output } = answer
     if (output.kind !== 'transcription') throw new Error(`a transcription came as ${output.kind}`)
     runSeconds += answer.runSeconds
-    payments.push(...(answer.payments ?? []))
+    for (const payment of answer.payments ?? []) {
+      payments.push(payment)
+      onPaid?.(payment)
+    }
     if (output.language !== null) languages.add(output.language)
     for (const word of output.words)
       words.push({

@@ -17,6 +17,8 @@ export interface ApiErrorOptions {
   /** The request's field that is to blame. */
   readonly param?: string
   readonly retryAfterSeconds?: number
+  /** Whether a client may repeat the request by itself; whatever its status says unless given. */
+  readonly isRepeatable?: false
   readonly cause?: unknown
 }
 
@@ -30,6 +32,7 @@ export class ApiError extends Error {
   readonly type: ApiErrorType
   readonly param: string | null
   readonly retryAfterSeconds: number | undefined
+  readonly #isRepeatable: boolean
 
   constructor(message: string, options: ApiErrorOptions) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -40,6 +43,18 @@ export class ApiError extends Error {
     this.type = options.type ?? typeOf(status)
     this.retryAfterSeconds =
       options.retryAfterSeconds ?? (status === 429 ? DEFAULT_RETRY_AFTER_SECONDS : undefined)
+    // The official client repeats what failed with 5xx by itself: for a job that may have been paid, that is not its to decide.
+    this.#isRepeatable = options.isRepeatable ?? status < 500
+  }
+
+  /** The same of a request that has paid for something: nobody but a person may repeat it. */
+  afterPaying(words: string): ApiError {
+    const { status, code, type, param, retryAfterSeconds } = this
+    return new ApiError(`${this.message}; ${words}`, {
+      ...{ status, code, type, isRepeatable: false, cause: this },
+      ...(param === null ? {} : { param }),
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    })
   }
 
   get body(): { readonly error: Readonly<Record<'message' | 'type' | 'param' | 'code', string | null>> } {
@@ -52,8 +67,7 @@ export class ApiError extends Error {
       ...(this.retryAfterSeconds === undefined
         ? {}
         : { 'retry-after': String(Math.max(1, Math.ceil(this.retryAfterSeconds))) }),
-      // The official client repeats what failed with 5xx by itself: for a job that may have been paid, that is not its to decide.
-      ...(this.status >= 500 ? { 'x-should-retry': 'false' } : {}),
+      ...(this.#isRepeatable ? {} : { 'x-should-retry': 'false' }),
     }
   }
 }

@@ -97,6 +97,8 @@ export function eachPiece(
 export const clientGone = (): ApiError =>
   new ApiError('the client went away', { status: 499, code: 'client_closed_request' })
 
+export const isClientGone = (reason: unknown): boolean => reason instanceof ApiError && reason.status === 499
+
 const idleError = (idleMs: number): ApiError =>
   new ApiError(`no more of the body came for ${idleMs / 1000} s`, { status: 408, code: 'request_timeout' })
 

@@ -6,6 +6,7 @@ import type { Exchange } from './exchange.js'
 import type { GatewayLimits } from './limits.js'
 import type { GatewayMetrics } from './metrics.js'
 import type { ModelList } from './model-list.js'
+import type { PaidAnswers } from './paid-answers.js'
 import type { SoundDecoder } from './sound-decoder.js'
 
 export interface GatewayContext {
@@ -17,8 +18,9 @@ export interface GatewayContext {
   readonly aliases: ReadonlyMap<string, string>
   /** Whether `auto` may mean a model that nobody here knows. */
   readonly anyModel: boolean
-  /** Of one job; what the source is willing to pay unless given. */
+  /** Of one request; what the source is willing to pay unless given. */
   readonly maxPriceWei: bigint | undefined
+  readonly paidAnswers: PaidAnswers
   /** Requests being worked on. */
   readonly active: Budget
   /** Bytes of bodies in memory. */

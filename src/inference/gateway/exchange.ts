@@ -1,11 +1,16 @@
 /** One request and its answer. */
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type ApiError, asApiError } from './api-error.js'
+import { formatEther } from '../../chain/ether.js'
+import type { Job, JobPayment } from '../job.js'
+import { paymentsTotal } from '../payments-total.js'
+import { ApiError, asApiError } from './api-error.js'
 import { clientGone, Lease } from './body.js'
 import type { Budget } from './budget.js'
 import { EventStream } from './event-stream.js'
 import type { GatewayLimits } from './limits.js'
+import type { PaidJob } from './paid-answers.js'
+import { patienceMs } from './patience.js'
 
 /** A refused upload is read on for this long, so that the refusal arrives: a connection that is closed on unread bytes is reset. */
 const LINGER_MS = 2000
@@ -14,33 +19,70 @@ const LINGER_BYTES = 64 * 2 ** 20
 export class Exchange {
   readonly requestId = randomUUID()
   readonly #aborter = new AbortController()
-  readonly #idleMs: number
+  readonly #limits: Pick<GatewayLimits, 'idleMs' | 'answerMs'>
   readonly lease: Lease
+  /** By receipt. */
+  readonly #payments = new Map<string, JobPayment>()
+  /** Keep what was paid and is not going to arrive. */
+  #keepers: (() => number)[] = []
+  #jobs = 0
+  #isLost = false
+  /** Payments of which the answer is kept. */
+  #kept = 0
 
   constructor(
     readonly request: IncomingMessage,
     readonly response: ServerResponse,
-    { held, limits }: { readonly held: Budget; readonly limits: Pick<GatewayLimits, 'idleMs'> },
+    { held, limits }: { readonly held: Budget; readonly limits: Pick<GatewayLimits, 'idleMs' | 'answerMs'> },
   ) {
     this.lease = new Lease(held)
-    this.#idleMs = limits.idleMs
+    this.#limits = limits
+    const stopWatch = this.#watch()
     response.setHeader('x-request-id', this.requestId)
     response.setHeader('cache-control', 'no-store')
     response.setHeader('x-content-type-options', 'nosniff')
     response.on('close', () => {
-      if (!response.writableFinished) this.#aborter.abort(clientGone())
+      stopWatch()
+      if (!response.writableFinished) {
+        this.#aborter.abort(clientGone())
+        this.#lose()
+      }
       this.lease.release()
     })
     response.on('error', () => undefined)
   }
 
-  /** Aborted when the client is gone, or the gateway stops. */
+  /** Aborted when the client is gone, the time is over, or the gateway stops. */
   get signal(): AbortSignal {
     return this.#aborter.signal
   }
 
   abort(reason: Error): void {
     this.#aborter.abort(reason)
+  }
+
+  /** Counts a job of it: the same of a repeated request is the same. */
+  nextJob(job: Job): PaidJob {
+    const { authorization = '' } = this.request.headers
+    return { authorization, path: this.request.url ?? '', ordinal: this.#jobs++, job }
+  }
+
+  /** Of all its jobs so far. */
+  get paidWei(): bigint {
+    return paymentsTotal([...this.#payments.values()])?.priceWei ?? 0n
+  }
+
+  /** From now on the client must not repeat it by itself. @returns whether that was not known */
+  paid(payment: JobPayment): boolean {
+    const isNew = !this.#payments.has(payment.receiptDigest)
+    this.#payments.set(payment.receiptDigest, payment)
+    return isNew
+  }
+
+  /** @param keep called once, where the client does not get an answer that was paid: returns the payments of what is kept */
+  ifLost(keep: () => number): void {
+    this.#keepers.push(keep)
+    if (this.#isLost) this.#lose()
   }
 
   /** For the answer that is still to come. */
@@ -69,7 +111,9 @@ export class Exchange {
 
   /** Tells the client, in whatever form the answer has taken so far. @returns what it was told */
   fail(thrown: unknown): ApiError {
-    const error = asApiError(thrown, this.requestId)
+    // Whatever an end from here made of the job: the reason for it is known.
+    const { aborted, reason } = this.#aborter.signal
+    const error = this.#afterPaying(asApiError(aborted ? reason : thrown, this.requestId))
     this.lease.release()
     if (this.response.destroyed || this.response.writableEnded) return error
     if (this.response.headersSent) {
@@ -81,6 +125,43 @@ export class Exchange {
     if (this.request.complete || !hasBody(this.request)) this.json(error.body, error.status)
     else this.#refuse(Buffer.from(JSON.stringify(error.body)), error.status)
     return error
+  }
+
+  #afterPaying(error: ApiError): ApiError {
+    this.#lose()
+    const total = paymentsTotal([...this.#payments.values()])
+    if (total === undefined) return error
+    const { priceWei, units, provider, receipts } = total
+    this.setHeaders({
+      'x-plumbline-provider': provider,
+      'x-plumbline-price-wei': String(priceWei),
+      'x-plumbline-units': String(units),
+      'x-plumbline-receipt': receipts,
+    })
+    const paid = `${formatEther(priceWei, 'up')} was paid for ${units} ${units === 1 ? 'unit' : 'units'} of it`
+    return error.afterPaying(
+      this.#kept === this.#payments.size
+        ? `${paid}, and is not paid again where the same is asked for soon`
+        : paid,
+    )
+  }
+
+  #lose(): void {
+    this.#isLost = true
+    for (const keep of this.#keepers.splice(0)) this.#kept += keep()
+  }
+
+  /** @returns ends it */
+  #watch(): () => void {
+    const { answerMs } = this.#limits
+    const late = (ms: number) => (): void => {
+      // Of an answer that has begun, a client awaits no more than the next piece.
+      if (ms < answerMs && this.response.headersSent) timer = start(answerMs, answerMs - ms)
+      else this.#aborter.abort(lateError(ms))
+    }
+    const start = (ms: number, inMs = ms): NodeJS.Timeout => setTimeout(late(ms), inMs).unref()
+    let timer = start(patienceMs(this.request.headers, answerMs))
+    return () => clearTimeout(timer)
   }
 
   #send(body: Uint8Array, type: string, status: number): void {
@@ -115,9 +196,12 @@ export class Exchange {
 
   /** A client that does not read its answer is cut off. */
   #hurry(): void {
-    this.response.setTimeout(this.#idleMs, () => this.response.destroy())
+    this.response.setTimeout(this.#limits.idleMs, () => this.response.destroy())
   }
 }
 
 const hasBody = ({ headers }: IncomingMessage): boolean =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
+const lateError = (ms: number): ApiError =>
+  new ApiError(`it was not done within ${ms / 1000} s of the request`, { status: 504, code: 'timeout' })

@@ -13,6 +13,7 @@ import { Exchange } from './exchange.js'
 import { DEFAULT_LIMITS, type GatewayLimits } from './limits.js'
 import { GatewayMetrics } from './metrics.js'
 import { ModelList } from './model-list.js'
+import { PaidAnswers } from './paid-answers.js'
 import { type FoundRoute, findRoute } from './routes/index.js'
 import { SoundDecoder } from './sound-decoder.js'
 
@@ -29,7 +30,7 @@ export interface GatewayOptions {
   readonly aliases?: ReadonlyMap<string, string>
   /** `auto` may mean a model that nobody here knows, where none that is known does it; false unless given. */
   readonly anyModel?: boolean
-  /** Most that one job may cost. */
+  /** Most that one request may cost, all its jobs together. */
   readonly maxPriceWei?: bigint
   readonly limits?: Partial<GatewayLimits>
 }
@@ -72,6 +73,7 @@ export class Gateway {
       aliases,
       anyModel: options.anyModel ?? false,
       maxPriceWei,
+      paidAnswers: new PaidAnswers(limits),
       active: new Budget(limits.requests, `${limits.requests} requests are being worked on`),
       held: new Budget(limits.heldBytes, 'uploads fill the memory that is set aside for them'),
       metrics: new GatewayMetrics(),

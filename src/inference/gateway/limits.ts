@@ -21,8 +21,12 @@ export interface GatewayLimits {
   readonly requestMs: number
   /** Between two pieces of a body, or of an answer. */
   readonly idleMs: number
-  /** For one job, its wait included. */
-  readonly jobMs: number
+  /** From a request's headers to its answer, everything between included; of a stream, to its end. */
+  readonly answerMs: number
+  /** Of answers that were paid and could not be delivered, for whoever repeats the request. */
+  readonly paidBytes: number
+  /** How long those are kept. */
+  readonly paidMs: number
 }
 
 export const DEFAULT_LIMITS: GatewayLimits = {
@@ -42,8 +46,12 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   /** 25 MiB at 700 kbit/s. */
   requestMs: 300_000,
   idleMs: 30_000,
-  /** The official client gives up after ten minutes. */
-  jobMs: 600_000,
+  /** The official client gives up after ten minutes, and then asks again: it is told no before. */
+  answerMs: 540_000,
+  /** Some thousand vectors, or a few minutes of speech. */
+  paidBytes: 16 * MIB,
+  /** Clients repeat within seconds, people within minutes. */
+  paidMs: 600_000,
 }
 
 /** Texts of one call to embed; each is a job. */

@@ -1,8 +1,10 @@
-/** Runs the job of a request: with its deadline, cancelled with it, counted, and its price told in headers. */
+/** Runs the job of a request: cancelled with it, counted, its price told in headers, and paid once. */
 import { UserError } from '../../errors.js'
-import type { Job, JobAnswer, JobOutput } from '../job.js'
+import type { Job, JobAnswer, JobOutput, JobPayment } from '../job.js'
+import { largest } from '../payment/wei.js'
 import { paymentsTotal } from '../payments-total.js'
 import { ApiError } from './api-error.js'
+import { isClientGone } from './body.js'
 import type { GatewayContext } from './context.js'
 import type { Exchange } from './exchange.js'
 
@@ -24,36 +26,50 @@ export async function runJob<K extends Kind>(
   context: GatewayContext,
   { job, kind, onText }: JobRun<K>,
 ): Promise<AnswerOf<K>> {
-  const { source, limits, maxPriceWei, metrics } = context
-  const deadline = AbortSignal.timeout(limits.jobMs)
+  const { paidAnswers } = context
+  const paid = exchange.nextJob(job)
+  const kept = paidAnswers.take(paid)
+  const answer = kept ?? (await runNow(exchange, context, { job, kind, ...(onText && { onText }) }))
+  const { payments = [] } = answer
+  for (const payment of payments) exchange.paid(payment)
+  if (payments.length > 0) exchange.ifLost(() => (paidAnswers.keep(paid, answer) ? payments.length : 0))
+  return answer as AnswerOf<K>
+}
+
+async function runNow<K extends Kind>(
+  exchange: Exchange,
+  context: GatewayContext,
+  { job, kind, onText }: JobRun<K>,
+): Promise<JobAnswer> {
+  const { source, maxPriceWei, metrics } = context
+  const { signal } = exchange
+  const pay = (payment: JobPayment): void => {
+    if (exchange.paid(payment)) metrics.paid(payment.priceWei)
+  }
   try {
+    signal.throwIfAborted()
     const answer = await source.run(job, {
-      signal: AbortSignal.any([exchange.signal, deadline]),
-      ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
+      signal,
+      onPaid: pay,
+      ...(maxPriceWei === undefined ? {} : { maxPriceWei: largest(0n, maxPriceWei - exchange.paidWei) }),
       ...(onText === undefined ? {} : { onText }),
     })
+    answer.payments?.forEach(pay)
     if (answer.output.kind !== kind)
       throw new ApiError(`the model answered with ${answer.output.kind} instead of ${kind}`, {
         status: 502,
         code: 'wrong_answer',
       })
     metrics.job(job.task, 'done', answer.runSeconds)
-    for (const { priceWei } of answer.payments ?? []) metrics.paid(priceWei)
-    return answer as AnswerOf<K>
+    return answer
   } catch (error) {
-    metrics.job(job.task, outcomeOf(error, exchange.signal))
-    if (deadline.aborted && !exchange.signal.aborted)
-      throw new ApiError(`the job was not done within ${limits.jobMs / 1000} s`, {
-        status: 504,
-        code: 'timeout',
-        cause: error,
-      })
+    metrics.job(job.task, outcomeOf(error, signal))
     throw error
   }
 }
 
-function outcomeOf(error: unknown, gone: AbortSignal): 'cancelled' | 'refused' | 'failed' {
-  if (gone.aborted) return 'cancelled'
+function outcomeOf(error: unknown, { aborted, reason }: AbortSignal): 'cancelled' | 'refused' | 'failed' {
+  if (aborted) return isClientGone(reason) ? 'cancelled' : 'failed'
   return error instanceof UserError && error.code !== 'UNAVAILABLE' ? 'refused' : 'failed'
 }
 

@@ -110,16 +110,19 @@ describe('pieces are bought', () => {
 
   it('and no more after one that failed, or once nobody wants them', async () => {
     const told: string[] = []
+    const paid: string[] = []
     let asked = 0
     const failing = async (): Promise<JobAnswer> => {
       if (asked++ === 1) throw new UserError('gone', { code: 'UNAVAILABLE' })
       return answers[0] as JobAnswer
     }
     const onText = (text: string): void => void told.push(text)
-    await expect(runPiecewise(job, { pieces, buy: failing, onText })).rejects.toMatchObject({
+    const onPaid: RunOptions['onPaid'] = ({ receiptDigest }) => void paid.push(receiptDigest)
+    await expect(runPiecewise(job, { pieces, buy: failing, onText, onPaid })).rejects.toMatchObject({
       code: 'UNAVAILABLE',
     })
-    expect([asked, told]).toEqual([2, ['one two']])
+    // What was paid is known all the same.
+    expect([asked, told, paid]).toEqual([2, ['one two'], ['d0']])
     const leaving = new AbortController()
     const { signal } = leaving
     const left = runPiecewise(job, {

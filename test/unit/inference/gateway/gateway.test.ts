@@ -13,7 +13,7 @@ const LIMITS = {
   heldBytes: 3 * MIB,
   soundSeconds: 5,
   requests: 3,
-  jobMs: 60_000,
+  answerMs: 60_000,
 }
 /** Long enough that a busy machine's own pauses are none of a client's. */
 const SHORT_MS = 2_000
@@ -358,7 +358,10 @@ describe('jobs', () => {
 
   it('a job that takes too long ends', async () => {
     source.answer = untilCancelled
-    const impatient = await Gateway.start({ host: '127.0.0.1', port: 0, limits: { jobMs: 200 } }, { source })
+    const impatient = await Gateway.start(
+      { host: '127.0.0.1', port: 0, limits: { answerMs: 200 } },
+      { source },
+    )
     try {
       const { status, error } = await ask(`${impatient.url}/v1/audio/transcriptions`, recording(tone(1)))
       expect([status, error.code]).toEqual([504, 'timeout'])

@@ -1,0 +1,146 @@
+/** What a request has cost is told where it fails, and not paid again: not by the official client's own repeating either. */
+import OpenAI, { APIError } from 'openai'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { UserError } from '../../../../src/errors.js'
+import { DEFAULT_LIMITS, Gateway } from '../../../../src/inference/gateway/index.js'
+import type { Job, JobAnswer, JobPayment } from '../../../../src/inference/job.js'
+import { answerOf, ask, open, recording, tone } from './http-client.js'
+import { ScriptedSource, served, untilCancelled } from './scripted-source.js'
+
+const source = new ScriptedSource()
+let gateway: Gateway
+let receipts = 0
+
+beforeAll(async () => {
+  source.list = [served(), served({ id: 'words', sha256: 'cd'.repeat(32), task: 'embed', unit: 'request' })]
+  gateway = await Gateway.start({ host: '127.0.0.1', port: 0 }, { source })
+})
+afterAll(() => gateway.stop())
+beforeEach(() => {
+  source.jobs.length = 0
+})
+
+const payment = (): JobPayment => ({
+  provider: '16Uiu2abc',
+  priceWei: 10n,
+  units: 1,
+  receiptDigest: String(receipts++),
+})
+const vector = (): JobAnswer => ({
+  output: { kind: 'vector', values: Float32Array.of(1, 2, 2) },
+  runSeconds: 0,
+  payments: [payment()],
+})
+const busy = () => new UserError('full', { code: 'BUSY', details: { retryAfterSeconds: 1 } })
+const textsOf = (jobs: readonly Job[]) =>
+  jobs.map(({ input }) => (input.kind === 'text' ? input.text : undefined))
+const client = (apiKey = 'none') => new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey })
+
+async function failure(asked: Promise<unknown>): Promise<APIError> {
+  const error = await asked.catch((thrown: unknown) => thrown)
+  if (!(error instanceof APIError)) throw new Error(`expected an error of the API, got ${String(error)}`)
+  return error
+}
+
+describe('several jobs of one request', () => {
+  const input = ['a', 'b', 'c', 'b']
+  const embed = (openai: OpenAI, texts = input) => openai.embeddings.create({ model: 'words', input: texts })
+
+  it('are not repeated by the client, and what was paid is told, and not paid again', async () => {
+    source.answer = async () => {
+      if (source.jobs.length === 3) throw busy()
+      return vector()
+    }
+    const error = await failure(embed(client()))
+    expect(textsOf(source.jobs)).toEqual(['a', 'b', 'c'])
+    expect([error.status, error.code]).toEqual([429, 'busy'])
+    expect(error.message).toMatch(
+      /full; 0\.00000000000000002 ETH was paid for 2 units of it, and is not paid/,
+    )
+    expect(error.headers?.get('x-should-retry')).toBe('false')
+    expect(error.headers?.get('x-plumbline-price-wei')).toBe('20')
+
+    // Somebody else pays for their own.
+    source.answer = async () => vector()
+    await embed(client('another'), ['a'])
+    expect(textsOf(source.jobs.slice(3))).toEqual(['a'])
+
+    // A person repeats it: what failed and what was not reached is bought, nothing else, in the order of the texts.
+    const { data } = await embed(client())
+    expect(data.map(({ index }) => index)).toEqual([0, 1, 2, 3])
+    expect(textsOf(source.jobs.slice(4))).toEqual(['c', 'b'])
+    // It arrived: the next one is another request.
+    await embed(client())
+    expect(textsOf(source.jobs.slice(6))).toEqual(input)
+  })
+
+  it('nothing paid: the client may repeat what is busy', async () => {
+    source.answer = async () => {
+      if (source.jobs.length === 1) throw busy()
+      return vector()
+    }
+    expect((await embed(client(), ['x'])).data).toHaveLength(1)
+    expect(source.jobs).toHaveLength(2)
+  })
+})
+
+it('a piece of a recording that was paid is paid: what fails after it is not repeated', async () => {
+  source.answer = async (_, { onPaid }) => {
+    onPaid?.(payment())
+    throw busy()
+  }
+  const { status, headers, error } = await ask(
+    `${gateway.url}/v1/audio/transcriptions`,
+    recording(tone(1), { stream: 'true' }),
+  )
+  expect([status, headers['x-should-retry'], headers['x-plumbline-price-wei']]).toEqual([429, 'false', '10'])
+  // Pieces are not kept.
+  expect(error.message).toMatch(/full; 0\.00000000000000001 ETH was paid for 1 unit of it$/)
+})
+
+describe('time', () => {
+  it('ends before the official client gives up, which would ask again', async () => {
+    let told: string | null = null
+    const openai = new OpenAI({
+      baseURL: `${gateway.url}/v1`,
+      apiKey: 'none',
+      fetch: (url, init) => {
+        told = new Headers(init?.headers).get('x-stainless-timeout')
+        return fetch(url, init)
+      },
+    })
+    await openai.models.list({ timeout: 20_000 })
+    expect(told).toBe('20')
+    expect(DEFAULT_LIMITS.answerMs).toBeLessThanOrEqual(0.9 * openai.timeout)
+    // One that waits for less says so, and is told in less.
+    source.answer = untilCancelled
+    const { body, headers, method } = recording(tone(1))
+    const answer = await ask(`${gateway.url}/v1/audio/transcriptions`, {
+      ...{ method: method ?? 'POST', body: body as Uint8Array },
+      headers: { ...headers, 'x-stainless-timeout': '1' },
+    })
+    expect([answer.status, answer.error.code, answer.headers['x-should-retry']]).toEqual([
+      504,
+      'timeout',
+      'false',
+    ])
+    expect(answer.error.message).toMatch(/within 0\.9 s/)
+    expect(source.jobs).toHaveLength(1)
+  })
+
+  it('begins with the request: what took all of it to arrive is not bought', async () => {
+    const hasty = await Gateway.start({ host: '127.0.0.1', port: 0, limits: { answerMs: 200 } }, { source })
+    try {
+      const { body, headers = {} } = recording(tone(1))
+      const asked = open(`${hasty.url}/v1/audio/transcriptions`, { method: 'POST', headers })
+      asked.write(body.subarray(0, 100))
+      await new Promise((later) => setTimeout(later, 1000))
+      asked.end(body.subarray(100))
+      const { status, error } = await answerOf(asked)
+      expect([status, error.code]).toEqual([504, 'timeout'])
+      expect(source.jobs).toHaveLength(0)
+    } finally {
+      await hasty.stop()
+    }
+  })
+})
