@@ -32,6 +32,8 @@ export interface DataPaths {
   readonly leftProviders: string
   /** What they cost, by the hour. */
   readonly spending: string
+  /** Channels that were opened for them in the last day. */
+  readonly openings: string
 }
 
 /** `~` and `~/x` are the home directory; everything else is relative to the working directory. */
@@ -62,5 +64,6 @@ export function dataPaths(dataDir: string): DataPaths {
     findings: join(root, 'findings'),
     leftProviders: join(root, 'purchases', 'left.json'),
     spending: join(root, 'purchases', 'spending.json'),
+    openings: join(root, 'purchases', 'openings.json'),
   }
 }

@@ -170,6 +170,7 @@ export const configSchema = z.strictObject({
           maxPrice: amount.optional(),
           exposure: amount.default(DEFAULTS.inference.client.exposure),
           deposit: amount.default(DEFAULTS.inference.client.deposit),
+          mostLocked: amount.optional(),
           dailyBudget: amount.default(DEFAULTS.inference.client.dailyBudget),
           channelDays: z.int().min(1).max(365).default(DEFAULTS.inference.client.channelDays),
           audit: z.boolean().default(DEFAULTS.inference.client.audit),

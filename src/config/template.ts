@@ -118,6 +118,8 @@ inference:
     # Locked in a channel with a provider, and for how long; the rest comes back ("plumbline channels").
     deposit: ${client.deposit}
     channelDays: ${client.channelDays}
+    # What deposits may be together that nobody was paid from yet. Unless set ten of them.
+    # mostLocked: 0.1 ETH
     # Whether jobs that are paid for may be audited: this node keeps them for a day and runs a twentieth again, and
     # auditors may hear that twentieth, too. false: nobody does, and nothing is kept.
     audit: ${client.audit}

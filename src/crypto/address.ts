@@ -7,8 +7,8 @@ import { remembering } from './remember.js'
 
 export type Address = `0x${string}`
 export const ADDRESS_BYTES = 20
-/** Some 200 bytes each. */
-const KNOWN_KEYS = 1024
+/** Some 200 bytes each: all providers that a client hears of, and more. */
+const KNOWN_KEYS = 4096
 
 /** EIP-55: a hex letter is upper case where the keccak of the lower-case text has a nibble >= 8. */
 export function checksumAddress(bytes: Uint8Array): Address {

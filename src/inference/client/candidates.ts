@@ -1,6 +1,6 @@
 /**
  * Who could do a job, and for how much: the offers that fit, the cheapest first, of these whose work was found good more
- * often, of these who is much faster, of these the nearest; behind them what no audit can judge, and behind all who failed
+ * often, of these who is much faster, of these who has a channel already, of these the nearest; behind them what no audit can judge, and behind all who failed
  * of late.
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
@@ -28,6 +28,8 @@ export interface Candidate extends FoundOffer {
   readonly goodDoublings: number
   /** How long it may take, in doublings: a channel is opened with nobody new for a little less time. */
   readonly slowDoublings: number
+  /** Whether a channel with it runs; asked for only where all else is equal. */
+  readonly hasChannel: () => boolean
 }
 
 export interface CandidateLimits {
@@ -40,6 +42,8 @@ export interface CandidateLimits {
   readonly goodFindings: (peerId: string) => number
   /** As `Conduct.expectedMs`. */
   readonly expectedMs: (peerId: string, work: number, hint: SpeedHint) => number
+  /** As `Purse.hasChannel`. */
+  readonly hasChannel: (offer: Offer) => boolean
   /** Whether what no audit can judge is bought as well. */
   readonly isUnauditedTaken: boolean
 }
@@ -51,7 +55,15 @@ export interface CandidateLimits {
 export function candidatesFor(
   job: Job,
   found: readonly FoundOffer[],
-  { maxPriceWei, isShunned, arrears, goodFindings, expectedMs, isUnauditedTaken }: CandidateLimits,
+  {
+    maxPriceWei,
+    isShunned,
+    arrears,
+    goodFindings,
+    expectedMs,
+    isUnauditedTaken,
+    hasChannel,
+  }: CandidateLimits,
   inputs: readonly JobInput[] = [job.input],
 ): readonly Candidate[] {
   const all = found.flatMap((each): Candidate[] => {
@@ -66,7 +78,16 @@ export function candidatesFor(
     const { runMsPerSecond } = model
     const expected = expectedMs(peerId, workOf(job.input), { runMsPerSecond, underWay: each.offer.underWay })
     const slowDoublings = Math.floor(Math.log2(1 + expected / LEAST_FELT_MS))
-    return [{ ...each, model, units, priceWei, arrears: arrears(peerId), goodDoublings, slowDoublings }]
+    let known: boolean | undefined
+    return [
+      {
+        ...{ ...each, model, units, priceWei, arrears: arrears(peerId), goodDoublings, slowDoublings },
+        hasChannel: () => {
+          known ??= hasChannel(each.offer)
+          return known
+        },
+      },
+    ]
   })
   if (all.length === 0)
     throw new UserError(`nobody offers the model ${job.model.slice(0, 16)}`, {
@@ -118,13 +139,15 @@ export function requireSendable({ input }: Job): void {
   })
 }
 
-function inOrder(a: Candidate, b: Candidate): number {
+export function inOrder(a: Candidate, b: Candidate): number {
   if (a.arrears !== b.arrears) return a.arrears - b.arrears
   const [aUnaudited, bUnaudited] = [a.model.unaudited === true, b.model.unaudited === true]
   if (aUnaudited !== bUnaudited) return aUnaudited ? 1 : -1
   if (a.priceWei !== b.priceWei) return a.priceWei < b.priceWei ? -1 : 1
   if (a.goodDoublings !== b.goodDoublings) return b.goodDoublings - a.goodDoublings
   if (a.slowDoublings !== b.slowDoublings) return a.slowDoublings - b.slowDoublings
+  const [aKnown, bKnown] = [a.hasChannel(), b.hasChannel()]
+  if (aKnown !== bKnown) return aKnown ? -1 : 1
   return (a.latencyMs ?? Number.POSITIVE_INFINITY) - (b.latencyMs ?? Number.POSITIVE_INFINITY) || 0
 }
 

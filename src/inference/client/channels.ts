@@ -12,16 +12,26 @@ import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { OfferContent } from '../network/offer.js'
-import { type ChannelTerms, type Payer, type PayerAccount, payerFree } from '../payment/index.js'
-import { largest } from '../payment/wei.js'
+import {
+  type ChannelTerms,
+  type Payer,
+  type PayerAccount,
+  payerFree,
+  payerReceived,
+} from '../payment/index.js'
+import { largest, smallest } from '../payment/wei.js'
 import { untilAborted } from '../until-aborted.js'
 import { type Claim, Claims } from './claims.js'
+import { Locked } from './locked.js'
+import { Openings } from './openings.js'
 import { askForEnd, forgetInTime, readOwnChannels, takeBack } from './refunds.js'
 
 export interface ChannelsOptions {
   /** Locked in a new channel, and added to one that runs dry. */
   readonly depositWei: bigint
   readonly lifeSeconds: number
+  /** What deposits that nobody was paid from may be together; ten of them unless given. */
+  readonly mostLockedWei?: bigint
 }
 
 export interface ChannelsModules {
@@ -30,6 +40,8 @@ export interface ChannelsModules {
   /** The client's own. */
   readonly address: Address
   readonly log: Logger
+  /** Those of the last day; in memory unless given. */
+  readonly openings?: Openings
   /** Told before money is locked. */
   readonly onLock?: (what: {
     readonly payee: Address
@@ -44,6 +56,10 @@ const LEAST_REMAINING_SECONDS = 3600
 const FRESH_MS = 30_000
 /** Others may take the room that was made for a job: then there is more made. */
 const MOST_ROUNDS = 8
+/** Deposits that may be locked, where nothing else is said. */
+const MOST_DEPOSITS = 10n
+/** A channel is opened for a job: who did none by then does not serve this client. */
+const UNUSED_SECONDS = 3600
 /** Beyond the challenge period, which a channel must outlive. */
 const DEVELOPMENT_SLACK_SECONDS = 60
 
@@ -53,12 +69,17 @@ export class Channels {
   /** One at a time for each payee: no two openings, no two top-ups for one need. */
   readonly #running = new Map<Address, Promise<unknown>>()
   readonly #claims = new Claims()
+  readonly #money: Locked
+  readonly #openings: Openings
   /** When money was locked last, monotonic milliseconds. */
   readonly #locked = new Map<Address, number>()
 
   constructor(options: ChannelsOptions, modules: ChannelsModules) {
     this.#options = options
     this.#modules = modules
+    const { depositWei, mostLockedWei = MOST_DEPOSITS * depositWei } = options
+    this.#money = new Locked(mostLockedWei, modules.payer, Date.now)
+    this.#openings = modules.openings ?? Openings.passing()
   }
 
   /** The channel that is known with a payee, without a look at the chain. */
@@ -71,6 +92,24 @@ export class Channels {
         (newest, each) => (newest === undefined || each.nonce > newest.nonce ? each : newest),
         undefined,
       )
+  }
+
+  /** Whether a channel runs by the ledger: a job there opens none. */
+  isOpen(payee: Address): boolean {
+    return (this.known(payee)?.endsAt ?? 0) > Date.now() / 1000
+  }
+
+  /** Whether anything that was paid for has come from a payee. */
+  hasDelivered(payee: Address): boolean {
+    return this.#modules.payer
+      .accounts()
+      .some((account) => account.payee === payee && payerReceived(account) > 0n)
+  }
+
+  /** @throws UserError DENIED with have and need where no further channel may be opened now */
+  requireOpening(): void {
+    this.#openings.require()
+    this.#money.require(this.#options.depositWei)
   }
 
   /**
@@ -135,18 +174,42 @@ export class Channels {
 
   /**
    * Takes the deposits of channels back that are over, and forgets what nothing can be asked of any more. Of channels that
-   * run it reads nothing from the chain.
+   * run it reads nothing from the chain; the end of those in which nothing was ever delivered is asked for.
    */
   async refundOver(signal?: AbortSignal): Promise<void> {
     const { chain, payer, log } = this.#modules
     const { timestamp } = await chain.clock()
-    for (const { channelId, payee, endsAt } of payer.accounts()) {
-      if (endsAt > timestamp) continue
+    for (const account of payer.accounts()) {
+      const { channelId, payee, endsAt } = account
+      const isRunning = endsAt > timestamp
+      if (isRunning && !this.#isUnused(account, timestamp)) continue
       signal?.throwIfAborted()
-      await this.#inTurn(payee, () => this.#refund(channelId, signal)).catch((error: unknown) => {
+      const act = isRunning ? this.#endUnused : this.#refund
+      await this.#inTurn(payee, () => act.call(this, channelId, signal)).catch((error: unknown) => {
         signal?.throwIfAborted()
         log.warn({ payee, reason: String(error) }, 'a deposit did not come back yet')
       })
+    }
+  }
+
+  /** Nothing was delivered in it, it is not new, and its end was not asked for. */
+  #isUnused(account: PayerAccount, timestamp: number): boolean {
+    const { payee, endsAt } = account
+    const openedAt = this.#openings.openedAt(payee) ?? 0
+    return (
+      payerReceived(account) === 0n &&
+      openedAt + UNUSED_SECONDS <= Date.now() / 1000 &&
+      endsAt > timestamp + this.#modules.chain.terms.channelChallengeSeconds
+    )
+  }
+
+  async #endUnused(channelId: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const { payer, log } = this.#modules
+    const accounts = payer.accounts().filter((each) => Buffer.compare(each.channelId, channelId) === 0)
+    for (const { account, standing } of await readOwnChannels(this.#modules, accounts)) {
+      if (standing !== 'open' || payerReceived(account) > 0n) continue
+      const { endsAt } = await askForEnd(this.#modules, account, signal)
+      log.info({ payee: account.payee, endsAt }, 'a channel in which nothing was delivered ends')
     }
   }
 
@@ -222,25 +285,35 @@ export class Channels {
           details: { haveWei: String(depositWei), needWei: String(needWei) },
         },
       )
-    onLock?.({ payee, amountWei: depositWei, isNew: true })
-    const endsAt = await this.#end()
-    const opened = await openChannel(chain, { payee, depositWei, endsAt })
-    this.#locked.set(payee, performance.now())
-    log.info({ payee, deposit: formatEther(depositWei), endsAt }, 'a channel is open')
-    await this.#take(payee, { ...opened, channelId: idOf(opened) })
+    await this.#money.during(depositWei, async () => {
+      await this.#openings.add(payee)
+      onLock?.({ payee, amountWei: depositWei, isNew: true })
+      const endsAt = await this.#end()
+      const opened = await openChannel(chain, { payee, depositWei, endsAt }).catch(async (error: unknown) => {
+        await this.#openings.remove(payee)
+        throw error
+      })
+      this.#locked.set(payee, performance.now())
+      log.info({ payee, deposit: formatEther(depositWei), endsAt }, 'a channel is open')
+      await this.#take(payee, { ...opened, channelId: idOf(opened) })
+    })
   }
 
   async #topUp(payee: Address, account: PayerAccount, priceWei: bigint): Promise<void> {
     const { chain, onLock, log } = this.#modules
     const lacking = priceWei - this.#freeWei(account)
-    const amountWei = lacking > 0n ? largest(this.#options.depositWei, lacking) : 0n
-    if (amountWei > 0n) onLock?.({ payee, amountWei, isNew: false })
-    const endsAt = Math.max(account.endsAt, await this.#end())
-    const toppedUp = await topUpChannel(chain, { payee, amountWei, endsAt })
-    this.#locked.set(payee, performance.now())
-    log.info({ payee, amount: formatEther(amountWei), endsAt }, 'a channel was topped up')
-    const { depositWei } = toppedUp
-    await this.#take(payee, { ...account, depositWei, endsAt: toppedUp.endsAt })
+    // A deposit more, or what may be locked of it.
+    const amountWei =
+      lacking > 0n ? largest(smallest(this.#options.depositWei, this.#money.roomWei), lacking) : 0n
+    await this.#money.during(amountWei, async () => {
+      if (amountWei > 0n) onLock?.({ payee, amountWei, isNew: false })
+      const endsAt = Math.max(account.endsAt, await this.#end())
+      const toppedUp = await topUpChannel(chain, { payee, amountWei, endsAt })
+      this.#locked.set(payee, performance.now())
+      log.info({ payee, amount: formatEther(amountWei), endsAt }, 'a channel was topped up')
+      const { depositWei } = toppedUp
+      await this.#take(payee, { ...account, depositWei, endsAt: toppedUp.endsAt })
+    })
   }
 
   async #end(): Promise<number> {

@@ -18,11 +18,12 @@ import type { Job, JobAnswer, JobSource, RunOptions, ServedModel } from '../job.
 import type { Offer } from '../network/offer.js'
 import { smallest } from '../payment/wei.js'
 import { workOf } from '../units.js'
-import { type Candidate, candidatesFor, requireSendable, servedModels } from './candidates.js'
+import { type Candidate, candidatesFor, inOrder, requireSendable, servedModels } from './candidates.js'
 import { Conduct, type SpeedHint } from './conduct.js'
 import type { DailyBudget } from './daily-budget.js'
 import { LeftProviders } from './left-providers.js'
-import { Offers } from './offers.js'
+import { NewChannels } from './new-channels.js'
+import { type FoundOffer, Offers } from './offers.js'
 import { type OpenPayments, Purse } from './payments.js'
 import type { SoundPiece } from './pieces.js'
 import { piecesOf, runPiecewise } from './piecewise.js'
@@ -172,8 +173,9 @@ export class NetworkJobs implements JobSource {
   async #run(job: Job, options: RunOptions): Promise<JobAnswer> {
     const { onText } = options
     const pieces = piecesOf(job, onText !== undefined)
+    const channels = new NewChannels(this.#purse)
     if (pieces.length === 0) {
-      const answer = await this.#buy(job, options)
+      const answer = await this.#buy(job, options, channels)
       if (answer.output.kind === 'transcription') onText?.(answer.output.text)
       return answer
     }
@@ -184,27 +186,38 @@ export class NetworkJobs implements JobSource {
       ...options,
       ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
       pieces,
-      buy: (piece, limits) => this.#buy(piece, limits),
+      buy: (piece, limits) => this.#buy(piece, limits, channels),
     })
   }
 
-  async #buy(job: Job, options: RunOptions): Promise<JobAnswer> {
+  async #buy(job: Job, options: RunOptions, channels: NewChannels): Promise<JobAnswer> {
     const { signal } = options
     for (let tries = 1; ; tries++) {
       const failures: UserError[] = []
-      const candidates = await this.#candidates(job, options)
-      for (const [i, candidate] of candidates.entries()) {
+      const candidates = [...(await this.#candidates(job, options))]
+      const renewed = new Set<string>()
+      for (let next = candidates.shift(); next !== undefined; next = candidates.shift()) {
+        const candidate = next
+        const { peerId } = candidate.offer
         try {
+          if (!(await channels.allows(candidate))) continue
           await this.#options.onRecipient?.(this.#recipient(candidate))
-          return await this.#buyFrom(candidate, job, { signal, others: candidates.slice(i + 1) })
+          return await this.#buyFrom(candidate, job, { signal, others: candidates })
         } catch (error) {
           signal?.throwIfAborted()
           if (!(error instanceof UserError) || !ELSEWHERE.has(error.code)) throw error
           failures.push(error)
           await this.#judge(candidate, error)
+          if (!isOfTerms(error) || renewed.has(peerId)) continue
+          renewed.add(peerId)
+          const otherwise = await this.#renewed(candidate, job, options)
+          if (otherwise === undefined) continue
+          candidates.push(otherwise)
+          candidates.sort(inOrder)
         }
       }
-      const [first] = failures
+      // Why there is nobody left to ask is this client's own bound, before anything that others said.
+      const [first] = channels.refusal === undefined ? failures : [channels.refusal]
       if (first === undefined) throw new Error('a job without candidates was not refused')
       const waits = failures.flatMap(({ code, details }) =>
         code === 'BUSY' ? [Number(details.retryAfterSeconds ?? 1)] : [],
@@ -213,6 +226,22 @@ export class NetworkJobs implements JobSource {
       if (tries >= MOST_TRIES || !(soonest <= LONGEST_WAIT_SECONDS))
         throw failures.find(({ code }) => code === 'BUSY') ?? first
       await sleep(soonest * 1000, undefined, signal === undefined ? {} : { signal })
+    }
+  }
+
+  /** As its provider offers it now, where that is something else, and fits. */
+  async #renewed(candidate: Candidate, job: Job, options: RunOptions): Promise<Candidate | undefined> {
+    const found = await this.#offers.renew(candidate, options.signal)
+    if (found === undefined) return undefined
+    try {
+      const [otherwise] = await this.#fitting(job, [found], options)
+      const { unit, priceWeiPerUnit } = candidate.model
+      return otherwise?.model.unit === unit && otherwise.model.priceWeiPerUnit === priceWeiPerUnit
+        ? undefined
+        : otherwise
+    } catch (error) {
+      if (error instanceof UserError) return undefined
+      throw error
     }
   }
 
@@ -249,18 +278,49 @@ export class NetworkJobs implements JobSource {
         signal?.aborted === true
           ? this.#conduct.elapsedMs(askedAtMs) > patienceMs
           : error instanceof UserError && FAILURES.has(error.code)
-      if (isFailure) this.#conduct.failed(peerId, askedAtMs)
+      if (isFailure || this.#isFirstRefusal(candidate, error)) this.#conduct.failed(peerId, askedAtMs)
       throw error
     }
+  }
+
+  /** Who took a channel and refuses from the beginning does so to everybody: new keys are free. */
+  #isFirstRefusal({ offer, priceWei }: Candidate, error: unknown): boolean {
+    return (
+      priceWei > 0n &&
+      error instanceof UserError &&
+      error.code !== 'BUSY' &&
+      error.details.isRemote === true &&
+      !this.#purse.hasDelivered(offer)
+    )
   }
 
   /** @throws UserError NOT_FOUND, DENIED with have and need, BAD_ARGUMENT */
   async #candidates(
     job: Job,
-    { maxPriceWei, signal }: RunOptions,
+    options: RunOptions,
     pieces: readonly SoundPiece[] = [],
   ): Promise<readonly Candidate[]> {
     if (pieces.length === 0) requireSendable(job)
+    const { signal } = options
+    const found = await this.#offers.find(signal)
+    await this.#modules.audits?.meet?.(found.map(({ offer }) => offer))
+    signal?.throwIfAborted()
+    const candidates = await this.#fitting(job, found, options, pieces)
+    // Who is left out for now has a channel that nothing ever came of: others are asked first, and it when there are none.
+    const others = candidates.filter(
+      ({ offer, priceWei, arrears }) =>
+        priceWei === 0n || arrears === 0 || !this.#purse.hasChannel(offer) || this.#purse.hasDelivered(offer),
+    )
+    return others.length > 0 ? others : candidates
+  }
+
+  /** @throws UserError NOT_FOUND, DENIED with have and need */
+  async #fitting(
+    job: Job,
+    found: readonly FoundOffer[],
+    { maxPriceWei }: RunOptions,
+    pieces: readonly SoundPiece[] = [],
+  ): Promise<readonly Candidate[]> {
     const limits = {
       maxPriceWei: smaller(maxPriceWei, this.#options.maxPriceWei),
       isShunned: (offer: Offer) => this.#isShunned(offer),
@@ -268,13 +328,19 @@ export class NetworkJobs implements JobSource {
       goodFindings: (peerId: string) => this.#modules.audits?.goodFindings(peerId) ?? 0,
       expectedMs: (peerId: string, work: number, hint: SpeedHint) =>
         this.#conduct.expectedMs(peerId, work, hint),
+      hasChannel: (offer: Offer) => this.#purse.hasChannel(offer),
       isUnauditedTaken: this.#options.allowUnaudited === true,
     }
     const inputs = pieces.length === 0 ? undefined : pieces.map(({ sound }) => sound)
-    const found = await this.#offers.find(signal)
-    await this.#modules.audits?.meet?.(found.map(({ offer }) => offer))
-    signal?.throwIfAborted()
-    const candidates = candidatesFor(job, found, limits, inputs)
+    let candidates = candidatesFor(job, found, limits, inputs)
+    // Which channels there are counts, and the ledger is opened for the first paid job.
+    if (!this.#purse.isOpen && candidates.every(({ priceWei }) => priceWei > 0n)) {
+      const isOpen = await this.#purse.open().then(
+        () => true,
+        () => false,
+      )
+      if (isOpen) candidates = candidatesFor(job, found, limits, inputs)
+    }
     const { budget } = this.#modules
     if (budget === undefined) return candidates
     const { leftWei } = budget
@@ -292,8 +358,6 @@ export class NetworkJobs implements JobSource {
   async #judge({ offer }: Candidate, error: UserError): Promise<void> {
     const { log } = this.#modules
     log.info({ provider: offer.peerId, reason: error.message }, 'a provider did not do a job')
-    if (error.code === 'NOT_FOUND' || error.code === 'DENIED')
-      await this.#offers.find(undefined, true).catch(() => [])
     if (error.code !== 'VERIFICATION_FAILED' || error.details.isRemote === true) return
     // No honest provider does that: nothing more is asked of it, and the rest of the deposit comes home.
     await this.#left
@@ -320,6 +384,10 @@ export class NetworkJobs implements JobSource {
     }
   }
 }
+
+/** Perhaps it offers something else by now. */
+const isOfTerms = ({ code, details }: UserError): boolean =>
+  details.isRemote === true && (code === 'NOT_FOUND' || code === 'DENIED')
 
 const smaller = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>
   a === undefined || b === undefined ? (a ?? b) : smallest(a, b)

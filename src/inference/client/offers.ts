@@ -67,17 +67,38 @@ export class Offers {
       if (isFresh || !isKnown) await searching
       else searching.catch((error) => this.#note(error))
     }
-    return this.#table.list().map((offer) => ({
+    return this.#table.list().map((offer) => this.#found(offer))
+  }
+
+  /**
+   * Asks a provider for its offer, which may have changed without this node having heard of it.
+   * @returns what it offers now; undefined where that is what was known, and where it does not answer
+   */
+  async renew({ offer, target }: FoundOffer, signal?: AbortSignal): Promise<FoundOffer | undefined> {
+    const now = this.#table.get(offer.peerId)
+    // Another job asked meanwhile.
+    if (now !== undefined && now.sequence > offer.sequence) return this.#found(now)
+    await this.#ask(target, signal).catch((error) => this.#note(error))
+    const renewed = this.#table.get(offer.peerId)
+    return renewed !== undefined && renewed.sequence > offer.sequence ? this.#found(renewed) : undefined
+  }
+
+  #found(offer: Offer): FoundOffer {
+    return {
       offer,
       target: this.#targets.get(offer.peerId) ?? { peerId: offer.peerId, addresses: offer.addresses },
       latencyMs: this.#latencies.get(offer.peerId)?.ms,
-    }))
+    }
   }
 
   async #search(signal: AbortSignal | undefined): Promise<void> {
     const { named, host } = this.#modules
     if (named.length > 0) {
-      await Promise.all(named.map((each) => this.#ask(each, signal)))
+      const asked = await Promise.allSettled(named.map((each) => this.#ask(each, signal)))
+      const failed = asked.filter((each) => each.status === 'rejected')
+      for (const { reason } of failed) this.#note(reason)
+      // Who was named in case another one is away is asked when that one is.
+      if (failed.length === asked.length) throw failed[0]?.reason
     } else {
       const found = new Map<string, PeerTarget>()
       for (const { peerId, addresses } of host.announcements.list('provider'))

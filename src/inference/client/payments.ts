@@ -22,6 +22,7 @@ export type OpenPayments = () => Promise<ClientPayments>
 export class Purse {
   readonly #openPayments: OpenPayments | undefined
   #payments: Promise<ClientPayments> | undefined
+  #opened: ClientPayments | undefined
 
   /** @param openPayments absent: only free jobs */
   constructor(openPayments: OpenPayments | undefined) {
@@ -37,12 +38,32 @@ export class Purse {
         remedy: 'set chain.rpcUrls, or choose models that cost nothing',
         exitStatus: 2,
       })
-    this.#payments ??= openPayments().catch((error: unknown) => {
-      // The next job may find the chain again.
-      this.#payments = undefined
-      throw error
-    })
+    this.#payments ??= openPayments().then(
+      (payments) => {
+        this.#opened = payments
+        return payments
+      },
+      (error: unknown) => {
+        // The next job may find the chain again.
+        this.#payments = undefined
+        throw error
+      },
+    )
     return this.#payments
+  }
+
+  get isOpen(): boolean {
+    return this.#opened !== undefined
+  }
+
+  /** Whether a paid job may go to a provider without a channel being opened; false before the ledger is open. */
+  hasChannel({ publicKey }: Offer): boolean {
+    return this.#opened?.channels.isOpen(addressOfPublicKey(publicKey)) === true
+  }
+
+  /** Whether anything that was paid for has come from a provider. */
+  hasDelivered({ publicKey }: Offer): boolean {
+    return this.#opened?.channels.hasDelivered(addressOfPublicKey(publicKey)) === true
   }
 
   /** Room for a job in a channel with a provider. @throws UserError as `Channels.ready`; DENIED */

@@ -32,6 +32,7 @@ export {
   type PayerLimits,
   payerExposure,
   payerFree,
+  payerReceived,
 } from './payer-account.js'
 export {
   isContradiction,

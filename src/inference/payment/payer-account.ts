@@ -93,6 +93,11 @@ export function payerExposure({ asked, undelivered }: PayerAccount): bigint {
   return sum(asked.map(({ maxPriceWei }) => maxPriceWei)) + sum(undelivered.map(({ priceWei }) => priceWei))
 }
 
+/** What was paid for, and is there. */
+export function payerReceived({ totalWei, undelivered }: PayerAccount): bigint {
+  return totalWei - sum(undelivered.map(({ priceWei }) => priceWei))
+}
+
 /** Of the deposit, not spoken for. */
 export function payerFree(account: PayerAccount): bigint {
   const paid = account.voucher?.amountWei ?? 0n

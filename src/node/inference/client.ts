@@ -12,6 +12,7 @@ import { Channels } from '../../inference/client/channels.js'
 import { DailyBudget } from '../../inference/client/daily-budget.js'
 import { LeftProviders } from '../../inference/client/left-providers.js'
 import { NetworkJobs, type NetworkJobsOptions } from '../../inference/client/network-jobs.js'
+import { Openings } from '../../inference/client/openings.js'
 import type { ClientPayments } from '../../inference/client/payments.js'
 import { Payer, paymentDomain } from '../../inference/payment/index.js'
 import type { Host } from '../../p2p/index.js'
@@ -99,6 +100,7 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
     const terms = {
       depositWei: parseAmount(client.deposit),
       lifeSeconds: client.channelDays * SECONDS_PER_DAY,
+      ...(client.mostLocked === undefined ? {} : { mostLockedWei: parseAmount(client.mostLocked) }),
     }
     const { address } = identity
     const channels = new Channels(terms, {
@@ -106,6 +108,7 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
       payer,
       address,
       log,
+      openings: await Openings.open(paths.openings),
       ...(onLock === undefined ? {} : { onLock }),
     })
     const refund = (): void => {

@@ -31,6 +31,7 @@ const conduct = new Conduct()
 const AS_BEFORE = {
   expectedMs: conduct.expectedMs.bind(conduct),
   isUnauditedTaken: false,
+  hasChannel: (_: { readonly peerId: string }) => false,
 }
 
 describe('candidates', () => {
@@ -74,6 +75,12 @@ describe('candidates', () => {
     const known = { standing: () => ({ names: [], isNamesake: false }) } as unknown as KnownModels
     expect(servedModels(found, known, false)).toHaveLength(1)
     expect(servedModels(found, known, true)).toHaveLength(2)
+  })
+
+  it('are asked first where a channel with them runs and all else is equal, however near the others are', () => {
+    const found = [offered('new', 5n, 1), offered('known', 5n, 90), offered('known-and-dear', 6n, 1)]
+    const hasChannel = ({ peerId }: { readonly peerId: string }) => peerId.startsWith('known')
+    expect(names(found, { ...nobody, hasChannel })).toEqual(['known', 'new', 'known-and-dear'])
   })
 
   it('are asked by price, then by their record, then by their distance; who failed of late after all others', () => {

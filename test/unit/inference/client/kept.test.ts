@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DailyBudget, readSpending } from '../../../../src/inference/client/daily-budget.js'
 import { LeftProviders } from '../../../../src/inference/client/left-providers.js'
+import { Openings } from '../../../../src/inference/client/openings.js'
 
 const HOUR = 3_600_000
 let directory: string
@@ -82,5 +83,25 @@ describe('the budget of a day', () => {
     await budget.close()
     expect(JSON.parse(await readFile(path, 'utf8')).hours).toEqual([{ hour: 500_029, spentWei: '950' }])
     expect(await readSpending(join(directory, 'none.json'), now)).toBeUndefined()
+  })
+})
+
+describe('channels that were opened', () => {
+  it('are ten in 24 hours, over restarts; who did not come about, and the same one again, does not count', async () => {
+    let now = 500_000 * HOUR
+    const payee = (i: number) => `0x${String(i).padStart(40, '0')}` as const
+    const openings = await Openings.open(path, () => now)
+    for (let i = 0; i < 10; i++) await openings.add(payee(i))
+    await openings.add(payee(3))
+    await openings.remove(payee(9))
+    await openings.add(payee(10))
+    now += HOUR
+    const next = await Openings.open(path, () => now)
+    expect(() => next.require()).toThrow(/10 channels were opened in the last 24 hours/)
+    await expect(next.add(payee(11))).rejects.toMatchObject({ code: 'DENIED' })
+    expect([3, 9].map((i) => next.openedAt(payee(i)))).toEqual([500_000 * 3600, undefined])
+    now += 23 * HOUR
+    await next.add(payee(11))
+    expect(next.openedAt(payee(3))).toBeUndefined()
   })
 })

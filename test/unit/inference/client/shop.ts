@@ -168,5 +168,6 @@ export function candidateOf({ keys, offered }: Shop): Candidate {
     arrears: 0,
     goodDoublings: 0,
     slowDoublings: 0,
+    hasChannel: () => true,
   }
 }
