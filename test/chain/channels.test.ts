@@ -41,7 +41,7 @@ import {
   voucherDigest,
 } from '../../src/inference/payment/index.js'
 import { openStore } from '../../src/store/index.js'
-import { fundedChain, testClientOf, whyNoAnvil } from './support.js'
+import { fundedChain, startProxy, testClientOf, whyNoAnvil } from './support.js'
 
 const DEPOSIT = parseAmount('0.5')
 const DAY = 86_400
@@ -393,6 +393,54 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     }
     expect(paidWei).toBe(6n * price)
     expect((await readChannel(payer, { payer: payer.identity.address, payee })).redeemedWei).toBe(6n * price)
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  it('redeems what is due of the others where one channel cannot be read', { timeout: 120_000 }, async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'plumbline-unread-'))
+    const store = await openStore(directory)
+    let unread: string | undefined
+    const proxy = await startProxy(dev.rpcUrl, async (method, params, pass) =>
+      method === 'eth_call' && unread !== undefined && JSON.stringify(params).includes(unread)
+        ? JSON.stringify({ jsonrpc: '2.0', id: 1, error: { code: -32000, message: 'header not found' } })
+        : pass(),
+    )
+    const hot = await fundedChain(dev, { rpcUrls: [proxy.url] })
+    const { identity } = hot
+    const domain = paymentDomain(payer.chainId, channelsContract(payer))
+    const { timestamp } = await payer.clock()
+    const payee = await Payee.open(
+      { domain, signer: identity, books: store.paymentsEarned, now: () => timestamp },
+      { exposureWei: DEPOSIT, maxJobs: 8, leastRemainingSeconds: 10 },
+    )
+    const keeper = new ChannelKeeper(
+      {
+        policy: { thresholdWei: 1n, beforeEndSeconds: 30, leastWei: 0n },
+        ...{ leastDepositWei: 1000n, maxChannels: 3, ...KEEPING },
+      },
+      { chain: hot, payee, address: identity.address, retired: new RetiredOpenings(store.retiredOpenings) },
+    )
+    const amountWei = 200_000n * 10n ** 9n
+    const clients = [await fundedChain(dev), await fundedChain(dev)] as const
+    for (const client of clients) {
+      await openChannel(client, {
+        payee: identity.address,
+        depositWei: DEPOSIT,
+        endsAt: await inADay(client),
+      })
+      const { channelId } = await keeper.adopt(client.identity.address)
+      const content = { channelId, amountWei, receipts: 0, receiptsHead: new Uint8Array(32) }
+      await payee.accept(signVoucher(domain, content, client.identity))
+    }
+    unread = clients[0].identity.address.slice(2).toLowerCase()
+    const { redeemed } = await keeper.round()
+    const { channelId } = payee.accounts().find((each) => each.payer === clients[1].identity.address) ?? {}
+    expect(redeemed?.redemptions.map((each) => hexToBytes(each.channelId))).toEqual([channelId])
+    unread = undefined
+    expect((await keeper.round()).redeemed?.paidWei).toBe(amountWei)
+    await hot.close()
+    proxy.server.close()
+    await store.close()
     await rm(directory, { recursive: true, force: true })
   })
 

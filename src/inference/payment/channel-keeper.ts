@@ -61,6 +61,13 @@ export interface KeeperRound {
   readonly over: readonly PayeeAccount[]
 }
 
+/** How the channels of the ledger stand, as far as the chain said so. */
+interface Followed {
+  readonly over: readonly Over[]
+  /** Channels of which nothing is known now: nothing is done about them. */
+  readonly unread: ReadonlySet<string>
+}
+
 interface Over {
   readonly account: PayeeAccount
   /** No payer can give this opening a later end. */
@@ -128,13 +135,13 @@ export class ChannelKeeper {
     const { policy } = this.#options
     const leastWei = largest(policy.leastWei, GAS_PER_VOUCHER * maxFeePerGas)
     const { timestamp } = await chain.clock()
-    const ending = await this.#follow(timestamp, leastWei)
+    const { over: ending, unread } = await this.#follow(timestamp, leastWei)
     const over = ending.map(({ account }) => account)
-    const ended = new Set(over.map(({ channelId }) => bytesToHex(channelId)))
+    const notDue = new Set([...unread, ...over.map(({ channelId }) => bytesToHex(channelId))])
     for (const each of ending) await this.#forget(each, timestamp)
     const due = payee
       .due({ ...policy, leastWei }, isClosing)
-      .filter(({ account }) => !ended.has(bytesToHex(account.channelId)))
+      .filter(({ account }) => !notDue.has(bytesToHex(account.channelId)))
     const dueWei = due.reduce((sum, each) => sum + each.dueWei, 0n)
     const gas = GAS_PER_TRANSACTION + GAS_PER_VOUCHER * BigInt(due.length)
     if (due.length === 0 || dueWei < gas * maxFeePerGas) return { redeemed: undefined, over }
@@ -157,29 +164,52 @@ export class ChannelKeeper {
     return { redeemed, over }
   }
 
-  /** @returns the openings that are closed, or past their end with nothing left that is worth its gas */
-  async #follow(nowSeconds: number, leastWei: bigint): Promise<readonly Over[]> {
-    const { chain, payee, address } = this.#modules
+  /**
+   * Finds the openings that are closed, or past their end with nothing left that is worth its gas. A channel that cannot be
+   * read keeps nobody else from being paid.
+   * @throws chain errors where none can be read
+   */
+  async #follow(nowSeconds: number, leastWei: bigint): Promise<Followed> {
+    const { chain, payee, address, log } = this.#modules
     // What another chain or contract holds is nothing that this one could say is over.
     const accounts = payee.accounts().filter((account) => isOfChain(chain, { ...account, payee: address }))
     const over: Over[] = []
-    for (let at = 0; at < accounts.length; at += BATCH)
-      await Promise.all(
-        accounts.slice(at, at + BATCH).map(async (account) => {
-          const state = await this.#read(account.payer)
-          if (state.isOpen && bytesToHex(idOf(state)) === bytesToHex(account.channelId)) {
-            if (payee.find(account.channelId) === undefined) return
-            await this.#update(state)
-            const known = payee.find(account.channelId)
-            // Vouchers count until somebody closes: what is worth its gas is still redeemed.
-            if (known !== undefined && state.endsAt <= nowSeconds && unredeemed(known) < leastWei)
-              over.push({ account: known, isClosed: false })
-          }
-          // Not one that is too young to be seen at this depth.
-          else if (state.nonce >= account.nonce) over.push({ account, isClosed: true })
-        }),
-      )
-    return over
+    const unread = new Set<string>()
+    let failure: unknown
+    const follow = async (account: PayeeAccount): Promise<void> => {
+      try {
+        const found = await this.#standing(account, nowSeconds, leastWei)
+        if (found !== undefined) over.push(found)
+      } catch (error) {
+        failure = error
+        unread.add(bytesToHex(account.channelId))
+      }
+    }
+    for (let at = 0; at < accounts.length; at += BATCH) {
+      await Promise.all(accounts.slice(at, at + BATCH).map(follow))
+      // The chain is away: the others would be waited for one after the other.
+      if (unread.size === Math.min(at + BATCH, accounts.length) && unread.size > 0) throw failure
+    }
+    if (unread.size > 0)
+      log?.warn({ channels: unread.size, reason: String(failure) }, 'channels could not be read on the chain')
+    return { over, unread }
+  }
+
+  /** Takes up what the chain says of a channel. @returns it where it is over */
+  async #standing(account: PayeeAccount, nowSeconds: number, leastWei: bigint): Promise<Over | undefined> {
+    const { payee } = this.#modules
+    const state = await this.#read(account.payer)
+    if (state.isOpen && bytesToHex(idOf(state)) === bytesToHex(account.channelId)) {
+      if (payee.find(account.channelId) === undefined) return undefined
+      await this.#update(state)
+      const known = payee.find(account.channelId)
+      // Vouchers count until somebody closes: what is worth its gas is still redeemed.
+      return known !== undefined && state.endsAt <= nowSeconds && unredeemed(known) < leastWei
+        ? { account: known, isClosed: false }
+        : undefined
+    }
+    // Not one that is too young to be seen at this depth.
+    return state.nonce >= account.nonce ? { account, isClosed: true } : undefined
   }
 
   /** Unless its receipts may be asked for, or a payer could bring it back and there is no room to remember that. */
