@@ -1,35 +1,39 @@
-/** The set as a whole: every case has a test file, and those of later parts are listed as skipped. */
+/** The set as a whole: every case is opened by a test, and those of later parts are listed as skipped. */
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { caseNames, isLater, laterParts, partOf } from './harness.js'
+import { caseNames, isLater, type Kind, laterParts, namesOf, namesOfKind, partOf } from './harness.js'
 
-/** Every text in quotes of the tests in this folder: they name the cases that they read. */
-function namedInTests(): readonly string[] {
+/** The cases that the tests of this folder open: each of their calls is answered as they are answered. */
+function openedByTests(): ReadonlySet<string> {
   const folder = fileURLToPath(new URL('.', import.meta.url))
-  const sources = readdirSync(folder).filter((file) => file.endsWith('.test.ts') && file !== 'cases.test.ts')
-  return sources.flatMap((file) =>
-    Array.from(readFileSync(join(folder, file), 'utf8').matchAll(/'([^'\n]*)'/g), ([, text]) => text ?? ''),
+  const files = readdirSync(folder).filter((file) => file.endsWith('.test.ts') && file !== 'cases.test.ts')
+  const texts = files.map((file) => readFileSync(join(folder, file), 'utf8'))
+  // Calls whose cases are filtered again do not count: they may leave some out.
+  const calls = texts.flatMap((text) => [
+    ...text.matchAll(/\b(goldenCases|\w+OfKind)\(([^)]*)\)(?!\s*\.filter)/g),
+  ])
+  return new Set(
+    calls.flatMap(([, name, given = '']) => {
+      const quoted = Array.from(given.matchAll(/'([^']*)'/g), ([, text]) => text ?? '')
+      return name === 'goldenCases' ? namesOf(...quoted) : quoted.flatMap((kind) => namesOfKind(kind as Kind))
+    }),
   )
 }
 
 describe('golden cases', () => {
-  const named = namedInTests()
-  const digits = (name: string): string => /^\d+/.exec(name)?.[0] ?? ''
-  const unread = caseNames().filter((name) => {
-    const part = partOf(name)
-    return (
-      !isLater(name) &&
-      !named.some((text) => [part, digits(part)].includes(text) || text.startsWith(`${part}-`))
-    )
+  const opened = openedByTests()
+  const unread = caseNames().filter((name) => !isLater(name) && !opened.has(name))
+
+  it('every case of our set is opened by a test', () => {
+    expect(caseNames().length).toBeGreaterThan(0)
+    if (process.env.GOLDEN_DIR === undefined) expect(unread).toEqual([])
   })
 
-  it('every case of the set is read by a test', () => {
-    expect(caseNames().length).toBeGreaterThan(0)
-    expect(unread).toEqual([])
-  })
+  if (process.env.GOLDEN_DIR !== undefined)
+    for (const name of unread) it.skip(`${name}: of no kind that is known here`)
 
   for (const [part, family] of Object.entries(laterParts)) {
     const present = caseNames().filter((name) => partOf(name).startsWith(part))

@@ -1,11 +1,10 @@
 /** Reading a golden case, and comparing with it as its case.json advises. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { TensorValue } from '../../src/ml/session/session.js'
-import { goldenDirectory, readTensors } from './harness.js'
+import { casesOfKind, type Kind } from './harness.js'
 
 export interface GoldenCase {
+  readonly name: string
   readonly tensors: Readonly<Record<string, TensorValue>>
   readonly info: Readonly<Record<string, { readonly what: string }>>
   readonly parameters: Readonly<Record<string, Readonly<Record<string, number>>>>
@@ -14,17 +13,16 @@ export interface GoldenCase {
   readonly folder: string
 }
 
-export function goldenCase(name: string): GoldenCase {
-  const folder = join(goldenDirectory, name)
-  const about = JSON.parse(readFileSync(`${folder}/case.json`, 'utf8'))
-  return {
-    tensors: readTensors(`${folder}/io.safetensors`),
-    info: about.tensors,
-    parameters: about.parameters ?? {},
-    rtol: about.tolerance.rtol,
-    atol: about.tolerance.atol,
-    folder,
-  }
+/** Every case of a kind. */
+export function engineCasesOfKind(kind: Kind): readonly GoldenCase[] {
+  return casesOfKind(kind).map((golden) => ({
+    name: golden.name,
+    tensors: golden.tensorsOf(),
+    info: (golden.about.tensors ?? {}) as GoldenCase['info'],
+    parameters: (golden.about.parameters ?? {}) as GoldenCase['parameters'],
+    ...golden.tolerance,
+    folder: golden.folder,
+  }))
 }
 
 export function tensorOf(golden: GoldenCase, name: string): TensorValue {

@@ -1,4 +1,4 @@
-/** Golden case 14b: every layer's values and gradients against PyTorch. What is not in the shapes is in the texts. */
+/** Golden cases of layers (14b): every layer's values and gradients against PyTorch. What is not in the shapes is in the texts. */
 import { describe, expect, it } from 'vitest'
 import { gradients } from '../../src/ml/autodiff/index.js'
 import {
@@ -34,9 +34,7 @@ import {
 } from '../../src/ml/layers/index.js'
 import { evaluate } from '../../src/ml/session/evaluate.js'
 import type { TensorValue } from '../../src/ml/session/session.js'
-import { expectClose, goldenCase, numberAfter, tensorOf } from './engine-case.js'
-
-const golden = goldenCase('14b-layers')
+import { engineCasesOfKind, expectClose, numberAfter, tensorOf } from './engine-case.js'
 
 type Operands = Readonly<Record<string, Tensor>>
 
@@ -151,9 +149,9 @@ const layers: Readonly<Record<string, (o: Operands, what: string, y: TensorValue
     }),
 }
 
-const tags = [...new Set(Object.keys(golden.tensors).map((name) => name.split('.')[0] ?? ''))].sort()
+describe.each(engineCasesOfKind('layers'))('golden $name: layers', (golden) => {
+  const tags = [...new Set(Object.keys(golden.tensors).map((name) => name.split('.')[0] ?? ''))].sort()
 
-describe('golden 14b: layers', () => {
   it('knows every layer of the case', () => {
     expect(tags.filter((tag) => layers[tag] === undefined)).toEqual([])
     expect(tags.length).toBeGreaterThan(0)

@@ -1,4 +1,4 @@
-/** Golden cases 14a (CTC), 14d (losses, Gumbel softmax) and 14f (logit filters). */
+/** Golden cases of the kinds of 14a (CTC), 14d (losses, Gumbel softmax) and 14f (logit filters). */
 import { describe, expect, it } from 'vitest'
 import { gradients } from '../../src/ml/autodiff/index.js'
 import { argMax, Graph, mul, sum, type Tensor, transpose } from '../../src/ml/graph/index.js'
@@ -11,7 +11,7 @@ import {
 import { crossEntropy, ctcLoss, gumbelSoftmax, smoothL1 } from '../../src/ml/losses/index.js'
 import { evaluate } from '../../src/ml/session/evaluate.js'
 import type { TensorValue } from '../../src/ml/session/session.js'
-import { expectClose, type GoldenCase, goldenCase, numberAfter, tensorOf } from './engine-case.js'
+import { engineCasesOfKind, expectClose, type GoldenCase, numberAfter, tensorOf } from './engine-case.js'
 
 /** Puts tensors of a case into a graph as inputs. */
 function inputsOf(golden: GoldenCase, graph: Graph, names: readonly string[]) {
@@ -41,9 +41,7 @@ const first = (tensors: readonly Tensor[]): Tensor => {
   return tensor
 }
 
-describe('golden 14a: CTC', () => {
-  const golden = goldenCase('14a-ctc-loss')
-
+describe.each(engineCasesOfKind('ctc'))('golden $name: CTC', (golden) => {
   const blank = numberAfter(golden.info.logits?.what ?? '', 'blank', 0)
 
   function build(zeroInfinity: boolean) {
@@ -95,8 +93,7 @@ describe('golden 14a: CTC', () => {
   })
 })
 
-describe('golden 14d: losses and sampling', () => {
-  const golden = goldenCase('14d-losses-sampling')
+describe.each(engineCasesOfKind('losses'))('golden $name: losses and sampling', (golden) => {
   const tagsOf = (pattern: RegExp): string[] => [
     ...new Set(Object.keys(golden.tensors).flatMap((name) => pattern.exec(name)?.[1] ?? [])),
   ]
@@ -161,8 +158,7 @@ describe('golden 14d: losses and sampling', () => {
   })
 })
 
-describe('golden 14f: logit filters', () => {
-  const golden = goldenCase('14f-logit-filters')
+describe.each(engineCasesOfKind('filters'))('golden $name: logit filters', (golden) => {
   const logits = tensorOf(golden, 'logits')
   const history = tensorOf(golden, 'history')
 

@@ -17,13 +17,6 @@ export function casesWith(...files: readonly string[]): readonly string[] {
     .toSorted()
 }
 
-/** The one folder whose name begins with `prefix` and a dash. */
-export function caseNamed(prefix: string): string {
-  const name = readdirSync(goldenDirectory).find((entry) => entry.startsWith(`${prefix}-`))
-  if (name === undefined) throw new Error(`${goldenDirectory} has no case ${prefix}`)
-  return name
-}
-
 export function caseJson(name: string): Record<string, unknown> {
   return JSON.parse(readFileSync(inCase(name, 'case.json'), 'utf8')) as Record<string, unknown>
 }

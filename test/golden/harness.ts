@@ -63,6 +63,17 @@ export class GoldenCase {
     this.about = this.json('case.json')
   }
 
+  /** Its number without letters. */
+  get number(): string {
+    return digitsOf(this.name)
+  }
+
+  /** Whether case.json tells of such a tensor. */
+  holds(name: string | RegExp): boolean {
+    const names = Object.keys(this.about.tensors ?? {})
+    return names.some((each) => (typeof name === 'string' ? each === name : name.test(each)))
+  }
+
   path(...parts: readonly string[]): string {
     return join(this.folder, ...parts)
   }
@@ -223,15 +234,47 @@ export const isLater = (name: string): boolean =>
  * families, and what it lacks is listed as skipped.
  */
 export function goldenCases(...numbers: readonly string[]): readonly GoldenCase[] {
-  const names = caseNames().filter(
+  return orLacking(namesOf(...numbers), `case ${numbers.join(', ')}`).map((name) => new GoldenCase(name))
+}
+
+/** Names of the cases with these numbers. */
+export const namesOf = (...numbers: readonly string[]): readonly string[] =>
+  caseNames().filter(
     (name) => !isLater(name) && numbers.some((number) => [partOf(name), digitsOf(name)].includes(number)),
   )
-  if (names.length === 0) {
-    const lacking = `${goldenDirectory} has no case ${numbers.join(', ')}`
-    if (process.env.GOLDEN_DIR === undefined) throw new Error(lacking)
-    it.skip(lacking)
-  }
-  return names.map((name) => new GoldenCase(name))
+
+/** Cases of one number that differ in what they hold, whatever letter or name they go by. */
+const kinds = {
+  ctc: (golden: GoldenCase) => golden.number === '14' && golden.holds('loss_sum_zero_infinity'),
+  layers: (golden: GoldenCase) =>
+    golden.number === '14' && golden.holds(/^\w+\.grad_y$/) && !hasLosses(golden),
+  optimisation: (golden: GoldenCase) => golden.number === '14' && golden.has('values.json'),
+  losses: (golden: GoldenCase) => golden.number === '14' && hasLosses(golden),
+  filters: (golden: GoldenCase) => golden.number === '14' && golden.about.parameters !== undefined,
+  pickles: (golden: GoldenCase) => golden.number === '15' && golden.has('malicious'),
+  safetensors: (golden: GoldenCase) => golden.number === '15' && golden.has('dtypes.safetensors'),
+}
+export type Kind = keyof typeof kinds
+
+function hasLosses(golden: GoldenCase): boolean {
+  return golden.holds(/^(?:smooth_l1|cross_entropy|gumbel)/)
+}
+
+/** As {@link goldenCases}, by what a case holds. */
+export function casesOfKind(kind: Kind): readonly GoldenCase[] {
+  return orLacking(namesOfKind(kind), `case of ${kind}`).map((name) => new GoldenCase(name))
+}
+
+export const namesOfKind = (kind: Kind): readonly string[] =>
+  caseNames().filter((name) => !isLater(name) && kinds[kind](new GoldenCase(name)))
+
+/** Names, or a fault (in our own set), or a line among the skipped ones. */
+export function orLacking(names: readonly string[], what: string): readonly string[] {
+  if (names.length > 0) return names
+  const lacking = `${goldenDirectory} has no ${what}`
+  if (process.env.GOLDEN_DIR === undefined) throw new Error(lacking)
+  it.skip(lacking)
+  return names
 }
 
 const digitsOf = (name: string): string => /^\d+/.exec(name)?.[0] ?? ''
