@@ -116,15 +116,20 @@ const tuning = [...of('dev'), ...of('dropped'), ...of('voice')].filter(({ text }
 const tuneIn = inside(tuning)
 const tuneOut = [...outside(tuning, true), ...outside(of('outside'), false)]
 const share = (list, holds) => (100 * list.filter(holds).length) / Math.max(1, list.length)
-/** Least sum of both errors on the tuning clips. */
-let threshold = 0
-let least = Number.POSITIVE_INFINITY
-for (let step = 1; step < 100; step++) {
-  const at = step / 100
-  const errors =
-    share(tuneIn, ({ confidence }) => confidence < at) + share(tuneOut, (confidence) => confidence >= at)
-  if (errors < least) [threshold, least] = [at, errors]
-}
+const tuningPoint = (at) => ({
+  threshold: at,
+  insideRejected: share(tuneIn, ({ confidence }) => confidence < at),
+  outsideAccepted: share(tuneOut, (confidence) => confidence >= at),
+})
+/** Least sum of both errors on the tuning clips; of equals the lowest. */
+const tuningPoints = Array.from({ length: 99 }, (_, i) => tuningPoint((i + 1) / 100))
+const errorsAt = ({ insideRejected, outsideAccepted }) => insideRejected + outsideAccepted
+const best = tuningPoints.reduce((least, point) => (errorsAt(point) < errorsAt(least) ? point : least))
+const { threshold } = best
+const THRESHOLDS = [
+  0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.4, 0.3, 0.25, 0.2, 0.17, 0.15, 0.12, 0.1, 0.07,
+  0.05,
+]
 const testIn = inside(of('test'))
 const testOut = outside(of('test'), true)
 const strangers = [...outside(of('outside'), false), ...outside(of('librivox'), false)]
@@ -142,7 +147,14 @@ const closed = {
   right: testIn.filter(({ isRight }) => isRight).length,
   rightPercent: share(testIn, ({ isRight }) => isRight),
   operating: operatingPoint(threshold),
-  curve: [0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5, 0.4, 0.3, 0.2].map(operatingPoint),
+  curve: THRESHOLDS.map(operatingPoint),
+  tuning: {
+    inside: tuneIn.length,
+    outside: tuneOut.length,
+    strangers: of('outside').length,
+    chosen: best,
+    curve: THRESHOLDS.filter((at) => at <= 0.5).map(tuningPoint),
+  },
 }
 
 /** The same recordings through pocketsphinx's default model. */
@@ -219,5 +231,10 @@ else {
   for (const point of [closed.operating, ...closed.curve])
     console.log(
       `${point.threshold.toFixed(2).padStart(9)} ${figure(point.acceptedAndRight)} ${figure(point.acceptedAndWrong)} ${figure(point.rejected).padStart(9)}  | ${figure(point.outsideRejected).padStart(20)} | ${figure(point.strangersRejected)}${point === closed.operating ? '   <- operating point' : ''}`,
+    )
+  console.log('what the threshold was chosen by')
+  for (const { threshold: at, insideRejected, outsideAccepted } of closed.tuning.curve)
+    console.log(
+      `${at.toFixed(2).padStart(9)} of the grammar: rejected ${figure(insideRejected)} | not of it: accepted ${figure(outsideAccepted)}`,
     )
 }

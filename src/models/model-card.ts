@@ -76,21 +76,37 @@ export function parseModelCard(yaml: string): ModelCard {
   }
 }
 
-/** Results of `model-index` whose dataset, metric and value are texts, as our cards have them. */
+/** The figures of Hugging Face's `model-index`: of each result its data set's name, and each metric with its value. */
 function resultsOf(index: unknown): readonly Quality[] {
-  const [first] = Array.isArray(index) ? (index as unknown[]) : []
-  const results =
-    typeof first === 'object' && first !== null ? (first as { results?: unknown }).results : undefined
-  if (!Array.isArray(results)) return []
-  return (results as unknown[]).slice(0, MAX_ENTRIES).flatMap((entry) => {
-    if (typeof entry !== 'object' || entry === null) return []
-    const { dataset, metric, value } = entry as Record<string, unknown>
-    const [data, measure, figure] = [list(dataset)[0], list(metric)[0], list(value)[0]]
-    return data === undefined || measure === undefined || figure === undefined
-      ? []
-      : [{ dataset: data, metric: measure, value: figure }]
-  })
+  const results = records(index).flatMap((model) => records(model.results))
+  return results
+    .flatMap(({ dataset, metrics }) => {
+      const [data] = records([dataset])
+      const name = textOf(data?.name) ?? textOf(data?.type)
+      return records(metrics).flatMap((metric): readonly Quality[] => {
+        const measure = textOf(metric.name) ?? textOf(metric.type)
+        const value = textOf(metric.value)
+        return name === undefined || measure === undefined || value === undefined
+          ? []
+          : [{ dataset: name, metric: measure, value }]
+      })
+    })
+    .slice(0, MAX_ENTRIES)
 }
+
+/** The objects of a list. */
+function records(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  if (!Array.isArray(value)) return []
+  return (value as unknown[])
+    .slice(0, MAX_ENTRIES)
+    .filter(
+      (entry): entry is Record<string, unknown> =>
+        typeof entry === 'object' && entry !== null && !Array.isArray(entry),
+    )
+}
+
+const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' ? list(value)[0] : undefined
 
 function list(value: unknown): readonly string[] {
   const values: readonly unknown[] = Array.isArray(value) ? value.slice(0, MAX_ENTRIES) : [value]

@@ -1,6 +1,7 @@
 /** The card of asr-small: README.md, split.txt and config.json, from the benchmark's result; no figure is typed. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { modelIndex } from './model-index.mjs'
 
 const figure = (value) => value.toFixed(1)
 const NAMES = {
@@ -27,30 +28,14 @@ export async function writeAsrSmallCard(directory, result, clips) {
 function card({ sets, grammar, pocketsphinx, realTimeFactor, languageModel }) {
   const { operating } = grammar
   const results = Object.entries(sets).flatMap(([name, { clips, greedy, dictation }]) => [
-    metric(name, clips, 'CER, greedy', `${figure(greedy.cer)} %`),
-    metric(name, clips, 'WER, greedy', `${figure(greedy.wer)} %`),
-    metric(name, clips, 'WER, dictation', `${figure(dictation.wer)} %`),
+    metric(name, clips, 'cer', 'CER, greedy', greedy.cer),
+    metric(name, clips, 'wer', 'WER, greedy', greedy.wer),
+    metric(name, clips, 'wer', 'WER, dictation', dictation.wer),
   ])
-  results.push(
-    metric(
-      'test',
-      grammar.clips,
-      `closed grammar of ${grammar.sentences} prompts, right`,
-      `${figure(grammar.rightPercent)} %`,
-    ),
-    metric(
-      'test',
-      grammar.clips,
-      `accepted and right at ${operating.threshold}`,
-      `${figure(operating.acceptedAndRight)} %`,
-    ),
-    metric(
-      'test',
-      grammar.clips,
-      'rejected, own sentence taken out of the grammar',
-      `${figure(operating.outsideRejected)} %`,
-    ),
-  )
+  const closed = (name, percent) => results.push(metric('test', grammar.clips, 'accuracy', name, percent))
+  closed(`closed grammar of ${grammar.sentences} prompts, right`, grammar.rightPercent)
+  closed(`accepted and right at ${operating.threshold}`, operating.acceptedAndRight)
+  closed('rejected, own sentence taken out of the grammar', operating.outsideRejected)
   const row = (name) => {
     const { clips, greedy, dictation } = sets[name]
     const other = pocketsphinx[name]
@@ -59,6 +44,8 @@ function card({ sets, grammar, pocketsphinx, realTimeFactor, languageModel }) {
   }
   const point = (at) =>
     `| ${at.threshold.toFixed(2)} | ${figure(at.acceptedAndRight)} | ${figure(at.acceptedAndWrong)} | ${figure(at.rejected)} | ${figure(at.outsideRejected)} | ${figure(at.strangersRejected)} |`
+  const tuned = ({ threshold, insideRejected, outsideAccepted }) =>
+    `| ${threshold.toFixed(2)} | ${figure(insideRejected)} | ${figure(outsideAccepted)} | ${figure(insideRejected + outsideAccepted)} |`
   return `---
 license: cc-by-sa-3.0
 language:
@@ -71,10 +58,7 @@ limitations:
 - single words and spelt letters are weak
 - no punctuation, no capitals, numbers as words
 - dictation is experimental
-model-index:
-- name: asr-small
-  results:
-${results.join('\n')}
+${modelIndex('asr-small', 'automatic-speech-recognition', results)}
 ---
 # asr-small
 
@@ -102,13 +86,23 @@ ${Object.keys(sets).map(row).join('\n')}
 Processor time over sound: ${realTimeFactor.toFixed(4)}, one thread.
 
 Closed grammar of the exchange's ${grammar.sentences} prompts, the held-out sentences among them, on the held-out recordings:
-${grammar.right} of ${grammar.clips} right without a threshold. With one, in percent; the first line is the operating point. It was chosen on other recordings and
-another synthetic voice for what is to be accepted, and for what is to be rejected on all of the last column's synthetic speech,
-so that there only LibriVox, 5 clips, is new to it:
+${grammar.right} of ${grammar.clips} right without a threshold. With one, in percent; the first line is the operating point.
+
+The threshold is the one of 0.01, 0.02 ... 0.99 with the least sum of two errors, each in percent of its clips: the sentences of
+the grammar that are rejected, on ${grammar.tuning.inside} other recordings and clips of another synthetic voice, and the speech that is accepted though
+its sentence is not in the grammar (the same clips with their own sentence taken out, and ${grammar.tuning.strangers} clips of other sentences), ${grammar.tuning.outside} clips.
+At the operating point those errors are ${figure(grammar.tuning.chosen.insideRejected)} and ${figure(grammar.tuning.chosen.outsideAccepted)}.
+All of the last column's synthetic speech was chosen by, so that there only LibriVox, 5 clips, is new to it:
 
 | threshold | accepted, right | accepted, wrong | rejected | own sentence taken out: rejected | other speech: rejected |
 |---|---|---|---|---|---|
 ${[operating, ...grammar.curve].map(point).join('\n')}
+
+What the threshold was chosen by, in percent:
+
+| threshold | of the grammar: rejected | not of it: accepted | sum |
+|---|---|---|---|
+${grammar.tuning.curve.map(tuned).join('\n')}
 
 Where the own sentence is taken out, what is left may differ in one word ("increase" for "decrease", "left" for
 "joined"): this is the hardest speech to reject. Other speech is sentences of no grammar in the held-out synthetic voice,
@@ -121,14 +115,12 @@ closed grammar, try it on your own recordings first, or add a larger model.
 `
 }
 
-const metric = (
-  name,
-  clips,
+const metric = (set, clips, type, name, percent) => ({
+  dataset: { name: `${clips} ${NAMES[set][1]}: ${NAMES[set][0]}`, type: `asr-small-${set}` },
   type,
-  value,
-) => `  - dataset: ${JSON.stringify(`${clips} ${NAMES[name][1]}: ${NAMES[name][0]}`)}
-    metric: ${JSON.stringify(type)}
-    value: ${JSON.stringify(value)}`
+  name,
+  percent,
+})
 
 /** Split and sentence of each recording that is held out, in a fixed order. */
 function splitList(clips) {

@@ -1,6 +1,7 @@
 /** The card of language-id: README.md from the benchmark's result; no figure is typed. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { modelIndex } from './model-index.mjs'
 
 const figure = (value) => value.toFixed(1)
 const NAMES = { en: 'English', fr: 'French', es: 'Spanish', it: 'Italian', ru: 'Russian' }
@@ -26,17 +27,11 @@ function card({ sets: { dev, test }, chance, realTimeFactor, threshold }) {
     metric(
       `${test[seconds].utterances} utterances of at least ${seconds} s, six sources that nothing was learnt from`,
       'right, mean of the five languages',
-      `${figure(test[seconds].balanced)} %`,
+      test[seconds].balanced,
     ),
   )
   for (const { source, language, utterances, right } of shortest.sources)
-    results.push(
-      metric(
-        `${utterances} utterances of at least 3 s: ${source} (${language})`,
-        'right',
-        `${figure(right)} %`,
-      ),
-    )
+    results.push(metric(`${utterances} utterances of at least 3 s: ${source} (${language})`, 'right', right))
   const at = (set) => set.thresholds.find((each) => each.threshold === threshold)
   const durations = [3, 6, 10]
     .map((seconds) => {
@@ -76,10 +71,7 @@ limitations:
 - ${weak(shortest)}
 - less than three seconds of speech, single words, singing, music under speech
 - accents of speakers whose first language is another
-model-index:
-- name: language-id
-  results:
-${results.join('\n')}
+${modelIndex('language-id', 'audio-classification', results)}
 ---
 # language-id
 
@@ -184,5 +176,9 @@ function worst({ sources }) {
   return `${count} of the ${utterances} utterances of ${source} (${NAMES[language]}) are heard as ${NAMES[as]}`
 }
 
-const metric = (dataset, name, value) =>
-  `  - dataset: ${JSON.stringify(dataset)}\n    metric: ${JSON.stringify(name)}\n    value: ${JSON.stringify(value)}`
+const metric = (dataset, name, percent) => ({
+  dataset: { name: dataset, type: 'held-out-speech' },
+  type: 'accuracy',
+  name,
+  percent,
+})

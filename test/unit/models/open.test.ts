@@ -59,12 +59,43 @@ describe('a model directory', () => {
     const bomb = 'a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a]\nlicense: [*b,*b,*b,*b]'
     expect(parseModelCard(bomb).licence).toBeUndefined()
     expect(await readModelCard('/nowhere')).toMatchObject({ licence: undefined, languages: [], results: [] })
-    const index =
-      'limitations: [noise]\nmodel-index:\n- results:\n  - {dataset: a, metric: WER, value: 3 %}\n  - {dataset: b}\n  - 7'
+  })
+
+  it('figures as Hugging Face has them, and as our own cards do', async () => {
+    const index = `limitations: [noise]
+model-index:
+- name: XLSR Wav2Vec2 English
+  results:
+  - task: {name: Automatic Speech Recognition, type: automatic-speech-recognition}
+    dataset:
+      name: Common Voice en
+      type: common_voice
+      args: en
+    metrics:
+    - name: Test WER
+      type: wer
+      value: 19.06
+    - type: cer
+      value: 7.69
+    - name: without a value
+  - dataset: {type: librispeech}
+    metrics: [{type: wer, value: 3}, 7]
+  - {dataset: flat, metric: WER, value: 3 %}
+  - 7
+- results: none`
     expect(parseModelCard(index)).toMatchObject({
       limitations: ['noise'],
-      results: [{ dataset: 'a', metric: 'WER', value: '3 %' }],
+      results: [
+        { dataset: 'Common Voice en', metric: 'Test WER', value: '19.06' },
+        { dataset: 'Common Voice en', metric: 'cer', value: '7.69' },
+        { dataset: 'librispeech', metric: 'wer', value: '3' },
+      ],
     })
+    for (const name of ['asr-small', 'language-id']) {
+      const own = await readModelCard(fileURLToPath(new URL(`../../../models/${name}/`, import.meta.url)))
+      expect(own.results.length).toBeGreaterThan(8)
+      for (const { value } of own.results) expect(Number(value)).toBeGreaterThan(0)
+    }
   })
 
   it('what is unknown is told by name, what is missing by file', async () => {
