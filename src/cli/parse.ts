@@ -48,10 +48,13 @@ export function parseCommandLine(
   parser.fail((message, error) => {
     throw error instanceof UserError ? error : asUserError(message, beforeDashes, commands)
   })
-  parser.parse([...args])
+  parser.parse(args.map((arg) => (arg === '-' ? HYPHEN : arg)))
   if (chosen === undefined) throw unknownCommand(beforeDashes, commands)
   return { kind: 'run', ...chosen, mode: outputModeOf(beforeDashes) }
 }
+
+/** Standard input, to those that read it: yargs would take a word "-" for an option without a name. No argument holds a NUL. */
+const HYPHEN = '\0-'
 
 function strictYargs(): Argv {
   return yargs([])
@@ -125,8 +128,9 @@ function rawArguments(command: Command, argv: Readonly<Record<string, unknown>>)
     // yargs collects repeated options; a repeated flag says the same twice.
     if (Array.isArray(value) && !isFlag)
       throw badArgument(`--${name} was given more than once`, 'give it once')
-    raw[name] =
+    const text =
       value === undefined ? undefined : String(isFlag && Array.isArray(value) ? value.at(-1) : value)
+    raw[name] = text === HYPHEN ? '-' : text
   }
   return raw
 }

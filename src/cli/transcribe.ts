@@ -22,9 +22,10 @@ import {
   languageModelOptions,
   noteUnused,
 } from './transcribe-lm.js'
+import { STANDARD_INPUT, transcribeStream } from './transcribe-stream.js'
+import { FORMATS, transcriptText } from './transcript-text.js'
 
 const EXPERIMENTAL = 'dictation is experimental: check what it writes'
-const FORMATS = ['text', 'words', 'srt', 'vtt'] as const
 
 export const transcribeCommand = defineCommand({
   path: 'transcribe',
@@ -39,12 +40,17 @@ export const transcribeCommand = defineCommand({
     'With a language model of n-grams the beam search of a CTC checkpoint (wav2vec 2.0, XLS-R, MMS, HuBERT, data2vec) ' +
       'weighs what was heard against it. Words that it lacks are heard only where the sound is sure of them. A checkpoint ' +
       'that was published, or added, with one hears with it, here and on the network; --lm names another one for --local.',
+    '"-" hears what is piped in, and writes each utterance as soon as it is over, on this machine alone: WAV, as arecord ' +
+      'and ffmpeg write it, or with --rate bare samples. It goes on until the pipe or Ctrl-C ends it; what was said ' +
+      'until then is still written. --json-stream tells what is being said, too (partial), and each utterance (text).',
     'Without --local a provider of the network listens: who that is, and what it costs, is told before the recording ' +
       'leaves this machine.',
     '--dictation writes free text with a language model of English words. It is experimental: the recogniser has ' +
       'learnt from one real speaker.',
   ],
-  positionals: { recording: text({ summary: 'The sound file', completes: 'file', required: true }) },
+  positionals: {
+    recording: text({ summary: 'The sound file; "-" is standard input', completes: 'file', required: true }),
+  },
   options: {
     format: choice(FORMATS, {
       summary: 'What to print: words have times, srt and vtt are subtitles',
@@ -68,6 +74,14 @@ export const transcribeCommand = defineCommand({
       defaultText: "the model's operating point",
     }),
     dictation: flag('Free text with a language model (asr-small; experimental)'),
+    rate: number({
+      summary: 'With "-": standard input is bare samples of this rate: mono, 16-bit, little-endian',
+      placeholder: 'Hz',
+      integer: true,
+      min: 4000,
+      max: 192_000,
+      defaultText: 'it is a WAV',
+    }),
     vad: flag('Hear only where somebody speaks (Silero VAD); times stay those of the recording'),
     ...languageModelOptions,
     ...localOptions,
@@ -79,6 +93,11 @@ export const transcribeCommand = defineCommand({
     ['transcribe talk.flac --local --model mms-1b-all --language deu', 'German, with MMS'],
     ['transcribe talk.flac --local --model xls-r-de --lm 4gram.arpa.gz', 'With a language model'],
     ['transcribe film.ogg --local --format srt', 'Subtitles'],
+    [
+      'transcribe - --local',
+      'What is spoken: arecord -f S16_LE -r 16000 -t wav - | plumbline transcribe - --local',
+    ],
+    ['transcribe - --local --rate 16000', 'ffmpeg -i rtsp://... -ac 1 -ar 16000 -f s16le - | plumbline ...'],
   ],
   run: async (args, io) => {
     for (const [option, isGiven] of [
@@ -92,16 +111,23 @@ export const transcribeCommand = defineCommand({
     if (args.grammar === undefined && args.threshold !== undefined)
       throw badArgument('--threshold is for a grammar', 'give --grammar, or leave it out')
     if (args.grammar !== undefined) {
+      if (args.recording === STANDARD_INPUT)
+        throw badArgument('a grammar is matched against a recording', 'name a sound file')
       if (!args.local) throw badArgument('a grammar is matched on this machine alone', 'add --local')
       return matchGrammar({ ...args, grammar: args.grammar }, io)
     }
     if (args.vad && !args.local) throw badArgument('silence is cut on this machine alone', 'add --local')
     const languageModel = languageModelOf(args)
+    if (args.recording === STANDARD_INPUT) {
+      if (args.dictation) io.output.note(EXPERIMENTAL)
+      return transcribeStream({ ...args, languageModel }, io)
+    }
+    if (args.rate !== undefined)
+      throw badArgument('--rate is for sound from standard input', 'leave it out: a file says its rate')
     const sound = await readSound(args.recording)
     const { value, told } = await (args.local
       ? transcribeHere({ ...args, languageModel }, sound, io)
       : transcribeThere(args, sound, io))
-    const { cuesOf, toSrt, toVtt } = await import('../models/speech/subtitles.js')
     const result = {
       ...told,
       language: value.language,
@@ -113,16 +139,7 @@ export const transcribeCommand = defineCommand({
       realTimeFactor: told.runMs / 1000 / sound.seconds,
     }
     if (args.dictation) io.output.note(EXPERIMENTAL)
-    io.output.result(result, () => {
-      if (args.format === 'srt') return toSrt(cuesOf(value.words)).trimEnd()
-      if (args.format === 'vtt') return toVtt(cuesOf(value.words)).trimEnd()
-      if (args.format === 'text') return value.text
-      return value.words
-        .map(({ text: word, startSeconds, endSeconds, confidence }) =>
-          [startSeconds.toFixed(2), endSeconds.toFixed(2), confidence.toFixed(2), word].join('\t'),
-        )
-        .join('\n')
-    })
+    io.output.result(result, () => transcriptText(value, args.format))
     return 0
   },
 })

@@ -23,6 +23,8 @@ export interface CliOptions {
   readonly cwd?: string
   /** Piped into it; nothing at all unless given. */
   readonly input?: string | Uint8Array
+  /** Whether more is piped into it later: `child.stdin`. */
+  readonly isInputOpen?: boolean
 }
 
 const environment = (options: CliOptions): Record<string, string> => ({
@@ -48,11 +50,11 @@ export function start(args: readonly string[], options: CliOptions = {}): Runnin
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: environment(options),
     cwd: options.cwd ?? root,
-    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [options.input === undefined && options.isInputOpen !== true ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
   // A command that refuses early leaves its input unread.
   child.stdin?.on('error', () => undefined)
-  child.stdin?.end(options.input)
+  if (options.isInputOpen !== true) child.stdin?.end(options.input)
   const running: Running = {
     child,
     stdout: '',

@@ -10,6 +10,7 @@ import { hasInt8, type ModelCard, noInt8 } from '../catalogue/card.js'
 import { fusionOf } from '../catalogue/language-model.js'
 import { memoryOf } from '../catalogue/memory.js'
 import type { EmbedCall, Embedding, EmbeddingOptions } from './embedding-service.js'
+import type { StreamHeard, StreamPiece } from './listening.js'
 import { doesNotFit, gibAtLeast, limitFor } from './memory-limit.js'
 import type { GrammarAnswer, GrammarQuestion, Hearing } from './own-models-service.js'
 import type { PackedSound, Sound } from './sound.js'
@@ -132,6 +133,11 @@ export class LocalModel {
     told: Told = {},
   ): Promise<Transcription> {
     return this.#call<Transcription>('transcribe', { sound, hearing }, signal, told)
+  }
+
+  /** The next piece of a stream of sound, of which there is one at a time. Not to be cancelled: the last piece ends it. */
+  listen(piece: StreamPiece, hearing?: Hearing): Promise<StreamHeard> {
+    return this.#call<StreamHeard>('listen', { ...piece, hearing })
   }
 
   /** Which sentence of a closed grammar was said; only of the recogniser that comes with the package. */

@@ -7,6 +7,7 @@ import { Grammar } from '../../models/asr-small/grammar.js'
 import { AsrSmall, spell } from '../../models/asr-small/recogniser.js'
 import { type Piece, timedWordsOf } from '../../models/asr-small/words.js'
 import { LanguageIdentifier } from '../../models/language-id/identifier.js'
+import { Listening, type StreamPiece } from './listening.js'
 import { type PackedSound, type Sound, unpacked } from './sound.js'
 import type { Identification, SpeechServiceOptions, Transcription, Word } from './speech-service.js'
 import { hearSpokenParts } from './spoken-parts.js'
@@ -58,29 +59,36 @@ const SHOWN_LABELS = 5
 type Options = Pick<SpeechServiceOptions, 'directory' | 'threads'>
 const threadsOf = ({ threads }: Options) => (threads === undefined ? {} : { threads })
 
-/** Methods `transcribe` ({ sound, hearing }; in parts the text of each piece) and `match` ({ sound, question }). */
+/**
+ * Methods `transcribe` ({ sound, hearing }; in parts the text of each piece), `listen` ({ sound, hearing, isLast,
+ * isOpenWanted }) and `match` ({ sound, question }).
+ */
 export async function openAsrSmallService(options: Options): Promise<Service> {
   const model = await AsrSmall.open(options.directory, threadsOf(options))
+  const listening = new Listening()
   let dictation: Dictation | undefined
   return {
     call: async (name, argument, tell) => {
-      const { sound, hearing, question } = argument as {
+      const { hearing, question, ...asked } = argument as Omit<StreamPiece, 'sound'> & {
         readonly sound: Sound | PackedSound
         readonly hearing?: Hearing
         readonly question?: GrammarQuestion
       }
-      if (name === 'transcribe') {
-        if (hearing?.dictation === true) dictation ??= await readDictation(model.directory)
-        const whole = (heard: Sound, told?: Tell) =>
-          transcribe(model, heard, hearing?.dictation === true ? dictation : undefined, told)
-        return hearing?.skipSilence === true
-          ? hearSpokenParts(unpacked(sound), whole, LANGUAGE, tellOver(tell))
-          : whole(unpacked(sound), tellOver(tell))
-      }
-      if (name === 'match' && question !== undefined) return match(model, unpacked(sound), question)
-      throw new Error(`this model does not ${name}`)
+      const sound = unpacked(asked.sound)
+      if (name === 'match' && question !== undefined) return match(model, sound, question)
+      if (hearing?.dictation === true) dictation ??= await readDictation(model.directory)
+      const whole = (heard: Sound, told?: Tell) =>
+        transcribe(model, heard, hearing?.dictation === true ? dictation : undefined, told)
+      if (name === 'listen') return listening.push({ ...asked, sound }, whole)
+      if (name !== 'transcribe') throw new Error(`this model does not ${name}`)
+      return hearing?.skipSilence === true
+        ? hearSpokenParts(sound, whole, LANGUAGE, tellOver(tell))
+        : whole(sound, tellOver(tell))
     },
-    close: () => model.close(),
+    close: async () => {
+      await listening.close()
+      await model.close()
+    },
   }
 }
 

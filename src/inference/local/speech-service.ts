@@ -10,6 +10,7 @@ import { Recogniser } from '../../models/wav2vec2/recogniser.js'
 import type { Task } from '../catalogue/card.js'
 import { type EmbeddingOptions, openEmbeddingService } from './embedding-service.js'
 import { atRate, type Heard, type Hears, hear } from './hearing.js'
+import { Listening } from './listening.js'
 import { type Hearing, openAsrSmallService, openLanguageIdService } from './own-models-service.js'
 import { type PackedSound, type Sound, unpacked } from './sound.js'
 import { openSpeaker } from './speak-service.js'
@@ -118,6 +119,9 @@ type Method = (asked: Asked, tell?: Tell) => Promise<unknown>
 interface Asked {
   readonly sound: Sound
   readonly hearing?: Hearing
+  /** Of a piece of a stream. */
+  readonly isLast?: boolean
+  readonly isOpenWanted?: boolean
   /** Of a translation. */
   readonly target?: string
 }
@@ -133,18 +137,28 @@ async function serveRecogniser(
     await fusion?.with(model.tokenizer)
     const { language: usual } = model
     const whole = (sound: Sound, tell?: Tell) => hear(model, sound, tell, fusion)
+    // A call that names none has the usual one, whatever the call before it had.
+    const speak = async ({ language = usual }: Hearing = {}): Promise<void> => {
+      if (language !== undefined) await model.setLanguage?.(language)
+    }
+    const listening = new Listening()
     return serve(
       {
         transcribe: async ({ sound, hearing }, tell) => {
-          // A call that names none has the usual one, whatever the call before it had.
-          const wanted = hearing?.language ?? usual
-          if (wanted !== undefined) await model.setLanguage?.(wanted)
+          await speak(hearing)
           return hearing?.skipSilence === true
             ? hearSpokenParts(sound, whole, model.language ?? null, tell)
             : whole(sound, tell)
         },
+        listen: async ({ sound, hearing, isLast = false, isOpenWanted = false }) => {
+          await speak(hearing)
+          return listening.push({ sound, isLast, isOpenWanted }, whole)
+        },
       },
-      () => model.close(),
+      async () => {
+        await listening.close()
+        await model.close()
+      },
     )
   } catch (error) {
     await model.close()

@@ -60,6 +60,18 @@ export class Resampler {
     this.#phases = this.#from === this.#to ? [] : makePhases(this.#from, this.#to, quality)
   }
 
+  /** Input samples after which the filters come again, and the outputs that these make. */
+  get period(): { readonly input: number; readonly output: number } {
+    return { input: this.#from, output: this.#to }
+  }
+
+  /** Input samples that the outputs of a period hear at most before its beginning, and from there on. */
+  get reach(): { readonly before: number; readonly after: number } {
+    const before = this.#phases.reduce((most, { start }) => Math.max(most, -start), 0)
+    const after = this.#phases.reduce((most, { start, taps }) => Math.max(most, start + taps.length), 0)
+    return { before, after }
+  }
+
   /** Samples that `length` samples become: the ceiling of the ratio. */
   outputLength(length: number): number {
     return Math.ceil((length * this.#to) / this.#from)

@@ -18,7 +18,7 @@ const GUID_TAIL = '000000001000800000aa00389b71'
 const UNKNOWN_LENGTH = 0xffffffff
 const MAX_CHANNELS = 64
 
-interface WavFormat {
+export interface WavFormat {
   readonly tag: number
   readonly channels: number
   readonly sampleRate: number
@@ -75,7 +75,8 @@ function findChunks(view: DataView): ReadonlyMap<string, DataView> {
 
 const printable = (kind: string): string => JSON.stringify(kind.replace(/[^ -~]/g, '?'))
 
-function parseFormat(chunk: DataView): WavFormat {
+/** @throws UserError for a `fmt ` chunk that is none */
+export function parseFormat(chunk: DataView): WavFormat {
   if (chunk.byteLength < 16) throw badAudio(FORMAT, 'its fmt chunk is too short')
   let tag = chunk.getUint16(0, true)
   const channels = chunk.getUint16(2, true)
@@ -96,7 +97,8 @@ function parseFormat(chunk: DataView): WavFormat {
   return { tag, channels, sampleRate, sampleBytes }
 }
 
-function decoder({ tag, sampleBytes }: WavFormat): (data: DataView, at: number) => number {
+/** Of one sample. @throws UserError for a codec that is not listed above */
+export function decoder({ tag, sampleBytes }: WavFormat): (data: DataView, at: number) => number {
   if (tag === PCM && sampleBytes === 1) return (data, at) => (data.getUint8(at) - 128) / 128
   if (tag === PCM && sampleBytes === 2) return (data, at) => data.getInt16(at, true) / 2 ** 15
   if (tag === PCM && sampleBytes === 3)

@@ -60,23 +60,30 @@ export function cuesOf(words: Iterable<SpokenWord>, options: CueOptions = {}): r
   return cues
 }
 
-/** SubRip: numbered cues, times with a comma. */
-export function toSrt(cues: Iterable<Cue>): string {
+/** SubRip: numbered cues, times with a comma. @param first the first one's number, where others went before */
+export function toSrt(cues: Iterable<Cue>, first = 1): string {
   return inOrder(cues)
     .map(
       ({ start, end, text }, i) =>
-        `${i + 1}\n${time(start, ',')} --> ${time(end, ',')}\n${plainLines(text)}\n`,
+        `${first + i}\n${time(start, ',')} --> ${time(end, ',')}\n${plainLines(text)}\n`,
     )
     .join('\n')
 }
 
 /** WebVTT: times with a point, & < > written as entities. */
 export function toVtt(cues: Iterable<Cue>): string {
-  const body = inOrder(cues).map(
+  return ['WEBVTT\n', ...vttCuesOf(cues)].join('\n')
+}
+
+/** Some of its cues, where others go before. */
+export function vttCues(cues: Iterable<Cue>): string {
+  return vttCuesOf(cues).join('\n')
+}
+
+const vttCuesOf = (cues: Iterable<Cue>): readonly string[] =>
+  inOrder(cues).map(
     ({ start, end, text }) => `${time(start, '.')} --> ${time(end, '.')}\n${escaped(plainLines(text))}\n`,
   )
-  return ['WEBVTT\n', ...body].join('\n')
-}
 
 interface TimedCue {
   /** Whole milliseconds. */

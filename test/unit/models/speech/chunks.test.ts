@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readAudioFile } from '../../../../src/ml/audio/decode.js'
-import { beamSearch } from '../../../../src/models/ctc/beam.js'
 import { type LogProbabilities, logSoftmaxRows } from '../../../../src/models/ctc/log-probabilities.js'
 import {
   type FrameGeometry,
@@ -12,12 +11,6 @@ import {
   samplesOf,
   scoreLongSound,
 } from '../../../../src/models/speech/chunks.js'
-import {
-  type StreamText,
-  streamLatencySeconds,
-  streamTranscript,
-} from '../../../../src/models/speech/stream.js'
-import { VoiceActivity } from '../../../../src/models/speech/voice-activity.js'
 import { SpeechModel } from '../../../../src/models/wav2vec2/model.js'
 
 const fixture = (path: string) => fileURLToPath(new URL(`../../../fixtures/${path}`, import.meta.url))
@@ -79,7 +72,7 @@ describe('windows', () => {
 
 const PLAN = { windowFrames: 40, leftFrames: 10, rightFrames: 10 }
 
-describe('a stream', () => {
+describe('windows over a model', () => {
   let model: SpeechModel
   let speech: Float32Array
   let geometry: FrameGeometry
@@ -98,102 +91,12 @@ describe('a stream', () => {
   })
   afterAll(() => model.close())
 
-  const alphabet = { blank: 0, textOf: (token: number) => String.fromCharCode(96 + token) }
-  const beam = { beamWidth: 8 }
-  const streamOptions = () => ({ sampleRate: 16_000, geometry, score, alphabet, beam, chunks: PLAN })
-
-  async function* pieces(samples: Float32Array, length: number): AsyncGenerator<Float32Array> {
-    for (let from = 0; from < samples.length; from += length) yield samples.subarray(from, from + length)
-  }
-
-  async function collect(source: AsyncIterable<StreamText>): Promise<StreamText[]> {
-    const texts: StreamText[] = []
-    for await (const text of source) texts.push(text)
-    return texts
-  }
-
-  it('windows over a model give as many frames as the whole, and one window the same numbers', async () => {
+  it('give as many frames as the whole, and one window the same numbers', async () => {
     const whole = await score(speech)
     const cut = await scoreLongSound(speech, score, geometry, PLAN)
     expect(cut.frames).toBe(whole.frames)
     expect(cut.data.every((value) => Number.isFinite(value))).toBe(true)
     const wide = { windowFrames: whole.frames, leftFrames: 0, rightFrames: 0 }
     expect((await scoreLongSound(speech, score, geometry, wide)).data).toEqual(whole.data)
-  })
-
-  it('does not depend on how the sound arrives; partial texts grow towards one final', async () => {
-    const runs = await Promise.all(
-      [160, 4999, speech.length].map((length) =>
-        collect(streamTranscript(pieces(speech, length), streamOptions())),
-      ),
-    )
-    for (const texts of runs) expect(texts).toEqual(runs[0])
-    const texts = runs[0] ?? []
-    expect(texts.map(({ kind }) => kind)).toEqual([...texts.slice(1).map(() => 'partial'), 'final'])
-    expect(texts.length).toBeGreaterThan(3)
-    const ends = texts.map(({ endSeconds }) => endSeconds)
-    expect(ends).toEqual(ends.toSorted((a, b) => a - b))
-    expect(ends.at(-1)).toBeCloseTo(speech.length / 16_000)
-  })
-
-  it('a partial text comes within the stated latency', async () => {
-    const latency = streamLatencySeconds(streamOptions())
-    let given = 0
-    const counted = async function* () {
-      for await (const piece of pieces(speech, 320)) {
-        given += piece.length
-        yield piece
-      }
-    }
-    let last = 0
-    for await (const { kind, endSeconds } of streamTranscript(counted(), streamOptions())) {
-      // Everything spoken before `last` was given by now, and this text brings what came after it.
-      if (kind === 'partial') expect(given / 16_000 - last).toBeLessThanOrEqual(latency + 0.02)
-      last = endSeconds
-    }
-    expect(last).toBeGreaterThan(1)
-  })
-
-  it('without voice activity, utterances end at the limit and lose nothing', async () => {
-    const texts = await collect(
-      streamTranscript(pieces(speech, 1000), { ...streamOptions(), maxUtteranceSeconds: 1 }),
-    )
-    const finals = texts.filter(({ kind }) => kind === 'final')
-    expect(finals.map(({ startSeconds }) => startSeconds)).toEqual([0, 1, 2])
-    expect(finals.map(({ endSeconds }) => Math.round(endSeconds * 1000))).toEqual([1000, 2000, 2395])
-    // Within the first second one window is enough, so its text is that of the second by itself.
-    const wide = { ...streamOptions(), maxUtteranceSeconds: 1, chunks: { ...PLAN, windowFrames: 200 } }
-    const [first] = await collect(streamTranscript(pieces(speech, 1000), wide))
-    const [alone] = beamSearch(await score(speech.subarray(0, 16_000)), alphabet, beam)
-    expect(first?.text).toBe(alone?.text)
-    expect(alone?.text.length).toBeGreaterThan(0)
-  })
-
-  it('voice activity hears speech between silences, and the stream gives one utterance for each', async () => {
-    const activity = await VoiceActivity.open()
-    try {
-      const silence = new Float32Array(24_000)
-      const recording = new Float32Array(2 * (speech.length + silence.length) + silence.length)
-      const second = 2 * silence.length + speech.length
-      recording.set(speech, silence.length)
-      recording.set(speech, second)
-      const segments = await activity.segments(recording)
-      expect(segments).toHaveLength(2)
-      for (const [i, from] of [silence.length, second].entries()) {
-        const { start = 0, end = 0 } = segments[i] ?? {}
-        expect(Math.abs(start - from)).toBeLessThan(8000)
-        expect(Math.abs(end - from - speech.length)).toBeLessThan(8000)
-      }
-      const voice = { activity }
-      const texts = await collect(streamTranscript(pieces(recording, 777), { ...streamOptions(), voice }))
-      const finals = texts.filter(({ kind }) => kind === 'final')
-      expect(finals).toHaveLength(2)
-      for (const [i, { startSeconds }] of finals.entries())
-        expect(startSeconds).toBeCloseTo((segments[i]?.start ?? 0) / 16_000, 3)
-      const quiet = await collect(streamTranscript(pieces(silence, 777), { ...streamOptions(), voice }))
-      expect(quiet).toEqual([])
-    } finally {
-      await activity.close()
-    }
   })
 })
