@@ -1,7 +1,7 @@
 /** How eagerly V8 collects in a node, set for what it does: https://v8.dev/blog/trash-talk */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { loadMallocTrim } from './malloc-trim.js'
+import { loadMalloc } from './malloc.js'
 
 /** A process that waits nearly always: a young generation that stays small saves 30 MB and costs nothing that can be measured. */
 export function keepYoungGenerationSmall(): void {
@@ -14,6 +14,8 @@ export function letYoungGenerationGrow(): void {
 }
 
 const COLLECT_EVERY_MS = 60_000
+/** Sounds, and not what sockets read into: that has 64 KiB, and is wanted again at once. */
+const OWN_PAGES_FROM_BYTES = 80 * 1024
 /** More than what was alive after the last collection: what has grown less is left. */
 const WORTH_BYTES = 4 * 2 ** 20
 /** Between two looks for a moment without a job, and how many there are: jobs that never pause are not waited for longer. */
@@ -26,8 +28,8 @@ let isSet = false
  * For who buys or sells jobs. V8 lets a heap that grows slowly grow by 8 MB before it looks through all of it again, and the
  * sound of a job of ten seconds, copied from hand to hand, is that much: each job brought a collection of 50 ms of processor
  * time, half of it in the job's way. With room for as much again as is alive there was none in fifty jobs. So that this room
- * is not filled for good, a heap that has grown is collected once a minute, in the first moment without a job; and what malloc
- * keeps of freed sounds is given back.
+ * is not filled for good, a heap that has grown is collected once a minute, in the first moment without a job; and freed sounds
+ * are given back to the system.
  * @param isBusy whether a job is under way
  * @returns to be called when nothing is bought or sold any more
  */
@@ -43,7 +45,8 @@ function begin(): void {
   setFlagsFromString('--heap-growing-percent=100')
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
-  const trim = loadMallocTrim()
+  const malloc = loadMalloc()
+  malloc?.ownPagesFrom(OWN_PAGES_FROM_BYTES)
   let aliveBytes = 0
   let looks: NodeJS.Timeout | undefined
   const look = (left: number): void => {
@@ -53,12 +56,14 @@ function begin(): void {
       return
     }
     collect()
-    trim?.()
+    malloc?.trim()
     aliveBytes = usedBytes()
   }
   setInterval(() => {
     clearTimeout(looks)
     if (usedBytes() >= aliveBytes + WORTH_BYTES) look(MOST_LOOKS)
+    // V8 may have collected a moment ago: then there is nothing left to do but this.
+    else malloc?.trim()
   }, COLLECT_EVERY_MS).unref()
 }
 

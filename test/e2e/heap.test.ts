@@ -1,4 +1,5 @@
-/** How large V8's young generation has grown in programs that stay: it shrinks in none that always has something to do. */
+/** What programs that stay hold of memory that they do not use. */
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +12,8 @@ const TELLER = `data:text/javascript,
 import { getHeapSpaceStatistics } from 'node:v8'
 const of = (name) => getHeapSpaceStatistics().find(({ space_name }) => space_name === name).space_size
 process.on('exit', () => console.error(JSON.stringify({ youngBytes: of('new_space') })))`
+
+const MALLOC = new URL('../../dist/node/malloc.js', import.meta.url).href
 
 let directory: string
 beforeAll(async () => {
@@ -37,4 +40,46 @@ it('is small in a gateway that has loaded all that it needs', { timeout: 120_000
   await gateway.exit
   const told = /\{"youngBytes":.*\}/.exec(gateway.stderr)?.[0] ?? '{}'
   expect(JSON.parse(told).youngBytes).toBeLessThan(MOST_BYTES)
+})
+
+const isGlibc =
+  process.platform === 'linux' &&
+  'glibcVersionRuntime' in (process.report.getReport() as { header: object }).header
+
+it.skipIf(!isGlibc)('is not the sounds that came and went, though something else lies between them', () => {
+  const script = `
+    import { readFileSync } from 'node:fs'
+    import { loadMalloc } from ${JSON.stringify(MALLOC)}
+    const ownMb = () => Number(/RssAnon:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1000
+    const filled = (bytes) => Buffer.allocUnsafeSlow(bytes).fill(1)
+    // Freed on another thread.
+    const settled = () => new Promise((resolve) => setTimeout(resolve, 500))
+    loadMalloc().ownPagesFrom(80 * 1024)
+    // What glibc takes as a sign that large pieces come and go, and keeps them from then on.
+    filled(20 * 2 ** 20)
+    globalThis.gc()
+    await settled()
+    const before = ownMb()
+    let sounds = []
+    const kept = []
+    for (let i = 0; i < 400; i++) {
+      sounds.push(filled(200_000))
+      kept.push(filled(5000))
+    }
+    const between = ownMb()
+    sounds = []
+    globalThis.gc()
+    await settled()
+    console.log(JSON.stringify({ grown: between - before, left: ownMb() - before, kept: kept.length }))`
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--expose-gc', '--input-type=module', '-e', script],
+    {
+      encoding: 'utf8',
+    },
+  )
+  const told = JSON.parse(stdout || JSON.stringify({ stderr }))
+  expect(told).toMatchObject({ kept: 400 })
+  expect(told.grown).toBeGreaterThan(40)
+  expect(told.left).toBeLessThan(told.grown / 4)
 })
