@@ -54,7 +54,7 @@ const { unitsOf } = await import('../../src/inference/units.ts')
 const { hardSounds, SAMPLE_RATE } = await import('./support/hard-sounds.mjs')
 
 const PRICE_WEI = 3n
-/** One-sided, of each cheat: five of them fail one bench in two hundred by chance. */
+/** One-sided, of each cheat: six of them fail one bench in two hundred by chance. */
 const LEVEL = 0.001
 /** Of the eight-bit type E5M2. */
 const CHEAPER_MANTISSA_BITS = 2
@@ -197,7 +197,7 @@ try {
       if (verdict === 'undecided') undecided++
     }
     const receipts = sold.map(({ evidence }) => evidence.receipt)
-    const produced = receipts.filter(({ index }) => behaviour.producesReceipt(index))
+    const produced = receipts.filter((each) => behaviour.producesReceipt(each, each.issuedAt))
     const isOmitted = produced.length < receipts.length
     const share = isOmitted ? 1 : failed.size / sold.length
     const bound = share === 0 ? Number.POSITIVE_INFINITY : jobsUntilCaught(share)

@@ -26,6 +26,8 @@ export interface DataPaths {
   readonly auditedEvidence: string
   /** What providers refused to show to this node as an auditor, so far. */
   readonly auditRefusals: string
+  /** Until when providers had shown an auditor everything. */
+  readonly auditAnswers: string
   /** What audits found, this node's own and those of auditors that it trusts. */
   readonly findings: string
   /** Providers that cheated this node's purchases. */
@@ -61,6 +63,7 @@ export function dataPaths(dataDir: string): DataPaths {
     soldEvidence: join(root, 'evidence', 'sold'),
     auditedEvidence: join(root, 'evidence', 'audited'),
     auditRefusals: join(root, 'evidence', 'refusals.json'),
+    auditAnswers: join(root, 'evidence', 'answers.json'),
     findings: join(root, 'findings'),
     leftProviders: join(root, 'purchases', 'left.json'),
     spending: join(root, 'purchases', 'spending.json'),

@@ -76,6 +76,11 @@ const EXPECTED: Readonly<Record<ProviderAttack, { readonly verdict: string; read
     verdict: 'missing',
     reason: /does not produce receipt \d+ of \d+ that it was paid for/,
   },
+  // No test waits for a day: here it is paid before it shows them.
+  'late-receipts': {
+    verdict: 'missing',
+    reason: /does not produce receipt \d+ of \d+ that it was paid for/,
+  },
 }
 
 describe.skipIf(none !== undefined || process.env.LONG_TESTS === undefined)('providers that cheat', () => {
@@ -229,8 +234,8 @@ describe.skipIf(none !== undefined || process.env.LONG_TESTS === undefined)('pro
       const { payments = [] } = await client.jobs.run(job)
       // What is cached is the first answer, which was right when it was given.
       if (jobs === 1) for (const { receiptDigest } of payments) honestJobs.add(receiptDigest)
-      if (attack === 'omitted-receipts' ? await isPlaceDrawn(sale) : await isDrawn(sale, honestJobs))
-        return jobs
+      const isOmitted = attack !== undefined && EXPECTED[attack].verdict === 'missing'
+      if (isOmitted ? await isPlaceDrawn(sale) : await isDrawn(sale, honestJobs)) return jobs
     }
     throw new Error(`none of ${MOST_JOBS} jobs of ${attack ?? 'the honest one'} is drawn`)
   }

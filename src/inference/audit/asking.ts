@@ -24,6 +24,8 @@ export const PATIENCE: Patience = {
 
 /** What was refused so far: what a restart must not forget. Unix seconds. */
 export interface AskedBefore {
+  /** Until when it is asked for. */
+  readonly end: number
   readonly refusals: number
   readonly firstRefusal: number
   readonly lastRefusal: number
@@ -31,7 +33,8 @@ export interface AskedBefore {
 }
 
 export class Asking {
-  readonly #since: number
+  /** Until when it is asked for at all, Unix seconds. */
+  readonly end: number
   readonly #patience: Patience
   #refusals = 0
   #firstRefusal = 0
@@ -43,7 +46,7 @@ export class Asking {
    * @param before of a former run
    */
   constructor(since: number, patience: Patience, before?: AskedBefore) {
-    this.#since = since
+    this.end = before?.end ?? since + patience.keptSeconds
     this.#patience = patience
     if (before === undefined) return
     this.#refusals = before.refusals
@@ -52,15 +55,11 @@ export class Asking {
     this.#next = before.next
   }
 
-  /** Until when it is asked for at all, Unix seconds. */
-  get end(): number {
-    return this.#since + this.#patience.keptSeconds
-  }
-
   /** Undefined where nothing was refused. */
   get before(): AskedBefore | undefined {
     if (this.#refusals === 0) return undefined
     return {
+      end: this.end,
       refusals: this.#refusals,
       firstRefusal: this.#firstRefusal,
       lastRefusal: this.#lastRefusal,

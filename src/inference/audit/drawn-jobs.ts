@@ -53,10 +53,13 @@ export class DrawnJobs {
     this.#modules = modules
   }
 
-  add({ receipt, digest }: WaitingReceipt, payee: Address): void {
-    const { patience, refusals } = this.#modules
-    const asking = new Asking(receipt.issuedAt, patience, refusals.before(bytesToHex(digest)))
-    if (this.#jobs.length < MOST_JOBS) this.#jobs.push({ receipt, digest, payee, asking })
+  add(waiting: WaitingReceipt, payee: Address): void {
+    const { patience, refusals, now } = this.#modules
+    const { receipt, digest, isHidden } = waiting
+    // Who hid a receipt until what belongs to it need not be kept any more owes it from now on.
+    const since = isHidden ? now() / 1000 : receipt.issuedAt
+    const asking = new Asking(since, patience, refusals.before(bytesToHex(digest)))
+    if (this.#jobs.length < MOST_JOBS) this.#jobs.push({ ...waiting, payee, asking })
   }
 
   /** What is being asked for, by the digest of its receipt. */

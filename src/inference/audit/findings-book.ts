@@ -1,6 +1,6 @@
 /**
  * Findings on the disk, a small file each, so that a gateway and a command may write beside each other: this node's own,
- * and those of auditors that it trusts. What a provider's record is made of. Bounded: the oldest make room.
+ * and those of auditors that it trusts. What a provider's record is made of. Bounded: what blames nobody makes room first.
  */
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,11 +9,14 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { peerIdOfPublicKey } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
 import { type Finding, type ProviderRecord, providerRecord, readFinding } from './finding.js'
+import { FindingsIndex } from './findings-index.js'
 
 export interface FindingsBookOptions {
   readonly directory: string
   /** Peer ids, one's own among them: the findings of nobody else are kept. */
   readonly trusted: readonly string[]
+  /** {@link MOST_FINDINGS} unless given. */
+  readonly most?: number
 }
 
 interface Kept {
@@ -29,14 +32,17 @@ const MOST_FINDINGS = 20_000
 export class FindingsBook {
   readonly #directory: string
   readonly #trusted: ReadonlySet<string>
+  readonly #most: number
   /** By file name, the oldest first. */
   readonly #kept = new Map<string, Kept>()
+  readonly #index = new FindingsIndex()
   /** By peer id; made again after anything came. */
   #records: ReadonlyMap<string, ProviderRecord> | undefined
 
-  private constructor({ directory, trusted }: FindingsBookOptions) {
+  private constructor({ directory, trusted, most = MOST_FINDINGS }: FindingsBookOptions) {
     this.#directory = directory
     this.#trusted = new Set(trusted)
+    this.#most = most
   }
 
   static async open(options: FindingsBookOptions): Promise<FindingsBook> {
@@ -52,14 +58,14 @@ export class FindingsBook {
       (name) => name.endsWith(SUFFIX) && !this.#kept.has(name),
     )
     const found: (readonly [string, Kept])[] = []
-    for (const name of names.slice(-MOST_FINDINGS)) {
+    for (const name of names.slice(-this.#most)) {
       const content = await readFile(join(this.#directory, name)).catch(() => undefined)
       const kept = content === undefined ? undefined : readable(new Uint8Array(content))
       if (kept !== undefined && this.#isTrusted(kept.finding)) found.push([name, kept])
     }
     for (const [name, kept] of found.sort(([, a], [, b]) => a.finding.at - b.finding.at))
-      this.#kept.set(name, kept)
-    if (found.length > 0) this.#records = undefined
+      this.#remember(name, kept)
+    if (found.length > 0) await this.#makeRoom()
   }
 
   /**
@@ -70,13 +76,9 @@ export class FindingsBook {
     const finding = readFinding(message)
     const name = nameOf(sha256(message))
     if (!this.#isTrusted(finding) || this.#kept.has(name)) return false
-    this.#kept.set(name, { finding, message })
-    this.#records = undefined
+    this.#remember(name, { finding, message })
     await this.#write(name, message)
-    for (const oldest of [...this.#kept.keys()].slice(0, Math.max(0, this.#kept.size - MOST_FINDINGS))) {
-      this.#kept.delete(oldest)
-      await rm(join(this.#directory, oldest), { force: true })
-    }
+    await this.#makeRoom()
     return true
   }
 
@@ -87,12 +89,7 @@ export class FindingsBook {
 
   /** Whether an auditor has judged a receipt's place. */
   has(auditor: Uint8Array, channelId: Uint8Array, index: number): boolean {
-    return this.findings().some(
-      (each) =>
-        each.index === index &&
-        Buffer.compare(each.channelId, channelId) === 0 &&
-        Buffer.compare(each.auditor, auditor) === 0,
-    )
+    return this.#index.has(auditor, channelId, index)
   }
 
   /** As they travel: those of one auditor, the newest last. */
@@ -144,6 +141,24 @@ export class FindingsBook {
     )
     this.#records = new Map(records.map((record) => [record.provider, record]))
     return this.#records
+  }
+
+  #remember(name: string, kept: Kept): void {
+    this.#kept.set(name, kept)
+    this.#index.add(name, kept.finding)
+    this.#records = undefined
+  }
+
+  async #makeRoom(): Promise<void> {
+    while (this.#kept.size > this.#most) {
+      const name = this.#index.leastMissed()
+      const kept = name === undefined ? undefined : this.#kept.get(name)
+      if (name === undefined || kept === undefined) throw new Error('the index of findings lost one')
+      this.#kept.delete(name)
+      this.#index.delete(name, kept.finding)
+      this.#records = undefined
+      await rm(join(this.#directory, name), { force: true })
+    }
   }
 
   #isTrusted({ auditor }: Finding): boolean {

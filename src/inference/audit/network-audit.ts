@@ -14,6 +14,7 @@ import { Asking, isRefusal, PATIENCE, type Patience } from './asking.js'
 import { auditChain, isPossibleCount } from './chain-audit.js'
 import { drawingRound, drawnFrom } from './drawing.js'
 import { DrawnJobs, type DrawnJobsModules } from './drawn-jobs.js'
+import { LastAnswers } from './last-answers.js'
 import { findMissing, type KnownProvider } from './missing.js'
 import { Refusals } from './refusals.js'
 import { isSampled } from './sampling.js'
@@ -27,6 +28,8 @@ export interface NetworkAuditModules
   readonly patience?: Patience
   /** What a former run of this node was refused; in memory unless given. */
   readonly refusals?: Refusals
+  /** What providers had shown a former run of this node; in memory unless given. */
+  readonly answers?: LastAnswers
   /** Of one channel, by its payee: the default of its ledger unless given. */
   readonly keptReceipts?: number
   /** What happened on the chain since the last call. */
@@ -53,14 +56,16 @@ export class NetworkAudit {
   readonly #channels = new Map<string, WatchedChannel>()
   readonly #drawn: DrawnJobs
   readonly #refusals: Refusals
+  readonly #answers: LastAnswers
   /** That may still be looked at in this round. */
   #places = 0
 
   constructor(modules: NetworkAuditModules) {
-    const { patience = PATIENCE, refusals = Refusals.passing() } = modules
+    const { patience = PATIENCE, refusals = Refusals.passing(), answers = LastAnswers.passing() } = modules
     this.#modules = modules
     this.#patience = patience
     this.#refusals = refusals
+    this.#answers = answers
     this.#drawn = new DrawnJobs({ ...modules, patience, refusals })
   }
 
@@ -84,6 +89,7 @@ export class NetworkAudit {
       await this.#drawn.audit(providers, signal)
     } finally {
       await this.#refusals.keep(this.#asked(), this.#now())
+      await this.#answers.keep(this.#channels, this.#now())
     }
   }
 
@@ -99,8 +105,9 @@ export class NetworkAudit {
     const { opened, redeemed } = await events(signal)
     for (const { channelId, payee } of opened) {
       const id = bytesOf(channelId)
+      const whole = this.#answers.of(bytesToHex(id), this.#now())
       if (this.#channels.size < MOST_CHANNELS)
-        this.#channels.set(bytesToHex(id), new WatchedChannel(id, payee, domain, keptReceipts))
+        this.#channels.set(bytesToHex(id), new WatchedChannel(id, payee, domain, keptReceipts, whole))
     }
     for (const { channelId, receipts, receiptsHead, at } of redeemed) {
       if (!isPossibleCount(receipts)) {
@@ -136,6 +143,7 @@ export class NetworkAudit {
     const isOpen = ({ issuedAt }: SignedReceipt): boolean => this.#now() < drawnFrom(beacon, issuedAt)
     try {
       for (let request = 0; request < MOST_REQUESTS; request++) {
+        const askedAt = this.#now()
         const { receipts } = await host.request(
           provider.target,
           RECEIPTS_MESSAGE,
@@ -143,7 +151,10 @@ export class NetworkAudit {
           { signal },
         )
         const read = receipts.map((each) => readReceipt(each))
-        if (channel.take(read, isOpen) < RECEIPTS_AT_ONCE) return 'whole'
+        if (channel.take(read, isOpen) < RECEIPTS_AT_ONCE) {
+          channel.isWhole(askedAt)
+          return 'whole'
+        }
       }
       return 'more'
     } catch (error) {
@@ -161,7 +172,7 @@ export class NetworkAudit {
     try {
       for (const each of channel.due(({ issuedAt }) => drawnFrom(beacon, issuedAt) <= this.#now())) {
         const { issuedAt, index } = each.receipt
-        const isOld = new Asking(issuedAt, this.#patience).isOver(this.#now())
+        const isOld = !each.isHidden && new Asking(issuedAt, this.#patience).isOver(this.#now())
         // What was refused to a former run until its time was over is judged by this one.
         const isRefused = this.#refusals.before(bytesToHex(each.digest)) !== undefined
         if ((!isOld || isRefused) && !isFound(channelId, index)) {
@@ -193,8 +204,10 @@ export class NetworkAudit {
       const { asking } = redemption
       if (followed === 'refused' && asking.isDue(now)) asking.refused(now)
       const isOver = asking.isOver(now)
-      if (followed !== 'whole' && !isOver) return
-      if (followed === 'whole' || asking.isWithheld) {
+      // Receipts that go on and on put nothing off.
+      const isGiven = followed === 'whole' || channel.next > redemption.receipts
+      if (!isGiven && !isOver) return
+      if (isGiven || asking.isWithheld) {
         const places = await this.#check(channel, provider, redemption, signal)
         if (places === undefined) return
         this.#places -= places

@@ -59,10 +59,10 @@ export class Refusals {
     const all = new Map([...this.#kept].filter(([, { end }]) => end >= now))
     let isChanged = all.size !== this.#kept.size
     for (const [key, asking] of asked) {
-      const { before, end } = asking
+      const { before } = asking
       if (before === undefined || asking.isOver(now)) continue
       isChanged ||= all.get(key)?.refusals !== before.refusals
-      all.set(key, { key, end, ...before })
+      all.set(key, { key, ...before })
     }
     if (!isChanged) return
     const refusals = [...all.values()].sort((a, b) => a.end - b.end).slice(-MOST_REFUSALS)

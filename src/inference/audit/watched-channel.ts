@@ -12,6 +12,16 @@ import type { Asking } from './asking.js'
 export interface WaitingReceipt {
   readonly receipt: SignedReceipt
   readonly digest: Uint8Array
+  /** It was there when the provider said that it had given everything: it has no age that excuses it. */
+  readonly isHidden: boolean
+}
+
+/** A provider gave all that it has, it said. */
+export interface WholeAnswer {
+  /** When it was asked, Unix seconds. */
+  readonly at: number
+  /** Number of the last receipt by then; 0 where there was none. */
+  readonly last: number
 }
 
 /** A redemption whose receipts are to be there. */
@@ -24,6 +34,11 @@ export interface WaitingRedemption {
   readonly asking: Asking
 }
 
+/**
+ * Between a receipt's date and its showing: a disk that is slow, and clocks that differ. It may be long, since age excuses a
+ * receipt that was not hidden only after most of a day.
+ */
+const SHOWN_WITHIN_SECONDS = 3600
 /** Of the receipts that are kept: so many may come, and push others out, while the provider is asked. */
 const MARGIN_SHARE = 0.05
 /** Of one channel, held here. */
@@ -47,9 +62,20 @@ export class WatchedChannel {
   #run = { first: 1, jobs: 0 }
   /** Receipts up to this one were checked against a redemption. */
   #checked = 0
+  #whole: WholeAnswer | undefined
 
-  /** @param kept receipts of a channel that its payee keeps, the newest */
-  constructor(channelId: Uint8Array, payee: Address, domain: TypedDomain, kept = KEPT_RECEIPTS) {
+  /**
+   * @param kept receipts of a channel that its payee keeps, the newest
+   * @param whole of a former run
+   */
+  constructor(
+    channelId: Uint8Array,
+    payee: Address,
+    domain: TypedDomain,
+    kept = KEPT_RECEIPTS,
+    whole?: WholeAnswer,
+  ) {
+    this.#whole = whole
     this.#owed = Math.floor(kept * (1 - MARGIN_SHARE))
     this.channelId = channelId
     this.payee = payee
@@ -59,6 +85,18 @@ export class WatchedChannel {
   /** Number of the first receipt that was not given yet. */
   get next(): number {
     return (this.#last?.index ?? 0) + 1
+  }
+
+  /** The last answer that was whole; undefined where none was. */
+  get whole(): WholeAnswer | undefined {
+    return this.#whole
+  }
+
+  /** Everything that there is was taken, the provider says. @param at when it was asked, Unix seconds */
+  isWhole(at: number): void {
+    // What was hidden is known by the answer before, also to a new run: until it is decided that one stands.
+    if (this.#waiting.some(({ isHidden }) => isHidden)) return
+    this.#whole = { at, last: Math.max(this.#last?.index ?? 0, this.#whole?.last ?? 0) }
   }
 
   /** A redemption, in the order of the chain. */
@@ -83,7 +121,8 @@ export class WatchedChannel {
       if (receipt.kind === ReceiptKind.job) this.#run.jobs++
       this.#last = { index: receipt.index, digest }
       this.#given.set(receipt.index, receipt)
-      if (receipt.kind === ReceiptKind.job) this.#waiting.push({ receipt, digest })
+      if (receipt.kind === ReceiptKind.job)
+        this.#waiting.push({ receipt, digest, isHidden: this.#isHidden(receipt) })
       else this.#excuse(receipt, isOpen)
       taken++
     }
@@ -142,6 +181,11 @@ export class WatchedChannel {
     this.#waiting = this.#waiting.filter(
       ({ receipt, digest }) => Buffer.compare(digest, output) !== 0 || !isOpen(receipt),
     )
+  }
+
+  #isHidden({ index, issuedAt }: SignedReceipt): boolean {
+    const whole = this.#whole
+    return whole !== undefined && index > whole.last && issuedAt + SHOWN_WITHIN_SECONDS < whole.at
   }
 
   #follows(receipt: SignedReceipt): boolean {

@@ -2,7 +2,7 @@
  * The seam through which tests and the laboratory make a provider cheat. An honest node has the honest one, and no
  * configuration or message can set another.
  */
-import type { Work } from '../payment/index.js'
+import type { SignedReceipt, Work } from '../payment/index.js'
 
 export interface ProviderBehaviour {
   /**
@@ -12,8 +12,8 @@ export interface ProviderBehaviour {
   output(job: CheatableJob, run: (instead?: string) => Promise<Uint8Array>): Promise<Uint8Array>
   /** What the receipt says of the work. */
   work(honest: Omit<Work, 'issuedAt'>): Omit<Work, 'issuedAt'>
-  /** Whether a receipt is produced for an auditor that asks for it. */
-  producesReceipt(index: number): boolean
+  /** Whether a receipt is produced for an auditor that asks for it. @param now Unix seconds */
+  producesReceipt(receipt: Pick<SignedReceipt, 'index' | 'issuedAt'>, now: number): boolean
 }
 
 export interface CheatableJob {

@@ -34,7 +34,7 @@ import {
   SYNC_MESSAGE,
 } from '../network/messages.js'
 import { MOST_RUN_MS_PER_SECOND, type OfferContent, type OfferedModel, signOffer } from '../network/offer.js'
-import { readVoucher, receiptToCbor } from '../payment/index.js'
+import { readVoucher, receiptToCbor, type SignedReceipt } from '../payment/index.js'
 import { priceOf, unitsOf, workOf } from '../units.js'
 import { honestProvider, type ProviderBehaviour } from './behaviour.js'
 import type { EvidenceDesk } from './evidence-desk.js'
@@ -132,7 +132,7 @@ export class Provider {
     })
     await host.handle(RECEIPTS_MESSAGE, async ({ channelId, from }) => {
       const receipts = await this.#paid().service.receipts(channelId, from)
-      const produced = receipts.filter(({ index }) => this.#behaviour.producesReceipt(index))
+      const produced = receipts.filter((each) => this.#produces(each))
       return { receipts: produced.map(receiptToCbor) }
     })
     await host.handle(EVIDENCE_MESSAGE, ({ receipt }, remote) => this.#paid().desk.answer(remote, receipt))
@@ -285,7 +285,7 @@ export class Provider {
       const { domain, desk } = payment
       const provider = this.#modules.signer.publicKey
       const receipt = await paid.issue(channelId, work, output, async (signed) => {
-        if (!this.#behaviour.producesReceipt(signed.index)) return
+        if (!this.#produces(signed)) return
         const belongings = { terms: encodedTerms, input: encodedInput, output }
         await desk.keep({ receipt: signed, ...belongings, provider, domain })
       })
@@ -296,6 +296,10 @@ export class Provider {
     } finally {
       room?.()
     }
+  }
+
+  #produces(receipt: SignedReceipt): boolean {
+    return this.#behaviour.producesReceipt(receipt, Date.now() / 1000)
   }
 
   #paid(): Payment {

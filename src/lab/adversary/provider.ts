@@ -8,6 +8,7 @@ export const PROVIDER_ATTACKS = [
   'shortened-output',
   'inflated-units',
   'omitted-receipts',
+  'late-receipts',
 ] as const
 export type ProviderAttack = (typeof PROVIDER_ATTACKS)[number]
 
@@ -17,6 +18,7 @@ const BEHAVIOURS: Readonly<Record<ProviderAttack, () => ProviderBehaviour>> = {
   'shortened-output': () => shortenedOutput,
   'inflated-units': () => inflatedUnits,
   'omitted-receipts': () => omittedReceipts,
+  'late-receipts': () => lateReceipts,
 }
 
 export const corruptProvider = (attack: ProviderAttack): ProviderBehaviour => BEHAVIOURS[attack]()
@@ -59,6 +61,18 @@ const shortenedOutput: ProviderBehaviour = {
 const inflatedUnits: ProviderBehaviour = {
   ...honestProvider,
   work: (honest) => ({ ...honest, units: 2 * honest.units }),
+}
+
+/** Longer than anything of a job must be kept. */
+const HIDDEN_SECONDS = 90_000
+
+/**
+ * Shows each receipt when it is so old that nobody can ask what it did for it: then it has everything that a redemption
+ * commits to. Where it is paid before, it is one that omits them.
+ */
+const lateReceipts: ProviderBehaviour = {
+  ...honestProvider,
+  producesReceipt: ({ issuedAt }, now) => now - issuedAt >= HIDDEN_SECONDS,
 }
 
 /** Has no receipts when it is asked for them. */

@@ -8,6 +8,7 @@ import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
 import { openExecutions } from '../../inference/audit/executions.js'
 import { FindingsBook } from '../../inference/audit/findings-book.js'
 import { FindingsGossip } from '../../inference/audit/findings-gossip.js'
+import { LastAnswers } from '../../inference/audit/last-answers.js'
 import { NetworkAudit } from '../../inference/audit/network-audit.js'
 import { OldFindings, serveFindings } from '../../inference/audit/old-findings.js'
 import { Refusals } from '../../inference/audit/refusals.js'
@@ -64,6 +65,7 @@ export async function startAuditor({
     log,
   })
   const refusals = await Refusals.open(dataPaths(config.dataDir).auditRefusals)
+  const answers = await LastAnswers.open(dataPaths(config.dataDir).auditAnswers)
   const gossip = new FindingsGossip({ host, book, own: identity.publicKey, log })
   const offers = new Offers({ host, log, named: [] })
   gossip.start()
@@ -109,6 +111,7 @@ export async function startAuditor({
               log.warn({ reason: String(error) }, 'evidence of a failed job is not kept'),
             ),
         refusals,
+        answers,
         isFound: (channelId, index) => book.has(identity.publicKey, channelId, index),
       })
       audit = channels

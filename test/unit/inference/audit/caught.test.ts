@@ -118,7 +118,7 @@ function firstCaught(sold: Sold, failed: ReadonlySet<number>, rounds: readonly U
   const digests = evidence.map(({ receipt }) => receiptDigest(DOMAIN, receipt))
   const produced = evidence
     .map(({ receipt }) => receipt)
-    .filter(({ index }) => behaviour.producesReceipt(index))
+    .filter((receipt) => behaviour.producesReceipt(receipt, receipt.issuedAt))
   return rounds.map((randomness, round) => {
     const byReceipt = digests.findIndex((digest, i) => failed.has(i) && isSampled(randomness, digest))
     // Nobody misses a receipt of a provider that produces all: once is enough to see that.

@@ -14,6 +14,7 @@ import { UserError } from '../../../../src/errors.js'
 import { drawnFrom, epochSeconds } from '../../../../src/inference/audit/drawing.js'
 import { EvidenceShelf } from '../../../../src/inference/audit/evidence-shelf.js'
 import { type Finding, readFinding } from '../../../../src/inference/audit/finding.js'
+import { LastAnswers } from '../../../../src/inference/audit/last-answers.js'
 import { NetworkAudit, type NetworkAuditModules } from '../../../../src/inference/audit/network-audit.js'
 import { Refusals } from '../../../../src/inference/audit/refusals.js'
 import type { Job, JobSource } from '../../../../src/inference/job.js'
@@ -205,7 +206,7 @@ async function world(scene: Scene = {}): Promise<World> {
     await seller.accept(await buyer.receive(receipt))
     await buyer.deliver(id, asked.jobId, hashOf(output))
     seller.acknowledge(id, asked.jobId)
-    if (behaviour.producesReceipt(receipt.index))
+    if (behaviour.producesReceipt(receipt, now))
       await desk.keep({ receipt, terms, input, output, provider: provider.publicKey, domain: DOMAIN })
   }
   const sell = async (jobs: number): Promise<void> => {
@@ -258,7 +259,7 @@ async function world(scene: Scene = {}): Promise<World> {
         asked.push(from)
         const receipts = await seller.receipts(channelId, from, 100)
         return {
-          receipts: receipts.filter(({ index }) => behaviour.producesReceipt(index)).map(receiptToCbor),
+          receipts: receipts.filter((each) => behaviour.producesReceipt(each, now)).map(receiptToCbor),
         }
       }
       if (message.name !== EVIDENCE_MESSAGE.name) throw new Error(`nobody asks for ${message.name}`)
@@ -296,7 +297,10 @@ async function world(scene: Scene = {}): Promise<World> {
   const open = async () =>
     new NetworkAudit({
       ...modules,
-      ...(scene.isRestarted && { refusals: await Refusals.open(join(directory, 'refusals.json')) }),
+      ...(scene.isRestarted && {
+        refusals: await Refusals.open(join(directory, 'refusals.json')),
+        answers: await LastAnswers.open(join(directory, 'answers.json')),
+      }),
     })
   let audit = await open()
   /** As a new process of the same node: it reads the chain from the beginning. */
@@ -339,7 +343,7 @@ describe('an auditor of the network', () => {
     await at(LATER)
     const failed = findings.filter(({ verdict }) => verdict !== 'good')
     expect(failed.length).toBeGreaterThan(0)
-    expect(verdicts(failed)).toEqual([attack === 'omitted-receipts' ? 'missing' : 'bad'])
+    expect(verdicts(failed)).toEqual([/receipts$/.test(attack) ? 'missing' : 'bad'])
   })
 
   it('knows nothing before the round that decides', async () => {
@@ -468,6 +472,71 @@ describe('a provider that is there, and keeps back what was drawn for as long as
     expect(impolite.findings).toEqual([])
     await watch(impolite)
     expect(verdicts(impolite.findings)).toEqual(['missing'])
+  })
+})
+
+/** Longer than evidence is kept, and than the laboratory's cheat hides receipts. */
+const A_DAY = 100_000
+
+describe('receipts that come after a day', () => {
+  /** The auditor asks for a day; the provider is paid only then. */
+  async function paidLate(scene: Scene, isRestarted = false): Promise<World> {
+    const sold = await world({ ...scene, redeem: false, isRestarted })
+    for (let seconds = LATER; seconds < LATER + A_DAY; seconds += 5000) {
+      if (isRestarted && seconds > LATER + A_DAY / 2 && seconds <= LATER + A_DAY / 2 + 5000)
+        await sold.restart()
+      await sold.at(seconds)
+    }
+    sold.redeem()
+    for (let seconds = LATER + A_DAY; seconds < LATER + 2 * A_DAY; seconds += 5000) await sold.at(seconds)
+    return sold
+  }
+
+  it('were hidden, and are audited, where the provider had none of their date: also over a restart', async () => {
+    for (const isRestarted of [false, true]) {
+      const { findings } = await paidLate({ behaviour: corruptProvider('late-receipts') }, isRestarted)
+      expect(verdicts(findings)).toEqual(['missing'])
+      expect(findings[0]?.reason).toMatch(/does not have what belongs to the receipt/)
+    }
+  })
+
+  it('were hidden, too, where it puts off to the end what belongs to them', async () => {
+    const { findings } = await paidLate({
+      behaviour: corruptProvider('late-receipts'),
+      evidence: () => 'busy',
+    })
+    expect(verdicts(findings)).toEqual(['missing'])
+    expect(findings[0]?.reason).toMatch(/refused/)
+  })
+
+  it('are nobody’s fault where the provider could not be reached, or refused, meanwhile', async () => {
+    for (const answer of ['away', 'broken'] as const) {
+      let isOver = false
+      const sold = await world({ redeem: false, receipts: () => (isOver ? undefined : answer) })
+      // It had shown all that there was before.
+      isOver = true
+      await sold.at(sold.now())
+      await sold.sell(JOBS)
+      isOver = false
+      for (let seconds = LATER; seconds < LATER + A_DAY; seconds += 2500) await sold.at(seconds)
+      isOver = true
+      sold.redeem()
+      await sold.at(LATER + A_DAY)
+      await sold.at(LATER + A_DAY + 3 * epochSeconds(beacon))
+      expect(verdicts(sold.findings).filter((verdict) => verdict !== 'good')).toEqual([])
+    }
+  })
+
+  it('were shown before, to a former run of the auditor', async () => {
+    const { findings, restart, at, sell, now } = await paidLate({}, true)
+    const before = findings.length
+    await restart()
+    await at(now() + 2500)
+    await restart()
+    await sell(JOBS)
+    await at(now() + 3 * epochSeconds(beacon))
+    expect(findings.length).toBeGreaterThan(before)
+    expect(verdicts(findings)).toEqual(['good'])
   })
 })
 
