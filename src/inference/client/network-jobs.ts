@@ -119,8 +119,11 @@ export class NetworkJobs implements JobSource {
     const { host, log, audits, openPayments, conduct = new Conduct() } = modules
     this.#conduct = conduct
     this.#left = modules.left ?? LeftProviders.passing()
-    this.#offers = new Offers({ host, log, named: options.providers ?? [] })
     this.#purse = new Purse(openPayments)
+    this.#offers = new Offers({
+      ...{ host, log, named: options.providers ?? [] },
+      isKnown: (offer) => this.#purse.hasDelivered(offer),
+    })
     this.#purchases = new Purchases(options.audit ?? true, {
       ...{ host, log, audits, purse: this.#purse },
       budget: modules.budget,
@@ -270,6 +273,7 @@ export class NetworkJobs implements JobSource {
         },
       })
       if (askedAtMs !== undefined) this.#conduct.did(peerId, askedAtMs, work)
+      this.#offers.know(peerId)
       return answer
     } catch (error) {
       if (askedAtMs === undefined) throw error

@@ -2,7 +2,8 @@
 import type { Host, PeerTarget } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { OFFER_MESSAGE } from '../network/messages.js'
-import { type Offer, OfferTable, readOffer } from '../network/offer.js'
+import { type Offer, readOffer } from '../network/offer.js'
+import { OfferTable } from '../network/offer-table.js'
 import { OffersGossip } from '../network/offers-gossip.js'
 
 export interface FoundOffer {
@@ -17,6 +18,8 @@ export interface OffersModules {
   readonly log: Logger
   /** Multiaddrs or peer ids: these alone, where any are given. */
   readonly named: readonly string[]
+  /** Whom this node deals with: what they offer stays where strangers crowd. */
+  readonly isKnown?: (offer: Offer) => boolean
 }
 
 const FRESH_MS = 30_000
@@ -31,7 +34,7 @@ const MOST_PINGED = 32
 
 export class Offers {
   readonly #modules: OffersModules
-  readonly #table = new OfferTable(Date.now)
+  readonly #table: OfferTable
   readonly #gossip: OffersGossip
   readonly #latencies = new Map<string, { readonly ms: number | undefined; readonly atMs: number }>()
   readonly #targets = new Map<string, PeerTarget>()
@@ -40,6 +43,10 @@ export class Offers {
 
   constructor(modules: OffersModules) {
     this.#modules = modules
+    const { isKnown, named } = modules
+    this.#table = new OfferTable(Date.now, {
+      isKnown: (offer) => named.length > 0 || isKnown?.(offer) === true,
+    })
     this.#gossip = new OffersGossip({ host: modules.host, table: this.#table, log: modules.log })
   }
 
@@ -81,6 +88,11 @@ export class Offers {
     await this.#ask(target, signal).catch((error) => this.#note(error))
     const renewed = this.#table.get(offer.peerId)
     return renewed !== undefined && renewed.sequence > offer.sequence ? this.#found(renewed) : undefined
+  }
+
+  /** Something came of an offer. */
+  know(peerId: string): void {
+    this.#table.know(peerId)
   }
 
   #found(offer: Offer): FoundOffer {
@@ -136,9 +148,8 @@ export class Offers {
     const options = { deadlineMs: ASK_MS, ...(signal === undefined ? {} : { signal }) }
     const { offer } = await this.#modules.host.request(target, OFFER_MESSAGE, null, options)
     if (offer === undefined) return
-    const { peerId } = readOffer(offer)
+    if (typeof target === 'string') this.#targets.set(readOffer(offer).peerId, target)
     this.#table.receive(offer)
-    if (typeof target === 'string') this.#targets.set(peerId, target)
   }
 
   async #measure({ peerId, addresses }: Offer): Promise<void> {

@@ -39,7 +39,12 @@ export const UNITS = ['audio-second', '1000-characters', 'request'] as const
 /** How units are counted on the network; tokens need a tokenizer that the buyer may lack. */
 export type NetworkUnit = (typeof UNITS)[number]
 
-export const languageSchema = text({ min: 1, max: 35, pattern: /^[A-Za-z0-9_-]+$/, what: 'a language' })
+const LANGUAGE = /^[A-Za-z0-9_-]+$/
+const MOST_LANGUAGE = 35
+export const languageSchema = text({ min: 1, max: MOST_LANGUAGE, pattern: LANGUAGE, what: 'a language' })
+/** What {@link languageSchema} takes. */
+export const isLanguage = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= MOST_LANGUAGE && LANGUAGE.test(value)
 
 const inputSchema = union('kind', {
   sound: object({

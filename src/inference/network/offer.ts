@@ -1,6 +1,6 @@
 /**
  * Offers: what a provider sells, signed, for a while. Served on request and carried by gossip; what comes is checked
- * before it is passed on, and the table is bounded (as announcements are, src/p2p/announcements.ts).
+ * before it is passed on (offer-table.ts).
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
@@ -14,6 +14,7 @@ import {
   integer,
   object,
   optional,
+  type Schema,
   text,
 } from '../../crypto/cbor-schema.js'
 import {
@@ -26,26 +27,32 @@ import {
 import { UserError } from '../../errors.js'
 import { TASKS } from '../catalogue/card.js'
 import { weiSchema, weiToBytes } from '../payment/wei.js'
-import { languageSchema, UNITS } from './job-codec.js'
+import { isLanguage, languageSchema, UNITS } from './job-codec.js'
 
 const TAG = utf8ToBytes('plumbline/offer/1')
 /** Some twenty models; MMS with its thousand languages alone has 6 KB. */
 export const MAX_OFFER_BYTES = 32_768
 const OFFER_LIFETIME_MS = 30 * 60_000
-const MAX_LIFETIME_MS = 2 * 3600_000
-const CLOCK_SLACK_MS = 120_000
 const MAX_MODELS = 64
 const MAX_LANGUAGES = 2000
-const MAX_OFFERS = 2000
 /** Slower than a thousandth of real time nobody sells. */
 export const MOST_RUN_MS_PER_SECOND = 1_000_000
+
+const anyLanguages = array(languageSchema, { max: MAX_LANGUAGES })
+/** Thousands of them come from strangers: what is wrong is named item by item only where something is. */
+const languagesSchema: Schema<readonly string[]> = {
+  read: (value, path) =>
+    Array.isArray(value) && value.length <= MAX_LANGUAGES && value.every(isLanguage)
+      ? value
+      : anyLanguages.read(value, path),
+}
 
 const modelSchema = object({
   /** As the provider calls it. */
   id: text({ min: 1, max: 100, pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, what: 'a model' }),
   sha256: bytes({ length: 32 }),
   task: enumeration(...TASKS),
-  languages: array(languageSchema, { max: MAX_LANGUAGES }),
+  languages: languagesSchema,
   licence: optional(text({ min: 1, max: 100 })),
   unit: enumeration(...UNITS),
   priceWeiPerUnit: weiSchema,
@@ -96,7 +103,6 @@ export type OfferContent = Omit<
   'version' | 'publicKey' | 'expiresAtMs' | 'sequence'
 >
 export type Offer = Infer<typeof bodySchema> & { readonly peerId: string }
-export type Verdict = 'accept' | 'ignore' | 'reject'
 
 const digestOf = (body: Uint8Array): Uint8Array => sha256(concatBytes(TAG, body))
 
@@ -138,55 +144,4 @@ export function readOffer(message: Uint8Array): Offer {
   if (!verifySignature(offer.publicKey, digestOf(body), signature))
     throw new UserError('the offer is not signed by its key', { code: 'VERIFICATION_FAILED' })
   return { ...offer, peerId: peerIdOfPublicKey(offer.publicKey) }
-}
-
-/** Offers heard, the newest of each provider. */
-export class OfferTable {
-  readonly #now: () => number
-  readonly #heard = new Map<string, Offer>()
-
-  /** @param now Unix milliseconds */
-  constructor(now: () => number) {
-    this.#now = now
-  }
-
-  receive(message: Uint8Array): Verdict {
-    let offer: Offer
-    try {
-      offer = readOffer(message)
-    } catch (error) {
-      if (error instanceof UserError) return 'reject'
-      throw error
-    }
-    const now = this.#now()
-    if (offer.expiresAtMs > now + MAX_LIFETIME_MS + CLOCK_SLACK_MS) return 'reject'
-    if (offer.expiresAtMs <= now || offer.sequence > now + CLOCK_SLACK_MS) return 'ignore'
-    const known = this.#heard.get(offer.peerId)
-    if (known !== undefined && known.sequence >= offer.sequence) return 'ignore'
-    this.#heard.delete(offer.peerId)
-    if (this.#heard.size >= MAX_OFFERS) this.#makeRoom(now)
-    this.#heard.set(offer.peerId, offer)
-    return 'accept'
-  }
-
-  get(peerId: string): Offer | undefined {
-    const offer = this.#heard.get(peerId)
-    return offer !== undefined && offer.expiresAtMs > this.#now() ? offer : undefined
-  }
-
-  /** That hold now. */
-  list(): readonly Offer[] {
-    const now = this.#now()
-    return [...this.#heard.values()].filter(({ expiresAtMs }) => expiresAtMs > now)
-  }
-
-  remove(peerId: string): void {
-    this.#heard.delete(peerId)
-  }
-
-  #makeRoom(now: number): void {
-    for (const [peerId, { expiresAtMs }] of this.#heard) if (expiresAtMs <= now) this.#heard.delete(peerId)
-    const [oldest] = this.#heard.keys()
-    if (this.#heard.size >= MAX_OFFERS && oldest !== undefined) this.#heard.delete(oldest)
-  }
 }

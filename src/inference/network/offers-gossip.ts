@@ -2,7 +2,8 @@
 import { type GossipSub, TopicValidatorResult } from '@libp2p/gossipsub'
 import { type Host, OFFERS_TOPIC as TOPIC } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
-import type { OfferTable, Verdict } from './offer.js'
+import { OfferIntake } from './offer-intake.js'
+import type { OfferTable, Verdict } from './offer-table.js'
 
 /** A third of an offer's life. */
 const REFRESH_MS = 10 * 60_000
@@ -19,6 +20,7 @@ export class OffersGossip {
   readonly #pubsub: GossipSub
   readonly #table: OfferTable
   readonly #log: Logger
+  readonly #intake = new OfferIntake()
   #own: (() => Uint8Array) | undefined
   #refresh: NodeJS.Timeout | undefined
   #newcomers: NodeJS.Timeout | undefined
@@ -46,10 +48,14 @@ export class OffersGossip {
   start(): void {
     this.#pubsub.topicValidators.set(
       TOPIC,
-      (_sender, message) => VERDICTS[this.#table.receive(message.data.slice())],
+      (sender, { data }) => VERDICTS[this.#receive(data, sender.toString())],
     )
     this.#pubsub.addEventListener('subscription-change', this.#onSubscription)
     this.#pubsub.subscribe(TOPIC)
+  }
+
+  #receive(message: Uint8Array, from: string): Verdict {
+    return this.#intake.takes(from, message.length) ? this.#table.receive(message, from) : 'ignore'
   }
 
   stop(): void {

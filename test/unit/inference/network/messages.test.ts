@@ -12,12 +12,8 @@ import {
   type JobTerms,
 } from '../../../../src/inference/network/job-codec.js'
 import { asError, refusalOf } from '../../../../src/inference/network/messages.js'
-import {
-  type OfferContent,
-  OfferTable,
-  readOffer,
-  signOffer,
-} from '../../../../src/inference/network/offer.js'
+import { type OfferContent, readOffer, signOffer } from '../../../../src/inference/network/offer.js'
+import { OfferTable } from '../../../../src/inference/network/offer-table.js'
 
 const NOW = 1_800_000_000_000
 const provider = Identity.generate()
