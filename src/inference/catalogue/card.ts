@@ -13,7 +13,7 @@ import { readModelCard } from '../../models/model-card.js'
 import { ONNX_FAMILY, ONNX_FILE } from '../../models/onnx-speech/file.js'
 import { servedLanguages } from '../../models/wav2vec2/languages.js'
 import { chooseLanguageModel, type ServedLanguageModel, type WantedLanguageModel } from './language-model.js'
-import { memoryFor, memoryForFile, type Workload } from './memory.js'
+import { memoryFor, memoryForFile, type Workload, workloadOf } from './memory.js'
 import type { Precision } from './precision.js'
 
 export const TASKS = ['transcribe', 'identify', 'translate', 'speak', 'embed'] as const
@@ -145,8 +145,8 @@ export async function readCard(
   const family = isOnnx ? ONNX_FAMILY : known.family
   if (precision === 'int8' && !hasInt8({ family })) throw noInt8(called)
   const memory = isOnnx
-    ? { memoryBytes: memoryForFile(fileBytes, workloadOf(known)), int8MemoryBytes: null }
-    : await memoryOfWeights(directory, hasInt8({ family }), workloadOf(known))
+    ? { memoryBytes: memoryForFile(fileBytes, workloadOf(known.family)), int8MemoryBytes: null }
+    : await memoryOfWeights(directory, hasInt8({ family }), workloadOf(known.family))
   const languageModel = await chooseLanguageModel(
     { name: called, directory, family, task: known.task },
     wanted,
@@ -182,12 +182,6 @@ async function memoryOfWeights(
     memoryBytes: memoryFor(sizes, 'fp32', workload),
     int8MemoryBytes: isInt8 ? memoryFor(sizes, 'int8', workload) : null,
   }
-}
-
-/** A translator hears a minute at once, the others of the wav2vec 2.0 family half of it. */
-function workloadOf({ family, task }: { readonly family: string; readonly task: Task }): Workload {
-  if (task === 'translate') return { windows: 2 }
-  return { windows: embedsFrom({ family }) === 'sound' ? 1 : 0 }
 }
 
 export function noInt8(name: string): UserError {
