@@ -30,8 +30,9 @@ const WORK_BYTES: Readonly<Record<string, number>> = {
   wav2vec2: WINDOW_BYTES,
   hubert: WINDOW_BYTES,
   'data2vec-audio': WINDOW_BYTES,
-  // Attention over the frames of a minute, and the table of words laid out once more for their scores.
-  'speech-translation': 2000 * MIB,
+  // Attention over the frames of a minute, the table of words laid out once more for their scores, and what a beam of five
+  // leaves behind from token to token.
+  'speech-translation': 3600 * MIB,
   // A waveform of some fifteen seconds, grown from its frames.
   vits: 240 * MIB,
   'asr-small': 70 * MIB,
