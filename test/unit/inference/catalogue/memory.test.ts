@@ -38,6 +38,7 @@ describe('memory that a model needs', () => {
     ['data2vec vision', 'data2vec-vision', vision, 'fp32', 466],
     ['data2vec vision', 'data2vec-vision', vision, 'int8', 404],
     ['MMS-TTS', 'vits', sizesOf(0, 36.3), 'fp32', 493],
+    ['XLS-R 300M and mBART', 'speech-translation', sizesOf(503, 290), 'fp32', 6475],
   ])('%s (%s) is what it took, and a quarter more at most', (_, family, sizes, precision, tookMB) => {
     const ratio = memoryFor(sizes, precision, workloadOf(family)) / (tookMB * MB)
     expect(ratio).toBeGreaterThanOrEqual(1)
