@@ -60,10 +60,19 @@ describe.skipIf(none !== undefined)('a recogniser with n-grams', () => {
     expect(code, stderr).toBe(0)
     const bought = JSON.parse(stdout)
     const { sampleRate, channels } = readWav(await readFile(RECORDING))
-    const model = await LocalModel.open((await Catalogue.open(dataDir)).get('heard'), { threads: 1 })
-    const here = await model.transcribe({ samples: channels[0] ?? new Float32Array(), sampleRate })
-    await model.close()
+    const card = (await Catalogue.open(dataDir)).get('heard')
+    const hear = async (languageModel?: null) => {
+      const model = await LocalModel.open(card, {
+        threads: 1,
+        ...(languageModel === undefined ? {} : { languageModel }),
+      })
+      const heard = await model.transcribe({ samples: channels[0] ?? new Float32Array(), sampleRate })
+      await model.close()
+      return heard
+    }
+    const here = await hear()
     expect(bought.text).toBe(here.text)
+    expect(bought.text).not.toBe((await hear(null)).text)
     expect(bought.words.length).toBeGreaterThan(1)
     for (const [i, { text, startSeconds, endSeconds }] of here.words.entries()) {
       expect(bought.words[i].text).toBe(text)
