@@ -8,7 +8,12 @@ export const identifyCommand = defineCommand({
   path: 'identify',
   group: 'models',
   summary: 'Tell the language of a recording',
-  description: ['Listens to its first 30 seconds, and prints the likeliest labels with their probabilities.'],
+  description: [
+    'Listens to its first 30 seconds, and prints the likeliest labels with their probabilities. The built-in identifier ' +
+      'is a first guess among English, French, Spanish, Italian and Russian: from 3 seconds of people it had never heard ' +
+      'it is right in 48.6 % (chance: 20 %), and it calls any other language one of the five; for more, add a larger ' +
+      'model such as facebook/mms-lid-126.',
+  ],
   positionals: { recording: text({ summary: 'The sound file', completes: 'file', required: true }) },
   options: localOptions,
   examples: [['identify call.mp3 --local', 'With the only identifier of the catalogue']],

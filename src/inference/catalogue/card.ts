@@ -2,8 +2,10 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { UserError } from '../../errors.js'
-import { openCheckpoint } from '../../ml/files/open.js'
+import { openCheckpoint, weightFileNames } from '../../ml/files/open.js'
+import { ByteBpeTokenizer } from '../../ml/tokenizers/byte-bpe.js'
 import { CtcTokenizer } from '../../ml/tokenizers/ctc.js'
+import { MBart50Tokenizer } from '../../ml/tokenizers/mbart50.js'
 import { VitsTokenizer } from '../../ml/tokenizers/vits.js'
 import { ASR_SMALL_ARCHITECTURE } from '../../models/asr-small/config.js'
 import { architectureOf, readConfig } from '../../models/checkpoint/config-file.js'
@@ -11,6 +13,7 @@ import { weightSizes } from '../../models/checkpoint/weight-sizes.js'
 import { LANGUAGE_ID_ARCHITECTURE } from '../../models/language-id/config.js'
 import { readModelCard } from '../../models/model-card.js'
 import { ONNX_FAMILY, ONNX_FILE } from '../../models/onnx-speech/file.js'
+import { readGenerationConfig } from '../../models/speech-translation/generation-config.js'
 import { servedLanguages } from '../../models/wav2vec2/languages.js'
 import { chooseLanguageModel, type ServedLanguageModel, type WantedLanguageModel } from './language-model.js'
 import { memoryFor, memoryForFile, type Workload, workloadOf } from './memory.js'
@@ -99,7 +102,6 @@ const AS_ONNX: ReadonlySet<string> = new Set(['wav2vec2', 'hubert', 'data2vec-au
 const ONNX_TASKS: ReadonlySet<Task> = new Set(['transcribe', 'identify'])
 /** The graph, and what exporters call the weights beside it. */
 const ONNX_FILES = /^model\.onnx(?:[._]data)?$/
-const WEIGHTS = /^(?:model(?:-\d+-of-\d+)?\.safetensors|pytorch_model(?:-\d+-of-\d+)?\.bin)$/
 /**
  * Reads a directory as downloaded from Hugging Face.
  * @param name in the catalogue; the directory's own name unless given, which tells eight bits
@@ -140,7 +142,7 @@ export async function readCard(
       code: 'BAD_CONFIG',
       remedy: 'download its model.safetensors instead',
     })
-  const fileBytes = await weightBytes(directory, isOnnx ? ONNX_FILES : WEIGHTS)
+  const fileBytes = await weightBytes(directory, isOnnx)
   const about = await readModelCard(directory)
   const family = isOnnx ? ONNX_FAMILY : known.family
   if (precision === 'int8' && !hasInt8({ family })) throw noInt8(called)
@@ -152,6 +154,7 @@ export async function readCard(
     wanted,
   )
   const languages = await languagesOf(directory, { ...known, family }, languageModel)
+  await checkTokenizer(directory, { ...known, family }, languages)
   return {
     name: called,
     directory,
@@ -207,24 +210,51 @@ async function languagesOf(
   return task === 'speak' ? listOf((await VitsTokenizer.read(directory)).language) : []
 }
 
+/**
+ * Reads the small files that a run needs beside the weights, as it will: better now than after gigabytes were loaded.
+ * @throws UserError where one is missing or not known here
+ */
+async function checkTokenizer(
+  directory: string,
+  { family, task }: { readonly family: string; readonly task: Task },
+  languages: readonly string[],
+): Promise<void> {
+  if (task === 'transcribe' && family !== 'asr-small') {
+    const isOne = (await CtcTokenizer.languages(directory)).length === 0
+    await CtcTokenizer.read(directory, isOne ? undefined : languages[0])
+  } else if (task === 'translate') {
+    await MBart50Tokenizer.read(directory)
+    await readGenerationConfig(directory)
+  } else if (family === 'data2vec-text') await ByteBpeTokenizer.read(directory)
+}
+
 const listOf = (language: string | undefined): readonly string[] => (language === undefined ? [] : [language])
 
 /** A graph alone: weights that are there are preferred, since these run on all that we have. */
 async function hasOnlyOnnx(directory: string): Promise<boolean> {
   const names = await readdir(directory)
-  return names.includes(ONNX_FILE) && !names.some((name) => WEIGHTS.test(name))
+  return names.includes(ONNX_FILE) && (await weightFileNames(directory)).length === 0
 }
 
-/** safetensors are preferred where both are there, as they are when it is opened. */
-async function weightBytes(directory: string, files: RegExp): Promise<number> {
-  const names = (await readdir(directory)).filter((each) => files.test(each))
-  const chosen = names.filter((each) => each.endsWith('.safetensors'))
-  const used = chosen.length > 0 ? chosen : names
+async function weightBytes(directory: string, isOnnx: boolean): Promise<number> {
+  const used = isOnnx
+    ? (await readdir(directory)).filter((each) => ONNX_FILES.test(each))
+    : await weightFileNames(directory)
   if (used.length === 0)
     throw new UserError(`${directory} holds no weights`, {
       code: 'NOT_FOUND',
       remedy: 'download model.safetensors, pytorch_model.bin or model.onnx beside config.json',
     })
-  const sizes = await Promise.all(used.map(async (each) => (await stat(join(directory, each))).size))
+  const sizes = await Promise.all(used.map((each) => sizeOf(join(directory, each))))
   return sizes.reduce((sum, size) => sum + size, 0)
+}
+
+/** @throws UserError for a shard that the index names and the directory lacks */
+async function sizeOf(path: string): Promise<number> {
+  const status = await stat(path).catch(() => undefined)
+  if (status !== undefined) return status.size
+  throw new UserError(`${path} is not there`, {
+    code: 'NOT_FOUND',
+    remedy: 'download it: the index beside it names it',
+  })
 }

@@ -33,6 +33,8 @@ const PICKLE = /^(?:pytorch_model|training_args|optimizer|scheduler).*\.(?:bin|p
 const ONNX = /\.onnx(?:[._]data)?$/
 const WEIGHTS = /^(?:model(?:-\d+-of-\d+)?\.safetensors|pytorch_model(?:-\d+-of-\d+)?\.bin)$/
 const SAFETENSORS = /^model(?:-\d+-of-\d+)?\.safetensors$/
+const SAFETENSORS_INDEX = 'model.safetensors.index.json'
+const PICKLE_INDEX = 'pytorch_model.bin.index.json'
 /** MMS has a vocabulary's weights for each of a thousand languages. */
 const MOST_FILES = 10_000
 const MOST_KEPT = 1000
@@ -43,8 +45,9 @@ export async function hashedFiles(directory: string): Promise<readonly string[]>
   const names = entries
     .filter((each) => !each.isDirectory() && !LEFT_OUT.test(each.name))
     .map(({ name }) => name)
-  const hasSafetensors = names.some((name) => SAFETENSORS.test(name))
-  const hasWeights = names.some((name) => WEIGHTS.test(name))
+  // Shards may go by any name that an index gives them.
+  const hasSafetensors = names.some((name) => SAFETENSORS.test(name) || name === SAFETENSORS_INDEX)
+  const hasWeights = hasSafetensors || names.some((name) => WEIGHTS.test(name) || name === PICKLE_INDEX)
   const counted = names.filter(
     (name) => !(hasSafetensors && PICKLE.test(name)) && !(hasWeights && ONNX.test(name)),
   )

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { UserError } from '../../errors.js'
 import type { Checkpoint } from './checkpoint.js'
 import { SafetensorsFile } from './safetensors-reader.js'
-import { ShardedCheckpoint } from './sharded.js'
+import { ShardedCheckpoint, shardsOf } from './sharded.js'
 import { TorchFile } from './torch/torch-file.js'
 
 /** In order of preference: safetensors hold no code, and their tensors are checked on opening. */
@@ -31,6 +31,18 @@ export async function openCheckpoint(path: string): Promise<Checkpoint> {
     code: 'NOT_FOUND',
     remedy: `download one of ${WEIGHT_FILES.join(', ')} into it`,
   })
+}
+
+/**
+ * Names of the files that {@link openCheckpoint} reads of a directory, the index aside; empty where there are none.
+ * Shards go by the names that their index gives them.
+ */
+export async function weightFileNames(directory: string): Promise<readonly string[]> {
+  for (const name of WEIGHT_FILES) {
+    const file = join(directory, name)
+    if (await exists(file)) return name.endsWith('.index.json') ? shardsOf(file) : [name]
+  }
+  return []
 }
 
 async function openFile(path: string): Promise<Checkpoint> {

@@ -73,6 +73,11 @@ export class ShardedCheckpoint implements Checkpoint {
   }
 }
 
+/** The files that an index names. @throws UserError for a malformed one */
+export async function shardsOf(indexPath: string): Promise<readonly string[]> {
+  return [...new Set(parseIndex(indexPath, await readJsonObject(indexPath)).values())]
+}
+
 function parseIndex(path: string, json: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
   const { weight_map: map } = json
   if (typeof map !== 'object' || map === null || Array.isArray(map))

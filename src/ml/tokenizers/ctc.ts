@@ -106,6 +106,14 @@ export class CtcTokenizer {
     const json = await readJsonObject(path)
     if (!isNested(json)) return new CtcTokenizer(config, await Vocabulary.read(config), { isPhonetic })
     const wanted = language ?? config.fields.target_lang
+    if (wanted === undefined || wanted === null)
+      throw new UserError(
+        `${directory} has a vocabulary a language, and tokenizer_config.json names no target_lang`,
+        {
+          code: 'BAD_ARGUMENT',
+          remedy: `name the language: ${listed(Object.keys(json))}`,
+        },
+      )
     const entries = typeof wanted === 'string' && Object.hasOwn(json, wanted) ? json[wanted] : undefined
     if (typeof wanted !== 'string' || typeof entries !== 'object' || entries === null)
       throw new UserError(

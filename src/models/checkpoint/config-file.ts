@@ -29,12 +29,21 @@ export function parseConfig<Schema extends z.ZodType>(
   json: JsonObject,
   path: string,
 ): z.output<Schema> {
-  const parsed = schema.safeParse(json)
+  const parsed = schema.safeParse(withoutUnsaid(schema, json))
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'it'}: ${issue.message}`)
   throw refuse(path, `is not a configuration that is known here: ${printable(faults.join(', '))}`, {
     remedy: 'use the config.json that was published with the weights',
   })
+}
+
+/** Published files write null for what they leave to its default; where null is a value of its own, it stays. */
+function withoutUnsaid(schema: z.ZodType, json: JsonObject): JsonObject {
+  if (!(schema instanceof z.ZodObject)) return json
+  const fields: Readonly<Record<string, z.ZodType>> = schema.shape
+  const isSaid = (name: string, value: unknown): boolean =>
+    value !== null || !Object.hasOwn(fields, name) || fields[name]?.safeParse(null).success === true
+  return Object.fromEntries(Object.entries(json).filter(([name, value]) => isSaid(name, value)))
 }
 
 /** Sizes that fit one by one and not together are the file's fault, whatever part of the network finds them. */

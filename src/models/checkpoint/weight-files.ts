@@ -16,6 +16,8 @@ import { makeScratchFolder, noRoom } from './scratch-folder.js'
 const DIRECT: Partial<Record<Dtype, DType>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' }
 /** Where a tensor starts in the temporary file; the page size of all platforms that matter divides into it. */
 const ALIGNMENT = 64
+/** Of two tensors that are compared, at once. */
+const COMPARED_BYTES = 4 << 20
 
 interface Placed {
   readonly dtype: DType
@@ -73,6 +75,21 @@ export class WeightFiles {
     const { path, position: offset, length } = place
     const load = (): TensorData => readPlace(dtype, place)
     return { dtype, shape, source: { kind: 'external', location: basename(path), offset, length, load } }
+  }
+
+  /** Whether two tensors hold the same bytes; they are read in pieces. */
+  isSame(one: string, other: string): boolean {
+    const [a, b] = [this.#placed.get(one), this.#placed.get(other)]
+    if (a === undefined || b === undefined) return false
+    if (a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false
+    for (let at = 0; at < a.place.length; at += COMPARED_BYTES) {
+      const length = Math.min(COMPARED_BYTES, a.place.length - at)
+      const [x, y] = [a, b].map(({ place: { path, position } }) =>
+        readBytes({ path, position: position + at, length }),
+      )
+      if (x === undefined || y === undefined || Buffer.compare(x, y) !== 0) return false
+    }
+    return true
   }
 
   /** Removes the temporary file. Sessions keep what they mapped (on Windows, close them first). */
@@ -155,7 +172,12 @@ async function writeAt(handle: FileHandle, bytes: Uint8Array, position: number):
   }
 }
 
-function readPlace(dtype: DType, { path, position, length }: TensorPlace): TensorData {
+function readPlace(dtype: DType, place: TensorPlace): TensorData {
+  const { buffer } = readBytes(place)
+  return dtype === 'float32' ? new Float32Array(buffer) : new Uint16Array(buffer)
+}
+
+function readBytes({ path, position, length }: TensorPlace): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length)
   const descriptor = openSync(path, 'r')
   try {
@@ -167,7 +189,7 @@ function readPlace(dtype: DType, { path, position, length }: TensorPlace): Tenso
   } finally {
     closeSync(descriptor)
   }
-  return dtype === 'float32' ? new Float32Array(bytes.buffer) : new Uint16Array(bytes.buffer)
+  return bytes
 }
 
 const isFloat = (dtype: Dtype): boolean => dtype.startsWith('F') || dtype === 'BF16'

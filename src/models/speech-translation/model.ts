@@ -225,6 +225,10 @@ export class SpeechTranslator {
   }
 }
 
+/** The table of embeddings, and the output layer that is tied to it. */
+const TABLE = 'decoder.model.decoder.embed_tokens.weight'
+const HEAD = 'decoder.lm_head.weight'
+
 /** Both graphs; what neither uses of the file is told. */
 function graphsOf(files: WeightFiles, config: TranslationConfig, hidden: boolean): readonly Graph[] {
   const encoder = new Graph('speech_translation_encoder')
@@ -235,20 +239,24 @@ function graphsOf(files: WeightFiles, config: TranslationConfig, hidden: boolean
   encoderWeights.finish()
 
   const { blocks, tied } = config.decoder
+  // A tied pair is one tensor, under either name. Where a file has two that differ, it was not tied when it was saved.
+  const isOne = tied && !(files.has(TABLE) && files.has(HEAD) && !files.isSame(TABLE, HEAD))
+  const one = files.has(TABLE) ? TABLE : HEAD
   const ofCross = /^decoder\.model\.decoder\.layers\.(\d+)\.encoder_attn\.[kv]_proj\.(?:weight|bias)$/
   const decoder = new Graph('speech_translation_decoder')
   const decoderWeights = new CheckpointWeights(decoder, files, {
+    storedName: (name) => (isOne && name === TABLE && files.has(one) ? one : name),
     isIgnored: (stored) => {
       const cross = ofCross.exec(stored)
       return (
         !stored.startsWith('decoder.') ||
         (cross !== null && Number(cross[1]) < blocks) ||
         // Some files repeat the table that the configuration ties the head to.
-        (tied && stored === 'decoder.lm_head.weight')
+        (isOne && (stored === TABLE || stored === HEAD))
       )
     },
   })
-  buildDecoder(decoder, decoderWeights.parameters(), config.decoder, hidden)
+  buildDecoder(decoder, decoderWeights.parameters(), { ...config.decoder, tied: isOne }, hidden)
   decoderWeights.finish()
   return [encoder, decoder]
 }

@@ -2,7 +2,6 @@
  * The weights of one language of an MMS recogniser: adapters and head, from `adapter.{language}.safetensors` beside the
  * model or from the model itself. They are inputs of the graph, so another language costs no new session.
  */
-import { join } from 'node:path'
 import { UserError } from '../../errors.js'
 import type { Checkpoint } from '../../ml/files/checkpoint.js'
 import { openCheckpoint } from '../../ml/files/open.js'
@@ -11,7 +10,7 @@ import { SafetensorsFile } from '../../ml/files/safetensors-reader.js'
 import { printShape } from '../../ml/graph/index.js'
 import type { TensorValue, TensorValues } from '../../ml/session/session.js'
 import type { SpeechEncoderConfig } from './config.js'
-import { adapterLanguages } from './languages.js'
+import { adapterLanguages, adapterPath } from './languages.js'
 import { isHead, isOfLanguage } from './names.js'
 
 /** Enough to recognise one's language in a message. */
@@ -45,7 +44,7 @@ export async function readLanguage(
   const known = await adapterLanguages(directory)
   // Not a path: only a name that the folder's own listing holds.
   if (!known.includes(language)) throw unknownLanguage(directory, language, known)
-  const file = await SafetensorsFile.open(join(directory, `adapter.${language}.safetensors`))
+  const file = await SafetensorsFile.open(adapterPath(directory, language))
   try {
     return await readWeights(file, config, prefix, 'whole')
   } finally {

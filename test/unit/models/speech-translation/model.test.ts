@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { SpeechTranslator } from '../../../../src/models/speech-translation/index.js'
 import { refusalOf, temporaryPath } from '../../ml/files-support.js'
+import { copyCase, firstCase } from '../checkpoint-copies.js'
 
 const source = (name: string) => fileURLToPath(new URL(`../../../fixtures/golden/${name}/`, import.meta.url))
 const TRANSLATOR = source('11a-speech-translation-xlsr-mbart')
@@ -99,6 +100,42 @@ describe('a translator’s directory', () => {
       await model.close()
       await tied.close()
     }
+  })
+
+  it('a tied pair under either name, and a head that differs from the table', async () => {
+    const table = 'decoder.model.decoder.embed_tokens.weight'
+    const head = 'decoder.lm_head.weight'
+    const only = temporaryPath('head-only')
+    await copyCase(firstCase('11a'), only, { tensors: (all) => all.filter(({ name }) => name !== table) })
+    const differing = temporaryPath('head-differs')
+    await copyCase(firstCase('11a'), differing, {
+      tensors: (all) =>
+        all.map((tensor) => {
+          if (tensor.name !== head || !(tensor.data instanceof Uint8Array)) return tensor
+          const values = new Float32Array(Uint8Array.from(tensor.data).buffer)
+          return { ...tensor, data: new Uint8Array(values.map((value) => -value).buffer) }
+        }),
+    })
+    const sound = [Float32Array.from({ length: 8000 }, (_, i) => Math.sin(i * 0.1))]
+    const logitsOf = async (directory: string): Promise<Float32Array> => {
+      const model = await SpeechTranslator.open(directory)
+      try {
+        const [recording] = (await model.encode(model.prepare(sound))).recordings
+        if (recording === undefined) throw new Error('no recording')
+        return (await model.decode(recording, [83, 9])).logits?.data as Float32Array
+      } finally {
+        await model.close()
+      }
+    }
+    const whole = await logitsOf(TRANSLATOR)
+    expect(await logitsOf(only)).toEqual(whole)
+    const negated = await logitsOf(differing)
+    expect([...negated].map((value) => 0 - value)).toEqual([...whole])
+    const neither = temporaryPath('no-head')
+    await copyCase(firstCase('11a'), neither, {
+      tensors: (all) => all.filter(({ name }) => name !== table && name !== head),
+    })
+    expect((await refusalOf(() => SpeechTranslator.open(neither))).line).toContain(`missing ${table}`)
   })
 
   it('a configuration that is not of this kind', async () => {
