@@ -206,14 +206,18 @@ export async function recipientNote({
     priceWei === 0n
       ? 'for nothing'
       : `for ${formatEther(priceWei, 'up')} (${plural(units, 'unit')}; at most ${formatEther(mostLostWei, 'up')} can be lost to it)`
+  const time = plural(Math.ceil(keptSeconds / SECONDS_PER_HOUR), 'hour')
+  const kept =
+    keptSeconds === 0
+      ? 'It says that it keeps nothing'
+      : isAudited
+        ? `It says that it keeps one such job in twenty, which a beacon draws, for ${time}`
+        : `It says that it may keep what it hears for ${time}`
   if (isUnauditable)
     return (
       `Sending it to ${printable(provider)} (${printable(where)}), which has ${printable(model)} run by a server behind it, ` +
-      `${price}. That server hears it too, and no audit can judge what it answers.`
+      `${price}. That server hears it too, and no audit can judge what it answers. ${kept}.`
     )
-  const kept = isAudited
-    ? `It says that it keeps one such job in twenty, which a beacon draws, for ${plural(Math.round(keptSeconds / SECONDS_PER_HOUR), 'hour')}`
-    : 'It says that it keeps nothing'
   return [
     `Sending it to ${printable(provider)} (${printable(where)}) to run ${printable(model)}, ${price}.`,
     `${kept}${isAudited ? ', and auditors may hear it, too' : ''}.`,

@@ -84,6 +84,8 @@ export interface Audience {
 
 export interface GatewaySource {
   readonly source: JobSource
+  /** Most that one request may cost. */
+  readonly maxPriceWei?: bigint
   readonly audience: Audience
 }
 
@@ -112,6 +114,8 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
   const { formatEther, parseAmount } = await import('../chain/ether.js')
   const maxPriceWei = args.maxPrice === undefined ? undefined : parseAmount(args.maxPrice)
   const { config, identity } = await whoBuys(args, io)
+  const { maxPrice: configured } = config.inference.client
+  const mostWei = maxPriceWei ?? (configured === undefined ? undefined : parseAmount(configured))
   const known = new Set<string>()
   const client = await openNetworkClient({
     config,
@@ -152,7 +156,7 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
         'this machine keeps what was paid for a day, and runs a twentieth again'
       : 'it says with each offer how long it keeps what it hears; no auditor hears it',
   }
-  return { source, audience }
+  return { source, audience, ...(mostWei === undefined ? {} : { maxPriceWei: mostWei }) }
 }
 
 async function openLocal(

@@ -64,7 +64,7 @@ export const gatewayCommand = defineCommand({
     }),
   },
   examples: [
-    ['gateway --max-price "0.0001 ETH"', 'Bought from the network, at most that much for a job'],
+    ['gateway --max-price "0.0001 ETH"', 'Bought from the network, at most that much for a request'],
     ['gateway --local', 'With the models of this machine: base URL http://127.0.0.1:4030/v1'],
     ['gateway --local --alias whisper-1=asr-small', 'For an app that asks for whisper-1 and nothing else'],
     [
@@ -84,7 +84,10 @@ export const gatewayCommand = defineCommand({
     const { config } = await loadSettings(args, io)
     const log = await openLogger(config.logging)
     const { Gateway } = await import('../inference/gateway/index.js')
-    const { source, audience } = await openGatewaySource(args, io, { dataDir: config.dataDir, log })
+    const { source, audience, maxPriceWei } = await openGatewaySource(args, io, {
+      dataDir: config.dataDir,
+      log,
+    })
     try {
       const models = await source.models(io.signal)
       const gateway = await Gateway.start(
@@ -94,6 +97,7 @@ export const gatewayCommand = defineCommand({
           aliases,
           anyModel: args.anyModel || config.inference.client.anyModel,
           ...(keys === undefined ? {} : { keys }),
+          ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
           allowHosts: args.allowHost ?? [],
           corsOrigins: args.corsOrigin ?? [],
           limits: { uploadBytes: args.maxUpload * MIB },

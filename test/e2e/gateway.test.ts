@@ -244,7 +244,10 @@ describe.each(['local', 'upstream'])('the official client, %s', (kind) => {
       expect(embedding).toEqual(values)
       expect(numbers.data[i]?.embedding).toEqual(values)
     }
-    const wrong = openai.embeddings.create({ model: 'words', input: 'x', dimensions: 3 })
+    const cut = await openai.embeddings.create({ model: 'words', input: 'x', dimensions: 3 })
+    expect(cut.data[0]?.embedding).toHaveLength(3)
+    expect(Math.hypot(...(cut.data[0]?.embedding ?? []))).toBeCloseTo(1, 5)
+    const wrong = openai.embeddings.create({ model: 'words', input: 'x', dimensions: 100_000 })
     expect(await failure(wrong)).toMatchObject({ status: 400, param: 'dimensions' })
     expect(await failure(openai.embeddings.create({ model: 'asr-small', input }))).toMatchObject({
       status: 400,

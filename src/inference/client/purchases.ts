@@ -68,7 +68,8 @@ export class Purchases {
       unit: model.unit,
       units,
       priceWeiPerUnit: model.priceWeiPerUnit,
-      audit: isAudited,
+      // What nobody is going to audit is not kept for it either.
+      audit: isAudited && offer.audited,
       ...termsOfParameters(job.parameters),
     })
     const input = encodeInput(job.input)

@@ -1,5 +1,5 @@
 /** Failures as OpenAI's clients read them: `{error: {message, type, param, code}}` with a status. */
-import { UserError } from '../../errors.js'
+import { type ErrorCode, UserError } from '../../errors.js'
 
 export type ApiErrorType =
   | 'invalid_request_error'
@@ -85,17 +85,47 @@ export const badField = (param: string, message: string, code = 'invalid_value')
 
 export const busy = (message: string): ApiError => new ApiError(message, { status: 429, code: 'busy' })
 
-const BY_CODE: Readonly<Record<string, { readonly status: number; readonly code: string }>> = {
-  BAD_ARGUMENT: { status: 400, code: 'invalid_value' },
-  NOT_FOUND: { status: 404, code: 'model_not_found' },
-  BUSY: { status: 429, code: 'busy' },
-  RATE_LIMITED: { status: 429, code: 'busy' },
-  DENIED: { status: 402, code: 'price_limit' },
-  TIMEOUT: { status: 504, code: 'timeout' },
-  UNAVAILABLE: { status: 503, code: 'unavailable' },
-  UNREACHABLE: { status: 503, code: 'unavailable' },
-  WRONG_CLOCK: { status: 503, code: 'unavailable' },
+interface Told {
+  readonly status: number
+  readonly code: string
 }
+
+const UNAVAILABLE: Told = { status: 503, code: 'unavailable' }
+/** Whoever runs the gateway has something to mend, and its line says what. */
+const NOT_CONFIGURED: Told = { status: 503, code: 'not_configured' }
+/** Whoever was asked did what none may do, or answered what is none. */
+const PROVIDER_FAILED: Told = { status: 502, code: 'provider_failed' }
+const BUSY: Told = { status: 429, code: 'busy' }
+/** Not a matter of the price: who offers it cheated, is paid on another chain, or was forbidden. */
+const NOT_BOUGHT: Told = { status: 503, code: 'not_bought' }
+const PRICE_LIMIT: Told = { status: 402, code: 'price_limit' }
+
+const BY_CODE: Readonly<Record<ErrorCode, Told>> = {
+  BAD_ARGUMENT: { status: 400, code: 'invalid_value' },
+  BAD_CONFIG: NOT_CONFIGURED,
+  BAD_KEY: NOT_CONFIGURED,
+  BAD_MESSAGE: PROVIDER_FAILED,
+  BAD_TRANSCRIPT: PROVIDER_FAILED,
+  BUSY,
+  DENIED: NOT_BOUGHT,
+  EXISTS: NOT_BOUGHT,
+  INTERRUPTED: UNAVAILABLE,
+  LOCKED: NOT_CONFIGURED,
+  NOT_FOUND: { status: 404, code: 'model_not_found' },
+  RATE_LIMITED: BUSY,
+  TIMEOUT: { status: 504, code: 'timeout' },
+  UNAVAILABLE,
+  UNREACHABLE: UNAVAILABLE,
+  VERIFICATION_FAILED: PROVIDER_FAILED,
+  WRONG_CLOCK: UNAVAILABLE,
+}
+
+/** What it takes and what there is, or a server behind this one that asks for money. */
+const isPrice = ({ needWei, status }: UserError['details']): boolean =>
+  needWei !== undefined || status === PRICE_LIMIT.status
+
+const toldOf = ({ code, details }: UserError): Told =>
+  code === 'DENIED' && isPrice(details) ? PRICE_LIMIT : BY_CODE[code]
 
 /**
  * What a client is told of any failure. A bug's words stay here: they may hold paths, and help nobody outside.
@@ -103,8 +133,7 @@ const BY_CODE: Readonly<Record<string, { readonly status: number; readonly code:
  */
 export function asApiError(thrown: unknown, requestId: string): ApiError {
   if (thrown instanceof ApiError) return thrown
-  const known = thrown instanceof UserError ? BY_CODE[thrown.code] : undefined
-  if (!(thrown instanceof UserError) || known === undefined)
+  if (!(thrown instanceof UserError))
     return new ApiError(`an internal error; the gateway's log has it as ${requestId}`, {
       status: 500,
       code: 'internal_error',
@@ -112,7 +141,7 @@ export function asApiError(thrown: unknown, requestId: string): ApiError {
     })
   const { retryAfterSeconds } = thrown.details
   return new ApiError(thrown.line, {
-    ...known,
+    ...toldOf(thrown),
     ...(typeof retryAfterSeconds === 'number' && retryAfterSeconds > 0 ? { retryAfterSeconds } : {}),
     cause: thrown,
   })

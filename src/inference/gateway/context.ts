@@ -21,6 +21,8 @@ export interface GatewayContext {
   /** Of one request; what the source is willing to pay unless given. */
   readonly maxPriceWei: bigint | undefined
   readonly paidAnswers: PaidAnswers
+  /** How wide the vectors of models are, by hash: known from their first answer on. */
+  readonly widths: Map<string, number>
   /** Requests being worked on. */
   readonly active: Budget
   /** Bytes of bodies in memory. */

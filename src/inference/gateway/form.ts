@@ -5,7 +5,10 @@ import { ApiError, badField } from './api-error.js'
 import { type BodyLimits, eachPiece, type Incoming } from './body.js'
 
 export interface Form {
-  /** Last value of each name; a name that ends in `[]` has all of them, under the name without it. */
+  /**
+   * Last value of each name; a name that ends in `[]`, or in `[0]` and so on, has all of them, under the name without it.
+   * What was left empty is as if it were not there.
+   */
   readonly fields: Readonly<Record<string, string | readonly string[]>>
   /** What the part called `file` held; undefined where there was none. */
   readonly file: Buffer | undefined
@@ -17,7 +20,7 @@ const FIELDS = 64
 const PARTS = 72
 const HEADER_PAIRS = 16
 const HEADER_BYTES = 8 * 1024
-const LIST = /\[\]$/
+const LIST = /\[\d{0,3}\]$/
 
 /** @throws ApiError */
 export async function readForm(incoming: Incoming, limits: BodyLimits): Promise<Form> {
@@ -28,6 +31,7 @@ export async function readForm(incoming: Incoming, limits: BodyLimits): Promise<
       code: 'unsupported_media_type',
     })
   const fields = new Map<string, string[]>()
+  const lists = new Set<string>()
   const pieces: Buffer[] = []
   let hasFile = false
   let refusal: unknown
@@ -47,7 +51,10 @@ export async function readForm(incoming: Incoming, limits: BodyLimits): Promise<
   })
   parser.on('field', (name, value, isNameCut, isCut) => {
     if (isNameCut || isCut) refuse(badField(name, `the field exceeds ${FIELD_BYTES / 1024} KiB`, 'too_long'))
-    fields.set(name, [...(fields.get(name) ?? []), value])
+    if (value === '') return
+    const key = name.replace(LIST, '')
+    if (key !== name) lists.add(key)
+    fields.set(key, [...(fields.get(key) ?? []), value])
   })
   for (const limit of ['partsLimit', 'fieldsLimit', 'filesLimit'] as const)
     parser.on(limit, () =>
@@ -68,9 +75,7 @@ export async function readForm(incoming: Incoming, limits: BodyLimits): Promise<
   if (refusal !== undefined) throw refusal
   return {
     fields: Object.fromEntries(
-      [...fields].map(([name, values]) =>
-        LIST.test(name) ? [name.replace(LIST, ''), values] : [name, values.at(-1) ?? ''],
-      ),
+      [...fields].map(([name, values]) => [name, lists.has(name) ? values : (values.at(-1) ?? '')]),
     ),
     file: hasFile ? Buffer.concat(pieces) : undefined,
   }

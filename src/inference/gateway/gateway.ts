@@ -74,8 +74,9 @@ export class Gateway {
       anyModel: options.anyModel ?? false,
       maxPriceWei,
       paidAnswers: new PaidAnswers(limits),
+      widths: new Map(),
       active: new Budget(limits.requests, `${limits.requests} requests are being worked on`),
-      held: new Budget(limits.heldBytes, 'uploads fill the memory that is set aside for them'),
+      held: new Budget(limits.heldBytes, 'recordings fill the memory that is set aside for them'),
       metrics: new GatewayMetrics(),
       log,
     }
@@ -194,6 +195,13 @@ export class Gateway {
           { requestId: exchange.requestId, err: error },
           'a request failed: this is a bug',
         )
+      else if (told.status > 500) {
+        const { status, code, message } = told
+        this.#context.log.warn(
+          { requestId: exchange.requestId, status, code, reason: message },
+          'a request failed',
+        )
+      }
     }
   }
 

@@ -21,6 +21,9 @@ export interface Heard {
 export async function hear({ file }: Form, exchange: Exchange, context: GatewayContext): Promise<Heard> {
   if (file === undefined) throw badField('file', 'file is missing: attach the recording', 'missing_field')
   const sound = await context.decoder.decode(file, exchange.signal)
+  const { buffer, byteLength } = sound.pcm16
+  // A few kilobytes of silence become megabytes: beside the upload, and once more in whatever form the job leaves.
+  exchange.lease.take(buffer === file.buffer ? byteLength : 2 * byteLength)
   const seconds = secondsOf(sound)
   context.metrics.sound(seconds)
   return { sound, seconds }

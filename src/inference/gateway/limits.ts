@@ -7,7 +7,7 @@ export interface GatewayLimits {
   readonly uploadBytes: number
   /** Of one JSON body. */
   readonly jsonBytes: number
-  /** Of all bodies held at once; further uploads are answered 429. */
+  /** Of all bodies held at once, and of the sound in them; further ones are answered 429. */
   readonly heldBytes: number
   /** Of one recording. */
   readonly soundSeconds: number
@@ -34,7 +34,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   uploadBytes: 25 * MIB,
   /** 64 texts of 8,000 characters, twice over for JSON's escapes. */
   jsonBytes: MIB,
-  /** Ten of the largest uploads; an access point has little memory. */
+  /** Ten of the largest uploads, or two half-hours as decoded; an access point has little memory. */
   heldBytes: 256 * MIB,
   /** What one job may bring: half an hour of 16 kHz samples is 58 MB. */
   soundSeconds: 1800,

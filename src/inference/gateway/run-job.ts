@@ -1,8 +1,10 @@
 /** Runs the job of a request: cancelled with it, counted, its price told in headers, and paid once. */
+import { formatEther } from '../../chain/ether.js'
 import { UserError } from '../../errors.js'
-import type { Job, JobAnswer, JobOutput, JobPayment } from '../job.js'
+import type { Job, JobAnswer, JobInput, JobOutput, JobPayment, ServedModel } from '../job.js'
 import { largest } from '../payment/wei.js'
 import { paymentsTotal } from '../payments-total.js'
+import { priceOf, unitsOf } from '../units.js'
 import { ApiError } from './api-error.js'
 import { isClientGone } from './body.js'
 import type { GatewayContext } from './context.js'
@@ -71,6 +73,27 @@ async function runNow<K extends Kind>(
 function outcomeOf(error: unknown, { aborted, reason }: AbortSignal): 'cancelled' | 'refused' | 'failed' {
   if (aborted) return isClientGone(reason) ? 'cancelled' : 'failed'
   return error instanceof UserError && error.code !== 'UNAVAILABLE' ? 'refused' : 'failed'
+}
+
+/**
+ * Before the first of several jobs is bought: all of them together. As the cheapest provider asks; what others ask is held
+ * against what is left, job by job.
+ * @throws ApiError 402 with have and need
+ */
+export function requireAffordable(
+  { maxPriceWei }: GatewayContext,
+  { unit, priceWeiPerUnit }: ServedModel,
+  inputs: readonly JobInput[],
+): void {
+  if (maxPriceWei === undefined || priceWeiPerUnit === 0n) return
+  const units = inputs.reduce((sum, input) => sum + unitsOf(unit, input), 0)
+  const needWei = priceOf(units, priceWeiPerUnit)
+  if (needWei > maxPriceWei)
+    throw new ApiError(
+      `too expensive: have ${formatEther(maxPriceWei)}, need ${formatEther(needWei, 'up')} at least for ${units} units; ` +
+        'raise the highest price, or send less',
+      { status: 402, code: 'price_limit' },
+    )
 }
 
 /** Who heard it, what it cost, how long the model took: beside an answer whose form is OpenAI's to say. */

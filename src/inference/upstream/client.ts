@@ -127,7 +127,7 @@ export class UpstreamClient {
     }
     if (status === 401 || status === 403)
       return new UserError(message, { code: 'UNAVAILABLE', remedy: 'the API key for it must be mended' })
-    if (status === 402) return new UserError(message, { code: 'DENIED' })
+    if (status === 402) return new UserError(message, { code: 'DENIED', details: { status } })
     if (status === 404) return new UserError(message, { code: 'NOT_FOUND' })
     if (status === 408 || status === 504) return new UserError(message, { code: 'TIMEOUT' })
     return new UserError(message, { code: status < 500 ? 'BAD_ARGUMENT' : 'UNAVAILABLE' })

@@ -8,7 +8,10 @@ import { modelName, readFields } from '../fields.js'
 import { aliased } from '../hear.js'
 import { MAX_EMBEDDING_CHARACTERS, MAX_EMBEDDING_INPUTS } from '../limits.js'
 import { chooseModel } from '../model-choice.js'
-import { type AnswerOf, answerHeaders, runJob } from '../run-job.js'
+import { type AnswerOf, answerHeaders, requireAffordable, runJob } from '../run-job.js'
+
+/** Models whose width is remembered. */
+const MOST_WIDTHS = 1000
 
 const text = z.string().min(1).max(MAX_EMBEDDING_CHARACTERS)
 const FIELDS = z.object({
@@ -40,16 +43,21 @@ export const embeddings: Route = {
       suits: ({ unit }) => unit !== 'audio-second',
     })
     const texts = typeof fields.input === 'string' ? [fields.input] : fields.input
+    const inputs = texts.map((each) => ({ kind: 'text', text: each }) as const)
+    requireAffordable(context, model, inputs)
+    const { dimensions } = fields
+    requireWidth(dimensions, context.widths.get(model.sha256))
     const answers: AnswerOf<'vector'>[] = []
     // One after another: what a source can do more at once is for other requests.
-    for (const each of texts) {
+    for (const input of inputs) {
       const answer = await runJob(exchange, context, {
-        job: { task: 'embed', model: model.sha256, input: { kind: 'text', text: each }, parameters: {} },
+        job: { task: 'embed', model: model.sha256, input, parameters: {} },
         kind: 'vector',
       })
       const width = answer.output.values.length
-      if (fields.dimensions !== undefined && fields.dimensions !== width)
-        throw badField('dimensions', `the model has ${width} dimensions, and cannot be cut`)
+      if (context.widths.size < MOST_WIDTHS) context.widths.set(model.sha256, width)
+      // Of a model that nobody asked before, the first text tells it; what was paid for that is kept for a better request.
+      requireWidth(dimensions, width)
       answers.push(answer)
     }
     exchange.setHeaders(answerHeaders(answers, model.ownedBy, ignored))
@@ -58,7 +66,7 @@ export const embeddings: Route = {
       data: answers.map(({ output }, index) => ({
         object: 'embedding',
         index,
-        embedding: fields.encoding_format === 'base64' ? base64Of(output.values) : Array.from(output.values),
+        embedding: encoded(cut(output.values, dimensions), fields.encoding_format),
       })),
       model: publicId(model, models),
       // Text is counted by characters here, in x-plumbline-units; clients only expect the fields to be there.
@@ -66,6 +74,23 @@ export const embeddings: Route = {
     })
   },
 }
+
+/** @throws ApiError 400 for more than there are */
+function requireWidth(dimensions: number | undefined, width: number | undefined): void {
+  if (dimensions !== undefined && width !== undefined && dimensions > width)
+    throw badField('dimensions', `the model has ${width} dimensions, ${dimensions} were asked for`)
+}
+
+/** As OpenAI does it: the first of them, brought to length 1 again. */
+function cut(values: Float32Array, dimensions: number = values.length): Float32Array {
+  if (dimensions >= values.length) return values
+  const kept = values.slice(0, dimensions)
+  const length = Math.hypot(...kept)
+  return length === 0 ? kept : kept.map((value) => value / length)
+}
+
+const encoded = (values: Float32Array, format: 'float' | 'base64'): string | number[] =>
+  format === 'base64' ? base64Of(values) : Array.from(values)
 
 /** Little-endian float32, as the official client reads them. */
 function base64Of(values: Float32Array): string {

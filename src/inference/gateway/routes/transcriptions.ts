@@ -12,7 +12,14 @@ import { chooseModel } from '../model-choice.js'
 import { answerHeaders, runJob } from '../run-job.js'
 import { GRANULARITIES, TRANSCRIPT_FORMATS, usageOf, writeTranscript } from '../transcript-formats.js'
 
-const flag = z.enum(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1')
+/** As forms and scripting languages write it. */
+const YES = ['true', '1', 'yes', 'on'] as const
+const NO = ['false', '0', 'no', 'off'] as const
+const flag = z
+  .string()
+  .toLowerCase()
+  .pipe(z.enum([...YES, ...NO]))
+  .transform((word) => (YES as readonly string[]).includes(word))
 const granularity = z.enum(GRANULARITIES)
 
 const FIELDS = z.object({

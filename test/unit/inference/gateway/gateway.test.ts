@@ -180,6 +180,65 @@ describe('bodies', () => {
     await eventually(() => gateway.heldBytes === 0)
   })
 
+  it('sound counts as it is decoded, beside the upload', async () => {
+    source.answer = untilCancelled
+    const roomy = { ...LIMITS, soundSeconds: 60 }
+    const patient = await Gateway.start({ host: '127.0.0.1', port: 0, limits: roomy }, { source })
+    try {
+      // Eight bits become sixteen, and those once more in the job that leaves.
+      const eightBits = Buffer.alloc(44 + 20 * 16_000, 128)
+      eightBits.set(tone(1, 16_000).subarray(0, 44))
+      for (const [at, value] of [
+        [4, eightBits.length - 8],
+        [28, 16_000],
+        [40, eightBits.length - 44],
+      ] as const)
+        eightBits.writeUInt32LE(value, at)
+      eightBits.writeUInt16LE(1, 32)
+      eightBits.writeUInt16LE(8, 34)
+      const sent = recording(eightBits)
+      const asked = open(`${patient.url}/v1/audio/transcriptions`, sent)
+      asked.on('error', () => undefined)
+      asked.end(sent.body)
+      await eventually(() => patient.heldBytes > eightBits.length + 2 * 2 * 20 * 16_000)
+      await eventually(() => source.jobs.length === 1)
+      // Its upload would fit.
+      expect((await ask(`${patient.url}/v1/audio/transcriptions`, sent)).error).toMatchObject({
+        code: 'busy',
+      })
+      expect(source.jobs).toHaveLength(1)
+      asked.destroy()
+      await eventually(() => patient.heldBytes === 0)
+    } finally {
+      await patient.stop()
+    }
+  })
+
+  it('fields are taken as forms and their users write them', async () => {
+    const words = { text: 'a', startSeconds: 0, endSeconds: 1, confidence: 1 }
+    source.answer = async () => ({
+      ...heard('a'),
+      output: { kind: 'transcription', text: 'a', language: 'en', words: [words] },
+    })
+    expect((await transcribe(recording(tone(1), { language: '', response_format: '' }))).status).toBe(200)
+    for (const stream of ['True', 'TRUE', 'yes', '1']) {
+      const { headers } = await transcribe(recording(tone(1), { stream }))
+      expect(headers['content-type']).toMatch(/event-stream/)
+    }
+    for (const stream of ['False', 'no', '']) {
+      const { headers } = await transcribe(recording(tone(1), { stream }))
+      expect(headers['content-type']).toBe('application/json')
+    }
+    const indexed = { response_format: 'verbose_json', 'timestamp_granularities[0]': 'word' }
+    expect(JSON.parse((await transcribe(recording(tone(1), indexed))).text)).toMatchObject({
+      words: [{ word: 'a' }],
+    })
+    const both = { ...indexed, 'timestamp_granularities[1]': 'segment' }
+    expect(Object.keys(JSON.parse((await transcribe(recording(tone(1), both))).text))).toEqual(
+      expect.arrayContaining(['words', 'segments']),
+    )
+  })
+
   it.each([
     [
       'no boundary',
@@ -294,7 +353,7 @@ describe('jobs', () => {
     const cases = [
       [new UserError('full', { code: 'BUSY', details: { retryAfterSeconds: 6.2 } }), 429, 'busy', '7'],
       [
-        new UserError('too dear', { code: 'DENIED', remedy: 'have 1, need 2' }),
+        new UserError('too dear', { code: 'DENIED', details: { haveWei: '1', needWei: '2' } }),
         402,
         'price_limit',
         undefined,
@@ -302,6 +361,16 @@ describe('jobs', () => {
       [new UserError('gone', { code: 'NOT_FOUND' }), 404, 'model_not_found', undefined],
       [new UserError('late', { code: 'TIMEOUT' }), 504, 'timeout', undefined],
       [new UserError('nobody', { code: 'UNREACHABLE' }), 503, 'unavailable', undefined],
+      [new UserError('it cheated', { code: 'DENIED', remedy: 'name another' }), 503, 'not_bought', undefined],
+      [new UserError('a wrong receipt', { code: 'VERIFICATION_FAILED' }), 502, 'provider_failed', undefined],
+      [new UserError('garbage', { code: 'BAD_MESSAGE' }), 502, 'provider_failed', undefined],
+      [
+        new UserError('no chain', { code: 'BAD_CONFIG', remedy: 'set one' }),
+        503,
+        'not_configured',
+        undefined,
+      ],
+      [new UserError('in use', { code: 'LOCKED' }), 503, 'not_configured', undefined],
       [new Error('a bug in /home/someone'), 500, 'internal_error', undefined],
     ] as const
     for (const [thrown, status, code, retryAfter] of cases) {
@@ -317,6 +386,7 @@ describe('jobs', () => {
       // A client that repeats by itself might pay twice.
       expect(answer.headers['x-should-retry']).toBe(status >= 500 ? 'false' : undefined)
       expect(answer.text).not.toMatch(/someone/)
+      if (thrown instanceof UserError) expect(answer.error.message).toBe(thrown.line)
       if (status === 500) expect(answer.error.message).toContain(answer.headers['x-request-id'])
     }
   })

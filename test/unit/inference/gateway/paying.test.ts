@@ -84,6 +84,58 @@ describe('several jobs of one request', () => {
   })
 })
 
+describe('vectors', () => {
+  const embed = (input: string, dimensions: number) =>
+    client().embeddings.create({ model: 'words', input, dimensions, encoding_format: 'float' })
+
+  it('are cut to fewer dimensions, and more are refused before they are paid', async () => {
+    source.answer = async () => vector()
+    const { data } = await embed('p', 2)
+    const [first] = data
+    for (const [i, value] of [1, 2].entries())
+      expect(first?.embedding[i]).toBeCloseTo(value / Math.sqrt(5), 6)
+    expect(first?.embedding).toHaveLength(2)
+    expect(source.jobs).toHaveLength(1)
+    const error = await failure(embed('q', 4))
+    expect([error.status, error.param]).toEqual([400, 'dimensions'])
+    expect(source.jobs).toHaveLength(1)
+  })
+
+  it('of one request cost no more than one may, all together', async () => {
+    const input = ['a', 'b', 'c', 'd']
+    const [recogniser, words] = source.list
+    if (recogniser === undefined || words === undefined) throw new Error('two models were served')
+    const limited = async (priceWeiPerUnit: bigint) => {
+      const list = [recogniser, { ...words, priceWeiPerUnit }]
+      const offered = Object.assign(new ScriptedSource(), { list, jobs: source.jobs, answer: source.answer })
+      const frugal = await Gateway.start(
+        { host: '127.0.0.1', port: 0, maxPriceWei: 35n },
+        { source: offered },
+      )
+      const openai = new OpenAI({ baseURL: `${frugal.url}/v1`, apiKey: 'none' })
+      try {
+        return await failure(openai.embeddings.create({ model: 'words', input }))
+      } finally {
+        await frugal.stop()
+      }
+    }
+    // Four of 10 wei each are too much: nothing is bought.
+    const error = await limited(10n)
+    expect([error.status, error.code]).toEqual([402, 'price_limit'])
+    expect(source.jobs).toHaveLength(0)
+    // Whoever asks for more than was offered gets what is left.
+    const most: (bigint | undefined)[] = []
+    source.answer = async (_, { maxPriceWei = 0n }) => {
+      most.push(maxPriceWei)
+      if (maxPriceWei < 10n)
+        throw new UserError('too dear', { code: 'DENIED', details: { haveWei: '5', needWei: '10' } })
+      return vector()
+    }
+    expect((await limited(1n)).code).toBe('price_limit')
+    expect(most).toEqual([35n, 25n, 15n, 5n])
+  })
+})
+
 it('a piece of a recording that was paid is paid: what fails after it is not repeated', async () => {
   source.answer = async (_, { onPaid }) => {
     onPaid?.(payment())
