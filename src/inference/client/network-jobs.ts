@@ -14,18 +14,19 @@ import { UserError } from '../../errors.js'
 import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { KnownModels } from '../catalogue/known-models.js'
-import type { Job, JobAnswer, JobSource, RunOptions, ServedModel } from '../job.js'
+import type { Job, JobAnswer, JobInput, JobSource, RunOptions, ServedModel } from '../job.js'
 import type { Offer } from '../network/offer.js'
 import { smallest } from '../payment/wei.js'
 import { workOf } from '../units.js'
 import { type Candidate, candidatesFor, inOrder, requireSendable, servedModels } from './candidates.js'
 import { Conduct, type SpeedHint } from './conduct.js'
 import type { DailyBudget } from './daily-budget.js'
+import { mostSeconds, withinExposure } from './exposure.js'
 import { LeftProviders } from './left-providers.js'
 import { NewChannels } from './new-channels.js'
 import { type FoundOffer, Offers } from './offers.js'
 import { type OpenPayments, Purse } from './payments.js'
-import type { SoundPiece } from './pieces.js'
+import { LEAST_PIECE_SECONDS, type SoundPiece } from './pieces.js'
 import { piecesOf, runPiecewise } from './piecewise.js'
 import { type BuyerAudits, Purchases } from './purchases.js'
 
@@ -81,6 +82,8 @@ export interface NetworkJobsModules {
 /** Where a provider says when to come again, that is done so often, if it is soon. */
 const MOST_TRIES = 8
 const LONGEST_WAIT_SECONDS = 5
+/** A recording is cut otherwise so often, where nobody did the first piece. */
+const MOST_CUTS = 3
 /** A provider that fails so goes behind the others for a while. What it says of the job, or of its line, is no failure. */
 const FAILURES: ReadonlySet<string> = new Set([
   'UNAVAILABLE',
@@ -154,7 +157,7 @@ export class NetworkJobs implements JobSource {
 
   /** Who would hear a job, in the order in which they are asked. @throws as {@link run}, before anything is sent */
   async describe(job: Job, options: RunOptions = {}): Promise<readonly Recipient[]> {
-    const pieces = piecesOf(job, options.onText !== undefined)
+    const pieces = await this.#pieces(job, options)
     return (await this.#candidates(job, options, pieces)).map((each) => this.#recipient(each))
   }
 
@@ -174,11 +177,35 @@ export class NetworkJobs implements JobSource {
   }
 
   async #run(job: Job, options: RunOptions): Promise<JobAnswer> {
-    const { onText } = options
-    const pieces = piecesOf(job, onText !== undefined)
     const channels = new NewChannels(this.#purse)
+    for (let tries = 1, pieces = await this.#pieces(job, options); ; tries++) {
+      let isBegun = false
+      const buy = async (piece: Job, limits: RunOptions): Promise<JobAnswer> => {
+        const answer = await this.#buy(piece, limits, channels)
+        isBegun = true
+        return answer
+      }
+      try {
+        return await this.#runIn(pieces, job, { ...options, buy })
+      } catch (error) {
+        if (isBegun || tries >= MOST_CUTS || !(error instanceof UserError) || !ELSEWHERE.has(error.code))
+          throw error
+        // Who comes first after those that failed may take more of it at once, or less.
+        const others = await this.#pieces(job, options).catch(() => pieces)
+        if (others.length === pieces.length) throw error
+        pieces = others
+      }
+    }
+  }
+
+  async #runIn(
+    pieces: readonly SoundPiece[],
+    job: Job,
+    { buy, ...options }: RunOptions & { readonly buy: (job: Job, options: RunOptions) => Promise<JobAnswer> },
+  ): Promise<JobAnswer> {
+    const { onText } = options
     if (pieces.length === 0) {
-      const answer = await this.#buy(job, options, channels)
+      const answer = await buy(job, options)
       if (answer.output.kind === 'transcription') onText?.(answer.output.text)
       return answer
     }
@@ -189,8 +216,18 @@ export class NetworkJobs implements JobSource {
       ...options,
       ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
       pieces,
-      buy: (piece, limits) => this.#buy(piece, limits, channels),
+      buy,
     })
+  }
+
+  /** As which a recording is bought: none of them longer than may be at stake with who comes first. @throws as {@link run} */
+  async #pieces(job: Job, options: RunOptions): Promise<readonly SoundPiece[]> {
+    const isStreamed = options.onText !== undefined
+    const isCut = job.task === 'transcribe' && workOf(job.input) > LEAST_PIECE_SECONDS
+    if (!isCut) return piecesOf(job, isStreamed)
+    const found = await this.#offers.find(options.signal)
+    const all = await this.#offering(job, found, options, [job.input])
+    return piecesOf(job, isStreamed, mostSeconds(job, all, this.#options.exposureWei))
   }
 
   async #buy(job: Job, options: RunOptions, channels: NewChannels): Promise<JobAnswer> {
@@ -322,8 +359,20 @@ export class NetworkJobs implements JobSource {
   async #fitting(
     job: Job,
     found: readonly FoundOffer[],
-    { maxPriceWei }: RunOptions,
+    options: RunOptions,
     pieces: readonly SoundPiece[] = [],
+  ): Promise<readonly Candidate[]> {
+    const inputs = pieces.length === 0 ? [job.input] : pieces.map(({ sound }) => sound)
+    const candidates = await this.#offering(job, found, options, inputs)
+    return withinExposure(candidates, inputs, this.#options.exposureWei)
+  }
+
+  /** Who offers it for what it may cost, however much that puts at stake. @throws UserError NOT_FOUND, DENIED with have and need */
+  async #offering(
+    job: Job,
+    found: readonly FoundOffer[],
+    { maxPriceWei }: RunOptions,
+    inputs: readonly JobInput[],
   ): Promise<readonly Candidate[]> {
     const limits = {
       maxPriceWei: smaller(maxPriceWei, this.#options.maxPriceWei),
@@ -335,7 +384,6 @@ export class NetworkJobs implements JobSource {
       hasChannel: (offer: Offer) => this.#purse.hasChannel(offer),
       isUnauditedTaken: this.#options.allowUnaudited === true,
     }
-    const inputs = pieces.length === 0 ? undefined : pieces.map(({ sound }) => sound)
     let candidates = candidatesFor(job, found, limits, inputs)
     // Which channels there are counts, and the ledger is opened for the first paid job.
     if (!this.#purse.isOpen && candidates.every(({ priceWei }) => priceWei > 0n)) {

@@ -13,10 +13,12 @@ const QUIET_SECONDS = 0.2
 const STEP_SECONDS = 0.01
 /** No piece is shorter: a word alone is heard badly. */
 const LEAST_SECONDS = 5
+/** Whoever takes less than that at once is sold no piece: the quiet place and the shortest piece must fit. */
+export const LEAST_PIECE_SECONDS = 15
 const BYTES_A_SAMPLE = 2
 
 /**
- * @param mostSeconds of a piece; at least 15
+ * @param mostSeconds of a piece; at least {@link LEAST_PIECE_SECONDS}
  * @returns the recording itself where it is no longer
  */
 export function cutSound({ sampleRate, pcm16 }: SoundInput, mostSeconds: number): readonly SoundPiece[] {

@@ -13,11 +13,18 @@ const BYTES_A_SAMPLE = 2
 /**
  * The pieces in which a transcription is bought: one, unless its text is wanted on the way or it is longer than a job
  * may be.
+ * @param mostSeconds that a provider takes at once; absent: as many as a job may have
  */
-export function piecesOf({ task, input }: Job, isStreamed: boolean): readonly SoundPiece[] {
+export function piecesOf(
+  { task, input }: Job,
+  isStreamed: boolean,
+  mostSeconds = Number.POSITIVE_INFINITY,
+): readonly SoundPiece[] {
   if (task !== 'transcribe' || input.kind !== 'sound') return []
-  const longest = Math.floor(MAX_INPUT_BYTES / BYTES_A_SAMPLE / input.sampleRate)
-  if (!isStreamed && input.pcm16.length <= MAX_INPUT_BYTES) return []
+  const { sampleRate, pcm16 } = input
+  const mostBytes = Math.min(MAX_INPUT_BYTES, mostSeconds * sampleRate * BYTES_A_SAMPLE)
+  if (!isStreamed && pcm16.length <= mostBytes) return []
+  const longest = Math.floor(mostBytes / BYTES_A_SAMPLE / sampleRate)
   const pieces = cutSound(input, isStreamed ? Math.min(STREAMED_SECONDS, longest) : longest)
   return pieces.length > 1 ? pieces : []
 }

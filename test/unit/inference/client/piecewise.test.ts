@@ -57,6 +57,9 @@ describe('a recording is cut', () => {
     expect(piecesOf(jobOf(sound(29)), true)).toHaveLength(0)
     expect(piecesOf(jobOf(sound(61)), true)).toHaveLength(3)
     expect(piecesOf(jobOf(sound(61)), false)).toHaveLength(0)
+    expect(piecesOf(jobOf(sound(61)), false, 40)).toHaveLength(2)
+    expect(piecesOf(jobOf(sound(61)), false, 61)).toHaveLength(0)
+    expect(piecesOf(jobOf(sound(61)), true, 16).length).toBeGreaterThanOrEqual(4)
     expect(piecesOf({ ...jobOf(sound(61)), task: 'identify' }, true)).toHaveLength(0)
     const tooLong: SoundInput = {
       kind: 'sound',

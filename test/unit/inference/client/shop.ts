@@ -61,6 +61,10 @@ export class Pipe {
     return decodeAs(exchange.response, wire, name, { maxBytes: exchange.maxResponseBytes })
   }
 
+  addresses(): readonly string[] {
+    return []
+  }
+
   openAhead(): StreamAhead {
     return new StreamAhead(() => Promise.reject(new Error('there are no streams here')), 1)
   }
