@@ -8,6 +8,7 @@ import { type AccessRules, checkKey, checkSource, corsHeaders, isLoopbackName } 
 import { ApiError } from './api-error.js'
 import type { ApiKeys } from './api-keys.js'
 import { Budget } from './budget.js'
+import { Connections } from './connections.js'
 import type { GatewayContext } from './context.js'
 import { Exchange } from './exchange.js'
 import { DEFAULT_LIMITS, type GatewayLimits } from './limits.js'
@@ -53,6 +54,7 @@ export class Gateway {
   readonly #context: GatewayContext
   readonly #rules: AccessRules
   readonly #open = new Set<Exchange>()
+  readonly #connections: Connections
   /** The last answer of a connection: one that has begun cannot be replaced by an error. */
   readonly #answers = new WeakMap<object, ServerResponse>()
 
@@ -87,7 +89,8 @@ export class Gateway {
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: HEADER_BYTES,
     })
-    this.#server.maxConnections = limits.connections
+    this.#connections = new Connections(limits)
+    this.#server.on('connection', (socket) => this.#connections.add(socket))
     const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
       void this.#receive(request, response)
     this.#server.on('request', onRequest)
@@ -219,7 +222,10 @@ export class Gateway {
       return undefined
     }
     const found = findRoute(method, pathOf(request.url))
-    if (found.route?.isOpen !== true) checkKey(request, this.#rules)
+    if (found.route?.isOpen !== true) {
+      checkKey(request, this.#rules)
+      this.#connections.trust(request.socket)
+    }
     if (found.route === undefined) throw noRoute(found.allowed, exchange)
     return found
   }

@@ -13,8 +13,10 @@ export interface GatewayLimits {
   readonly soundSeconds: number
   /** Being worked on at once; further ones are answered 429. */
   readonly requests: number
-  /** Open at once; further ones are closed unanswered. */
+  /** Open at once; for a further one the oldest goes whose requests were not let in, else it is closed unanswered. */
   readonly connections: number
+  /** The same of one address, or of one IPv6 subscriber. */
+  readonly connectionsPerAddress: number
   /** Until a request's headers are there. */
   readonly headersMs: number
   /** Until a request's body is there. */
@@ -42,6 +44,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   requests: 64,
   /** Keep-alive clients of one household; each costs some 50 kB. */
   connections: 256,
+  /** Twice the requests that are worked on, so that a client with too many is told. */
+  connectionsPerAddress: 128,
   headersMs: 10_000,
   /** 25 MiB at 700 kbit/s. */
   requestMs: 300_000,

@@ -1,0 +1,83 @@
+/**
+ * Who holds how many connections: no address more than its share, and nobody one that another needs before it showed that
+ * it may ask. Whoever holds all of them without a key, or one request's headers, loses the oldest to whoever comes.
+ */
+import type { Socket } from 'node:net'
+
+export interface ConnectionLimits {
+  readonly connections: number
+  readonly connectionsPerAddress: number
+}
+
+interface Held {
+  readonly address: string
+  /** A request of it was let in. */
+  isTrusted: boolean
+}
+
+export class Connections {
+  readonly #limits: ConnectionLimits
+  /** The oldest first. */
+  readonly #open = new Map<Socket, Held>()
+
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits
+  }
+
+  /** Closes it unanswered where there is no room, nor any to be made. */
+  add(socket: Socket): void {
+    const address = sharedAddress(socket.remoteAddress ?? '')
+    const { connections, connectionsPerAddress } = this.#limits
+    const hasRoom =
+      (this.#count(address) < connectionsPerAddress || this.#evict(address)) &&
+      (this.#open.size < connections || this.#evict(this.#greediest()))
+    if (!hasRoom) {
+      socket.destroy()
+      return
+    }
+    this.#open.set(socket, { address, isTrusted: false })
+    socket.once('close', () => this.#open.delete(socket))
+  }
+
+  /** Its request may ask: it is not closed for another's sake. */
+  trust(socket: Socket): void {
+    const held = this.#open.get(socket)
+    if (held !== undefined) held.isTrusted = true
+  }
+
+  #count(address: string): number {
+    let count = 0
+    for (const held of this.#open.values()) if (held.address === address) count++
+    return count
+  }
+
+  /** Closes the oldest of an address that was not let in. @returns whether there was one */
+  #evict(address: string | undefined): boolean {
+    for (const [socket, held] of this.#open) {
+      if (held.isTrusted || held.address !== address) continue
+      this.#open.delete(socket)
+      socket.destroy()
+      return true
+    }
+    return false
+  }
+
+  /** The address that has the most which were not let in. */
+  #greediest(): string | undefined {
+    const counts = new Map<string, number>()
+    for (const { address, isTrusted } of this.#open.values())
+      if (!isTrusted) counts.set(address, (counts.get(address) ?? 0) + 1)
+    return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0]
+  }
+}
+
+/** An IPv6 subscriber has 2^64 addresses: they are one. */
+function sharedAddress(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
+  if (mapped !== undefined || !address.includes(':')) return mapped ?? address
+  const [head = '', tail = ''] = (address.split('%', 1)[0] ?? '').split('::', 2)
+  const first = head === '' ? [] : head.split(':')
+  const last = tail === '' ? [] : tail.split(':')
+  const gap = Array<string>(Math.max(0, 8 - first.length - last.length)).fill('0')
+  return [...first, ...gap, ...last].slice(0, 4).join(':')
+}
