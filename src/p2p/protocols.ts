@@ -34,6 +34,8 @@ export interface Exchange<Q, R> {
   /** How often it is answered; {@link DEFAULT_PEER_RATE} and {@link DEFAULT_TOTAL_RATE} otherwise. */
   readonly ratePerPeer?: RateLimit
   readonly rateTotal?: RateLimit
+  /** Who asks more often is told so, and not blamed: an honest asker has as much to ask as there is. */
+  readonly isHasteForgiven?: true
   /** Streams of it that one peer may have open at once, where the usual number is too small. */
   readonly maxStreams?: number
   /**

@@ -108,7 +108,7 @@ export function serve<Q, R>(
     const limit = own.allowed ? total.take(EVERYBODY) : own
     if (limit.allowed) return undefined
     // That everybody together asks too much is nobody's own fault.
-    if (!own.allowed) modules.report(peerId, 'rateLimited')
+    if (!own.allowed && exchange.isHasteForgiven !== true) modules.report(peerId, 'rateLimited')
     return encodeAnswer('rate_limited', { message: `try again in ${limit.retryAfterMs} ms` })
   }
 

@@ -8,6 +8,7 @@ import { readLogs } from '../logs.js'
 
 const openedEvent = getAbiItem({ abi: paymentChannelsAbi, name: 'ChannelOpened' })
 const redeemedEvent = getAbiItem({ abi: paymentChannelsAbi, name: 'VoucherRedeemed' })
+const closedEvent = getAbiItem({ abi: paymentChannelsAbi, name: 'ChannelClosed' })
 
 export interface ChannelOpenedEvent {
   readonly channelId: Hex
@@ -20,6 +21,7 @@ export interface ChannelOpenedEvent {
 /** What a payee committed to when it was paid. */
 export interface Redemption {
   readonly channelId: Hex
+  readonly payee: Address
   readonly receipts: number
   /** Digest of the last of them. */
   readonly receiptsHead: Hex
@@ -27,9 +29,17 @@ export interface Redemption {
   readonly at: number
 }
 
+/** Nothing can be redeemed any more. */
+export interface ChannelClosedEvent {
+  readonly channelId: Hex
+  /** Of the block, Unix seconds. */
+  readonly at: number
+}
+
 export interface ChannelEvents {
   readonly opened: readonly ChannelOpenedEvent[]
   readonly redeemed: readonly Redemption[]
+  readonly closed: readonly ChannelClosedEvent[]
 }
 
 /** In the order of the chain. */
@@ -47,13 +57,14 @@ export async function readChannelEvents(
 ): Promise<ChannelEvents> {
   const logs = await readLogs(chain.client, {
     address: channelsContract(chain),
-    events: [openedEvent, redeemedEvent],
+    events: [openedEvent, redeemedEvent, closedEvent],
     fromBlock,
     toBlock,
     signal,
   })
   const opened: ChannelOpenedEvent[] = []
   const redeemed: Redemption[] = []
+  const closed: ChannelClosedEvent[] = []
   const times = new Map<bigint, number>()
   for (const log of logs) {
     if (log.eventName === 'ChannelOpened') {
@@ -61,11 +72,15 @@ export async function readChannelEvents(
       opened.push({ channelId, payer, payee, endsAt: Number(endsAt) })
       continue
     }
-    const { channelId, receipts, receiptsHead } = log.args
     const { blockNumber } = log
     const at = times.get(blockNumber) ?? Number((await chain.client.getBlock({ blockNumber })).timestamp)
     times.set(blockNumber, at)
-    redeemed.push({ channelId, receipts: Number(receipts), receiptsHead, at })
+    if (log.eventName === 'ChannelClosed') {
+      closed.push({ channelId: log.args.channelId, at })
+      continue
+    }
+    const { channelId, payee, receipts, receiptsHead } = log.args
+    redeemed.push({ channelId, payee, receipts: Number(receipts), receiptsHead, at })
   }
-  return { opened, redeemed }
+  return { opened, redeemed, closed }
 }

@@ -53,14 +53,15 @@ export class LastAnswers {
 
   /** @param channels by id, hex @param now Unix seconds */
   async keep(channels: ReadonlyMap<string, Pick<WatchedChannel, 'whole'>>, now: number): Promise<void> {
-    if (this.#path === undefined || Math.abs(now - this.#writtenAt) < BETWEEN_WRITES_SECONDS) return
+    if (Math.abs(now - this.#writtenAt) < BETWEEN_WRITES_SECONDS) return
     this.#writtenAt = now
     const all = new Map(this.#kept)
     for (const [channelId, { whole }] of channels)
       if (whole !== undefined) all.set(channelId, { channelId, ...whole })
     const answers = [...all.values()].sort((a, b) => a.at - b.at).slice(-MOST_ANSWERS)
     this.#kept = byChannel(answers)
-    await writeKept(this.#path, { format: 'plumbline-audit-answers', version: 1, answers })
+    if (this.#path !== undefined)
+      await writeKept(this.#path, { format: 'plumbline-audit-answers', version: 1, answers })
   }
 }
 

@@ -6,20 +6,19 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { ChannelEvents } from '../../chain/index.js'
 import { type Address, addressOfPublicKey } from '../../crypto/address.js'
-import { UserError } from '../../errors.js'
-import { RECEIPTS_AT_ONCE, RECEIPTS_MESSAGE } from '../network/messages.js'
 import type { Offer } from '../network/offer.js'
-import { readReceipt, type SignedReceipt } from '../payment/index.js'
-import { Asking, isRefusal, PATIENCE, type Patience } from './asking.js'
+import { Asking, PATIENCE, type Patience } from './asking.js'
 import { auditChain, isPossibleCount } from './chain-audit.js'
 import { drawingRound, drawnFrom } from './drawing.js'
 import { DrawnJobs, type DrawnJobsModules } from './drawn-jobs.js'
+import { type Followed, Following } from './following.js'
 import { LastAnswers } from './last-answers.js'
 import { findMissing, type KnownProvider } from './missing.js'
 import { Refusals } from './refusals.js'
 import { isSampled } from './sampling.js'
 import type { ShelfAuditModules } from './shelf-audit.js'
-import { type WaitingReceipt, type WaitingRedemption, WatchedChannel } from './watched-channel.js'
+import type { WaitingReceipt, WaitingRedemption, WatchedChannel } from './watched-channel.js'
+import { WatchedChannels } from './watched-channels.js'
 
 export interface NetworkAuditModules
   extends Omit<DrawnJobsModules, 'patience' | 'refusals'>,
@@ -32,6 +31,8 @@ export interface NetworkAuditModules
   readonly answers?: LastAnswers
   /** Of one channel, by its payee: the default of its ledger unless given. */
   readonly keptReceipts?: number
+  /** That are watched; the default of {@link WatchedChannels} unless given. */
+  readonly mostChannels?: number
   /** What happened on the chain since the last call. */
   readonly events: (signal: AbortSignal) => Promise<ChannelEvents>
   /** Providers that are known now. */
@@ -40,12 +41,6 @@ export interface NetworkAuditModules
   readonly isFound: (channelId: Uint8Array, index: number) => boolean
 }
 
-/** How it went to ask a provider for the receipts of a channel. */
-type Followed = 'whole' | 'more' | 'refused' | 'silent'
-
-const MOST_CHANNELS = 10_000
-/** Requests for receipts of one channel in a round: more come in the next. */
-const MOST_REQUESTS = 20
 /** Places of redemptions in a round: more are looked at in the next. */
 const MOST_PLACES_AT_ONCE = 100_000
 const ZERO = new Uint8Array(32)
@@ -53,7 +48,8 @@ const ZERO = new Uint8Array(32)
 export class NetworkAudit {
   readonly #modules: NetworkAuditModules
   readonly #patience: Patience
-  readonly #channels = new Map<string, WatchedChannel>()
+  readonly #channels: WatchedChannels
+  readonly #following: Following
   readonly #drawn: DrawnJobs
   readonly #refusals: Refusals
   readonly #answers: LastAnswers
@@ -66,6 +62,15 @@ export class NetworkAudit {
     this.#patience = patience
     this.#refusals = refusals
     this.#answers = answers
+    const { domain, keptReceipts, mostChannels, beacon } = modules
+    this.#channels = new WatchedChannels({
+      ...{ domain, keptReceipts, keptSeconds: patience.keptSeconds, most: mostChannels },
+      answered: (channelId) => answers.of(channelId, this.#now()),
+    })
+    this.#following = new Following({
+      ...modules,
+      isOpen: ({ issuedAt }) => this.#now() < drawnFrom(beacon, issuedAt),
+    })
     this.#drawn = new DrawnJobs({ ...modules, patience, refusals })
   }
 
@@ -75,41 +80,38 @@ export class NetworkAudit {
 
   /** Everything that can be done now. @throws UserError where the chain or the beacon is not reached */
   async round(signal: AbortSignal): Promise<void> {
-    await this.#readChain(signal)
-    this.#places = MOST_PLACES_AT_ONCE
     const providers = this.#providers()
-    for (const channel of this.#channels.values()) {
-      const provider = providers.get(channel.payee)
+    await this.#readChain(new Set(providers.keys()), signal)
+    this.#places = MOST_PLACES_AT_ONCE
+    for (const [payee, channels] of this.#channels.byPayee()) {
+      const provider = providers.get(payee)
       if (provider === undefined) continue
-      const followed = await this.#follow(channel, provider, signal)
-      await this.#draw(channel, signal)
-      await this.#checkRedemptions(channel, provider, followed, signal)
+      const followed = await this.#following.follow(provider, channels, signal)
+      for (const channel of channels) {
+        await this.#draw(channel, signal)
+        await this.#checkRedemptions(channel, provider, followed.get(channel) ?? 'silent', signal)
+      }
     }
     try {
       await this.#drawn.audit(providers, signal)
     } finally {
       await this.#refusals.keep(this.#asked(), this.#now())
-      await this.#answers.keep(this.#channels, this.#now())
+      await this.#answers.keep(this.#channels.all, this.#now())
     }
   }
 
   *#asked(): Iterable<readonly [string, Asking]> {
     yield* this.#drawn.asked()
-    for (const { channelId, redemptions } of this.#channels.values())
+    for (const { channelId, redemptions } of this.#channels.all.values())
       for (const { receipts, asking } of redemptions)
         yield [redemptionKey(bytesToHex(channelId), receipts), asking]
   }
 
-  async #readChain(signal: AbortSignal): Promise<void> {
-    const { events, domain, keptReceipts, log } = this.#modules
-    const { opened, redeemed } = await events(signal)
-    for (const { channelId, payee } of opened) {
-      const id = bytesOf(channelId)
-      const whole = this.#answers.of(bytesToHex(id), this.#now())
-      if (this.#channels.size < MOST_CHANNELS)
-        this.#channels.set(bytesToHex(id), new WatchedChannel(id, payee, domain, keptReceipts, whole))
-    }
-    for (const { channelId, receipts, receiptsHead, at } of redeemed) {
+  async #readChain(offering: ReadonlySet<Address>, signal: AbortSignal): Promise<void> {
+    const { events, log } = this.#modules
+    const found = await events(signal)
+    this.#channels.watch(found, offering, this.#now())
+    for (const { channelId, payee, receipts, receiptsHead, at } of found.redeemed) {
       if (!isPossibleCount(receipts)) {
         log.warn(
           { channelId },
@@ -120,9 +122,12 @@ export class NetworkAudit {
       const before = this.#refusals.before(redemptionKey(channelId.slice(2), receipts))
       const asking = new Asking(at, this.#patience, before)
       if (!asking.isOver(this.#now()) || before !== undefined)
-        this.#channels
-          .get(channelId.slice(2))
-          ?.redeemed({ receipts, receiptsHead: bytesOf(receiptsHead), at, asking })
+        this.#channels.redeemed(channelId, payee, {
+          receipts,
+          receiptsHead: bytesOf(receiptsHead),
+          at,
+          asking,
+        })
     }
   }
 
@@ -135,34 +140,6 @@ export class NetworkAudit {
           { target: { peerId, addresses }, publicKey, name: `provider ..${peerId.slice(-8)}` },
         ]),
     )
-  }
-
-  /** Takes what the provider gives after what is known. */
-  async #follow(channel: WatchedChannel, provider: KnownProvider, signal: AbortSignal): Promise<Followed> {
-    const { host, log, beacon } = this.#modules
-    const isOpen = ({ issuedAt }: SignedReceipt): boolean => this.#now() < drawnFrom(beacon, issuedAt)
-    try {
-      for (let request = 0; request < MOST_REQUESTS; request++) {
-        const askedAt = this.#now()
-        const { receipts } = await host.request(
-          provider.target,
-          RECEIPTS_MESSAGE,
-          { channelId: channel.channelId, from: channel.next },
-          { signal },
-        )
-        const read = receipts.map((each) => readReceipt(each))
-        if (channel.take(read, isOpen) < RECEIPTS_AT_ONCE) {
-          channel.isWhole(askedAt)
-          return 'whole'
-        }
-      }
-      return 'more'
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!(error instanceof UserError)) throw error
-      log.debug({ provider: provider.name, reason: error.message }, 'a provider gave no receipts')
-      return isRefusal(error) ? 'refused' : 'silent'
-    }
   }
 
   async #draw(channel: WatchedChannel, signal: AbortSignal): Promise<void> {

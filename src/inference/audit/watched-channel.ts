@@ -50,6 +50,12 @@ export class WatchedChannel {
   readonly channelId: Uint8Array
   readonly payee: Address
   readonly redemptions: WaitingRedemption[] = []
+  /** When it was asked for, Unix seconds; 0: never. */
+  askedAt = 0
+  /** When it was opened, redeemed, or had a new receipt, Unix seconds. */
+  activeAt = 0
+  /** Unix seconds. */
+  closedAt: number | undefined
   readonly #domain: TypedDomain
   /** The newest receipts, so many, must be there. */
   readonly #owed: number
@@ -87,6 +93,11 @@ export class WatchedChannel {
     return (this.#last?.index ?? 0) + 1
   }
 
+  /** Whether nothing of it waits. */
+  get isIdle(): boolean {
+    return this.redemptions.length === 0 && this.#waiting.length === 0
+  }
+
   /** The last answer that was whole; undefined where none was. */
   get whole(): WholeAnswer | undefined {
     return this.#whole
@@ -102,6 +113,7 @@ export class WatchedChannel {
   /** A redemption, in the order of the chain. */
   redeemed(redemption: WaitingRedemption): void {
     this.redemptions.push(redemption)
+    this.activeAt = Math.max(this.activeAt, redemption.at)
     if (this.redemptions.length > MOST_REDEMPTIONS) this.redemptions.shift()
   }
 

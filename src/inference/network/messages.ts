@@ -30,8 +30,12 @@ const QUICK_MS = 20_000
 /** Jobs of one client at once; a long one is a stream. */
 const MAX_STREAMS = 64
 const MAX_JOBS = 4096
-/** Receipts in one answer: 600 bytes each. */
+/** Receipts of a channel in one answer: 600 bytes each. */
 export const RECEIPTS_AT_ONCE = 100
+/** Of all channels that an auditor asks for at once. */
+export const RECEIPTS_IN_ALL = 400
+/** Most of them have nothing new. */
+export const CHANNELS_AT_ONCE = 256
 
 /** A paying client sends a handful of exchanges a job. */
 const PEER_RATE = { perSecond: 500, burst: 1000 }
@@ -177,22 +181,29 @@ export const SYNC_MESSAGE: Exchange<Infer<typeof syncRequest>, Infer<typeof sync
 }
 
 const receiptsRequest = object({
-  channelId: hash,
-  from: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  channels: array(object({ channelId: hash, from: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) }), {
+    min: 1,
+    max: CHANNELS_AT_ONCE,
+  }),
+})
+/**
+ * One answer for each channel, in the order of the request, none left out before {@link RECEIPTS_IN_ALL} leave no room for
+ * another {@link RECEIPTS_AT_ONCE}. Without receipts: of a channel that is not known here.
+ */
+const receiptsAnswer = object({
+  answers: array(object({ receipts: optional(receipts) }), { max: CHANNELS_AT_ONCE }),
 })
 
-/** For auditors, whoever they are: receipts hold hashes and prices alone. */
-export const RECEIPTS_MESSAGE: Exchange<
-  Infer<typeof receiptsRequest>,
-  { readonly receipts: readonly CborValue[] }
-> = {
-  name: 'receipts',
+/** What is new in channels: for auditors that the provider accepts, and of a channel of its own for its payer. */
+export const RECEIPTS_MESSAGE: Exchange<Infer<typeof receiptsRequest>, Infer<typeof receiptsAnswer>> = {
+  name: 'receipts-of',
   request: receiptsRequest,
-  response: object({ receipts }),
-  maxRequestBytes: 256,
-  maxResponseBytes: 2 ** 17,
+  response: receiptsAnswer,
+  maxRequestBytes: 2 ** 15,
+  maxResponseBytes: 2 ** 19,
   deadlineMs: QUICK_MS,
   ratePerPeer: { perSecond: 2, burst: 20 },
+  isHasteForgiven: true,
 }
 
 const evidenceAnswer = union('kind', {
@@ -221,6 +232,7 @@ export const EVIDENCE_MESSAGE: Exchange<{ readonly receipt: Uint8Array }, Eviden
   maxResponseBytes: MAX_INPUT_BYTES + MAX_OUTPUT_BYTES + 2 * SMALL_BYTES,
   deadlineMs: 60_000,
   ratePerPeer: { perSecond: 2, burst: 20 },
+  isHasteForgiven: true,
 }
 
 /** In one answer. */

@@ -78,6 +78,11 @@ export class EvidenceDesk {
     return this.#next ?? this.#drawing ?? Promise.resolve()
   }
 
+  /** Whether a peer may have what was drawn, and see which receipts there are. */
+  isAuditor(remote: Remote): Promise<boolean> {
+    return this.#modules.isAuditor(remote)
+  }
+
   async answer(remote: Remote, receipt: Uint8Array): Promise<EvidenceReply> {
     const { shelf, isAuditor, log } = this.#modules
     try {

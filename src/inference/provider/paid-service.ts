@@ -168,10 +168,16 @@ export class PaidService {
     return { receipts, unknown, owed: owed.map(({ jobId }) => jobId) }
   }
 
-  /** Of any channel, for auditors. @throws UserError NOT_FOUND */
-  receipts(channelId: Uint8Array, from: number): Promise<readonly SignedReceipt[]> {
-    this.#modules.payee.account(channelId)
-    return this.#modules.payee.receipts(channelId, from, RECEIPTS_AT_ONCE)
+  /** Undefined for a channel that is not known here. */
+  payerOf(channelId: Uint8Array): Address | undefined {
+    return this.#modules.payee.find(channelId)?.payer
+  }
+
+  /** Of any channel: who may have them is the caller's to know. @throws UserError NOT_FOUND */
+  async receipts(channelId: Uint8Array, from: number): Promise<readonly SignedReceipt[]> {
+    const { payee } = this.#modules
+    if (from > payee.account(channelId).issued) return []
+    return payee.receipts(channelId, from, RECEIPTS_AT_ONCE)
   }
 
   #accept(remote: Remote, voucher: SignedVoucher): Promise<void> {

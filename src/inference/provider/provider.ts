@@ -40,6 +40,7 @@ import { honestProvider, type ProviderBehaviour } from './behaviour.js'
 import type { EvidenceDesk } from './evidence-desk.js'
 import type { PaidService } from './paid-service.js'
 import { type PriceList, requireSellable } from './price-list.js'
+import { type ShownReceiptsModules, showReceipts } from './shown-receipts.js'
 import type { ProviderJobs, SoldModel } from './sold-jobs.js'
 
 export interface ProviderOptions {
@@ -130,10 +131,15 @@ export class Provider {
       this.#paid().service.have(remote, channelId, jobIds)
       return null
     })
-    await host.handle(RECEIPTS_MESSAGE, async ({ channelId, from }) => {
-      const receipts = await this.#paid().service.receipts(channelId, from)
-      const produced = receipts.filter((each) => this.#produces(each))
-      return { receipts: produced.map(receiptToCbor) }
+    await host.handle(RECEIPTS_MESSAGE, async (request, remote) => {
+      const { service, desk } = this.#paid()
+      const modules: ShownReceiptsModules = {
+        payerOf: (channelId) => service.payerOf(channelId),
+        receipts: (channelId, from) => service.receipts(channelId, from),
+        isAuditor: (asker) => desk.isAuditor(asker),
+        isProduced: (receipt) => this.#produces(receipt),
+      }
+      return showReceipts(modules, request, remote)
     })
     await host.handle(EVIDENCE_MESSAGE, ({ receipt }, remote) => this.#paid().desk.answer(remote, receipt))
     await host.handle(SYNC_MESSAGE, async ({ channelId, voucher, from, asked }, remote) => {

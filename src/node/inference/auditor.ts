@@ -97,7 +97,7 @@ export async function startAuditor({
           const { blockNumber } = await chain.clock()
           // Deep enough that no re-organisation takes it back.
           const toBlock = blockNumber - BigInt(chain.confirmations - 1)
-          if (toBlock < next) return { opened: [], redeemed: [] }
+          if (toBlock < next) return { opened: [], redeemed: [], closed: [] }
           const events = await readChannelEvents(chain, { fromBlock: next, toBlock, signal })
           next = toBlock + 1n
           return events
