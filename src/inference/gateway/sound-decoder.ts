@@ -7,7 +7,7 @@ import { plainWav } from './plain-wav.js'
 import { checkDuration } from './sound-limits.js'
 import type { DecodeCall, DecodedSound, ResampleCall } from './sound-service.js'
 
-/** An hour of 48 kHz stereo is 1.4 GB as decoded; what needs more is refused instead of swapped. */
+/** Half an hour of one channel at 192 kHz is 1.4 GB as decoded; what needs more is refused instead of swapped. */
 const MEMORY_BYTES = 2 * 2 ** 30
 const HEAP_MB = 512
 /** The slowest format, an hour of MP3, takes some twenty seconds on one slow core. */
@@ -78,6 +78,11 @@ export class SoundDecoder {
       return await work()
     } catch (error) {
       if (error instanceof UserError && error.code === 'BAD_ARGUMENT') throw fileError(error.line, error)
+      if (error instanceof UserError && error.details.limitBytes !== undefined)
+        throw fileError(
+          'it is too large when decoded; cut it, or convert it to 16 kHz and one channel',
+          error,
+        )
       throw error
     }
   }

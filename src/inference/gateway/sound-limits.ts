@@ -16,7 +16,7 @@ export function checkDuration(seconds: number, mostSeconds: number): void {
       { code: 'BAD_ARGUMENT', remedy: 'record more' },
     )
   if (seconds > mostSeconds)
-    throw new UserError(`the recording lasts ${Math.ceil(seconds)} s, at most ${mostSeconds} s are taken`, {
+    throw new UserError(`the recording lasts more than the ${mostSeconds} s that are taken`, {
       code: 'BAD_ARGUMENT',
       remedy: 'cut it',
     })

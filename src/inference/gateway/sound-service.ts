@@ -1,6 +1,5 @@
 /** What turns uploads into sound, in a process of its own: a decoder that a file breaks, breaks there. */
-import { toMono } from '../../ml/audio/audio.js'
-import { decodeAudio } from '../../ml/audio/decode.js'
+import { decodeMono } from '../../ml/audio/decode.js'
 import { pcm16Of, samplesOfPcm16 } from '../../ml/audio/pcm16.js'
 import { resample } from '../../ml/audio/resample.js'
 import type { Service } from '../../ml/session/service.js'
@@ -36,9 +35,10 @@ export async function openSoundService(): Promise<Service> {
 }
 
 async function decode({ file, mostSeconds }: DecodeCall): Promise<DecodedSound> {
-  const audio = await decodeAudio(file)
-  const mono = toMono(audio)
-  checkDuration(mono.length / audio.sampleRate, mostSeconds)
-  const sampleRate = Math.min(audio.sampleRate, MOST_SAMPLE_RATE_HZ)
-  return { sampleRate, pcm16: pcm16Of(resample(mono, audio.sampleRate, sampleRate)) }
+  const mono = await decodeMono(file, (seconds) => {
+    if (seconds > mostSeconds) checkDuration(seconds, mostSeconds)
+  })
+  checkDuration(mono.samples.length / mono.sampleRate, mostSeconds)
+  const sampleRate = Math.min(mono.sampleRate, MOST_SAMPLE_RATE_HZ)
+  return { sampleRate, pcm16: pcm16Of(resample(mono.samples, mono.sampleRate, sampleRate)) }
 }

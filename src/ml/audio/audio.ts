@@ -49,6 +49,9 @@ export function checkSound(what: string, audio: Audio): Audio {
   return audio
 }
 
+/** Told a sound from its beginning to its end, piece by piece: whoever makes it small need not hold all of it. */
+export type TakeSound = (piece: Audio) => void
+
 /** Joins pieces of one channel layout. */
 export function concatenate(pieces: readonly (readonly Float32Array[])[]): readonly Float32Array[] {
   const [first] = pieces

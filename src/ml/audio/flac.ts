@@ -1,10 +1,12 @@
 /** FLAC (RFC 9639), decoded by the reference library compiled to WebAssembly, checked against its own MD5. */
 
-import { createHash } from 'node:crypto'
-import { type Audio, badAudio, checkSampleCount } from './audio.js'
+import { createHash, type Hash } from 'node:crypto'
+import { badAudio, checkSampleCount, type TakeSound } from './audio.js'
 
 const FORMAT = 'FLAC'
 const STREAM_INFO_BYTES = 34
+/** Handed over at a time: a few frames of music, and of silence no more than some minutes. */
+const BATCH_BYTES = 1 << 13
 /** The decoder gives float32, which holds 24 bits exactly; wider samples cannot be checked. */
 const MAX_EXACT_BITS = 24
 const NO_MD5 = '0'.repeat(32)
@@ -18,21 +20,31 @@ interface StreamInfo {
   readonly md5: string
 }
 
-/** @throws UserError for malformed, truncated or damaged files */
-export async function decodeFlac(bytes: Uint8Array): Promise<Audio> {
+/** @throws UserError for malformed, truncated or damaged files, the last two after all that could be decoded */
+export async function decodeFlac(bytes: Uint8Array, take: TakeSound): Promise<void> {
   const info = parseStreamInfo(bytes)
   checkSampleCount(FORMAT, info.samples * info.channels)
   const { FLACDecoder } = await import('@wasm-audio-decoders/flac')
   const decoder = new FLACDecoder()
   await decoder.ready
-  try {
-    const decoded = await decoder.decodeFile(bytes)
+  const md5 = info.bits <= MAX_EXACT_BITS && info.md5 !== NO_MD5 ? createHash('md5') : undefined
+  let samples = 0
+  const takeDecoded = (decoded: Awaited<ReturnType<typeof decoder.decode>>): void => {
     if (decoded.errors.length > 0) throw badAudio(FORMAT, 'a frame is damaged')
-    const samples = decoded.channelData[0]?.length ?? 0
+    const { samplesDecoded, sampleRate, channelData } = decoded
+    if (samplesDecoded === 0) return
+    samples += samplesDecoded
+    checkSampleCount(FORMAT, samples * channelData.length)
+    take({ sampleRate, channels: info.bits <= MAX_EXACT_BITS ? exact(channelData, info, md5) : channelData })
+  }
+  try {
+    for (let at = 0; at < bytes.length; at += BATCH_BYTES)
+      takeDecoded(await decoder.decode(bytes.subarray(at, at + BATCH_BYTES)))
+    takeDecoded(await decoder.flush())
     if (samples === 0 || (info.samples > 0 && samples !== info.samples))
       throw badAudio(FORMAT, `truncated: ${samples} of ${info.samples} samples`)
-    const channels = info.bits <= MAX_EXACT_BITS ? exact(decoded.channelData, info) : decoded.channelData
-    return { sampleRate: decoded.sampleRate, channels }
+    if (md5 !== undefined && md5.digest('hex') !== info.md5)
+      throw badAudio(FORMAT, 'the sound differs from its checksum')
   } finally {
     decoder.free()
   }
@@ -54,24 +66,36 @@ function parseStreamInfo(bytes: Uint8Array): StreamInfo {
 }
 
 /**
- * The decoder divides by 2^(bits - 1) - 1. Goes back to the integers, checks them against the file's MD5 and scales
+ * The decoder divides by 2^(bits - 1) - 1. Goes back to the integers, adds them to what the file's MD5 is of, and scales
  * them like every other reader here, by 2^(bits - 1).
  */
-function exact(decoded: readonly Float32Array[], { bits, md5 }: StreamInfo): readonly Float32Array[] {
+function exact(
+  decoded: readonly Float32Array[],
+  { bits }: StreamInfo,
+  md5: Hash | undefined,
+): readonly Float32Array<ArrayBuffer>[] {
   const scale = 2 ** (bits - 1)
-  const integers = decoded.map((channel) =>
-    Int32Array.from(channel, (value) => Math.round(value * (scale - 1))),
-  )
-  if (md5 !== NO_MD5 && md5Of(integers, Math.ceil(bits / 8)) !== md5)
-    throw badAudio(FORMAT, 'the sound differs from its checksum')
-  return integers.map((channel) => Float32Array.from(channel, (value) => value / scale))
+  const integers = decoded.map((channel) => {
+    const values = new Int32Array(channel.length)
+    for (let i = 0; i < values.length; i++) values[i] = Math.round((channel[i] ?? 0) * (scale - 1))
+    return values
+  })
+  md5?.update(interleaved(integers, Math.ceil(bits / 8)))
+  return integers.map((channel) => {
+    const values = new Float32Array(channel.length)
+    for (let i = 0; i < values.length; i++) values[i] = (channel[i] ?? 0) / scale
+    return values
+  })
 }
 
-function md5Of(channels: readonly Int32Array[], sampleBytes: number): string {
+function interleaved(channels: readonly Int32Array[], sampleBytes: number): Buffer {
   const frames = channels[0]?.length ?? 0
   const pcm = Buffer.alloc(frames * channels.length * sampleBytes)
   let at = 0
   for (let i = 0; i < frames; i++)
-    for (const channel of channels) at = pcm.writeIntLE(channel[i] ?? 0, at, sampleBytes)
-  return createHash('md5').update(pcm).digest('hex')
+    for (const channel of channels) {
+      const value = channel[i] ?? 0
+      for (let byte = 0; byte < sampleBytes; byte++) pcm[at++] = value >> (8 * byte)
+    }
+  return pcm
 }

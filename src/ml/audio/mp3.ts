@@ -1,6 +1,6 @@
 /** MPEG audio layers I to III, decoded by mpg123 compiled to WebAssembly; gaps of the encoder are cut off. */
 
-import { type Audio, badAudio, checkSampleCount, concatenate } from './audio.js'
+import { badAudio, checkSampleCount, type TakeSound } from './audio.js'
 
 const FORMAT = 'MP3'
 /** Bytes handed over at a time, so that the sample limit is met early. */
@@ -20,13 +20,12 @@ export function isMp3(bytes: Uint8Array): boolean {
 }
 
 /** @throws UserError where nothing decodes, the file is shorter than it says, or the sample rate changes */
-export async function decodeMp3(bytes: Uint8Array): Promise<Audio> {
+export async function decodeMp3(bytes: Uint8Array, take: TakeSound): Promise<void> {
   checkDeclaredLength(bytes)
   const { MPEGDecoder } = await import('mpg123-decoder')
   const decoder = new MPEGDecoder()
   await decoder.ready
   try {
-    const pieces: Float32Array[][] = []
     let sampleRate = 0
     let samples = 0
     for (let at = 0; at < bytes.length; at += BATCH_BYTES) {
@@ -37,11 +36,10 @@ export async function decodeMp3(bytes: Uint8Array): Promise<Audio> {
         throw badAudio(FORMAT, `its sample rate changes from ${sampleRate} to ${decoded.sampleRate} Hz`)
       sampleRate = decoded.sampleRate
       samples += decoded.samplesDecoded
-      pieces.push(decoded.channelData)
       checkSampleCount(FORMAT, samples * decoded.channelData.length)
+      take({ sampleRate, channels: decoded.channelData })
     }
     if (samples === 0) throw badAudio(FORMAT, 'it holds no sound')
-    return { sampleRate, channels: concatenate(pieces) }
   } finally {
     decoder.free()
   }

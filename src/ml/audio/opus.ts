@@ -1,6 +1,6 @@
 /** Ogg Opus (RFC 7845), decoded at 48 kHz by the reference library compiled to WebAssembly. */
 
-import { type Audio, badAudio, checkSampleCount, concatenate } from './audio.js'
+import { badAudio, checkSampleCount, type TakeSound } from './audio.js'
 import type { OggStream } from './ogg.js'
 
 const FORMAT = 'Opus'
@@ -11,7 +11,7 @@ const HEADER_PACKETS = 2
 const BATCH = 256
 
 /** @throws UserError for malformed or damaged streams */
-export async function decodeOpus({ packets, endGranule }: OggStream): Promise<Audio> {
+export async function decodeOpus({ packets, endGranule }: OggStream, take: TakeSound): Promise<void> {
   const head = parseHead(packets[0] ?? new Uint8Array(0))
   const { OpusDecoder } = await import('opus-decoder')
   const decoder = new OpusDecoder({
@@ -23,22 +23,21 @@ export async function decodeOpus({ packets, endGranule }: OggStream): Promise<Au
   })
   await decoder.ready
   try {
-    const pieces: Float32Array[][] = []
+    // The last granule says where the sound ends; the last packet reaches beyond.
+    const length = Math.max(0, Number(endGranule) - head.preSkip)
     let samples = 0
     for (let at = HEADER_PACKETS; at < packets.length; at += BATCH) {
       const decoded = decoder.decodeFrames(packets.slice(at, at + BATCH))
       if (decoded.errors.length > 0) throw badAudio(FORMAT, 'a packet is damaged')
-      pieces.push(decoded.channelData)
+      const left = Math.max(0, length - samples)
       samples += decoded.samplesDecoded
       checkSampleCount(FORMAT, samples * head.channels)
+      const channels = decoded.channelData.map((channel) =>
+        channel.subarray(0, left).map((value) => value * head.gain),
+      )
+      if (left > 0 && decoded.samplesDecoded > 0) take({ sampleRate: SAMPLE_RATE, channels })
     }
-    // The last granule says where the sound ends; the last packet reaches beyond.
-    const length = Math.max(0, Math.min(samples, Number(endGranule) - head.preSkip))
-    if (length === 0) throw badAudio(FORMAT, 'it holds no sound')
-    const channels = concatenate(pieces).map((channel) =>
-      channel.subarray(0, length).map((value) => value * head.gain),
-    )
-    return { sampleRate: SAMPLE_RATE, channels }
+    if (Math.min(samples, length) === 0) throw badAudio(FORMAT, 'it holds no sound')
   } finally {
     decoder.free()
   }

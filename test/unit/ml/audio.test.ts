@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { UserError } from '../../../src/errors.js'
 import { type Audio, toMono } from '../../../src/ml/audio/audio.js'
-import { decodeAudio, readAudioFile } from '../../../src/ml/audio/decode.js'
+import { decodeAudio, decodeMono, readAudioFile } from '../../../src/ml/audio/decode.js'
 import { aLawTable, muLawTable } from '../../../src/ml/audio/g711.js'
 import { readWav } from '../../../src/ml/audio/wav-read.js'
 import { writeWav } from '../../../src/ml/audio/wav-write.js'
+import { silentFlac } from '../../support/silent-flac.js'
 import { isRefused, mutations, refusalOf, temporaryFile } from './files-support.js'
 
 const fixture = (name: string) =>
@@ -188,6 +190,34 @@ it('FLAC gives the samples that were encoded, to the bit', async () => {
       if (Math.abs(value - encoded / 32768) > 0) expect(value).toBe(encoded / 32768)
     })
   expect(channels).toHaveLength(2)
+})
+
+describe('mixed down as it is decoded', () => {
+  it.each(['tones.flac', 'tones.ogg', 'tones.mp3', 'tones.opus', 'speech.wav'])(
+    '%s is the mean of its channels',
+    async (name) => {
+      const whole = await decodeAudio(fixture(name))
+      const mono = await decodeMono(fixture(name))
+      expect(mono.sampleRate).toBe(whole.sampleRate)
+      expect(mono.samples).toEqual(toMono(whole))
+    },
+  )
+
+  it('a long FLAC comes in pieces, and ends where it is long enough', async () => {
+    const bytes = silentFlac(60, 2)
+    const heard: number[] = []
+    expect((await decodeMono(bytes, (seconds) => heard.push(seconds))).samples).toHaveLength(60 * 16_000)
+    expect(heard.length).toBeGreaterThan(2)
+    expect(heard.at(-1)).toBe(60)
+    const [first = 0, second = 0] = heard
+    let checks = 0
+    const stop = (seconds: number): void => {
+      checks++
+      if (seconds > first) throw new UserError('long enough', { code: 'BAD_ARGUMENT' })
+    }
+    await expect(decodeMono(bytes, stop)).rejects.toThrow('long enough')
+    expect([checks, second < 60]).toEqual([2, true])
+  })
 })
 
 it('one flipped bit in the sound is noticed where the format has a checksum', async () => {

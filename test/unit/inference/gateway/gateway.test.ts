@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { UserError } from '../../../../src/errors.js'
 import { ApiKeys, Gateway } from '../../../../src/inference/gateway/index.js'
+import { silentFlac } from '../../../support/silent-flac.js'
 import { answerOf, ask, form, open, raw, recording, type Sent, tone } from './http-client.js'
 import { heard, ScriptedSource, served, untilCancelled } from './scripted-source.js'
 
@@ -286,6 +287,7 @@ describe('bodies', () => {
     ['a cut-off WAV', recording(tone(1).subarray(0, 3001)), 'invalid_audio'],
     ['a tenth of a word', recording(tone(0.05)), 'invalid_audio'],
     ['too long a recording', recording(tone(6)), 'invalid_audio'],
+    ['a minute in some kilobytes', recording(silentFlac(60)), 'invalid_audio'],
   ])('%s is refused in words', async (_, sent, code) => {
     const { status, error } = await transcribe(sent)
     expect([400, 404, 415]).toContain(status)
