@@ -41,6 +41,7 @@ export const embedCommand = defineCommand({
         'Print k-means units: the nearest of the centroids in this safetensors file, for each frame of a sound',
       completes: 'file',
     }),
+    runs: flag('With --units: equal neighbours made one (with --json, unitFrames says how long each lasts)'),
     text: flag('Take the argument for a text even where a file is called so'),
     ...localOptions,
   },
@@ -50,9 +51,11 @@ export const embedCommand = defineCommand({
     ['embed talk.flac --local --layer 9 --units km500.safetensors', 'Discrete units of HuBERT'],
   ],
   run: async (args, io) => {
-    const { layer, frames, units, normalise } = args
+    const { layer, frames, units, normalise, runs } = args
     if (units !== undefined && (frames || normalise))
       throw badArgument('--units gives no vectors', 'leave out --frames and --normalise')
+    if (runs && units === undefined)
+      throw badArgument('--runs is of units', 'give their centroids with --units')
     if (units !== undefined && layer === undefined)
       throw badArgument('--units needs --layer', 'name the layer that the centroids are of')
     const given = await readGiven(args.input, args.text)
@@ -77,13 +80,22 @@ export const embedCommand = defineCommand({
       io,
       (model, told) => model.embed({ content: given.content, form, normalise }, io.signal, told),
     )
+    const { runsOf } = await import('../models/hubert/units.js')
+    const found = value.units ?? []
+    const joined = runs ? runsOf(found) : undefined
+    const printed = joined?.map(({ unit }) => unit) ?? found
     const rows = rowsOf(value)
     const [vector] = rows
     const result = {
       model: card.name,
       input: given.kind,
       layer: layer ?? null,
-      ...(form === 'units' ? { units: value.units } : { width: value.width }),
+      ...(form === 'units'
+        ? {
+            units: printed,
+            ...(joined === undefined ? {} : { unitFrames: joined.map((each) => each.frames) }),
+          }
+        : { width: value.width }),
       ...(form === 'rows' ? { frames: rows } : form === 'vector' ? { vector } : {}),
       ...(value.tokens === undefined ? {} : { tokens: value.tokens }),
       ...(value.grid === undefined ? {} : { grid: value.grid }),
@@ -93,7 +105,7 @@ export const embedCommand = defineCommand({
       runMs: Math.round(runMs),
     }
     io.output.result(result, () =>
-      form === 'units' ? (value.units ?? []).join(' ') : rows.map((row) => JSON.stringify(row)).join('\n'),
+      form === 'units' ? printed.join(' ') : rows.map((row) => JSON.stringify(row)).join('\n'),
     )
     return 0
   },

@@ -26,6 +26,7 @@ interface Result {
   readonly vector?: readonly number[]
   readonly frames?: readonly (readonly number[])[]
   readonly units?: readonly number[]
+  readonly unitFrames?: readonly number[]
   readonly tokens?: readonly string[]
   readonly grid?: readonly number[]
   readonly frameSeconds?: number
@@ -127,6 +128,17 @@ describe('embed', () => {
     expect(units.length).toBe(frames?.length)
     expect(Math.max(...units)).toBeLessThan(golden.tensor('kmeans.centroids').shape[0] ?? 0)
     expect(frameSeconds).toBeGreaterThan(0)
+    const { units: runs = [], unitFrames = [] } = await json(
+      'embed',
+      sound,
+      ...model,
+      ...layer,
+      '--units',
+      centroids,
+      '--runs',
+    )
+    expect(runs.every((unit, i) => unit !== runs[i - 1])).toBe(true)
+    expect(runs.flatMap((unit, i) => Array.from({ length: unitFrames[i] ?? 0 }, () => unit))).toEqual(units)
     const refused = await complaint('embed', sound, ...model, '--units', centroids, '--local')
     expect(refused).toMatch(/--units needs --layer/)
   }, 180_000)

@@ -1,5 +1,5 @@
 /** Training: parameters, steps, runs, checkpoints, randomness. */
-export * from './buckets.js'
+export * from './cache.js'
 export * from './checkpoint.js'
 export * from './flat-parameters.js'
 export * from './noise.js'

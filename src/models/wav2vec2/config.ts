@@ -48,26 +48,15 @@ const schema = z.object({
   pad_token_id: count.nullish(),
   ctc_loss_reduction: z.enum(['sum', 'mean']).default('sum'),
   ctc_zero_infinity: z.boolean().default(false),
-  apply_spec_augment: z.boolean().default(true),
-  mask_time_prob: rate.default(0.05),
-  mask_time_length: size.default(10),
-  mask_time_min_masks: count.default(2),
-  mask_feature_prob: rate.default(0),
-  mask_feature_length: size.default(10),
-  mask_feature_min_masks: count.default(0),
   hidden_dropout: rate.default(0.1),
-  attention_dropout: rate.default(0.1),
   activation_dropout: rate.default(0.1),
   feat_proj_dropout: rate.default(0),
-  final_dropout: rate.default(0.1),
   feat_quantizer_dropout: rate.default(0),
-  layerdrop: rate.default(0.1),
   num_codevectors_per_group: size.default(320),
   num_codevector_groups: size.default(2),
   codevector_dim: size.default(256),
   proj_codevector_dim: size.default(256),
   contrastive_logits_temperature: z.number().positive().default(0.1),
-  num_negatives: size.default(100),
   diversity_loss_weight: z.number().default(0.1),
 })
 
@@ -112,15 +101,6 @@ export interface LengthAdapterConfig {
   readonly width: number
 }
 
-export interface MaskConfig {
-  readonly timeProbability: number
-  readonly timeSpan: number
-  readonly timeLeast: number
-  readonly featureProbability: number
-  readonly featureSpan: number
-  readonly featureLeast: number
-}
-
 export interface PretrainingConfig {
   /** Codebooks (G) and entries of each (V). */
   readonly groups: number
@@ -130,7 +110,6 @@ export interface PretrainingConfig {
   /** Width in which prediction and target are compared. */
   readonly projectedWidth: number
   readonly temperature: number
-  readonly negatives: number
   readonly diversityWeight: number
 }
 
@@ -159,16 +138,12 @@ export interface SpeechEncoderConfig {
     /** Classify a learned mixture of all hidden states instead of the last. */
     readonly weightedLayers: boolean
   }
-  readonly mask: MaskConfig
   readonly pretraining: PretrainingConfig
   readonly dropout: {
     readonly hidden: number
-    readonly attention: number
     readonly activation: number
     readonly projection: number
-    readonly final: number
     readonly quantiser: number
-    readonly layer: number
   }
 }
 
@@ -244,31 +219,19 @@ export function parseSpeechConfig(json: JsonObject, path: string): SpeechEncoder
       labels: labelsOf(c.id2label, c.num_labels ?? 2),
       weightedLayers: c.use_weighted_layer_sum,
     },
-    mask: {
-      timeProbability: c.apply_spec_augment ? c.mask_time_prob : 0,
-      timeSpan: c.mask_time_length,
-      timeLeast: c.mask_time_min_masks,
-      featureProbability: c.apply_spec_augment ? c.mask_feature_prob : 0,
-      featureSpan: c.mask_feature_length,
-      featureLeast: c.mask_feature_min_masks,
-    },
     pretraining: {
       groups: c.num_codevector_groups,
       entries: c.num_codevectors_per_group,
       codeWidth: c.codevector_dim,
       projectedWidth: c.proj_codevector_dim,
       temperature: c.contrastive_logits_temperature,
-      negatives: c.num_negatives,
       diversityWeight: c.diversity_loss_weight,
     },
     dropout: {
       hidden: c.hidden_dropout,
-      attention: c.attention_dropout,
       activation: c.activation_dropout,
       projection: c.feat_proj_dropout,
-      final: c.final_dropout,
       quantiser: c.feat_quantizer_dropout,
-      layer: c.layerdrop,
     },
   }
 }

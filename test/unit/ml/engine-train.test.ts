@@ -19,8 +19,6 @@ import { constantRate, linearDecay } from '../../../src/ml/optim/index.js'
 import { integers } from '../../../src/ml/session/evaluate.js'
 import type { TensorValues } from '../../../src/ml/session/session.js'
 import {
-  bucketFor,
-  bucketSizes,
   Cache,
   DivergedError,
   loadTrainingState,
@@ -271,21 +269,7 @@ describe('randomness', () => {
   })
 })
 
-describe('buckets', () => {
-  it('hold every length at a bounded cost', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 51, max: 3000 }), (least, most) => {
-        const sizes = bucketSizes(least, most)
-        for (let length = least; length <= most; length += 7) {
-          const size = bucketFor(length, sizes)
-          expect(size).toBeGreaterThanOrEqual(length)
-          expect(size).toBeLessThanOrEqual(Math.max(least, Math.ceil(length * 1.25) + 1))
-        }
-        expect(() => bucketFor((sizes.at(-1) ?? 0) + 1, sizes)).toThrow(/exceeds the greatest bucket/)
-      }),
-    )
-  })
-
+describe('kept graphs', () => {
   it('close what was used least recently, and try again what failed', async () => {
     const closed: string[] = []
     const cache = new Cache<{ close(): Promise<void> }>(2)

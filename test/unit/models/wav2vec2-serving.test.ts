@@ -1,4 +1,4 @@
-/** Serving: int8 products, one graph for all lengths, the service's method. */
+/** Serving: int8 products, one graph for all lengths. */
 import { describe, expect, it } from 'vitest'
 import { Graph } from '../../../src/ml/graph/index.js'
 import { encodeModel, quantise } from '../../../src/ml/onnx/index.js'
@@ -7,7 +7,6 @@ import { openSpeechCheckpoint, speechWeights } from '../../../src/models/wav2vec
 import { frameCount, leastSamples } from '../../../src/models/wav2vec2/config.js'
 import { buildServed } from '../../../src/models/wav2vec2/graph.js'
 import { SpeechModel } from '../../../src/models/wav2vec2/model.js'
-import { openRecogniserService } from '../../../src/models/wav2vec2/service.js'
 import { type GoldenCase, goldenCases } from '../../golden/harness.js'
 
 function only(number: string): GoldenCase {
@@ -71,19 +70,5 @@ describe('one graph', () => {
       golden.expectClose(`${samples} samples`, actual.subarray(0, expected.length), expected)
     }
     await model.close()
-  })
-})
-
-describe('the recogniser service', () => {
-  it('transcribes in the language asked for', async () => {
-    const golden = only('03')
-    const service = await openRecogniserService({ directory: golden.folder })
-    const texts = golden.about.expected_text as Record<string, { batch: string[] }>
-    for (const [language, { batch }] of Object.entries(texts)) {
-      const sounds = [golden.floats('audio.0'), golden.floats('audio.1')]
-      expect(await service.call('transcribe', { sounds, language })).toEqual(batch)
-    }
-    await expect(service.call('sing', {})).rejects.toThrow(/sing/)
-    await service.close?.()
   })
 })

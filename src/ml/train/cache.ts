@@ -1,25 +1,7 @@
 /**
- * Shape buckets. Graphs of static shapes are the fastest, but each set of shapes is a graph of its own: lengths are
- * rounded up to a few sizes, and the graphs in use are kept, the least recently used one closed when there are many.
+ * What is made on demand and kept while it is in use. Graphs of static shapes are the fastest, but each set of shapes is
+ * a graph of its own: the graphs in use are kept, the least recently used one closed when there are many.
  */
-
-/** Sizes from `least` on, each `growth` times the one before, up to one that holds `most`. */
-export function bucketSizes(least: number, most: number, growth = 1.25): readonly number[] {
-  if (!(least >= 1 && growth > 1)) throw new RangeError(`buckets from ${least} by ${growth}`)
-  const sizes = [Math.ceil(least)]
-  for (let last = Math.ceil(least); last < most; ) {
-    last = Math.max(last + 1, Math.ceil(last * growth))
-    sizes.push(last)
-  }
-  return sizes
-}
-
-/** The least size that holds a length. @throws RangeError for a length beyond all of them. */
-export function bucketFor(length: number, sizes: readonly number[]): number {
-  const size = sizes.find((each) => each >= length)
-  if (size === undefined) throw new RangeError(`${length} exceeds the greatest bucket, ${sizes.at(-1)}`)
-  return size
-}
 
 export interface Closeable {
   close(): Promise<void>
