@@ -4,6 +4,8 @@ import type { Channels } from '../../../../src/inference/client/channels.js'
 import { Claims } from '../../../../src/inference/client/claims.js'
 import { Purse } from '../../../../src/inference/client/payments.js'
 import { Purchases } from '../../../../src/inference/client/purchases.js'
+import { decodeTerms } from '../../../../src/inference/network/job-codec.js'
+import { JOB_MESSAGE } from '../../../../src/inference/network/messages.js'
 import { Payer } from '../../../../src/inference/payment/index.js'
 import type { Host } from '../../../../src/p2p/index.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
@@ -11,7 +13,7 @@ import { CHANNEL, CONTRACT, DOMAIN, MemoryBooks } from '../payment/support.js'
 import { candidateOf, openShop, PRICE, SOLD_JOB } from './shop.js'
 
 /** @param isFresh whether the buyer locked money a moment ago */
-async function open(isFresh: boolean, exposureWei = 500n) {
+async function open(isFresh: boolean, exposureWei = 500n, isAudited = true) {
   const shop = await openShop(exposureWei)
   const { pipe, payee, keys } = shop
   const signer = keys.payer
@@ -31,12 +33,20 @@ async function open(isFresh: boolean, exposureWei = 500n) {
     chainId: 31337,
     contract: CONTRACT,
   }))
-  const host = pipe as unknown as Host
   const candidate = candidateOf(shop)
+  Object.assign(candidate.offer, { audited: isAudited })
+  const audits: boolean[] = []
+  const request: Host['request'] = (target, message, body, options) => {
+    if (message.name === JOB_MESSAGE.name)
+      audits.push(decodeTerms((body as { terms: Uint8Array }).terms).audit)
+    return pipe.request(target, message, body, options)
+  }
+  const host = { request, openAhead: () => pipe.openAhead() } as unknown as Host
   const purchases = new Purchases(true, { host, log: silentLogger, purse, audits: undefined })
   return {
     buy: () => purchases.buy(candidate, SOLD_JOB, { signal: undefined }),
     pipe,
+    audits,
     payee,
     keys,
     close: () => purchases.close(),
@@ -78,4 +88,13 @@ describe('a provider that does one job for a client before it is paid', () => {
     await expect(small.buy()).rejects.toMatchObject({ code: 'DENIED' })
     await small.close()
   })
+})
+
+it('no audit is agreed on with a provider that lets no auditor hear anything', async () => {
+  for (const isAudited of [true, false]) {
+    const { buy, audits, close } = await open(false, 500n, isAudited)
+    await buy()
+    expect(audits).toEqual([isAudited])
+    await close()
+  }
 })
