@@ -104,6 +104,8 @@ What the threshold was chosen by, in percent:
 |---|---|---|---|
 ${grammar.tuning.curve.map(tuned).join('\n')}
 
+The test recordings chose nothing. The first table shows what a lower threshold would have given on them; \`transcribe --threshold\` takes any.
+
 Where the own sentence is taken out, what is left may differ in one word ("increase" for "decrease", "left" for
 "joined"): this is the hardest speech to reject. Other speech is sentences of no grammar in the held-out synthetic voice,
 and LibriVox.
