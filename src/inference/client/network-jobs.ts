@@ -22,6 +22,7 @@ import { type Candidate, candidatesFor, inOrder, requireSendable, servedModels }
 import { Conduct, type SpeedHint } from './conduct.js'
 import type { DailyBudget } from './daily-budget.js'
 import { mostSeconds, withinExposure } from './exposure.js'
+import { isDoneElsewhere, isFailure, isOfTerms, isRefusal } from './failures.js'
 import { LeftProviders } from './left-providers.js'
 import { NewChannels } from './new-channels.js'
 import { type FoundOffer, Offers } from './offers.js'
@@ -84,27 +85,6 @@ const MOST_TRIES = 8
 const LONGEST_WAIT_SECONDS = 5
 /** A recording is cut otherwise so often, where nobody did the first piece. */
 const MOST_CUTS = 3
-/** A provider that fails so goes behind the others for a while. What it says of the job, or of its line, is no failure. */
-const FAILURES: ReadonlySet<string> = new Set([
-  'UNAVAILABLE',
-  'UNREACHABLE',
-  'TIMEOUT',
-  'BAD_MESSAGE',
-  'WRONG_CLOCK',
-])
-/** Another provider may do better after these; anything else is the job's own fault. */
-const ELSEWHERE: ReadonlySet<string> = new Set([
-  'BUSY',
-  'UNAVAILABLE',
-  'UNREACHABLE',
-  'TIMEOUT',
-  'VERIFICATION_FAILED',
-  'BAD_MESSAGE',
-  'NOT_FOUND',
-  'DENIED',
-  'RATE_LIMITED',
-  'WRONG_CLOCK',
-])
 
 export class NetworkJobs implements JobSource {
   readonly #options: NetworkJobsOptions
@@ -188,8 +168,7 @@ export class NetworkJobs implements JobSource {
       try {
         return await this.#runIn(pieces, job, { ...options, buy })
       } catch (error) {
-        if (isBegun || tries >= MOST_CUTS || !(error instanceof UserError) || !ELSEWHERE.has(error.code))
-          throw error
+        if (isBegun || tries >= MOST_CUTS || !isDoneElsewhere(error)) throw error
         // Who comes first after those that failed may take more of it at once, or less.
         const others = await this.#pieces(job, options).catch(() => pieces)
         if (others.length === pieces.length) throw error
@@ -245,7 +224,7 @@ export class NetworkJobs implements JobSource {
           return await this.#buyFrom(candidate, job, { signal, others: candidates })
         } catch (error) {
           signal?.throwIfAborted()
-          if (!(error instanceof UserError) || !ELSEWHERE.has(error.code)) throw error
+          if (!isDoneElsewhere(error)) throw error
           failures.push(error)
           await this.#judge(candidate, error)
           if (!isOfTerms(error) || renewed.has(peerId)) continue
@@ -315,24 +294,18 @@ export class NetworkJobs implements JobSource {
     } catch (error) {
       if (askedAtMs === undefined) throw error
       // Whoever asked may have lost patience before.
-      const isFailure =
+      const isItsFailure =
         signal?.aborted === true
           ? this.#conduct.elapsedMs(askedAtMs) > patienceMs
-          : error instanceof UserError && FAILURES.has(error.code)
-      if (isFailure || this.#isFirstRefusal(candidate, error)) this.#conduct.failed(peerId, askedAtMs)
+          : isFailure(error) || this.#isFirstRefusal(candidate, error)
+      if (isItsFailure) this.#conduct.failed(peerId, askedAtMs)
       throw error
     }
   }
 
   /** Who took a channel and refuses from the beginning does so to everybody: new keys are free. */
   #isFirstRefusal({ offer, priceWei }: Candidate, error: unknown): boolean {
-    return (
-      priceWei > 0n &&
-      error instanceof UserError &&
-      error.code !== 'BUSY' &&
-      error.details.isRemote === true &&
-      !this.#purse.hasDelivered(offer)
-    )
+    return priceWei > 0n && isRefusal(error) && !this.#purse.hasDelivered(offer)
   }
 
   /** @throws UserError NOT_FOUND, DENIED with have and need, BAD_ARGUMENT */
@@ -436,10 +409,6 @@ export class NetworkJobs implements JobSource {
     }
   }
 }
-
-/** Perhaps it offers something else by now. */
-const isOfTerms = ({ code, details }: UserError): boolean =>
-  details.isRemote === true && (code === 'NOT_FOUND' || code === 'DENIED')
 
 const smaller = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>
   a === undefined || b === undefined ? (a ?? b) : smallest(a, b)

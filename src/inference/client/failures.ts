@@ -1,0 +1,37 @@
+/** What a failure of a job says: of its provider, of the job, and of what may be done about it. */
+import { UserError } from '../../errors.js'
+
+/** A provider that fails so goes behind the others for a while. What it says of the job, or of its line, is no failure. */
+const FAILURES: ReadonlySet<string> = new Set([
+  'UNAVAILABLE',
+  'UNREACHABLE',
+  'TIMEOUT',
+  'BAD_MESSAGE',
+  'WRONG_CLOCK',
+])
+/** Another provider may do better after these; anything else is the job's own fault. */
+const ELSEWHERE: ReadonlySet<string> = new Set([
+  'BUSY',
+  'UNAVAILABLE',
+  'UNREACHABLE',
+  'TIMEOUT',
+  'VERIFICATION_FAILED',
+  'BAD_MESSAGE',
+  'NOT_FOUND',
+  'DENIED',
+  'RATE_LIMITED',
+  'WRONG_CLOCK',
+])
+
+export const isFailure = (error: unknown): boolean => error instanceof UserError && FAILURES.has(error.code)
+
+export const isDoneElsewhere = (error: unknown): error is UserError =>
+  error instanceof UserError && ELSEWHERE.has(error.code)
+
+/** The provider's word that it does not do the job, though others may: not that it has no time at the moment. */
+export const isRefusal = (error: unknown): boolean =>
+  isDoneElsewhere(error) && error.code !== 'BUSY' && error.details.isRemote === true
+
+/** Perhaps it offers something else by now. */
+export const isOfTerms = ({ code, details }: UserError): boolean =>
+  details.isRemote === true && (code === 'NOT_FOUND' || code === 'DENIED')
