@@ -21,8 +21,7 @@ export class Exchange {
   readonly #aborter = new AbortController()
   readonly #limits: Pick<GatewayLimits, 'idleMs' | 'answerMs'>
   readonly lease: Lease
-  /** By receipt. */
-  readonly #payments = new Map<string, JobPayment>()
+  readonly #payments = new Set<JobPayment>()
   /** Keep what was paid and is not going to arrive. */
   #keepers: (() => number)[] = []
   #jobs = 0
@@ -69,13 +68,13 @@ export class Exchange {
 
   /** Of all its jobs so far. */
   get paidWei(): bigint {
-    return paymentsTotal([...this.#payments.values()])?.priceWei ?? 0n
+    return paymentsTotal([...this.#payments])?.priceWei ?? 0n
   }
 
   /** From now on the client must not repeat it by itself. @returns whether that was not known */
   paid(payment: JobPayment): boolean {
-    const isNew = !this.#payments.has(payment.receiptDigest)
-    this.#payments.set(payment.receiptDigest, payment)
+    const isNew = !this.#payments.has(payment)
+    this.#payments.add(payment)
     return isNew
   }
 
@@ -129,7 +128,7 @@ export class Exchange {
 
   #afterPaying(error: ApiError): ApiError {
     this.#lose()
-    const total = paymentsTotal([...this.#payments.values()])
+    const total = paymentsTotal([...this.#payments])
     if (total === undefined) return error
     const { priceWei, units, provider, receipts } = total
     this.setHeaders({
