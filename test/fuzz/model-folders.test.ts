@@ -12,7 +12,6 @@ import { VitsTokenizer } from '../../src/ml/tokenizers/vits.js'
 import { readArpa } from '../../src/models/ctc/index.js'
 import { TextModel } from '../../src/models/data2vec/text-model.js'
 import { VisionModel } from '../../src/models/data2vec/vision-model.js'
-import { describeModel } from '../../src/models/open.js'
 import { SpeechTranslator } from '../../src/models/speech-translation/index.js'
 import { VitsModel } from '../../src/models/vits/model.js'
 import { SpeechModel } from '../../src/models/wav2vec2/model.js'
@@ -37,7 +36,6 @@ const golden = (name: string): string => fileURLToPath(new URL(`../fixtures/gold
 const TEXT = 'he said 9 \u00e9\u0142 things'
 
 const openSpeech = async (folder: string): Promise<void> => {
-  await describeModel(folder)
   const model = await SpeechModel.open(folder)
   await model.close()
 }
