@@ -20,6 +20,7 @@ import {
   parseDeployment,
   type RedeemableVoucher,
   readChannel,
+  readChannelEvents,
   redeemVouchers,
   registerNode,
   requestChannelClose,
@@ -206,6 +207,14 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     await expect(closeChannel(payer, { ...parties, voucher: last })).rejects.toThrow(/is not the payee/)
     const closed = await closeChannel(hot, { ...parties, voucher: last })
     expect(closed).toMatchObject({ paidWei: parseAmount('0.2'), refundWei: DEPOSIT - parseAmount('0.2') })
+    // Whoever takes part in none of it is told all three.
+    const { blockNumber } = await hot.clock()
+    const events = await readChannelEvents(hot, { fromBlock: 0n, toBlock: blockNumber })
+    const of = <T extends { readonly channelId: string }>(all: readonly T[]) =>
+      all.filter((each) => each.channelId === channelId)
+    expect(of(events.opened)).toMatchObject([{ payer: payer.identity.address, payee }])
+    expect(of(events.redeemed)).toMatchObject([{ payee, receipts: Number(last.receipts) }])
+    expect(of(events.closed)).toEqual([{ channelId, at: of(events.redeemed)[0]?.at }])
     await hot.close()
   })
 

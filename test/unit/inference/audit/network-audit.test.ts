@@ -519,7 +519,12 @@ describe('receipts that come after a day', () => {
   it('are nobody’s fault where the provider could not be reached, or refused, meanwhile', async () => {
     for (const answer of ['away', 'broken'] as const) {
       let isOver = false
-      const sold = await world({ redeem: false, receipts: () => (isOver ? undefined : answer) })
+      let isGone = false
+      const sold = await world({
+        redeem: false,
+        receipts: () => (isOver ? undefined : answer),
+        evidence: () => (isGone ? 'none' : undefined),
+      })
       // It had shown all that there was before.
       isOver = true
       await sold.at(sold.now())
@@ -527,6 +532,7 @@ describe('receipts that come after a day', () => {
       isOver = false
       for (let seconds = LATER; seconds < LATER + A_DAY; seconds += 2500) await sold.at(seconds)
       isOver = true
+      isGone = true
       sold.redeem()
       await sold.at(LATER + A_DAY)
       await sold.at(LATER + A_DAY + 3 * epochSeconds(beacon))
@@ -535,11 +541,19 @@ describe('receipts that come after a day', () => {
   })
 
   it('were shown before, to a former run of the auditor', async () => {
-    const { findings, restart, at, sell, now } = await paidLate({}, true)
+    let isGone = false
+    const scene = { redeem: false, isRestarted: true, evidence: () => (isGone ? 'none' : undefined) } as const
+    const { findings, restart, at, sell, now, redeem } = await world(scene)
+    for (let seconds = LATER; seconds < LATER + A_DAY; seconds += 10_000) await at(seconds)
+    // What belongs to them need not be there any more.
+    isGone = true
+    redeem()
+    await restart()
+    await at(LATER + A_DAY)
+    await at(LATER + A_DAY + 3 * epochSeconds(beacon))
+    expect(verdicts(findings)).toEqual(['good'])
     const before = findings.length
-    await restart()
-    await at(now() + 2500)
-    await restart()
+    isGone = false
     await sell(JOBS)
     await at(now() + 3 * epochSeconds(beacon))
     expect(findings.length).toBeGreaterThan(before)
