@@ -41,6 +41,8 @@ export async function withDeadline<T>(
 
 /** Rejects with the signal's reason as soon as it aborts, whatever `work` does. */
 export async function orAbort<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  // Whatever becomes of it after an abort, somebody has heard of it.
+  work.catch(() => {})
   signal.throwIfAborted()
   let stop = (): void => {}
   const aborted = new Promise<never>((_, reject) => {

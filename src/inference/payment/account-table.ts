@@ -18,21 +18,10 @@ export interface AccountTableModules<T> {
   readonly keptReceipts?: number | undefined
 }
 
-/** What may wait for a write that others need goes by itself after so long. */
-const SOON_MS = 20
-
-interface Soon {
-  readonly written: Promise<void>
-  readonly settle: (outcome: Promise<void>) => void
-  readonly timer: NodeJS.Timeout
-}
-
 export class AccountTable<T extends { readonly channelId: Uint8Array }> {
   readonly #modules: AccountTableModules<T>
   readonly #accounts = new Map<string, T>()
   readonly #written = new Map<string, Promise<void>>()
-  /** Changes that wait for the next write of their account. */
-  readonly #soon = new Map<string, Soon>()
   #failure: unknown
 
   private constructor(modules: AccountTableModules<T>) {
@@ -98,36 +87,12 @@ export class AccountTable<T extends { readonly channelId: Uint8Array }> {
         throw failed(error)
       })
     this.#written.set(id, written)
-    const soon = this.#soon.get(id)
-    this.#soon.delete(id)
-    clearTimeout(soon?.timer)
-    soon?.settle(written)
     return written
-  }
-
-  /** The same for what nobody is in a hurry for: it goes with the account's next write, or by itself in a moment. */
-  writeSoon(account: T): Promise<void> {
-    const id = bytesToHex(account.channelId)
-    if (this.#failure !== undefined) return Promise.reject(failed(this.#failure))
-    this.#accounts.set(id, account)
-    const known = this.#soon.get(id)
-    if (known !== undefined) return known.written
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(() => this.#flush(id), SOON_MS)
-    this.#soon.set(id, { written: promise, settle: resolve, timer })
-    return promise
-  }
-
-  #flush(id: string): void {
-    const account = this.#accounts.get(id)
-    if (account !== undefined && this.#soon.has(id)) this.write(account).catch(() => {})
   }
 
   /** Resolves when everything decided so far about a channel is on the disk. */
   async settled(channelId: Uint8Array): Promise<void> {
-    const id = bytesToHex(channelId)
-    this.#flush(id)
-    await this.#written.get(id)
+    await this.#written.get(bytesToHex(channelId))
   }
 
   async receipts(channelId: Uint8Array, from: number, limit: number): Promise<readonly SignedReceipt[]> {

@@ -140,12 +140,11 @@ export class Payer {
 
   /** The output came and is the right one. Once it resolves the payee may be told. */
   async deliver(channelId: Uint8Array, jobId: Uint8Array, outputHash: Uint8Array): Promise<void> {
-    await this.#table.write(deliver(this.#table.get(channelId), jobId, outputHash))
+    await this.deliverNow(channelId, jobId, outputHash).kept
   }
 
   /**
-   * The same for who has use for the output before that is on the disk, where it goes with the channel's next write: what a
-   * crash forgets is fetched again.
+   * The same for who has use for the output before that is on the disk: what a crash forgets is fetched again.
    * @throws UserError at once for an output that is not the right one
    */
   deliverNow(
@@ -153,7 +152,7 @@ export class Payer {
     jobId: Uint8Array,
     outputHash: Uint8Array,
   ): { readonly kept: Promise<void> } {
-    return { kept: this.#table.writeSoon(deliver(this.#table.get(channelId), jobId, outputHash)) }
+    return { kept: this.#table.write(deliver(this.#table.get(channelId), jobId, outputHash)) }
   }
 
   /** Resolves when everything decided so far about a channel is on the disk. */

@@ -34,7 +34,7 @@ const NAME_BYTES = 64
 const FRAME_DEADLINE_MS = 20_000
 /** Answers that wait for a peer to read: one that asks on and reads nothing, or reads for so long, is let go. */
 const MOST_UNREAD_BYTES = 2 ** 20
-const UNREAD_DEADLINE_MS = 60_000
+const UNREAD_DEADLINE_MS = 600_000
 const NOTHING = new Uint8Array(0)
 const BUSY = encodeAnswer('busy', { message: 'too many messages are being read; try again in a second' })
 
@@ -139,7 +139,8 @@ class Answering {
     if (length > MAX_SHARED_REQUEST_BYTES + NAME_BYTES)
       throw new FrameError('oversize', `a message of ${length} bytes, at most ${MAX_SHARED_REQUEST_BYTES}`)
     if (this.#underWay.has(number)) throw new FrameError('garbage', 'a number that is under way')
-    if (this.#stream.writeBufferLength > MOST_UNREAD_BYTES)
+    // One long answer may take its time: who keeps to the places has read what came before.
+    if (this.#underWay.size >= MOST_UNDER_WAY && this.#stream.writeBufferLength > MOST_UNREAD_BYTES)
       throw new FrameError('cut', 'answers are not read')
     const release =
       this.#underWay.size < MOST_UNDER_WAY

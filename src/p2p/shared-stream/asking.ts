@@ -88,6 +88,8 @@ export class SharedStream {
     const answer = new Promise<Uint8Array>((resolve, reject) => {
       this.#waiting.set(number, { maxBytes: maxAnswerBytes, resolve, reject })
     })
+    // A stream that breaks while it is written to rejects this before anybody waits for it.
+    answer.catch(() => {})
     try {
       this.#stream.send(sharedFrame('request', number, requestPayload(name, request)))
       return await orAbort(signal, answer)

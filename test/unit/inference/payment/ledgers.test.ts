@@ -329,33 +329,6 @@ describe('the payment ledgers', () => {
     expect(await may).toBe(true)
   })
 
-  it('write down with the next step, or in a moment, what nobody waits for', async () => {
-    let writes = 0
-    payerBooks.write = (change) => {
-      writes++
-      return MemoryBooks.prototype.write.call(payerBooks, change)
-    }
-    for (const n of [1, 2, 3]) await payee.accept(await payer.receive(await run(n)))
-    writes = 0
-    const first = payer.deliverNow(id, bytes32(1), outputOf(1))
-    const second = payer.deliverNow(id, bytes32(2), outputOf(2))
-    expect([payer.account(id).undelivered.length, writes]).toEqual([1, 0])
-    await payer.begin(id, askedJob(4, 0n))
-    await Promise.all([first.kept, second.kept])
-    expect(writes).toBe(1)
-    // By itself, where no step follows.
-    await payer.deliverNow(id, bytes32(3), outputOf(3)).kept
-    expect(writes).toBe(2)
-    // At once, where somebody waits for all of it.
-    for (const n of [1, 2, 3]) payee.acknowledge(id, bytes32(n))
-    await payer.receive(await run(6, 1n))
-    writes = 0
-    void payer.deliverNow(id, bytes32(6), outputOf(6))
-    expect((await openPayer()).account(id).undelivered).toHaveLength(1)
-    await payer.kept(id)
-    expect([(await openPayer()).account(id).undelivered.length, writes]).toEqual([0, 1])
-  })
-
   it('decide nothing more once a write failed', async () => {
     await payer.begin(id, askedJob(1))
     payerBooks.write = () => Promise.reject(new Error('no space left'))
