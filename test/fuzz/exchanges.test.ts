@@ -66,7 +66,10 @@ const GENUINE: Readonly<
     [{ channelId: hash(1), voucher, from: 2, asked: [hash(3)] }],
     [{ receipts: [receipt], unknown: [hash(3)], owed: [] }],
   ],
-  receipts: [[{ channelId: hash(1), from: 1 }], [{ receipts: [receipt, receipt] }]],
+  'receipts-of': [
+    [{ channels: [{ channelId: hash(1), from: 1 }] }],
+    [{ answers: [{ receipts: [receipt, receipt] }, {}] }],
+  ],
   evidence: [
     [{ receipt: hash(9) }],
     [
