@@ -1,18 +1,21 @@
 #!/usr/bin/env node
 /**
- * `npm run bench -- vouchers [--clients 8] [--jobs 250] [--in-flight 2] [--processes 2] [--json]`: paid jobs a second through
+ * `npm run bench -- vouchers [--clients 8] [--jobs 250] [--in-flight 2] [--processes 2] [--clients-on folder] [--json]`: paid jobs a second through
  * one provider. A provider's daemon whose model does nothing, and clients that buy from it over libp2p, each with a channel
  * on a real chain: every receipt and every voucher is signed, verified and synced to the disk before what depends on it
  * leaves. At the end the provider is killed, and its disk must have a voucher for all that any client got. Second line: the
  * provider's ledger alone, called in this process.
  *
- * Processor time stands beside the clock: clients and provider share this machine. Exit status 1 where the clock says less
+ * Processor time stands beside the clock: clients and provider share this machine. They share its disk, too, which syncs nine
+ * ledgers in turns: `--clients-on /dev/shm` keeps the clients' elsewhere, as on machines of their own. Exit status 1 where the clock says less
  * than 250 jobs a second.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { loadavg } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { register } from 'tsx/esm/api'
@@ -29,6 +32,7 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '250' },
     'in-flight': { type: 'string', default: '2' },
     processes: { type: 'string', default: '2' },
+    'clients-on': { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -91,21 +95,33 @@ async function vouchersOnDisk({ dataDir, identity }) {
   }
 }
 
+const moved = []
+
+/** A client's data where the clients' ledgers are to be. */
+async function elsewhere(dataDir) {
+  if (values['clients-on'] === undefined) return dataDir
+  const folder = await mkdtemp(join(values['clients-on'], 'plumbline-client-'))
+  moved.push(folder)
+  await cp(dataDir, folder, { recursive: true })
+  return folder
+}
+
 async function overTheNetwork() {
   const market = await Market.open({ priceWei: PRICE_WEI })
   const children = []
   try {
     const buyers = [market.client]
     while (buyers.length < clients) buyers.push(await market.addBuyer(`buyer-${buyers.length}`))
+    const dataDirs = await Promise.all(buyers.map(({ dataDir }) => elsewhere(dataDir)))
     const provider = start('provider', { dataDir: market.provider.dataDir })
     children.push(provider)
     await said(provider, 'ready')
     const groups = Array.from({ length: Math.min(processes, clients) }, (_, group) =>
-      buyers.filter((_, i) => i % processes === group),
+      dataDirs.filter((_, i) => i % processes === group),
     )
     const sides = groups.map((group) =>
       start('clients', {
-        dataDirs: group.map(({ dataDir }) => dataDir),
+        dataDirs: group,
         provider: market.provider.address,
         jobs,
         inFlight,
@@ -150,6 +166,7 @@ async function overTheNetwork() {
   } finally {
     for (const child of children) child.kill('SIGKILL')
     await market.close()
+    for (const folder of moved) await rm(folder, { recursive: true, force: true })
   }
 }
 
@@ -157,12 +174,21 @@ const network = await overTheNetwork()
 const load = loadavg()[0]
 const ledger = await ledgerAlone({ clients, ...LEDGER })
 const met = network.perSecond >= TARGET_JOBS_PER_SECOND && network.clientsWithLostVouchers === 0
-const report = { clients, inFlight, load, network, ledger, targetJobsPerSecond: TARGET_JOBS_PER_SECOND, met }
+const report = {
+  clients,
+  inFlight,
+  clientsOn: values['clients-on'] ?? null,
+  load,
+  network,
+  ledger,
+  targetJobsPerSecond: TARGET_JOBS_PER_SECOND,
+  met,
+}
 if (values.json) console.log(JSON.stringify(report, null, 2))
 else
   console.log(
     [
-      `vouchers, ${clients} clients at once in ${processes} processes, ${inFlight} jobs of each under way, a model that does nothing, load ${load.toFixed(1)}:`,
+      `vouchers, ${clients} clients at once in ${processes} processes, ${inFlight} jobs of each under way, a model that does nothing${values['clients-on'] === undefined ? '' : `, ledgers of clients on ${values['clients-on']}`}, load ${load.toFixed(1)}:`,
       `  over libp2p, ${network.jobs} jobs: ${network.perSecond}/s (target ${TARGET_JOBS_PER_SECOND}), p50 ${network.p50Ms} ms, p99 ${network.p99Ms} ms; ` +
         `processor time of a job: provider ${network.providerProcessorMs} ms, clients ${network.clientsProcessorMs} ms`,
       `  after a kill of the provider: ${network.clientsWithLostVouchers} of ${clients} clients had got more than its disk has vouchers for`,
