@@ -16,8 +16,8 @@ import { openStream } from './open-stream.js'
 import { type PingOptions, ping, servePings } from './ping.js'
 import { type Exchange, isLarge, LARGE_BUDGET, protocolId, SMALL_BUDGET } from './protocols.js'
 import type { Misdeed, PeerScores } from './scores.js'
-import { type HandleOptions, type Handler, serve } from './serve.js'
-import { answerShared, type MessageAnswerer } from './shared-stream/answering.js'
+import { type HandleOptions, type Handler, type Served, serve } from './serve.js'
+import { answerShared } from './shared-stream/answering.js'
 import { SharedStreams } from './shared-stream/asking.js'
 import { SHARED_PROTOCOL } from './shared-stream/limits.js'
 import { StreamAhead } from './stream-ahead.js'
@@ -76,7 +76,7 @@ export class Host {
   readonly #stopping = new AbortController()
   readonly #shared: SharedStreams
   /** Of exchanges that share a stream, by name. */
-  readonly #answerers = new Map<string, MessageAnswerer>()
+  readonly #served = new Map<string, Served>()
   #bootstrapTimer: NodeJS.Timeout | undefined
   #liveness: Liveness | undefined
 
@@ -121,7 +121,7 @@ export class Host {
       stopping: this.#stopping.signal,
       report: (peerId: string, misdeed: Misdeed) => this.report(peerId, misdeed),
       budget: this.#budgets.small,
-      answererOf: (name: string) => this.#answerers.get(name),
+      servedBy: (name: string) => this.#served.get(name),
     }
     await this.node.handle(SHARED_PROTOCOL, answerShared(shared), {
       runOnLimitedConnection: true,
@@ -196,12 +196,12 @@ export class Host {
       runOnLimitedConnection: true,
       maxInboundStreams: exchange.maxStreams ?? usualStreams(exchange),
     })
-    if (exchange.sharesStream) this.#answerers.set(exchange.name, served.onMessage)
+    if (exchange.sharesStream) this.#served.set(exchange.name, served)
   }
 
   /** No longer answers an exchange. */
   async unhandle(exchange: Pick<Exchange<unknown, unknown>, 'name'>): Promise<void> {
-    this.#answerers.delete(exchange.name)
+    this.#served.delete(exchange.name)
     await this.node.unhandle(protocolId(exchange.name))
   }
 

@@ -56,6 +56,9 @@ export const SMALL_MESSAGE_BYTES = 131_072
 export const SMALL_BUDGET: ByteLimits = { total: 16 * 2 ** 20, perPeer: 4 * 2 ** 20 }
 export const LARGE_BUDGET: ByteLimits = { total: 48 * 2 ** 20, perPeer: 20 * 2 ** 20 }
 
+/** A peer that reads its answers more slowly holds memory for others: less than any line that carries sound. */
+export const LEAST_BYTES_A_SECOND = 16_384
+
 export const isLarge = (exchange: Pick<Exchange<unknown, unknown>, 'maxRequestBytes'>): boolean =>
   exchange.maxRequestBytes > SMALL_MESSAGE_BYTES
 

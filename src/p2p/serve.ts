@@ -14,6 +14,7 @@ import {
   DEFAULT_TOTAL_RATE,
   type Exchange,
   isLarge,
+  LEAST_BYTES_A_SECOND,
   SMALL_MESSAGE_BYTES,
 } from './protocols.js'
 import { RateLimiter } from './rate-limit.js'
@@ -51,7 +52,7 @@ export interface ServeModules {
   readonly budgets: { readonly small: ByteBudget; readonly large: ByteBudget }
 }
 
-/** Time for the last bytes of an answer to leave and for the peer to close its side. */
+/** Time for the last bytes of an answer to leave and for the peer to close its side; a long one has the time of its bytes, too. */
 const CLOSE_DEADLINE_MS = 5000
 const EVERYBODY = '*'
 
@@ -63,6 +64,8 @@ export interface Served {
   readonly onStream: (stream: Stream, connection: Connection) => Promise<void>
   /** A request among others of one stream. */
   readonly onMessage: MessageAnswerer
+  /** What its messages count towards while they are answered. */
+  readonly budget: ByteBudget
 }
 
 /** How a handler runs: with the signal of its deadline, and perhaps until who asked is gone. */
@@ -195,7 +198,8 @@ export function serve<Q, R>(
         if (error instanceof DeadlineError) return encodeAnswer('busy', { message: error.message })
         throw error
       })
-      await withDeadline(CLOSE_DEADLINE_MS, [modules.stopping], async (signal) => {
+      const leaveMs = CLOSE_DEADLINE_MS + (1000 * answer.length) / LEAST_BYTES_A_SECOND
+      await withDeadline(leaveMs, [modules.stopping], async (signal) => {
         await writeMessage(stream, answer, signal)
         await closed(stream, signal)
       })
@@ -205,7 +209,7 @@ export function serve<Q, R>(
       stream.abort(new Error('exchange over'))
     }
   }
-  return { onStream, onMessage }
+  return { onStream, onMessage, budget }
 }
 
 /** Work that ends with the stream, where the peer gives that up. */

@@ -3,9 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { channelsContract, type DevChain, readChannel, startDevChain } from '../../src/chain/index.js'
+import {
+  channelsContract,
+  type DevChain,
+  openChannel,
+  readChannel,
+  startDevChain,
+} from '../../src/chain/index.js'
+import type { Address } from '../../src/crypto/address.js'
 import { addressOfPublicKey } from '../../src/crypto/address.js'
 import { Identity } from '../../src/crypto/identity.js'
+import { UserError } from '../../src/errors.js'
 import { KnownModels } from '../../src/inference/catalogue/known-models.js'
 import { Channels } from '../../src/inference/client/channels.js'
 import { NetworkJobs } from '../../src/inference/client/network-jobs.js'
@@ -104,7 +112,7 @@ describe.skipIf(whyNoAnvil !== undefined)('providers that cost nothing, and refu
       return states.reduce((sum, { depositWei }) => sum + depositWei, 0n)
     }
     const refusal = () => jobs.run(SOLD_JOB).catch((error: unknown) => error)
-    return { asked, channels, payer, chain, lockedWei, refusal }
+    return { asked, channels, openings, payer, chain, offered: payment, lockedWei, refusal }
   }
 
   it('get three channels from one job, ten in a day, and are asked once; the deposits come home', {
@@ -126,6 +134,34 @@ describe.skipIf(whyNoAnvil !== undefined)('providers that cost nothing, and refu
     const { timestamp } = await chain.clock()
     const soonest = timestamp + chain.terms.channelChallengeSeconds
     expect(payer.accounts().map(({ endsAt }) => endsAt <= soonest)).toEqual(Array(10).fill(true))
+  })
+
+  it('hide no deposit whose opening was mined while the buyer ended', { timeout: 120_000 }, async () => {
+    const { channels, openings, payer, chain } = await openBuyer()
+    const payees = sellers.map(({ publicKey }) => addressOfPublicKey(publicKey))
+    const [mined, stranger] = payees as [Address, Address]
+    for (const payee of [mined, stranger])
+      await openChannel(chain, {
+        payee,
+        depositWei: DEPOSIT,
+        endsAt: (await chain.clock()).timestamp + 2 * DAY,
+      })
+    await openings.add(mined)
+    expect(payer.accounts()).toEqual([])
+    await channels.refundOver()
+    expect(payer.accounts().map(({ payee, depositWei }) => [payee, depositWei])).toEqual([[mined, DEPOSIT]])
+  })
+
+  it('leave an opening counted that may have been sent', { timeout: 120_000 }, async () => {
+    const { channels, openings, chain, offered } = await openBuyer()
+    const [poor, late] = sellers.map(({ publicKey }) => addressOfPublicKey(publicKey)) as [Address, Address]
+    if (chain.queue === undefined) throw new Error('a buyer pays')
+    const send = vi.spyOn(chain.queue, 'submit')
+    send.mockRejectedValueOnce(new UserError('too little', { code: 'DENIED' }))
+    await expect(channels.ready(poor, 1n, offered)).rejects.toMatchObject({ code: 'DENIED' })
+    send.mockRejectedValueOnce(new UserError('the node is gone', { code: 'UNREACHABLE' }))
+    await expect(channels.ready(late, 1n, offered)).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    expect(openings.payees()).toEqual([late])
   })
 
   it('get no more than may be locked, with have and need', { timeout: 120_000 }, async () => {

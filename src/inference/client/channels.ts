@@ -9,7 +9,7 @@ import {
   topUpChannel,
 } from '../../chain/index.js'
 import type { Address } from '../../crypto/address.js'
-import { UserError } from '../../errors.js'
+import { type ErrorCode, UserError } from '../../errors.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { OfferContent } from '../network/offer.js'
 import {
@@ -60,6 +60,8 @@ const MOST_ROUNDS = 8
 const MOST_DEPOSITS = 10n
 /** A channel is opened for a job: who did none by then does not serve this client. */
 const UNUSED_SECONDS = 3600
+/** Of an opening that failed: no transaction of it will be mined. */
+const NOT_SENT: ReadonlySet<ErrorCode> = new Set(['BAD_KEY', 'BUSY', 'DENIED', 'EXISTS'])
 /** Beyond the challenge period, which a channel must outlive. */
 const DEVELOPMENT_SLACK_SECONDS = 60
 
@@ -178,6 +180,7 @@ export class Channels {
    */
   async refundOver(signal?: AbortSignal): Promise<void> {
     const { chain, payer, log } = this.#modules
+    await this.#findUnkept(signal)
     const { timestamp } = await chain.clock()
     for (const account of payer.accounts()) {
       const { channelId, payee, endsAt } = account
@@ -188,6 +191,19 @@ export class Channels {
       await this.#inTurn(payee, () => act.call(this, channelId, signal)).catch((error: unknown) => {
         signal?.throwIfAborted()
         log.warn({ payee, reason: String(error) }, 'a deposit did not come back yet')
+      })
+    }
+  }
+
+  /** Channels whose opening was mined while this process ended: the chain alone knows of their deposits. */
+  async #findUnkept(signal: AbortSignal | undefined): Promise<void> {
+    const { chain, address } = this.#modules
+    for (const payee of this.#openings.payees()) {
+      signal?.throwIfAborted()
+      await this.#inTurn(payee, async () => {
+        if (this.known(payee) !== undefined) return
+        const state = await readChannel(chain, { payer: address, payee })
+        if (state.isOpen) await this.#take(payee, { ...state, channelId: idOf(state) })
       })
     }
   }
@@ -290,7 +306,8 @@ export class Channels {
       onLock?.({ payee, amountWei: depositWei, isNew: true })
       const endsAt = await this.#end()
       const opened = await openChannel(chain, { payee, depositWei, endsAt }).catch(async (error: unknown) => {
-        await this.#openings.remove(payee)
+        // What may have been sent may still be mined: it counts.
+        if (error instanceof UserError && NOT_SENT.has(error.code)) await this.#openings.remove(payee)
         throw error
       })
       this.#locked.set(payee, performance.now())

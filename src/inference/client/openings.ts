@@ -51,6 +51,11 @@ export class Openings {
     return this.#ofTheDay().find((each) => each.payee === payee)?.at
   }
 
+  /** With whom channels were opened, or tried to be, in the last 24 hours. */
+  payees(): readonly Address[] {
+    return this.#ofTheDay().map(({ payee }) => payee as Address)
+  }
+
   /** @param payee whose channel may have been opened before @throws UserError DENIED with how many there were */
   require(payee?: Address): void {
     const openings = this.#ofTheDay().filter((each) => each.payee !== payee)

@@ -6,9 +6,10 @@ import type { ByteBudget } from '../byte-budget.js'
 import { FrameError } from '../framing.js'
 import { publicKeyOfRemote } from '../keys.js'
 import type { Misdeed } from '../scores.js'
-import { GoneError, type Remote } from '../serve.js'
+import { GoneError, type Remote, type Served } from '../serve.js'
 import { type FrameHead, readRequestPayload, SharedFrameReader, sharedFrame } from './frames.js'
 import { MAX_SHARED_REQUEST_BYTES, MOST_UNDER_WAY } from './limits.js'
+import { Outbox } from './outbox.js'
 import { giveBackSeldom } from './seldom-window.js'
 
 /**
@@ -22,9 +23,10 @@ export interface SharedModules {
   /** Aborts when the host stops. */
   readonly stopping: AbortSignal
   readonly report: (peerId: string, misdeed: Misdeed) => void
+  /** For what is being read: which exchange it is for comes with it. */
   readonly budget: ByteBudget
   /** Of the exchanges that are answered here. */
-  readonly answererOf: (name: string) => MessageAnswerer | undefined
+  readonly servedBy: (name: string) => Pick<Served, 'onMessage' | 'budget'> | undefined
   /** From a frame's first byte to its last; 20 s unless given. */
   readonly frameDeadlineMs?: number
 }
@@ -32,15 +34,14 @@ export interface SharedModules {
 /** The exchange's name before the message. */
 const NAME_BYTES = 64
 const FRAME_DEADLINE_MS = 20_000
-/** Answers that wait for a peer to read: one that asks on and reads nothing, or reads for so long, is let go. */
+/** Answers that wait for a peer to read: one that asks for more than there are places for and reads nothing is let go. */
 const MOST_UNREAD_BYTES = 2 ** 20
-const UNREAD_DEADLINE_MS = 600_000
 const NOTHING = new Uint8Array(0)
 const BUSY = encodeAnswer('busy', { message: 'too many messages are being read; try again in a second' })
 
 interface UnderWay {
   readonly gone: AbortController
-  readonly release: () => void
+  release: () => void
 }
 
 /** Builds the stream handler. */
@@ -66,10 +67,14 @@ class Answering {
   readonly #remote: Remote
   readonly #modules: SharedModules
   readonly #underWay = new Map<number, UnderWay>()
+  readonly #outbox: Outbox
   #late: NodeJS.Timeout | undefined
+  /** The frame that is waited for. */
+  #awaited: number | undefined
 
   constructor(stream: Stream, remote: Remote, modules: SharedModules) {
     this.#stream = stream
+    this.#outbox = new Outbox(stream, { onStuck: () => stream.abort(new Error('answers are not read')) })
     this.#remote = remote
     this.#modules = modules
   }
@@ -89,7 +94,7 @@ class Answering {
         this.#refuse(error)
         return
       }
-      this.#watch(reader.isWithin)
+      this.#watch(reader.within)
     })
     const stop = (): void => stream.abort(new Error('the host stops'))
     stopping.addEventListener('abort', stop, { once: true })
@@ -108,13 +113,12 @@ class Answering {
   }
 
   /** A frame that never ends holds room. */
-  #watch(isWithin: boolean): void {
-    if (!isWithin) {
-      clearTimeout(this.#late)
-      this.#late = undefined
-      return
-    }
-    this.#late ??= setTimeout(() => {
+  #watch(within: number | undefined): void {
+    if (within === this.#awaited) return
+    this.#awaited = within
+    clearTimeout(this.#late)
+    if (within === undefined) return
+    this.#late = setTimeout(() => {
       this.#modules.report(this.#remote.peerId, 'timeout')
       this.#stream.abort(new Error('a frame took too long'))
     }, this.#modules.frameDeadlineMs ?? FRAME_DEADLINE_MS).unref()
@@ -140,14 +144,12 @@ class Answering {
       throw new FrameError('oversize', `a message of ${length} bytes, at most ${MAX_SHARED_REQUEST_BYTES}`)
     if (this.#underWay.has(number)) throw new FrameError('garbage', 'a number that is under way')
     // One long answer may take its time: who keeps to the places has read what came before.
-    if (this.#underWay.size >= MOST_UNDER_WAY && this.#stream.writeBufferLength > MOST_UNREAD_BYTES)
+    if (this.#underWay.size >= MOST_UNDER_WAY && this.#outbox.unread > MOST_UNREAD_BYTES)
       throw new FrameError('cut', 'answers are not read')
     const release =
-      this.#underWay.size < MOST_UNDER_WAY
-        ? this.#modules.budget.take(this.#remote.peerId, length)
-        : undefined
+      this.#underWay.size < MOST_UNDER_WAY ? this.#room(this.#modules.budget, length) : undefined
     if (release === undefined) {
-      this.#stream.send(sharedFrame('answer', number, BUSY))
+      void this.#outbox.send(sharedFrame('answer', number, BUSY))
       return false
     }
     this.#underWay.set(number, { gone: new AbortController(), release })
@@ -162,45 +164,36 @@ class Answering {
     void this.#answer(number, name, message, underWay)
   }
 
-  async #answer(
-    number: number,
-    name: string,
-    message: Uint8Array,
-    { gone, release }: UnderWay,
-  ): Promise<void> {
-    const answerer = this.#modules.answererOf(name)
+  async #answer(number: number, name: string, message: Uint8Array, underWay: UnderWay): Promise<void> {
     try {
-      const answer = await answerer?.(message, this.#remote, gone.signal).catch((error: unknown) => {
-        if (!gone.signal.aborted)
-          this.#modules.log.debug({ err: error, peerId: this.#remote.peerId }, 'no answer was made')
-        return NOTHING
-      })
-      if (this.#stream.status !== 'open') return
-      if (answer === undefined) this.#stream.send(sharedFrame('unknown', number, NOTHING))
-      else this.#stream.send(sharedFrame('answer', number, answer))
-      if (this.#stream.writeBufferLength > 0) await this.#sent()
+      await this.#outbox.send(await this.#made(number, name, message, underWay))
     } catch (error) {
       this.#refuse(error)
     } finally {
-      release()
+      underWay.release()
       this.#underWay.delete(number)
     }
   }
 
-  /** Until all that was written has been taken, or the stream is over. */
-  #sent(): Promise<void> {
-    const stream = this.#stream
-    return new Promise((resolve) => {
-      const late = setTimeout(() => stream.abort(new Error('answers are not read')), UNREAD_DEADLINE_MS)
-      late.unref()
-      const done = (): void => {
-        clearTimeout(late)
-        stream.removeEventListener('idle', done)
-        stream.removeEventListener('close', done)
-        resolve()
-      }
-      stream.addEventListener('idle', done)
-      stream.addEventListener('close', done)
+  /** The frame that answers a request. */
+  async #made(number: number, name: string, message: Uint8Array, underWay: UnderWay): Promise<Uint8Array> {
+    const served = this.#modules.servedBy(name)
+    if (served === undefined) return sharedFrame('unknown', number, NOTHING)
+    // What takes long, as a job does, counts as its exchange does: not against what is read meanwhile.
+    const release = this.#room(served.budget, message.length)
+    if (release === undefined) return sharedFrame('answer', number, BUSY)
+    underWay.release()
+    underWay.release = release
+    const { signal } = underWay.gone
+    const answer = await served.onMessage(message, this.#remote, signal).catch((error: unknown) => {
+      if (!signal.aborted)
+        this.#modules.log.debug({ err: error, peerId: this.#remote.peerId }, 'no answer was made')
+      return NOTHING
     })
+    return sharedFrame('answer', number, answer)
+  }
+
+  #room(budget: ByteBudget, bytes: number): (() => void) | undefined {
+    return budget.take(this.#remote.peerId, bytes)
   }
 }

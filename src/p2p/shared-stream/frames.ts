@@ -47,14 +47,15 @@ export class SharedFrameReader {
   #isWanted = false
   #payload = new Uint8Array(0)
   #filled = 0
+  #ended = 0
 
   constructor(sink: FrameSink) {
     this.#sink = sink
   }
 
-  /** Whether the last frame has begun and not ended. */
-  get isWithin(): boolean {
-    return this.#kind !== undefined
+  /** Which frame has begun and not ended, counted from 0; undefined between two. */
+  get within(): number | undefined {
+    return this.#kind === undefined ? undefined : this.#ended
   }
 
   /** @throws FrameError; what the sink throws */
@@ -111,6 +112,7 @@ export class SharedFrameReader {
     this.#head = undefined
     this.#payload = new Uint8Array(0)
     this.#filled = 0
+    this.#ended++
     if (isWanted) this.#sink.onFrame(head, payload)
   }
 }

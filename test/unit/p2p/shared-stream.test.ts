@@ -1,14 +1,16 @@
 import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Stream } from '@libp2p/interface'
-import { describe, expect, it } from 'vitest'
-import { encode } from '../../../src/crypto/cbor.js'
+import { describe, expect, it, vi } from 'vitest'
+import { decode, encode } from '../../../src/crypto/cbor.js'
 import { text } from '../../../src/crypto/cbor-schema.js'
 import { UserError } from '../../../src/errors.js'
 import { decodeAnswer, RemoteError } from '../../../src/p2p/answer.js'
 import { ByteBudget } from '../../../src/p2p/byte-budget.js'
+import { orAbort } from '../../../src/p2p/deadline.js'
 import { type Exchange, type Host, protocolId } from '../../../src/p2p/index.js'
-import { answerShared } from '../../../src/p2p/shared-stream/answering.js'
+import { answerShared, type MessageAnswerer } from '../../../src/p2p/shared-stream/answering.js'
+import { SharedStream } from '../../../src/p2p/shared-stream/asking.js'
 import {
   type FrameHead,
   requestPayload,
@@ -20,6 +22,7 @@ import {
   MOST_UNDER_WAY,
   SHARED_PROTOCOL,
 } from '../../../src/p2p/shared-stream/limits.js'
+import { Outbox } from '../../../src/p2p/shared-stream/outbox.js'
 import { silentLogger } from '../../../src/telemetry/logger.js'
 import { addressOf, echo, eventually, startHost } from './hosts.js'
 
@@ -328,6 +331,8 @@ describe('who answers over a shared stream', () => {
     const stream = await client.node.dialProtocol(server.node.peerId, SHARED_PROTOCOL)
     stream.addEventListener('message', () => {})
     stream.pause()
+    // So that it is the other side that ends it.
+    stream.maxReadBufferLength = Number.POSITIVE_INFINITY
     let number = 1
     await eventually(() => {
       if (stream.status === 'open')
@@ -338,32 +343,177 @@ describe('who answers over a shared stream', () => {
     await eventually(() => streamsOf(server, SHARED_PROTOCOL).length === 0)
   })
 
-  it('does not wait for the rest of a frame for ever, and gives back the room', async () => {
+  /** A server of our own making, whose limits are short. */
+  async function shortServer(limits: { readonly frameDeadlineMs?: number }) {
     const server = await startHost()
-    const budget = new ByteBudget({ total: 1000, perPeer: 1000 })
+    const limit = { total: 1000, perPeer: 1000 }
+    const [budget, large] = [new ByteBudget(limit), new ByteBudget(limit)]
     const reports: string[] = []
-    const modules = {
-      log: silentLogger,
-      stopping: new AbortController().signal,
-      report: (_peerId: string, misdeed: string) => void reports.push(misdeed),
-      budget,
-      answererOf: () => async () => encode({ status: 'ok', body: 'x' }),
-      frameDeadlineMs: 200,
+    const gate = Promise.withResolvers<void>()
+    const onMessage: MessageAnswerer = async (message) => {
+      const text = decode(message)
+      if (text === 'wait') await gate.promise
+      return encode({ status: 'ok', body: text === 'long' ? 'y'.repeat(600_000) : 'x' })
     }
-    await server.node.handle(protocolId('slow-shared'), answerShared(modules))
-    const { stream, ask, answer } = await rawStream(
-      await startHost({ listen: [] }),
-      server,
-      protocolId('slow-shared'),
+    const protocol = protocolId('short-shared')
+    await server.node.handle(
+      protocol,
+      answerShared({
+        log: silentLogger,
+        stopping: new AbortController().signal,
+        report: (_peerId: string, misdeed: string) => void reports.push(misdeed),
+        budget,
+        servedBy: () => ({ budget: large, onMessage }),
+        ...limits,
+      }),
     )
+    const raw = await rawStream(await startHost({ listen: [] }), server, protocol)
+    return { ...raw, budget, large, reports, gate }
+  }
+
+  it('does not wait for the rest of a frame for ever, and gives back the room', async () => {
+    const { stream, ask, answer, budget, reports } = await shortServer({ frameDeadlineMs: 300 })
     ask(1, 'x')
     expect(await answer(1)).toMatchObject({ status: 'ok' })
+    // Frames that end are no such thing, wherever their bytes are cut.
+    const many = Buffer.concat(
+      Array.from({ length: 20 }, (_, i) =>
+        sharedFrame('request', 10 + i, requestPayload(often.name, encode('x'.repeat(20)))),
+      ),
+    )
+    for (let at = 0; at < many.length; at += 30) {
+      stream.send(many.subarray(at, at + 30))
+      await sleep(20)
+    }
+    expect(await answer(29)).toMatchObject({ status: 'ok' })
+    expect(reports).toEqual([])
     const frame = sharedFrame('request', 2, new Uint8Array(600))
     stream.send(frame.subarray(0, 300))
     await eventually(() => budget.total === 600)
     await eventually(() => stream.status !== 'open')
     expect(reports).toEqual(['timeout'])
     expect(budget.total).toBe(0)
+  })
+
+  it('counts what takes long as its exchange does, and leaves the room for what is read', async () => {
+    const { ask, answer, budget, large, gate } = await shortServer({})
+    ask(1, 'wait')
+    await eventually(() => large.total > 0)
+    expect(budget.total).toBe(0)
+    gate.resolve()
+    await answer(1)
+    await eventually(() => large.total === 0)
+  })
+
+  it('lets a long answer take its time beside others', async () => {
+    const { stream, ask, answer } = await shortServer({})
+    // Two of more than a window each: most of both lies at the server while the peer pauses.
+    stream.pause()
+    ask(1, 'long')
+    ask(2, 'long')
+    await sleep(200)
+    for (const number of [3, 4, 5]) ask(number, 'x')
+    await sleep(100)
+    stream.resume()
+    for (const number of [3, 4, 5]) expect(await answer(number)).toMatchObject({ body: 'x' })
+    expect(await answer(2)).toMatchObject({ status: 'ok' })
+    expect(stream.status).toBe('open')
+  })
+})
+
+describe('who asks over a shared stream', () => {
+  it('hears of one that breaks while it is written to, and nobody else does', async () => {
+    const unheard: unknown[] = []
+    const onUnheard = (reason: unknown): void => void unheard.push(reason)
+    process.on('unhandledRejection', onUnheard)
+    const listeners = new Map<string, ((event: unknown) => void)[]>()
+    const stream = {
+      status: 'open',
+      writeStatus: 'writable',
+      addEventListener: (kind: string, listener: (event: unknown) => void) =>
+        listeners.set(kind, [...(listeners.get(kind) ?? []), listener]),
+      abort: () => {},
+      close: async () => {},
+      // As libp2p's do where the connection underneath is gone.
+      send: () => {
+        for (const listener of listeners.get('close') ?? []) listener({ error: new Error('gone') })
+        throw new Error('cannot write')
+      },
+    }
+    const shared = new SharedStream(stream as unknown as Stream, () => {})
+    await expect(shared.ask('often', NOTHING, 100, new AbortController().signal)).rejects.toThrow(
+      'cannot write',
+    )
+    // Nor of one whose asker was gone before it failed.
+    const late = Promise.withResolvers<never>()
+    await expect(orAbort(AbortSignal.abort(new Error('gone before')), late.promise)).rejects.toThrow(
+      'gone before',
+    )
+    late.reject(new Error('and then it failed'))
+    await sleep(20)
+    process.off('unhandledRejection', onUnheard)
+    expect(unheard).toEqual([])
+  })
+})
+
+describe('what is written to a shared stream', () => {
+  /** A stream whose peer takes what the test says. */
+  function slowStream() {
+    const events = new EventTarget()
+    const stream = Object.assign(events, {
+      writeBufferLength: 0,
+      send: (bytes: Uint8Array) => {
+        stream.writeBufferLength += bytes.length
+        return false
+      },
+    })
+    const take = async (bytes: number) => {
+      stream.writeBufferLength -= bytes
+      stream.dispatchEvent(new Event(stream.writeBufferLength > 0 ? 'drain' : 'idle'))
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    }
+    return { stream: stream as unknown as Stream, take, end: () => events.dispatchEvent(new Event('close')) }
+  }
+
+  it('is sent when its own last byte is taken, whatever waits behind it', async () => {
+    const { stream, take, end } = slowStream()
+    const outbox = new Outbox(stream, { onStuck: () => {} })
+    const sent: number[] = []
+    const send = (n: number, bytes: number) => outbox.send(new Uint8Array(bytes)).then(() => sent.push(n))
+    for (const n of [1, 2, 3]) void send(n, 100)
+    await take(99)
+    expect(sent).toEqual([])
+    await take(1)
+    expect(sent).toEqual([1])
+    await take(150)
+    expect([sent, outbox.unread]).toEqual([[1, 2], 50])
+    end()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(sent).toEqual([1, 2, 3])
+  })
+
+  it('may take as long as it moves, and no longer', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    try {
+      const { stream, take } = slowStream()
+      let stuck = 0
+      const outbox = new Outbox(stream, { onStuck: () => stuck++, lookEveryMs: 20_000 })
+      void outbox.send(new Uint8Array(10 * 2 ** 20))
+      for (let i = 0; i < 20; i++) {
+        await take(400_000)
+        vi.advanceTimersByTime(20_000)
+      }
+      expect(stuck).toBe(0)
+      await take(1000)
+      vi.advanceTimersByTime(20_000)
+      expect(stuck).toBe(1)
+      // Nothing waits: nobody is looked at.
+      await take(outbox.unread)
+      vi.advanceTimersByTime(100_000)
+      expect(stuck).toBe(1)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })
 
@@ -384,7 +534,7 @@ describe('frames of a shared stream', () => {
       })
       for (let at = 0; at < bytes.length; at += step) reader.push(bytes.subarray(at, at + step))
       expect(got).toEqual(sent)
-      expect(reader.isWithin).toBe(false)
+      expect(reader.within).toBe(undefined)
     }
   })
 
