@@ -1,6 +1,6 @@
 /** Buying a job from the network: which provider, for how much, and what is said before anything is sent. */
 import type { Task } from '../inference/catalogue/card.js'
-import type { Recipient } from '../inference/client/network-jobs.js'
+import type { Recipient } from '../inference/client/recipient.js'
 import type { JobAnswer, JobInput, JobParameters, ServedModel } from '../inference/job.js'
 import { chooseByName, chooseUnnamed, distinctModels, longId, publicId } from '../inference/model-rule.js'
 import { paymentsTotal } from '../inference/payments-total.js'

@@ -30,6 +30,7 @@ import { type OpenPayments, Purse } from './payments.js'
 import { LEAST_PIECE_SECONDS, type SoundPiece } from './pieces.js'
 import { piecesOf, runPiecewise } from './piecewise.js'
 import { type BuyerAudits, Purchases } from './purchases.js'
+import { type Recipient, recipientOf } from './recipient.js'
 
 export interface NetworkJobsOptions {
   /** These providers alone: multiaddrs or peer ids. */
@@ -44,23 +45,6 @@ export interface NetworkJobsOptions {
   readonly allowUnaudited?: boolean
   /** Called before anything of a job leaves; what it throws refuses that. */
   readonly onRecipient?: (recipient: Recipient) => void | Promise<void>
-}
-
-/** Who is going to hear a job, what for, and what it costs: known before it is sent. */
-export interface Recipient {
-  readonly provider: string
-  readonly addresses: readonly string[]
-  readonly model: string
-  readonly units: number
-  readonly priceWei: bigint
-  /** Auditors may hear it, too. */
-  readonly isAudited: boolean
-  /** A server behind the provider hears and runs it: no audit can judge what it answers. */
-  readonly isUnauditable: boolean
-  /** How long the provider says that it keeps it. */
-  readonly keptSeconds: number
-  /** The most that this provider can cost by taking money for nothing. */
-  readonly mostLostWei: bigint
 }
 
 export interface NetworkJobsModules {
@@ -138,7 +122,7 @@ export class NetworkJobs implements JobSource {
   /** Who would hear a job, in the order in which they are asked. @throws as {@link run}, before anything is sent */
   async describe(job: Job, options: RunOptions = {}): Promise<readonly Recipient[]> {
     const pieces = await this.#pieces(job, options)
-    return (await this.#candidates(job, options, pieces)).map((each) => this.#recipient(each))
+    return (await this.#candidates(job, options, pieces)).map((each) => recipientOf(each, this.#options))
   }
 
   /** Jobs that somebody waits for. */
@@ -220,7 +204,7 @@ export class NetworkJobs implements JobSource {
         const { peerId } = candidate.offer
         try {
           if (!(await channels.allows(candidate))) continue
-          await this.#options.onRecipient?.(this.#recipient(candidate))
+          await this.#options.onRecipient?.(recipientOf(candidate, this.#options))
           return await this.#buyFrom(candidate, job, { signal, others: candidates })
         } catch (error) {
           signal?.throwIfAborted()
@@ -393,20 +377,6 @@ export class NetworkJobs implements JobSource {
     await this.#purse
       .leave(offer)
       .catch((reason: unknown) => log.warn({ reason: String(reason) }, 'the channel could not be left'))
-  }
-
-  #recipient({ offer, model, units, priceWei }: Candidate): Recipient {
-    return {
-      provider: offer.peerId,
-      addresses: offer.addresses,
-      model: model.id,
-      units,
-      priceWei,
-      isAudited: offer.audited && (this.#options.audit ?? true) && priceWei > 0n && model.unaudited !== true,
-      isUnauditable: model.unaudited === true,
-      keptSeconds: offer.keptSeconds,
-      mostLostWei: priceWei === 0n ? 0n : this.#options.exposureWei,
-    }
   }
 }
 

@@ -12,6 +12,7 @@ import { type Candidate, providerName } from './candidates.js'
 import type { DailyBudget } from './daily-budget.js'
 import { Dealing, type Delivery, isLackOfMoney, type Order } from './dealing.js'
 import type { Purse } from './payments.js'
+import { isAuditable } from './recipient.js'
 
 /** What a buyer's audits ask of its jobs, and say of providers. */
 export interface BuyerAudits {
@@ -69,7 +70,7 @@ export class Purchases {
       units,
       priceWeiPerUnit: model.priceWeiPerUnit,
       // What nobody is going to audit is not kept for it either.
-      audit: isAudited && offer.audited,
+      audit: isAuditable(candidate, this.#isAudited),
       ...termsOfParameters(job.parameters),
     })
     const input = encodeInput(job.input)

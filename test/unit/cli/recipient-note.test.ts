@@ -1,7 +1,7 @@
 /** What a person is told before a recording leaves this machine. */
 import { describe, expect, it } from 'vitest'
 import { recipientNote } from '../../../src/cli/buy-options.js'
-import type { Recipient } from '../../../src/inference/client/network-jobs.js'
+import type { Recipient } from '../../../src/inference/client/recipient.js'
 
 const recipient = (more: Partial<Recipient> = {}): Recipient => ({
   provider: '16Uiu2abc',
