@@ -117,6 +117,8 @@ describe('a body', () => {
       fields: { model: 'recogniser', timestamp_granularities: ['word'] },
       file: Buffer.from('RIFF'),
     })
+    const nameless = Buffer.from(String(Buffer.from(whole)).replace('name="model"', 'nome="model"'))
+    expect(await answered(readForm(incoming(MULTIPART, nameless, 7), limits))).toBe('refused')
     await fc.assert(
       fc.asyncProperty(hostileForm, pieceBytes, async (body, size) => {
         const found = await answered(readForm(incoming(MULTIPART, body, size), limits))

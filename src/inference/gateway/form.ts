@@ -49,7 +49,12 @@ export async function readForm(incoming: Incoming, limits: BodyLimits): Promise<
     }
     stream.on('error', () => refuse(malformed()))
   })
-  parser.on('field', (name, value, isNameCut, isCut) => {
+  // Its types know of no part without a name; its parser does.
+  parser.on('field', (name: string | undefined, value, isNameCut, isCut) => {
+    if (name === undefined) {
+      refuse(malformed())
+      return
+    }
     if (isNameCut || isCut) refuse(badField(name, `the field exceeds ${FIELD_BYTES / 1024} KiB`, 'too_long'))
     if (value === '') return
     const key = name.replace(LIST, '')
