@@ -5,7 +5,6 @@
  */
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { bytesToHex } from '@noble/hashes/utils.js'
 import { UserError } from '../../errors.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { receiptDigest } from '../payment/receipt.js'
@@ -130,7 +129,8 @@ export class EvidenceShelf {
       throw full('the disk is too slow: a job is not kept for its audit', 1)
     const { receipt, domain } = evidence
     const entry: ShelfEntry = {
-      digest: bytesToHex(receiptDigest(domain, receipt)),
+      // Kept by the thousand: a string that is joined letter by letter is a kilobyte of joints.
+      digest: Buffer.from(receiptDigest(domain, receipt)).toString('hex'),
       issuedAt: receipt.issuedAt,
       state: 'pending',
       bytes: encoded.length,
