@@ -12,23 +12,23 @@ export interface AugmentOptions {
   readonly bandWarp: number
   /** Probability of noise, and its distance below the speech's mean energy, in natural logarithms. */
   readonly noise: { readonly probability: number; readonly below: readonly [least: number, most: number] }
-  /** Probability that only the bands of a telephone remain. */
-  readonly telephone: number
+  /** Probability that only the lower bands remain, as of a telephone, and how many. */
+  readonly telephone: { readonly probability: number; readonly bands: readonly [least: number, most: number] }
   readonly bandMasks: { readonly count: number; readonly widest: number }
   readonly timeMasks: { readonly count: number; readonly widest: number; readonly share: number }
 }
+
+/** Of 64 bands to 8 kHz, those below 3.5 kHz. */
+const TELEPHONE_BANDS = 45
 
 export const AUGMENT: AugmentOptions = {
   speed: [0.85, 1.18],
   bandWarp: 0.12,
   noise: { probability: 0.5, below: [0.5, 7] },
-  telephone: 0.1,
+  telephone: { probability: 0.1, bands: [TELEPHONE_BANDS, TELEPHONE_BANDS] },
   bandMasks: { count: 2, widest: 10 },
   timeMasks: { count: 3, widest: 25, share: 0.06 },
 }
-
-/** Of 64 bands to 8 kHz, those above 3.5 kHz. */
-const TELEPHONE_BANDS = 45
 
 export const drawSpeed = (random: Random, { speed: [slowest, fastest] }: AugmentOptions): number =>
   slowest * (fastest / slowest) ** random.uniform()
@@ -47,8 +47,12 @@ export function augment(
   const warp = 1 + (2 * random.uniform() - 1) * options.bandWarp
   const warped = stretch(bytes, frames, count, warp)
   if (random.uniform() < options.noise.probability) addNoise(warped, random, options.noise.below)
-  if (random.uniform() < options.telephone) {
-    for (let t = 0; t < count; t++) warped.fill(logEnergy(0), t * MELS + TELEPHONE_BANDS, (t + 1) * MELS)
+  const { probability, bands } = options.telephone
+  if (random.uniform() < probability) {
+    const [least, most] = bands
+    // One draw less where there is nothing to draw: asr-small's variety stays what it was.
+    const kept = most > least ? least + random.below(most - least + 1) : least
+    for (let t = 0; t < count; t++) warped.fill(logEnergy(0), t * MELS + kept, (t + 1) * MELS)
   }
   const values = normaliseFrames(warped)
   hide(values, count, random, options)

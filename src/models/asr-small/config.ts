@@ -21,6 +21,11 @@ export const asrSmallConfigSchema = z.object({
   kernel: small.refine((value) => value % 2 === 1, 'is odd'),
   expansion: small,
   classes: z.literal(CLASSES),
+  /**
+   * Whether bands that a sound does not reach are silent to it (features.ts). In the configuration, and so in the model's
+   * hash: what two nodes run under one hash hears the same.
+   */
+  skips_empty_bands: z.boolean().default(false),
   // What a model has before `npm run bench -- asr-small --write-card` has chosen for it.
   dictation: dictation.default({ alpha: 0.7, beta: 1.5 }),
   grammar: grammar.default({ threshold: 0.7 }),

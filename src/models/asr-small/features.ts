@@ -50,15 +50,51 @@ export const logEnergy = (byte: number): number => LOWEST + byte * STEP
 const DEVIATION = 3
 
 /**
- * The model's input: log energies less their mean over the utterance, a band at a time.
- * @param values [frames, MELS] log energies. @returns a new array.
+ * The model's input: log energies less their mean over the utterance, a band at a time, and 0 in bands that the sound
+ * does not reach. @param values [frames, MELS] log energies. @returns a new array.
  */
-export function normaliseFrames(values: Float32Array): Float32Array {
+export function normaliseFrames(values: Float32Array, reached = MELS): Float32Array {
   const frames = values.length / MELS
   const mean = new Float64Array(MELS)
   for (let i = 0; i < values.length; i++) mean[i % MELS] = (mean[i % MELS] ?? 0) + (values[i] ?? 0) / frames
-  return values.map((value, i) => (value - (mean[i % MELS] ?? 0)) / DEVIATION)
+  return values.map((value, i) => (i % MELS < reached ? (value - (mean[i % MELS] ?? 0)) / DEVIATION : 0))
 }
+
+/** A band whose loud frames are so far below those of the sound's loud bands holds none of it (natural logarithm). */
+const FAR_BELOW = 5
+const LOUD_SHARE = 0.9
+/** The loudest bands may be a hum. */
+const LOUD_BAND = 8
+/** Up to 5.7 kHz. A sound that reaches higher has its top heard: it is faint, but it is its own. */
+const NARROW_BANDS = 57
+
+/**
+ * How many bands a sound reaches into: all, or some 52 of 64 where it came at 8 kHz. What is above those is what
+ * resampling left of it, faint and yet moving with the speech, which the logarithm would lift to the height of speech.
+ */
+export function bandsReached({ bytes, frames }: StoredFeatures): number {
+  const rank = Math.floor(frames * LOUD_SHARE)
+  const loud = Array.from({ length: MELS }, (_, m) => {
+    const counts = new Uint32Array(256)
+    for (let i = m; i < bytes.length; i += MELS) {
+      const byte = bytes[i] ?? 0
+      counts[byte] = (counts[byte] ?? 0) + 1
+    }
+    let below = 0
+    return counts.findIndex((count) => {
+      below += count
+      return below > rank
+    })
+  })
+  const least = (loud.toSorted((a, b) => b - a)[LOUD_BAND] ?? 0) - FAR_BELOW / STEP
+  let reached = MELS
+  while (reached > 0 && (loud[reached - 1] ?? 0) < least) reached--
+  return reached > NARROW_BANDS ? MELS : reached
+}
+
+/** {@link normaliseFrames} of a whole sound. */
+export const toModelInput = (features: StoredFeatures): Float32Array =>
+  normaliseFrames(toLogEnergies(features), bandsReached(features))
 
 /** Stored features as log energies. */
 export function toLogEnergies({ bytes }: StoredFeatures): Float32Array {

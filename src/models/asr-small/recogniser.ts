@@ -14,6 +14,7 @@ import { ROW_FRAMES } from './batches.js'
 import { asrSmallConfigSchema, type ServedConfig } from './config.js'
 import { logitsOf, outputFrames } from './definition.js'
 import {
+  bandsReached,
   extractFeatures,
   FRAME_RATE,
   MELS,
@@ -103,8 +104,9 @@ export class AsrSmall {
 
   async *#pieces(features: StoredFeatures): AsyncGenerator<Piece> {
     let frames = 0
+    const reached = this.config.skips_empty_bands ? bandsReached(features) : MELS
     for (const energies of cut(toLogEnergies(features))) {
-      const heard = await this.#run(normaliseFrames(energies))
+      const heard = await this.#run(normaliseFrames(energies, reached))
       yield { ...heard, startSeconds: frames / FRAME_RATE }
       frames += energies.length / MELS
     }

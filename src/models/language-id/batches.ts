@@ -35,7 +35,8 @@ export const VARIETY: AugmentOptions = {
   speed: [0.8, 1.25],
   bandWarp: 0.16,
   noise: { probability: 0.6, below: [0.5, 7] },
-  telephone: 0.35,
+  // From a telephone's 3.3 kHz to the 5.5 kHz of a game's sounds.
+  telephone: { probability: 0.35, bands: [42, 56] },
 }
 
 interface Stream {
