@@ -59,8 +59,9 @@ for (const split of ['dev', 'test'])
       const [first] = labels
       told.push({
         ...about,
-        heard: first.language,
-        confidence: first.probability,
+        // Of a sound in which no phone is heard nothing is said.
+        heard: first?.language,
+        confidence: first?.probability ?? 0,
         baseline: nearest(features),
       })
     }
@@ -80,10 +81,10 @@ if (values['write-card']) await writeLanguageIdCard(values.model, result)
 if (values.json) console.log(JSON.stringify(result, null, 2))
 else print(result)
 
-/** Chooses scale and threshold on the development recordings, into config.json. */
+/** Chooses offsets, scale and threshold on the development recordings, into config.json. */
 async function tune() {
   const untuned = await LanguageIdentifier.open(values.model)
-  const { scale, threshold } = await chooseTuning(
+  const tuning = await chooseTuning(
     clips.filter(({ split }) => split === 'dev'),
     untuned,
   )
@@ -91,7 +92,7 @@ async function tune() {
   const { architectures: _, ...config } = JSON.parse(
     await readFile(join(values.model, 'config.json'), 'utf8'),
   )
-  await writeLanguageIdConfig(values.model, { ...config, tuning: { ...config.tuning, scale }, threshold })
+  await writeLanguageIdConfig(values.model, { ...config, ...tuning })
 }
 
 /** What is right, each source counting alike; then each source by itself, and what is right above a confidence. */
@@ -116,7 +117,7 @@ function summary(told) {
     baselineBalanced: balanced(told, ({ baseline }) => baseline),
     sources,
     thresholds: [0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95].map((threshold) => {
-      const sure = told.filter(({ confidence }) => confidence >= threshold)
+      const sure = told.filter(({ heard, confidence }) => heard !== undefined && confidence >= threshold)
       return {
         threshold,
         told: (100 * sure.length) / told.length,

@@ -13,7 +13,9 @@ export const languageIdConfigSchema = z.object({
     .refine((list) => list.join() === LANGUAGES.join(), `are ${LANGUAGES.join(', ')} here`),
   classes: z.literal(PHONE_CLASSES),
   tuning: z.object({
-    /** What the classifier's scores are multiplied by: it is held back, and less sure than it may be. */
+    /** What is added to each language's score, for phones that are heard less well than others. */
+    offsets: z.array(z.number().min(-100).max(100)).length(LANGUAGES.length),
+    /** What the sums are multiplied by: how sure they may be. */
     scale: z.number().min(0).max(100),
   }),
   /** Least probability of the first language at which it is believed. */

@@ -1,70 +1,56 @@
-/** What a trained recogniser hears of each language's clips, varied as in training, and the classifier of that. */
+/** What goes with a trained recogniser: how often it hears each phone, and which phones follow which in each language. */
 import { Random } from '../../ml/train/random.js'
 import { augment, drawSpeed } from '../asr-small/augment.js'
 import { VARIETY } from './batches.js'
-import { type Example, fitClassifier, type LanguageWeights } from './classifier.js'
-import type { LanguageClip } from './data/prepare.js'
+import type { LanguageClip, LanguageSentence } from './data/prepare.js'
 import { PhoneHearing } from './hearing.js'
 import { LANGUAGES } from './languages.js'
-import { phoneShares } from './phone-shares.js'
-import { joinClips, UTTERANCE_SECONDS } from './utterances.js'
+import { PHONE_CLASSES } from './phones.js'
+import { countBigrams, PHONE_COUNT, type Phonotactics, scaleToOne } from './phonotactics.js'
 
-/** Of a language's source. */
-const MOST_CLIPS = 300
+/** Of a language's source: more would tell the same. */
+const MOST_CLIPS = 100
 const LEAST_FRAMES = 100
 
 /**
- * Each language counts alike, and each source of a language: how many recordings there are of a speaker says nothing.
- * @param weights of the recogniser, a file. @param clips of training. @returns in the order of {@link LANGUAGES}.
- * @throws RangeError where nothing is heard of a language.
+ * @param weights of the recogniser, a file. @param clips of training, heard as varied as in training.
+ * @throws RangeError where a language has no clip or no sentence.
  */
-export async function fitLanguages(
+export async function fitPhonotactics(
   weights: string,
   clips: readonly LanguageClip[],
+  sentences: readonly LanguageSentence[],
   seed: number,
-): Promise<readonly LanguageWeights[]> {
+): Promise<Phonotactics> {
+  const languages = LANGUAGES.map((language) => {
+    const own = sentences.filter((sentence) => sentence.language === language)
+    if (own.length === 0) throw new RangeError(`there are no sentences in ${language}`)
+    return countBigrams(own.map(({ phones }) => phones))
+  })
+  const heard = new Float64Array(PHONE_COUNT).fill(1)
   const hearing = await PhoneHearing.open(weights)
   try {
-    const examples: Example[] = []
-    for (const [index, language] of LANGUAGES.entries()) {
+    for (const language of LANGUAGES) {
       const own = clips.filter((clip) => clip.language === language && clip.features.frames >= LEAST_FRAMES)
-      const sources: (readonly Float64Array[])[] = []
+      if (own.length === 0) throw new RangeError(`there are no clips in ${language}`)
       for (const source of new Set(own.map((clip) => clip.source))) {
-        const random = Random.named(seed, `classifier/${language}/${source}`)
-        const heard = await hearSource(
-          own.filter((clip) => clip.source === source),
-          hearing,
-          random,
-        )
-        if (heard.length > 0) sources.push(heard)
-      }
-      if (sources.length === 0) throw new RangeError(`nothing is heard of the clips in ${language}`)
-      for (const heard of sources) {
-        const weight = 1 / (sources.length * heard.length)
-        examples.push(...heard.map((shares) => ({ shares, language: index, weight })))
+        const random = Random.named(seed, `heard/${language}/${source}`)
+        const some = random.shuffle(own.filter((clip) => clip.source === source)).slice(0, MOST_CLIPS)
+        for (const { features } of some) {
+          const varied = augment(features, drawSpeed(random, VARIETY), random, VARIETY)
+          addHeard(heard, await hearing.hearNormalised(varied))
+        }
       }
     }
-    return fitClassifier(examples)
   } finally {
     await hearing.close()
   }
+  scaleToOne(heard)
+  return { heard, languages }
 }
 
-async function hearSource(
-  clips: readonly LanguageClip[],
-  hearing: PhoneHearing,
-  random: Random,
-): Promise<readonly Float64Array[]> {
-  const drawn = new Set(random.shuffle([...clips]).slice(0, MOST_CLIPS))
-  const utterances = joinClips(
-    clips.filter((clip) => drawn.has(clip)),
-    UTTERANCE_SECONDS,
-  )
-  const heard: Float64Array[] = []
-  for (const { features } of utterances) {
-    const varied = augment(features, drawSpeed(random, VARIETY), random, VARIETY)
-    const shares = phoneShares(await hearing.hearNormalised(varied))
-    if (shares !== undefined) heard.push(shares)
-  }
-  return heard
+function addHeard(heard: Float64Array, logProbabilities: Float32Array): void {
+  for (let from = 0; from < logProbabilities.length; from += PHONE_CLASSES)
+    for (let phone = 0; phone < PHONE_COUNT; phone++)
+      heard[phone] = (heard[phone] ?? 0) + Math.exp(logProbabilities[from + 1 + phone] ?? 0)
 }

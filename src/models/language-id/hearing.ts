@@ -4,7 +4,7 @@ import { Graph, logSoftmax } from '../../ml/graph/index.js'
 import { encodeModel } from '../../ml/onnx/index.js'
 import { Session, type SessionOptions } from '../../ml/session/session.js'
 import { outputFrames, SUBSAMPLING } from '../asr-small/definition.js'
-import { MELS, normaliseFrames, type StoredFeatures, toLogEnergies } from '../asr-small/features.js'
+import { MELS, type StoredFeatures, toModelInput } from '../asr-small/features.js'
 import { WeightFiles } from '../checkpoint/weight-files.js'
 import { CheckpointWeights } from '../checkpoint/weights.js'
 import { phoneLogits } from './definition.js'
@@ -47,7 +47,7 @@ export class PhoneHearing {
 
   /** @returns log probabilities [frames / 4, PHONE_CLASSES] of a whole sound. */
   hear(features: StoredFeatures): Promise<Float32Array> {
-    return this.hearNormalised(normaliseFrames(toLogEnergies(features)))
+    return this.hearNormalised(toModelInput(features))
   }
 
   /** The same for the network's input, [frames, MELS]. */

@@ -3,17 +3,12 @@ import { join } from 'node:path'
 import type { SessionOptions } from '../../ml/session/session.js'
 import { extractFeatures, type StoredFeatures } from '../asr-small/features.js'
 import { parseConfig, readConfig } from '../checkpoint/config-file.js'
-import {
-  CLASSIFIER_FILE,
-  type LanguageWeights,
-  probabilitiesOf,
-  readClassifier,
-  scoreShares,
-} from './classifier.js'
 import { type LanguageIdConfig, languageIdConfigSchema } from './config.js'
 import { PhoneHearing } from './hearing.js'
 import { LANGUAGES, type Language } from './languages.js'
-import { phoneShares } from './phone-shares.js'
+import { type Phonotactics, scorePhones } from './phonotactics.js'
+import { PHONOTACTICS_FILE, readPhonotactics } from './phonotactics-file.js'
+import { probabilitiesOf } from './probabilities.js'
 
 export interface LanguageProbability {
   readonly language: Language
@@ -29,16 +24,12 @@ export interface Identified {
 
 export class LanguageIdentifier {
   readonly #hearing: PhoneHearing
-  readonly #classifier: readonly LanguageWeights[]
+  readonly #phonotactics: Phonotactics
   readonly #config: LanguageIdConfig
 
-  private constructor(
-    hearing: PhoneHearing,
-    classifier: readonly LanguageWeights[],
-    config: LanguageIdConfig,
-  ) {
+  private constructor(hearing: PhoneHearing, phonotactics: Phonotactics, config: LanguageIdConfig) {
     this.#hearing = hearing
-    this.#classifier = classifier
+    this.#phonotactics = phonotactics
     this.#config = config
   }
 
@@ -52,9 +43,9 @@ export class LanguageIdentifier {
       await readConfig(directory),
       join(directory, 'config.json'),
     )
-    const classifier = await readClassifier(join(directory, CLASSIFIER_FILE))
+    const phonotactics = await readPhonotactics(join(directory, PHONOTACTICS_FILE))
     const hearing = await PhoneHearing.open(directory, options)
-    return new LanguageIdentifier(hearing, classifier, config)
+    return new LanguageIdentifier(hearing, phonotactics, config)
   }
 
   /** @param samples in [-1, 1). @param sampleRate Hz. */
@@ -66,18 +57,21 @@ export class LanguageIdentifier {
   async ofFeatures(features: StoredFeatures): Promise<Identified> {
     const scores = await this.scores(features)
     if (scores === undefined) return { labels: [], isSure: false }
-    const probabilities = probabilitiesOf(scores, this.#config.tuning.scale)
+    const { offsets, scale } = this.#config.tuning
+    const probabilities = probabilitiesOf(
+      scores.map((score, i) => score + (offsets[i] ?? 0)),
+      scale,
+    )
     const labels = LANGUAGES.map((language, i) => ({ language, probability: probabilities[i] ?? 0 })).sort(
       (a, b) => b.probability - a.probability,
     )
     return { labels, isSure: (labels[0]?.probability ?? 0) >= this.#config.threshold }
   }
 
-  /** The classifier's, in the order of {@link LANGUAGES}; undefined where nothing is heard. */
+  /** As {@link scorePhones}, in the order of {@link LANGUAGES}; undefined where nothing is heard. */
   async scores(features: StoredFeatures): Promise<readonly number[] | undefined> {
     if (features.frames === 0) return undefined
-    const shares = phoneShares(await this.#hearing.hear(features))
-    return shares === undefined ? undefined : scoreShares(shares, this.#classifier)
+    return scorePhones(await this.#hearing.hear(features), this.#phonotactics)
   }
 
   async close(): Promise<void> {

@@ -1,55 +1,103 @@
 /**
- * How sure the identifier may be: chosen on development recordings, whose sources are neither learnt from nor tested
- * on. Which language comes first does not depend on it.
+ * How sure the identifier may be, and which languages it hears less well than others: chosen on development recordings,
+ * whose sources are neither learnt from nor tested on.
  */
-import { probabilitiesOf } from './classifier.js'
+import type { LanguageIdConfig } from './config.js'
 import type { LanguageClip } from './data/prepare.js'
 import type { LanguageIdentifier } from './identifier.js'
 import { LANGUAGES } from './languages.js'
+import { probabilitiesOf } from './probabilities.js'
 import { joinClips, UTTERANCE_SECONDS } from './utterances.js'
 
 /** Of what is said to be sure, so much is to be right, in percent. */
 const RIGHT_PERCENT = 90
-const SCALES = [1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70]
+const SCALES = [0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3]
 const THRESHOLDS = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
+/** Of the squared offsets, in units of the scaled scores, in the loss: a language of few recordings keeps its place. */
+const HOLD_BACK = 0.02
+/** Of a language of which there is nothing. */
+const LEAST_SHARE = 1e-3
+/** The loss bends by less than 0.6 along any offset. */
+const STEP = 1.5
+const STEPS = 400
 
-export interface Tuning {
-  readonly scale: number
-  readonly threshold: number
+export type Tuning = Pick<LanguageIdConfig, 'tuning' | 'threshold'>
+
+/** Before anything is chosen. */
+export const UNTUNED: Tuning = {
+  tuning: { offsets: LANGUAGES.map(() => 0), scale: 0.3 },
+  threshold: 0.6,
 }
 
-interface Judged {
-  readonly language: string
-  readonly probability: (language: string, scale: number) => number
-  /** So that each source counts alike. */
+/** What was heard of a recording. */
+export interface Judged {
+  /** Index in {@link LANGUAGES}. */
+  readonly language: number
+  /** In the order of {@link LANGUAGES}. */
+  readonly scores: readonly number[]
+  /** Counts in proportion. */
   readonly weight: number
 }
 
-/** The likeliest scale; with it the least threshold that is right often enough, or the highest. */
+/** The likeliest scale and offsets; with them the least threshold that is right often enough, or the highest. */
 export async function chooseTuning(
   clips: readonly LanguageClip[],
   model: LanguageIdentifier,
 ): Promise<Tuning> {
   const judged = await judge(clips, model)
-  const likelihood = (scale: number): number =>
-    judged.reduce(
-      (sum, { language, probability, weight }) => sum + weight * Math.log(probability(language, scale)),
-      0,
-    )
-  const scale = SCALES.reduce((best, each) => (likelihood(each) > likelihood(best) ? each : best))
+  const { offsets, scale } = fitTuning(judged)
   const rightAbove = (threshold: number): number => {
     let right = 0
     let all = 0
-    for (const { language, probability, weight } of judged) {
-      const most = Math.max(...LANGUAGES.map((each) => probability(each, scale)))
+    for (const { language, scores, weight } of judged) {
+      const probabilities = probabilitiesOf(shifted(scores, offsets), scale)
+      const most = Math.max(...probabilities)
       if (most < threshold) continue
       all += weight
-      if (probability(language, scale) === most) right += weight
+      if (probabilities[language] === most) right += weight
     }
     return all === 0 ? 0 : (100 * right) / all
   }
   const threshold = THRESHOLDS.find((each) => rightAbove(each) >= RIGHT_PERCENT) ?? THRESHOLDS.at(-1) ?? 1
-  return { scale, threshold }
+  return { tuning: { offsets, scale }, threshold }
+}
+
+const shifted = (scores: readonly number[], offsets: readonly number[]): readonly number[] =>
+  scores.map((score, i) => score + (offsets[i] ?? 0))
+
+/** Three digits of each. */
+export function fitTuning(judged: readonly Judged[]): Tuning['tuning'] {
+  const fits = SCALES.map((scale) => fitOffsets(judged, scale))
+  const best = fits.reduce((least, each) => (each.loss < least.loss ? each : least))
+  return { offsets: best.offsets.map((offset) => Number(offset.toPrecision(3))), scale: best.scale }
+}
+
+function fitOffsets(
+  judged: readonly Judged[],
+  scale: number,
+): { readonly loss: number; readonly offsets: readonly number[]; readonly scale: number } {
+  const all = judged.reduce((sum, { weight }) => sum + weight, 0)
+  // How much there is of a language says nothing of how likely it is elsewhere: it is taken out of the offsets.
+  const logShares = LANGUAGES.map((_, i) => {
+    const own = judged.reduce((sum, { language, weight }) => sum + (language === i ? weight : 0), 0)
+    return Math.log(Math.max(own / all, LEAST_SHARE))
+  })
+  let shifts = LANGUAGES.map(() => 0)
+  let loss = 0
+  for (let step = 0; step < STEPS; step++) {
+    const gradient = shifts.map((shift) => 2 * HOLD_BACK * shift)
+    loss = HOLD_BACK * shifts.reduce((sum, shift) => sum + shift ** 2, 0)
+    for (const { language, scores, weight } of judged) {
+      const sums = scores.map((score, i) => scale * score + (shifts[i] ?? 0) + (logShares[i] ?? 0))
+      const probabilities = probabilitiesOf(sums)
+      loss -= (weight / all) * Math.log(Math.max(probabilities[language] ?? 0, 1e-12))
+      probabilities.forEach((probability, i) => {
+        gradient[i] = (gradient[i] ?? 0) + (weight / all) * (probability - (i === language ? 1 : 0))
+      })
+    }
+    shifts = shifts.map((shift, i) => shift - STEP * (gradient[i] ?? 0))
+  }
+  return { loss, offsets: shifts.map((shift) => shift / scale), scale }
 }
 
 async function judge(clips: readonly LanguageClip[], model: LanguageIdentifier): Promise<readonly Judged[]> {
@@ -61,10 +109,10 @@ async function judge(clips: readonly LanguageClip[], model: LanguageIdentifier):
     const scores = await model.scores(utterance.features)
     if (scores === undefined) continue
     judged.push({
-      language: utterance.language,
-      weight: 1 / utterances.filter((each) => nameOf(each) === nameOf(utterance)).length,
-      probability: (language, scale) =>
-        probabilitiesOf(scores, scale)[(LANGUAGES as readonly string[]).indexOf(language)] ?? 0,
+      language: (LANGUAGES as readonly string[]).indexOf(utterance.language),
+      scores,
+      // A source counts more the more it has, but not in proportion: it is one channel.
+      weight: 1 / Math.sqrt(utterances.filter((each) => nameOf(each) === nameOf(utterance)).length),
     })
   }
   return judged

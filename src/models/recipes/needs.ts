@@ -1,6 +1,6 @@
 /** What a recipe's data is made of: Debian packages, told by a file of theirs. Nothing is installed from here. */
 import { access } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
 export interface Need {
   /** Debian's name. */
@@ -40,6 +40,9 @@ export const checkNeeds = (needs: readonly Need[], directory: string): Promise<r
     })),
   )
 
+/** For a shell. */
+const quoted = (path: string): string => `'${path.replaceAll("'", "'\\''")}'`
+
 /** The lines that install and unpack what is missing; undefined where nothing is. */
 export function installLine(states: readonly NeedState[], directory: string): string | undefined {
   const missing = states.filter(({ isPresent, optional }) => !isPresent && optional !== true)
@@ -52,8 +55,10 @@ export function installLine(states: readonly NeedState[], directory: string): st
   const lines: string[] = []
   if (installed !== '') lines.push(`sudo apt-get install --no-install-recommends ${installed}`)
   if (unpacked !== '') {
+    // The line changes the directory, and dpkg makes no parents.
+    const folder = quoted(unpackedFolder(resolve(directory)))
     lines.push(
-      `(cd "$(mktemp -d)" && apt-get download ${unpacked} && for p in *.deb; do dpkg -x "$p" ${unpackedFolder(directory)}; done)`,
+      `(mkdir -p ${folder} && cd "$(mktemp -d)" && apt-get download ${unpacked} && for p in *.deb; do dpkg -x "$p" ${folder}; done)`,
     )
   }
   return lines.length === 0 ? undefined : lines.join('\n  ')
@@ -197,6 +202,20 @@ export const LANGUAGE_ID_NEEDS: readonly Need[] = [
     file: '/usr/share/ktuberling/sounds',
     purpose: 'people who are not learnt from, to choose by',
     licence: 'GPL-2.0-or-later',
+  },
+  {
+    package: 'drascula',
+    file: 'usr/share/scummvm/drascula/en',
+    isUnpacked: true,
+    purpose: 'people who are not learnt from, to choose by',
+    licence: 'its own: to be passed on for free',
+  },
+  {
+    package: 'drascula-spanish',
+    file: 'usr/share/scummvm/drascula/es',
+    isUnpacked: true,
+    purpose: 'people who are not learnt from, to choose by',
+    licence: 'its own: to be passed on for free',
   },
   {
     package: 'asterisk-prompt-it-menardi-wav',

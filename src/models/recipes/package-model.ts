@@ -10,13 +10,14 @@ import { narrowToFloat16 } from '../../ml/files/small-floats.js'
 import { ASR_SMALL_ARCHITECTURE, asrSmallConfigSchema, type ServedConfig } from '../asr-small/config.js'
 import { LANGUAGE_MODEL_FILE } from '../asr-small/data/texts.js'
 import { ASR_SMALL } from '../asr-small/definition.js'
-import { CLASSIFIER_FILE, formatClassifier } from '../language-id/classifier.js'
 import { LANGUAGE_ID_ARCHITECTURE, type LanguageIdConfig } from '../language-id/config.js'
-import { readLanguageClips } from '../language-id/data/prepare.js'
-import { fitLanguages } from '../language-id/fitting.js'
+import { readLanguageClips, readLanguageSentences } from '../language-id/data/prepare.js'
+import { fitPhonotactics } from '../language-id/fitting.js'
 import { LANGUAGES } from '../language-id/languages.js'
 import { PHONE_CLASSES } from '../language-id/phones.js'
+import { formatPhonotactics, PHONOTACTICS_FILE } from '../language-id/phonotactics-file.js'
 import { LANGUAGE_ID_RECIPE } from '../language-id/training.js'
+import { UNTUNED } from '../language-id/tuning.js'
 
 export interface PackageOptions {
   /** model.safetensors of a training run. */
@@ -34,7 +35,11 @@ export async function packAsrSmall({ weights, data, directory }: PackageOptions)
   await copyFile(join(data, LANGUAGE_MODEL_FILE), join(directory, LANGUAGE_MODEL_FILE))
   await writeAsrSmallConfig(
     directory,
-    asrSmallConfigSchema.parse({ model_type: 'plumbline-asr-small', ...ASR_SMALL }),
+    asrSmallConfigSchema.parse({
+      model_type: 'plumbline-asr-small',
+      ...ASR_SMALL,
+      skips_empty_bands: true,
+    }),
   )
 }
 
@@ -42,20 +47,20 @@ export function writeAsrSmallConfig(directory: string, config: ServedConfig): Pr
   return writeConfig(directory, { architectures: [ASR_SMALL_ARCHITECTURE], ...config })
 }
 
-/** Scale and threshold have their defaults until `npm run bench -- language-id --write-card` has chosen them. */
+/** The tuning has its defaults until `npm run bench -- language-id --write-card` has chosen them. */
 export async function packLanguageId({ weights, data, directory }: PackageOptions): Promise<void> {
   await mkdir(directory, { recursive: true })
   const served = join(directory, 'model.safetensors')
   await halveWeights(weights, served)
   const clips = (await readLanguageClips(data)).filter(({ split }) => split === 'train')
-  const classifier = await fitLanguages(served, clips, LANGUAGE_ID_RECIPE.seed)
-  await writeFile(join(directory, CLASSIFIER_FILE), formatClassifier(classifier))
+  const sentences = await readLanguageSentences(data)
+  const phonotactics = await fitPhonotactics(served, clips, sentences, LANGUAGE_ID_RECIPE.seed)
+  await writeFile(join(directory, PHONOTACTICS_FILE), formatPhonotactics(phonotactics))
   await writeLanguageIdConfig(directory, {
     model_type: 'plumbline-language-id',
     languages: [...LANGUAGES],
     classes: PHONE_CLASSES,
-    tuning: { scale: 5 },
-    threshold: 0.6,
+    ...UNTUNED,
   })
 }
 

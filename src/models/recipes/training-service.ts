@@ -41,7 +41,9 @@ export async function openAsrSmallTraining(options: unknown): Promise<Service> {
 export async function openLanguageIdTraining(options: unknown): Promise<Service> {
   const settings = options as TrainingOptions
   const { LANGUAGE_ID_RECIPE, LanguageIdTraining } = await import('../language-id/training.js')
-  const { readLanguageClips } = await import('../language-id/data/prepare.js')
+  const { readLanguageClips, readLanguageSentences } = await import('../language-id/data/prepare.js')
+  // Only the end needs them: that they are there is said now.
+  await readLanguageSentences(settings.data)
   const all = await readLanguageClips(settings.data)
   const clips = all.filter(({ split }) => split === 'train')
   const recipe = { ...LANGUAGE_ID_RECIPE, updates: settings.updates }

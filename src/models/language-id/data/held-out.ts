@@ -47,6 +47,16 @@ const potato = (language: Language): Folder => ({
   path: `/usr/share/ktuberling/sounds/${language}`,
   ending: /\.(wav|ogg)$/,
 })
+/** One game in two languages, so one channel. What its Italian package holds is spoken in English (the network hears the same phones in both). */
+const drascula = (language: Language): Folder => ({
+  language,
+  split: 'dev',
+  source: 'drascula',
+  speaker: `drascula-${language}`,
+  path: `usr/share/scummvm/drascula/${language}`,
+  isUnpacked: true,
+  ending: /\.ALS$/,
+})
 const test = (language: Language, source: string, path: string, ending: RegExp): Folder => ({
   language,
   split: 'test',
@@ -65,6 +75,8 @@ const FOLDERS: readonly Folder[] = [
   hedgewars('ru', 'Default_ru'),
   hedgewars('ru', 'Russian'),
   ...(['en', 'fr', 'es', 'it', 'ru'] as const).map(potato),
+  drascula('en'),
+  drascula('es'),
   { ...test('es', 'asterisk-prompt-es-co', 'usr/share/asterisk/sounds/es', /\.gsm$/), isUnpacked: true },
   { ...test('fr', 'asterisk-prompt-fr-armelle', 'usr/share/asterisk/sounds/fr', /\.gsm$/), isUnpacked: true },
   test('it', 'asterisk-prompt-it-menardi-wav', '/usr/share/asterisk/sounds/it_IT_f_Menardi', /\.wav$/),

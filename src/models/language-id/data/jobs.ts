@@ -21,6 +21,8 @@ export interface Job {
 }
 
 export interface LanguageDataRecipe {
+  /** Raised where sources or phones change: data of another edition is not gone on with. */
+  readonly edition: number
   readonly seed: number
   /** Sentences of the handbook that espeak-ng speaks, of each language. */
   readonly espeakSentences: number
@@ -29,9 +31,10 @@ export interface LanguageDataRecipe {
 }
 
 export const LANGUAGE_DATA: LanguageDataRecipe = {
+  edition: 2,
   seed: 1,
-  espeakSentences: 120,
-  voiceSentences: 40,
+  espeakSentences: 420,
+  voiceSentences: 90,
 }
 
 /**
@@ -52,7 +55,7 @@ const BETTER_VOICES = [
 
 /** How the recordings' speakers pronounce; a language that is not here follows its own name. */
 const RULES: Readonly<Record<string, string>> = { en: 'en-us', es: 'es-419' }
-const rulesOf = (language: string): string => RULES[language] ?? language
+export const rulesOf = (language: string): string => RULES[language] ?? language
 
 /** @param unpacked the folder of packages that are not installed. @throws Error where a source is missing. */
 export async function planJobs(recipe: LanguageDataRecipe, unpacked: string): Promise<readonly Job[]> {

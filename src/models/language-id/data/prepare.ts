@@ -1,6 +1,6 @@
 /**
  * Makes the data directory: `chunks/NNNN.bin` with features and `chunks/NNNN.jsonl` with what they are, each pair of
- * some hundred clips, written whole. What is there already is not made again.
+ * some hundred clips, and `sentences.jsonl`, all written whole. What is there already is not made again.
  */
 
 import { existsSync } from 'node:fs'
@@ -15,7 +15,9 @@ import { extractFeatures, MELS, type StoredFeatures } from '../../asr-small/feat
 import { unpackedFolder } from '../../recipes/needs.js'
 import { claimDirectory } from '../../recipes/recipe-directory.js'
 import { phoneClasses } from '../phones.js'
-import { type Job, type LanguageDataRecipe, planJobs } from './jobs.js'
+import { type Job, type LanguageDataRecipe, planJobs, rulesOf } from './jobs.js'
+import { RAW_LINE_RATE, readRawLine } from './raw-line.js'
+import { readHandbook } from './sentences.js'
 import { decodeGsm, pronounce, speakAllWithFestival, speakWithEspeak, speakWithFlite } from './speech.js'
 
 /** Of a clip; what is longer loses its end, and is not learnt from. */
@@ -30,6 +32,12 @@ export interface LanguageClip extends Omit<Job, 'from' | 'said'> {
   readonly phones: readonly number[]
 }
 
+/** What is written in a language, as it would be said: classes of its phones. */
+export interface LanguageSentence {
+  readonly language: string
+  readonly phones: readonly number[]
+}
+
 type Entry = Omit<LanguageClip, 'features'> & { readonly frames: number; readonly offset: number }
 
 export interface LanguagePrepareOptions {
@@ -39,6 +47,7 @@ export interface LanguagePrepareOptions {
   readonly signal?: AbortSignal
 }
 
+const sentencesPath = (directory: string): string => join(directory, 'sentences.jsonl')
 const chunkPath = (directory: string, index: number, ending: string): string =>
   join(directory, 'chunks', `${String(index).padStart(4, '0')}.${ending}`)
 
@@ -50,6 +59,13 @@ export async function prepareLanguageData(options: LanguagePrepareOptions): Prom
   await claimDirectory(directory, recipe)
   const scratch = await mkdtemp(join(tmpdir(), 'plumbline-data-'))
   try {
+    if (!existsSync(sentencesPath(directory))) {
+      const sentences = await pronounceHandbook(join(scratch, 'texts'), signal)
+      await writeWhole(
+        sentencesPath(directory),
+        sentences.map((each) => `${JSON.stringify(each)}\n`).join(''),
+      )
+    }
     for (let index = 0; index * CHUNK < jobs.length; index++) {
       signal?.throwIfAborted()
       const some = jobs.slice(index * CHUNK, (index + 1) * CHUNK)
@@ -64,6 +80,20 @@ export async function prepareLanguageData(options: LanguagePrepareOptions): Prom
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
+}
+
+async function pronounceHandbook(
+  scratch: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly LanguageSentence[]> {
+  const sentences: LanguageSentence[] = []
+  for (const [language, texts] of await readHandbook()) {
+    signal?.throwIfAborted()
+    const rules = rulesOf(language)
+    const spoken = await pronounce(rules, texts, scratch)
+    sentences.push(...spoken.map((ipa) => ({ language, phones: phoneClasses(ipa, rules) })))
+  }
+  return sentences
 }
 
 async function makeChunk(
@@ -114,7 +144,7 @@ async function phonesOf(jobs: readonly Job[], scratch: string): Promise<Readonly
       scratch,
     )
     some.forEach((job, i) => {
-      phones.set(job, phoneClasses(spoken[i] ?? ''))
+      phones.set(job, phoneClasses(spoken[i] ?? '', rules))
     })
   }
   return phones
@@ -153,6 +183,8 @@ async function featuresOfJob(
       const audio = await decodeAudio((await readFile(from.path)).subarray(offset, offset + size))
       return extractFeatures(toMono(audio), audio.sampleRate)
     }
+    if (from.path.endsWith('.ALS'))
+      return extractFeatures(readRawLine(await readFile(from.path)), RAW_LINE_RATE)
     if (!from.path.endsWith('.gsm')) return featuresOf(from.path)
     await decodeGsm(from.path, scratch)
     return featuresOf(scratch)
@@ -211,4 +243,11 @@ export async function readLanguageClips(directory: string): Promise<readonly Lan
   }
   if (clips.length === 0) throw new Error(`${directory} holds no prepared data`)
   return clips
+}
+
+/** @throws Error where the directory is not prepared. */
+export async function readLanguageSentences(directory: string): Promise<readonly LanguageSentence[]> {
+  const path = sentencesPath(directory)
+  if (!existsSync(path)) throw new Error(`${directory} holds no sentences: prepare the data again`)
+  return readLines(path)
 }

@@ -1,5 +1,7 @@
+import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { LanguageClip } from '../../../../src/models/language-id/data/prepare.js'
+import { readRawLine } from '../../../../src/models/language-id/data/raw-line.js'
 import { stampText } from '../../../../src/models/language-id/data/recordings.js'
 import { pageSentences } from '../../../../src/models/language-id/data/sentences.js'
 import { readTalkie } from '../../../../src/models/language-id/data/talkie.js'
@@ -9,9 +11,20 @@ import { checkNeeds, installLine, LANGUAGE_ID_NEEDS } from '../../../../src/mode
 
 describe('phones', () => {
   it('are what espeak-ng prints, without stress, length and changes of language', () => {
-    const classes = phoneClasses('ʒə nə vˈø pˈaz (en)ˈiːmeɪl(fr) ɛ̃')
-    expect(phoneText(classes).normalize('NFC')).toBe('ʒənəvøpazimeɪlɛ̃'.normalize('NFC'))
+    const classes = phoneClasses('ʒə nə vˈø pˈaz (en)ˈiːmeɪl(fr) ɛ̃', 'fr')
+    expect(phoneText(classes).normalize('NFC')).toBe('ʒənəvøpazimeilẽ'.normalize('NFC'))
     expect(classes.every((each) => each > 0)).toBe(true)
+  })
+
+  it('are the same where languages spell the same sound otherwise', () => {
+    const said = (ipa: string, rules: string): string => phoneText(phoneClasses(ipa, rules))
+    expect(said('mʌɭʌkˈo', 'ru')).toBe('malako')
+    expect(said('bˈʌɾɚ', 'en-us')).toBe('barɚ')
+    expect(said('ɭʲˈes rˈyba', 'ru')).toBe('lesrɨba')
+    expect(said('çˈeri', 'el')).toBe('xeri')
+    expect(said('yn ʁˈy', 'fr')).toBe('ynʁy')
+    expect(said('rˈɨba', 'be')).toBe('rɨba')
+    expect(said('ˌaβoɣˈaðo', 'es-419')).toBe('aboɡaðo')
   })
 })
 
@@ -54,6 +67,12 @@ describe('the archive of spoken lines', () => {
   })
 })
 
+describe('raw lines', () => {
+  it('are eight bits around their middle', () => {
+    expect([...readRawLine(Uint8Array.of(0, 128, 192, 255))]).toEqual([-1, 0, 0.5, 127 / 128])
+  })
+})
+
 describe('utterances', () => {
   const clip = (speaker: string, frames: number): LanguageClip => ({
     id: `${speaker}/${frames}`,
@@ -85,11 +104,13 @@ describe('what is needed', () => {
       ...need,
       isPresent: !['sox', 'asterisk-prompt-es-co', 'flight-of-the-amazon-queen'].includes(need.package),
     }))
-    const lines = installLine(needs, '/data')?.split('\n') ?? []
+    const lines = installLine(needs, 'my data')?.split('\n') ?? []
     expect(lines).toHaveLength(2)
     expect(lines[0]).toMatch(/^sudo apt-get install --no-install-recommends sox$/)
-    expect(lines[1]).toMatch(
-      /apt-get download asterisk-prompt-es-co flight-of-the-amazon-queen .*dpkg -x .* \/data\/unpacked/,
-    )
+    // From anywhere, into a folder that is not there yet.
+    const folder = `'${resolve('my data/unpacked')}'`
+    expect(lines[1]).toContain(`(mkdir -p ${folder} && `)
+    expect(lines[1]).toContain('apt-get download asterisk-prompt-es-co flight-of-the-amazon-queen ')
+    expect(lines[1]).toContain(`dpkg -x "$p" ${folder}`)
   })
 })

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest'
+import { Random } from '../../../../src/ml/train/random.js'
+import { LANGUAGES } from '../../../../src/models/language-id/languages.js'
+import { probabilitiesOf } from '../../../../src/models/language-id/probabilities.js'
+import { fitTuning, type Judged } from '../../../../src/models/language-id/tuning.js'
+
+const random = Random.named(5, 'tuning')
+/** Scores of a language that is heard, each language's lowered by what it is heard too little. */
+const hear = (count: number, lowered: readonly number[]): readonly Judged[] =>
+  LANGUAGES.flatMap((_, language) =>
+    Array.from({ length: count }, () => ({
+      language,
+      weight: 1,
+      scores: LANGUAGES.map(
+        (_each, i) => (i === language ? 2 : 0) + 4 * (random.uniform() - 0.5) - (lowered[i] ?? 0),
+      ),
+    })),
+  )
+const rightOf = (judged: readonly Judged[], offsets: readonly number[]): number =>
+  judged.filter(({ language, scores }) => {
+    const sums = scores.map((score, i) => score + (offsets[i] ?? 0))
+    return sums.indexOf(Math.max(...sums)) === language
+  }).length / judged.length
+
+describe('tuning', () => {
+  it('gives back to a language what it is heard too little', () => {
+    const lowered = [0, 0, 3, 0, 1.5]
+    const { offsets } = fitTuning(hear(60, lowered))
+    const mean = offsets.reduce((sum, offset) => sum + offset, 0) / offsets.length
+    offsets.forEach((offset, i) => {
+      expect(Math.abs(offset - mean - ((lowered[i] ?? 0) - 0.9))).toBeLessThan(0.8)
+    })
+    const others = hear(60, lowered)
+    expect(rightOf(others, offsets)).toBeGreaterThan(rightOf(others, [0, 0, 0, 0, 0]) + 0.08)
+  })
+
+  it('is less sure the less the scores tell', () => {
+    const clear = hear(40, [])
+    const vague = clear.map((each) => ({
+      ...each,
+      scores: each.scores.map((score) => score + 30 * (random.uniform() - 0.5)),
+    }))
+    expect(fitTuning(vague).scale).toBeLessThan(fitTuning(clear).scale / 3)
+  })
+
+  it('does not think a language likelier that there is more of', () => {
+    const judged = hear(60, [])
+    const uneven = judged.filter(({ language }, i) => language !== 3 || i % 10 === 0)
+    expect(uneven.length).toBeLessThan(judged.length - 50)
+    const { offsets } = fitTuning(uneven)
+    for (const offset of offsets) expect(Math.abs(offset)).toBeLessThan(0.6)
+  })
+
+  it('leaves a language where it was of which there is nothing', () => {
+    const { offsets, scale } = fitTuning(hear(60, []).filter(({ language }) => language !== 3))
+    expect(Math.abs(scale * (offsets[3] ?? 0))).toBeLessThan(1)
+  })
+})
+
+describe('probabilities', () => {
+  it('are surer where scores count for more', () => {
+    const [first = 0] = probabilitiesOf([1, 0, 0, 0, 0], 1)
+    const [surer = 0] = probabilitiesOf([1, 0, 0, 0, 0], 3)
+    expect(first).toBeCloseTo(Math.E / (Math.E + 4), 9)
+    expect(surer).toBeCloseTo(Math.E ** 3 / (Math.E ** 3 + 4), 9)
+  })
+})
