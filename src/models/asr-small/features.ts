@@ -69,7 +69,7 @@ const LOUD_BAND = 8
 const NARROW_BANDS = 57
 
 /**
- * How many bands a sound reaches into: all, or some 52 of 64 where it came at 8 kHz. What is above those is what
+ * How many bands a sound reaches into: all, or about 50 of 64 where it came at 8 kHz. What is above those is what
  * resampling left of it, faint and yet moving with the speech, which the logarithm would lift to the height of speech.
  */
 export function bandsReached({ bytes, frames }: StoredFeatures): number {

@@ -35,7 +35,7 @@ export const VARIETY: AugmentOptions = {
   speed: [0.8, 1.25],
   bandWarp: 0.16,
   noise: { probability: 0.6, below: [0.5, 7] },
-  // From a telephone's 3.3 kHz to the 5.5 kHz of a game's sounds.
+  // From 2.9 kHz, below a telephone's, to the 5.5 kHz of a game's sounds.
   telephone: { probability: 0.35, bands: [42, 56] },
 }
 

@@ -57,11 +57,7 @@ export class LanguageIdentifier {
   async ofFeatures(features: StoredFeatures): Promise<Identified> {
     const scores = await this.scores(features)
     if (scores === undefined) return { labels: [], isSure: false }
-    const { offsets, scale } = this.#config.tuning
-    const probabilities = probabilitiesOf(
-      scores.map((score, i) => score + (offsets[i] ?? 0)),
-      scale,
-    )
+    const probabilities = probabilitiesOf(scores, this.#config.tuning)
     const labels = LANGUAGES.map((language, i) => ({ language, probability: probabilities[i] ?? 0 })).sort(
       (a, b) => b.probability - a.probability,
     )

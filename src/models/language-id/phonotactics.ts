@@ -59,9 +59,8 @@ export function countBigrams(sentences: Iterable<readonly number[]>): PhoneBigra
 }
 
 /**
- * The likelihood of a sound's phones in each language: natural logarithm a second, against
- * phones as often as they are heard.
- * @param logProbabilities of the recogniser, [frames, PHONE_CLASSES].
+ * The likelihood of a sound's phones in each language: natural logarithm a second, against phones
+ * as often as they are heard. @param logProbabilities of the recogniser, [frames, PHONE_CLASSES].
  * @returns undefined where no frame is likelier a phone than none.
  */
 export function scorePhones(

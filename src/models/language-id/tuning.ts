@@ -45,12 +45,12 @@ export async function chooseTuning(
   model: LanguageIdentifier,
 ): Promise<Tuning> {
   const judged = await judge(clips, model)
-  const { offsets, scale } = fitTuning(judged)
+  const tuning = fitTuning(judged)
   const rightAbove = (threshold: number): number => {
     let right = 0
     let all = 0
     for (const { language, scores, weight } of judged) {
-      const probabilities = probabilitiesOf(shifted(scores, offsets), scale)
+      const probabilities = probabilitiesOf(scores, tuning)
       const most = Math.max(...probabilities)
       if (most < threshold) continue
       all += weight
@@ -59,11 +59,8 @@ export async function chooseTuning(
     return all === 0 ? 0 : (100 * right) / all
   }
   const threshold = THRESHOLDS.find((each) => rightAbove(each) >= RIGHT_PERCENT) ?? THRESHOLDS.at(-1) ?? 1
-  return { tuning: { offsets, scale }, threshold }
+  return { tuning, threshold }
 }
-
-const shifted = (scores: readonly number[], offsets: readonly number[]): readonly number[] =>
-  scores.map((score, i) => score + (offsets[i] ?? 0))
 
 /** Three digits of each. */
 export function fitTuning(judged: readonly Judged[]): Tuning['tuning'] {
@@ -88,8 +85,8 @@ function fitOffsets(
     const gradient = shifts.map((shift) => 2 * HOLD_BACK * shift)
     loss = HOLD_BACK * shifts.reduce((sum, shift) => sum + shift ** 2, 0)
     for (const { language, scores, weight } of judged) {
-      const sums = scores.map((score, i) => scale * score + (shifts[i] ?? 0) + (logShares[i] ?? 0))
-      const probabilities = probabilitiesOf(sums)
+      const offsets = shifts.map((shift, i) => (shift + (logShares[i] ?? 0)) / scale)
+      const probabilities = probabilitiesOf(scores, { offsets, scale })
       loss -= (weight / all) * Math.log(Math.max(probabilities[language] ?? 0, 1e-12))
       probabilities.forEach((probability, i) => {
         gradient[i] = (gradient[i] ?? 0) + (weight / all) * (probability - (i === language ? 1 : 0))

@@ -1,6 +1,10 @@
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { LanguageClip } from '../../../../src/models/language-id/data/prepare.js'
+import {
+  type LanguageClip,
+  readLanguageClips,
+  readLanguageSentences,
+} from '../../../../src/models/language-id/data/prepare.js'
 import { readRawLine } from '../../../../src/models/language-id/data/raw-line.js'
 import { stampText } from '../../../../src/models/language-id/data/recordings.js'
 import { pageSentences } from '../../../../src/models/language-id/data/sentences.js'
@@ -64,6 +68,15 @@ describe('the archive of spoken lines', () => {
   it('is refused where a line reaches beyond its end', () => {
     expect(() => readTalkie(archive(10_001))).toThrow(/HELLO.SB reaches beyond/)
     expect(() => readTalkie(archive(10_000).subarray(0, 40))).toThrow(RangeError)
+  })
+})
+
+describe('prepared data', () => {
+  it('is said to be missing, with the remedy', async () => {
+    await expect(readLanguageSentences('/nonexistent')).rejects.toThrow(
+      /no sentences: prepare the data again/,
+    )
+    await expect(readLanguageClips('/nonexistent')).rejects.toThrow(/no prepared data/)
   })
 })
 

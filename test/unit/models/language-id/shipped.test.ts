@@ -12,8 +12,8 @@ import { MELS } from '../../../../src/models/asr-small/features.js'
 import { fitPhonotactics } from '../../../../src/models/language-id/fitting.js'
 import { LanguageIdentifier } from '../../../../src/models/language-id/identifier.js'
 import { LANGUAGES } from '../../../../src/models/language-id/languages.js'
-import { phoneClasses } from '../../../../src/models/language-id/phones.js'
 import { countBigrams } from '../../../../src/models/language-id/phonotactics.js'
+import { PHONOTACTICS_FILE, readPhonotactics } from '../../../../src/models/language-id/phonotactics-file.js'
 import { readModelCard } from '../../../../src/models/model-card.js'
 
 const directory = fileURLToPath(new URL('../../../../models/language-id', import.meta.url))
@@ -84,9 +84,10 @@ describe('language-id, as shipped', () => {
     const sentences = LANGUAGES.map((language, i) => ({ language, phones: [i + 1, i + 2, i + 1] }))
     const { heard, languages } = await fitPhonotactics(weights, clips, sentences, 1)
     expect(heard.reduce((sum, share) => sum + share)).toBeCloseTo(1, 9)
-    // Vowels of all five languages against one that none of them has often.
-    const shareOf = (phone: string): number => heard[(phoneClasses(phone, '')[0] ?? 0) - 1] ?? 0
-    expect(Math.min(...[...'aeio'].map(shareOf))).toBeGreaterThan(3 * shareOf('œ'))
+    // Five sentences are heard roughly as all that was learnt from: three quarters of it in the same phones.
+    const shipped = (await readPhonotactics(join(directory, PHONOTACTICS_FILE))).heard
+    const apart = heard.reduce((sum, share, i) => sum + Math.abs(share - (shipped[i] ?? 0)) / 2, 0)
+    expect(apart).toBeLessThan(0.25)
     expect(languages).toEqual(sentences.map(({ phones }) => countBigrams([phones])))
     const four = clips.filter(({ language }) => language !== 'it')
     await expect(fitPhonotactics(weights, four, sentences, 1)).rejects.toThrow(/no clips in it/)
