@@ -53,10 +53,17 @@ describe('tuning', () => {
   })
 
   it('is held back: one recording does not move its language far', () => {
-    const judged = hear(60, []).filter(({ language }) => language !== 3)
-    const lone: Judged = { language: 3, weight: 0.2, scores: [9, 9, 9, 0, 9] }
-    const { offsets, scale } = fitTuning([...judged, lone])
-    expect(scale * (offsets[3] ?? 0)).toBeLessThan(0.5)
+    const judged = [0, 1, 2, 4].flatMap((language) =>
+      Array.from({ length: 50 }, (_, i) => ({
+        language,
+        weight: 1,
+        scores: LANGUAGES.map((_each, k) => (k === language ? 3 : 0) + ((i * 7 + k * 3) % 5) * 0.8),
+      })),
+    )
+    const { offsets, scale } = fitTuning([...judged, { language: 3, weight: 5, scores: [9, 9, 9, 6, 9] }])
+    expect(scale * (offsets[3] ?? 0)).toBeGreaterThan(0.1)
+    // Alone with its recording it would be at 1.0.
+    expect(scale * (offsets[3] ?? 0)).toBeLessThan(0.6)
   })
 
   it('leaves a language where it was of which there is nothing', () => {
