@@ -10,6 +10,8 @@ export interface Pausable {
 
 /** Where one joins; the function lets it go, and it is left as it is. */
 export interface StandingStill {
+  /** Whether it is needed now. */
+  readonly isHeld: boolean
   join(each: Pausable): () => void
 }
 

@@ -221,7 +221,7 @@ export class EvidenceShelf {
     }
     this.#remember(entry)
     if (isOwed) return
-    for (const digest of [...this.#entries.keys()]) {
+    for (const digest of this.#entries.keys()) {
       if (this.#bytes <= mostBytes && this.#entries.size <= MOST_FILES) break
       await this.#drop(digest)
     }

@@ -126,7 +126,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
     throw error
   }
   const leave = standingStill.join(jobs)
-  const endCollecting = collectBetweenJobs(() => provider.isBusy)
+  const endCollecting = collectBetweenJobs(() => provider.isBusy || standingStill.isHeld)
   return {
     payThrough: async (chain) => {
       if (prices.isFree) return

@@ -10,15 +10,8 @@ export const STANDING_STILL_FEED = 'standing-still'
 
 /** The daemon's part: true while models stand still. */
 export function tellHolds(holds: StandingStill, tell: (value: unknown) => void): () => void {
-  let isHeld = false
-  const leave = holds.join({
-    pause: () => {
-      isHeld = true
-      tell(true)
-    },
-    resume: () => tell(false),
-  })
-  if (!isHeld) tell(false)
+  const leave = holds.join({ pause: () => tell(true), resume: () => tell(false) })
+  if (!holds.isHeld) tell(false)
   return leave
 }
 
@@ -42,6 +35,9 @@ export function followHolds(dataDir: string): FollowedHolds {
     onSilence: free,
   })
   return {
+    get isHeld() {
+      return holds.isHeld
+    },
     join: (each) => holds.join(each),
     close: () => {
       end()

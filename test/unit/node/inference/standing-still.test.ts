@@ -43,6 +43,7 @@ describe('models stand still', () => {
     const executions = await openExecutions({
       dataDir,
       standingStill: {
+        isHeld: false,
         join: (each) => {
           joined.add(each)
           return () => void joined.delete(each)
