@@ -50,6 +50,7 @@ const payeeAccount = encodePayeeAccount({
   committedWei: 20n,
   unpaid: [{ index: 2, digest: hash(9), totalWei: 50n }],
   owed: [{ jobId: hash(3), index: 2, digest: hash(9), priceWei: 5n }],
+  forgivenWei: 7n,
   running: [],
 })
 const receipt = signReceipt(

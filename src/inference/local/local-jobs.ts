@@ -31,6 +31,8 @@ export interface LocalJobsOptions
 export interface LocalRunOptions extends Pick<RunOptions, 'signal' | 'onText'> {
   /** Whose it is, where the line is shared; one for all unless given. */
   readonly client?: string
+  /** It waits no longer: from now on it costs work. */
+  readonly onBegun?: () => void
 }
 
 const MIB = 2 ** 20
@@ -122,13 +124,14 @@ export class LocalJobs implements JobSource {
   }
 
   /** `onText` is called with each stretch of some twenty seconds that the model has heard, and with none of a job that was given up. */
-  async run(job: Job, { signal, onText, client }: LocalRunOptions = {}): Promise<JobAnswer> {
+  async run(job: Job, { signal, onText, client, onBegun }: LocalRunOptions = {}): Promise<JobAnswer> {
     const card = await this.card(job.model)
     checkJob(card, job, this.#limits)
     const work = (either: AbortSignal): Promise<JobAnswer> =>
       this.#pool.use(card, openingFor(card, job), async (model) => {
         either.throwIfAborted()
         const started = performance.now()
+        onBegun?.()
         const output = await runJob(model, card, job, either, onText)
         return { output, runSeconds: (performance.now() - started) / 1000 }
       })

@@ -46,9 +46,17 @@ const payerSchema = object({
   ...common,
   payee: address,
   receipts: count,
-  asked: array(object({ jobId: hash, model: hash, input: hash, terms: hash, maxPriceWei: weiSchema }), {
-    max: MAX_JOBS,
-  }),
+  asked: array(
+    object({
+      jobId: hash,
+      model: hash,
+      input: hash,
+      terms: hash,
+      maxPriceWei: weiSchema,
+      askedAt: optional(count),
+    }),
+    { max: MAX_JOBS },
+  ),
   undelivered: array(object({ jobId: hash, receipt: hash, priceWei: weiSchema, output: hash }), {
     max: MAX_JOBS,
   }),
@@ -64,6 +72,8 @@ const payeeSchema = object({
   owed: array(object({ jobId: hash, index: count, digest: hash, priceWei: weiSchema }), {
     max: MAX_JOBS,
   }),
+  /** Absent where it is 0. */
+  forgivenWei: optional(weiSchema),
 })
 
 type Common = Pick<
@@ -91,7 +101,11 @@ export function encodePayerAccount(account: PayerAccount): Uint8Array {
     ...commonToCbor(account),
     payee,
     receipts,
-    asked: asked.map((job) => ({ ...job, maxPriceWei: weiToBytes(job.maxPriceWei) })),
+    asked: asked.map(({ maxPriceWei, askedAt, ...job }) => ({
+      ...job,
+      maxPriceWei: weiToBytes(maxPriceWei),
+      ...(askedAt === undefined ? {} : { askedAt }),
+    })),
     undelivered: undelivered.map((job) => ({ ...job, priceWei: weiToBytes(job.priceWei) })),
   })
 }
@@ -105,7 +119,7 @@ export function decodePayerAccount(stored: Uint8Array): PayerAccount {
 
 /** Without the jobs under way: a restart loses their work. */
 export function encodePayeeAccount(account: PayeeAccount): Uint8Array {
-  const { payer, redeemedWei, issued, committedWei, unpaid, owed } = account
+  const { payer, redeemedWei, issued, committedWei, unpaid, owed, forgivenWei } = account
   return encode({
     ...commonToCbor(account),
     payer,
@@ -113,15 +127,16 @@ export function encodePayeeAccount(account: PayeeAccount): Uint8Array {
     issued,
     committedWei: weiToBytes(committedWei),
     unpaid: unpaid.map((each) => ({ ...each, totalWei: weiToBytes(each.totalWei) })),
-    owed: owed.map((job) => ({ ...job, priceWei: weiToBytes(job.priceWei) })),
+    owed: owed.map(({ isReleased: _, priceWei, ...job }) => ({ ...job, priceWei: weiToBytes(priceWei) })),
+    ...(forgivenWei === 0n ? {} : { forgivenWei: weiToBytes(forgivenWei) }),
   })
 }
 
 /** @throws UserError BAD_MESSAGE */
 export function decodePayeeAccount(stored: Uint8Array): PayeeAccount {
   const value: Infer<typeof payeeSchema> = payeeSchema.read(read(stored), 'payee account')
-  const { version: _, voucher = null, ...same } = value
-  return { ...same, voucher, running: [] }
+  const { version: _, voucher = null, forgivenWei = 0n, ...same } = value
+  return { ...same, voucher, forgivenWei, running: [] }
 }
 
 const read = (stored: Uint8Array): CborValue => decode(stored, { maxBytes: MAX_ACCOUNT_BYTES })

@@ -2,8 +2,8 @@
  * A payee's side of one channel opening, as pure steps from one state to the next: which jobs run, which receipts it
  * issued, what is paid, and which outputs it owes.
  *
- *     admit -> (job runs) issue -> (receipt, kept, sent) -> acceptVoucher -> (kept) -> isPaid -> (output) -> acknowledge
- *              dismiss: it failed                          creditLost: its output went with a crash
+ *     admit -> (job runs) issue -> (receipt, kept, sent) -> acceptVoucher -> (kept) -> release -> (output) -> acknowledge
+ *              dismiss: it failed                          creditLost: its output went with a crash, or never came
  *
  * What a payee can lose is decided in `admit`, before it works: unpaid receipts, outputs that are owed and jobs under way
  * stay within `exposureWei`, and within what the deposit still covers.
@@ -37,6 +37,8 @@ export interface OwedJob {
   readonly index: number
   readonly digest: Uint8Array
   readonly priceWei: bigint
+  /** Its output left, paid: whether it came, the payer alone can tell. Forgotten by a restart, which credits what is owed. */
+  readonly isReleased?: true
 }
 
 export interface PayeeAccount {
@@ -57,6 +59,8 @@ export interface PayeeAccount {
   readonly committedWei: bigint
   readonly unpaid: readonly UnpaidReceipt[]
   readonly owed: readonly OwedJob[]
+  /** Credits of outputs that had left: the payer's word for it that they never came stands against the exposure for good. */
+  readonly forgivenWei: bigint
   readonly running: readonly RunningJob[]
 }
 
@@ -85,6 +89,7 @@ export function newPayeeAccount(payer: Address, channel: ChannelTerms): PayeeAcc
     committedWei: 0n,
     unpaid: [],
     owed: [],
+    forgivenWei: 0n,
     running: [],
   }
 }
@@ -95,12 +100,12 @@ const paidWei = ({ voucher }: PayeeAccount): bigint => voucher?.amountWei ?? 0n
 
 /**
  * Jobs under way, and the larger of what no voucher pays and of what is owed: a payer that leaves costs the former, a
- * crash, after which everything owed is credited, the latter.
+ * crash, after which everything owed is credited, the latter. What was forgiven is lost already.
  */
 export function payeeExposure(account: PayeeAccount): bigint {
   const unpaidWei = largest(0n, account.totalWei - paidWei(account))
   const owedWei = account.owed.reduce((sum, { priceWei }) => sum + priceWei, 0n)
-  return runningWei(account) + largest(unpaidWei, owedWei)
+  return account.forgivenWei + runningWei(account) + largest(unpaidWei, owedWei)
 }
 
 /**
@@ -181,16 +186,28 @@ export function issue(domain: TypedDomain, account: PayeeAccount, work: Work, si
   return { account: { ...dismiss(next, jobId), owed }, receipt }
 }
 
-/** Takes a lost job's price off again. @throws RangeError where it is not owed */
+/**
+ * Takes a lost job's price off again. An output that had left may have come all the same: of such, no more is credited in
+ * one opening than a payer may owe.
+ * @throws RangeError where it is not owed; UserError DENIED with have and need
+ */
 export function creditLost(
   domain: TypedDomain,
   account: PayeeAccount,
   jobId: Uint8Array,
   issuedAt: number,
-  sign: Sign,
+  { exposureWei, sign }: { readonly exposureWei: bigint; readonly sign: Sign },
 ): Issued {
   const lost = account.owed.find((job) => sameBytes(job.jobId, jobId))
   if (lost === undefined) throw new RangeError('a credit for a job that is not owed')
+  const forgivenWei = account.forgivenWei + (lost.isReleased === true ? lost.priceWei : 0n)
+  if (lost.isReleased === true && forgivenWei > exposureWei)
+    throw lackOfMoney(
+      'the output was sent, is not kept any more, and no more of what was sent is credited',
+      largest(0n, exposureWei - account.forgivenWei),
+      lost.priceWei,
+      'fetch outputs within minutes of their payment; another channel begins anew',
+    )
   const none = new Uint8Array(32)
   const content = {
     kind: ReceiptKind.credit,
@@ -206,7 +223,7 @@ export function creditLost(
   }
   const { next, receipt } = append(domain, account, content, sign)
   const owed = account.owed.filter((job) => job !== lost)
-  return { account: { ...next, owed }, receipt }
+  return { account: { ...next, owed, forgivenWei }, receipt }
 }
 
 function append(
@@ -227,7 +244,7 @@ function append(
  * Takes a voucher; on the disk before any output leaves. Older ones and doubles change nothing, in whatever order they
  * come: the account is returned as it was.
  * @throws UserError DENIED with have and need for one above the deposit; VERIFICATION_FAILED for one that the payer did not
- *   sign, or that names receipts which do not exist
+ *   sign, that names receipts which do not exist, or pays less than they come to
  */
 export function acceptVoucher(
   domain: TypedDomain,
@@ -248,6 +265,9 @@ export function acceptVoucher(
   const committed = committedTotal(account, voucher)
   if (newest !== null && voucher.amountWei < newest.amountWei)
     throw wrong('the voucher takes back what an earlier one paid')
+  // Otherwise what is paid for would not be any more.
+  if (voucher.amountWei < committed)
+    throw wrong('the voucher pays less than the receipts that it names', { receipts: voucher.receipts })
   if (!isVoucherOf(domain, voucher, account.payer, isBy))
     throw wrong('the voucher is not signed by the payer of this channel')
   const unpaid = account.unpaid.filter(({ index }) => index > voucher.receipts)
@@ -281,6 +301,15 @@ export function isPaid(account: PayeeAccount, jobId: Uint8Array): boolean {
     voucher.receipts >= job.index &&
     voucher.amountWei >= committedWei
   )
+}
+
+/** The output leaves. @throws RangeError for one that is not paid */
+export function release(account: PayeeAccount, jobId: Uint8Array): PayeeAccount {
+  if (!isPaid(account, jobId)) throw new RangeError('an output that is not paid')
+  const owed = account.owed.map((job) =>
+    sameBytes(job.jobId, jobId) ? { ...job, isReleased: true as const } : job,
+  )
+  return { ...account, owed }
 }
 
 /** The payer has the output. What is not paid it cannot have: that changes nothing. */

@@ -6,8 +6,14 @@ interface Held {
   readonly sinceMs: number
 }
 
+/** Of one channel, the oldest first. */
+interface Holding {
+  readonly jobs: Map<string, Held>
+  bytes: number
+}
+
 export class HeldOutputs {
-  readonly #held = new Map<string, Held>()
+  readonly #channels = new Map<string, Holding>()
   readonly #mostBytes: number
   readonly #mostMs: number
   readonly #now: () => number
@@ -20,41 +26,51 @@ export class HeldOutputs {
     this.#now = now
   }
 
-  /** The oldest make room: what is paid for and gone is credited. */
+  /** The oldest of the channel that holds most makes room: what is paid for and gone is credited. */
   put(channelId: Uint8Array, jobId: Uint8Array, output: Uint8Array): void {
     this.#sweep()
-    this.#held.set(keyOf(channelId, jobId), { output, sinceMs: this.#now() })
+    const channel = bytesToHex(channelId)
+    const key = bytesToHex(jobId)
+    this.#drop(channel, key)
+    const holding = this.#channels.get(channel) ?? { jobs: new Map<string, Held>(), bytes: 0 }
+    this.#channels.set(channel, holding)
+    holding.jobs.set(key, { output, sinceMs: this.#now() })
+    holding.bytes += output.length
     this.#bytes += output.length
-    for (const key of this.#held.keys()) {
-      if (this.#bytes <= this.#mostBytes) break
-      this.#drop(key)
-    }
+    while (this.#bytes > this.#mostBytes) this.#makeRoom()
   }
 
   get(channelId: Uint8Array, jobId: Uint8Array): Uint8Array | undefined {
     this.#sweep()
-    return this.#held.get(keyOf(channelId, jobId))?.output
+    return this.#channels.get(bytesToHex(channelId))?.jobs.get(bytesToHex(jobId))?.output
   }
 
   remove(channelId: Uint8Array, jobId: Uint8Array): void {
-    this.#drop(keyOf(channelId, jobId))
+    this.#drop(bytesToHex(channelId), bytesToHex(jobId))
   }
 
-  #drop(key: string): void {
-    const held = this.#held.get(key)
-    if (held === undefined) return
-    this.#held.delete(key)
+  #makeRoom(): void {
+    const [largest] = [...this.#channels].sort(([, a], [, b]) => b.bytes - a.bytes)
+    const [oldest] = largest?.[1].jobs.keys() ?? []
+    if (largest !== undefined && oldest !== undefined) this.#drop(largest[0], oldest)
+  }
+
+  #drop(channel: string, key: string): void {
+    const holding = this.#channels.get(channel)
+    const held = holding?.jobs.get(key)
+    if (holding === undefined || held === undefined) return
+    holding.jobs.delete(key)
+    holding.bytes -= held.output.length
     this.#bytes -= held.output.length
+    if (holding.jobs.size === 0) this.#channels.delete(channel)
   }
 
   #sweep(): void {
     const before = this.#now() - this.#mostMs
-    for (const [key, { sinceMs }] of this.#held) {
-      if (sinceMs > before) break
-      this.#drop(key)
-    }
+    for (const [channel, { jobs }] of this.#channels)
+      for (const [key, { sinceMs }] of jobs) {
+        if (sinceMs > before) break
+        this.#drop(channel, key)
+      }
   }
 }
-
-const keyOf = (channelId: Uint8Array, jobId: Uint8Array): string =>
-  `${bytesToHex(channelId)}/${bytesToHex(jobId)}`

@@ -6,8 +6,16 @@ import { UserError } from '../../errors.js'
 import type { Remote } from '../../p2p/index.js'
 import type { JobRequest } from '../network/messages.js'
 import { RECEIPTS_AT_ONCE } from '../network/messages.js'
-import type { ChannelKeeper, Payee, SignedReceipt, SignedVoucher, Work } from '../payment/index.js'
+import {
+  type ChannelKeeper,
+  type Payee,
+  payeeExposure,
+  type SignedReceipt,
+  type SignedVoucher,
+  type Work,
+} from '../payment/index.js'
 import { ChannelLooks } from './channel-looks.js'
+import { GivenUpWork } from './given-up.js'
 import type { HeldOutputs } from './held-outputs.js'
 
 export interface PaidServiceModules {
@@ -25,12 +33,14 @@ export class PaidService {
   readonly #looks: ChannelLooks
   /** Jobs that run, by channel and id: their receipts may still come. */
   readonly #running = new Set<string>()
+  readonly #givenUp: GivenUpWork
   /** Credits of jobs that could not be kept for auditors: their payers hear it when they pay. */
   readonly #takenBack = new Map<string, readonly SignedReceipt[]>()
 
   constructor(modules: PaidServiceModules) {
     this.#modules = modules
     this.#looks = new ChannelLooks(modules.keeper)
+    this.#givenUp = new GivenUpWork(modules.payee.exposureWei)
   }
 
   /**
@@ -56,15 +66,22 @@ export class PaidService {
     await this.#asFunded(payer, () => {
       // Who has gone may have been told on another connection that this job is not known.
       signal.throwIfAborted()
+      this.#givenUp.requireRoom(payer, payeeExposure(payee.account(channelId)) + priceWei)
       payee.admit(channelId, { jobId, maxPriceWei: priceWei })
     })
     this.#running.add(keyOf(channelId, jobId))
     return channelId
   }
 
-  /** A job that was admitted has ended without an output. */
-  dismiss(channelId: Uint8Array, jobId: Uint8Array): void {
-    if (this.#running.delete(keyOf(channelId, jobId))) this.#modules.payee.dismiss(channelId, jobId)
+  /**
+   * A job that was admitted has ended without an output.
+   * @param givenUpWei what was done of it until its client gave it up
+   */
+  dismiss(channelId: Uint8Array, jobId: Uint8Array, givenUpWei = 0n): void {
+    if (!this.#running.delete(keyOf(channelId, jobId))) return
+    const { payee } = this.#modules
+    payee.dismiss(channelId, jobId)
+    if (givenUpWei > 0n) this.#givenUp.add(payee.account(channelId).payer, givenUpWei)
   }
 
   /**
@@ -105,7 +122,7 @@ export class PaidService {
 
   /**
    * Takes a voucher, and gives what it pays for: the output, or the credit where that was lost.
-   * @throws UserError as `Payee.accept`; DENIED where the voucher does not pay for the job
+   * @throws UserError as `Payee.accept` and `Payee.credit`; DENIED where the voucher does not pay for the job
    */
   async pay(
     remote: Remote,
@@ -124,17 +141,17 @@ export class PaidService {
         remedy: 'ask for the receipts that are missing',
       })
     const output = held.get(channelId, jobId)
-    if (output !== undefined) return { output }
+    if (output !== undefined) {
+      payee.release(channelId, jobId)
+      return { output }
+    }
     return { credits: await payee.credit(channelId, [jobId]) }
   }
 
   have(remote: Remote, channelId: Uint8Array, jobIds: readonly Uint8Array[]): void {
     const { payee, held } = this.#modules
     this.#own(remote, channelId)
-    for (const jobId of jobIds) {
-      payee.acknowledge(channelId, jobId)
-      held.remove(channelId, jobId)
-    }
+    for (const jobId of jobIds) if (payee.acknowledge(channelId, jobId)) held.remove(channelId, jobId)
   }
 
   /** Where both sides stand. */

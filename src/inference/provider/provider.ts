@@ -12,6 +12,7 @@ import type { Signer } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
 import type { Host, Remote } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
+import type { JobInput, JobOutput } from '../job.js'
 import {
   decodeInput,
   decodeTerms,
@@ -205,6 +206,13 @@ export class Provider {
     this.#speeds.set(sha256, before + SMOOTHING * (ms - before))
   }
 
+  /** How much of a job was done by the time, from 0 to 1; all of it where nothing is known. */
+  #doneShare(sha256: string, elapsedMs: number, input: JobInput): number {
+    const msPerSecond = this.#speeds.get(sha256)
+    if (msPerSecond === undefined) return 1
+    return Math.min(1, elapsedMs / Math.max(1, msPerSecond * Math.max(1, workOf(input))))
+  }
+
   status(): ProviderStatus {
     return {
       models: [...this.#sold.values()].map(({ id }) => id),
@@ -257,16 +265,23 @@ export class Provider {
     const paid = payment?.service
     const room = payment?.desk.expect(encodedTerms, encodedInput)
     let channelId: Uint8Array | undefined
+    let begunMs: number | undefined
     try {
       channelId = await paid?.admit(remote, request, priceWei, signal)
       const started = performance.now()
       let runMs = 0
       const run = async (instead = sha256): Promise<Uint8Array> => {
         const job = { task: terms.task, model: instead, input, parameters: parametersOf(terms) }
-        const answer = await this.#modules.jobs.run(job, { signal, client: clientOf(remote, isFree) })
+        const answer = await this.#modules.jobs.run(job, {
+          signal,
+          client: clientOf(remote, isFree),
+          onBegun: () => {
+            begunMs = performance.now()
+          },
+        })
         runMs = Math.round(answer.runSeconds * 1000)
         this.#learn(instead, answer.runSeconds, workOf(input))
-        return encodeOutput(answer.output)
+        return encoded(answer.output)
       }
       const asked = { model: sha256, input: encodedInput, terms: encodedTerms, sold: this.#sold }
       const running = this.#behaviour.output(asked, run)
@@ -297,7 +312,9 @@ export class Provider {
       })
       return { kind: 'receipt', receipt: receiptToCbor(receipt), runMs }
     } catch (error) {
-      if (channelId !== undefined) paid?.dismiss(channelId, jobId)
+      const isGivenUp = signal.aborted && begunMs !== undefined
+      const doneShare = isGivenUp ? this.#doneShare(sha256, performance.now() - (begunMs ?? 0), input) : 0
+      if (channelId !== undefined) paid?.dismiss(channelId, jobId, shareOf(priceWei, doneShare))
       throw error
     } finally {
       room?.()
@@ -322,6 +339,23 @@ export class Provider {
     return refusalOf(error)
   }
 }
+
+/** @throws UserError UNAVAILABLE: what came of a job is not the job's fault */
+function encoded(output: JobOutput): Uint8Array {
+  try {
+    return encodeOutput(output)
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error
+    throw new UserError(`what the model made cannot be sent: ${error.message}`, {
+      code: 'UNAVAILABLE',
+      remedy: 'ask for less at once',
+      cause: error,
+    })
+  }
+}
+
+/** Rounded up. */
+const shareOf = (wei: bigint, share: number): bigint => (wei * BigInt(Math.ceil(1000 * share)) + 999n) / 1000n
 
 /** Who shares the line: a key costs nothing where jobs cost nothing, an address does. Through a relay there is only the key. */
 function clientOf({ peerId, address, limited }: Remote, isFree: boolean): string {

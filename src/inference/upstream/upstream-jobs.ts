@@ -13,6 +13,7 @@ import { writeWav } from '../../ml/audio/wav-write.js'
 import type { Task } from '../catalogue/card.js'
 import type { Job, JobAnswer, JobOutput, JobSource, RunOptions, ServedModel, SoundInput } from '../job.js'
 import { JobQueue } from '../local/job-queue.js'
+import { toWellFormed } from '../well-formed.js'
 import { UpstreamClient } from './client.js'
 import { servedModels } from './models.js'
 import { transcriptEvents, transcriptionOf } from './transcript.js'
@@ -37,13 +38,18 @@ const TIMEOUT_MS = 300_000
 const LIST_MS = 10_000
 const MOST_DIMENSIONS = 65_536
 
-const TEXT = z.object({ text: z.string() })
+const TEXT = z.object({ text: z.string().transform(toWellFormed) })
 const VECTORS = z.object({
   data: z.tuple([z.object({ embedding: z.array(z.number()).min(1).max(MOST_DIMENSIONS) })]),
 })
 const LANGUAGES = z.object({
   languages: z
-    .array(z.object({ language: z.string().max(60), probability: z.number().min(0).max(1) }))
+    .array(
+      z.object({
+        language: z.string().max(60).transform(toWellFormed),
+        probability: z.number().min(0).max(1),
+      }),
+    )
     .max(5000),
 })
 
@@ -118,12 +124,18 @@ export class UpstreamJobs implements JobSource {
   /** @param options.client whose it is, where its line is shared */
   async run(
     job: Job,
-    { signal, onText, client }: RunOptions & { readonly client?: string | undefined } = {},
+    {
+      signal,
+      onText,
+      client,
+      onBegun,
+    }: RunOptions & { readonly client?: string | undefined; readonly onBegun?: () => void } = {},
   ): Promise<JobAnswer> {
     const model = await this.#model(job)
     const bytes = job.input.kind === 'sound' ? job.input.pcm16.length : Buffer.byteLength(job.input.text)
     const work = async (either: AbortSignal): Promise<JobAnswer> => {
       const started = performance.now()
+      onBegun?.()
       const output = await this.#ask(model, job, either, onText)
       return { output, runSeconds: (performance.now() - started) / 1000 }
     }
@@ -212,13 +224,20 @@ export class UpstreamJobs implements JobSource {
     const form = formOf({ ...fields, stream: 'true' }, input)
     const pieces = this.#client.pieces('audio/transcriptions', form, signal)
     let text = ''
+    let half = ''
+    const tell = (delta: string): void => {
+      text += delta
+      if (delta !== '') onText(delta)
+    }
     try {
       for await (const event of transcriptEvents(pieces)) {
         if ('error' in event) throw this.#client.broken(event.error.message)
         if (event.type === 'transcript.text.done') text = event.text
         else {
-          text += event.delta
-          onText(event.delta)
+          const delta = half + event.delta
+          // The other half of a character comes with the next one.
+          half = /[\ud800-\udbff]$/.test(delta) ? delta.slice(-1) : ''
+          tell(toWellFormed(half === '' ? delta : delta.slice(0, -1)))
         }
       }
     } catch (error) {

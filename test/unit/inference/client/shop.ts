@@ -7,7 +7,7 @@ import type { TypedDomain } from '../../../../src/crypto/eip712.js'
 import type { Identity } from '../../../../src/crypto/identity.js'
 import type { Candidate } from '../../../../src/inference/client/candidates.js'
 import type { Job } from '../../../../src/inference/job.js'
-import type { LocalJobs } from '../../../../src/inference/local/local-jobs.js'
+import type { LocalJobs, LocalRunOptions } from '../../../../src/inference/local/local-jobs.js'
 import { Payee } from '../../../../src/inference/payment/index.js'
 import type { EvidenceDesk } from '../../../../src/inference/provider/evidence-desk.js'
 import { HeldOutputs } from '../../../../src/inference/provider/held-outputs.js'
@@ -74,6 +74,8 @@ export interface Shop {
   readonly pipe: Pipe
   readonly payee: Payee
   readonly keys: ReturnType<typeof identities>
+  /** What the model does, and for how long: told when it begins, and given what gives it up. */
+  work: { during: (signal: AbortSignal) => Promise<void> }
   /** What the provider's offer says of payments. */
   readonly offered: NonNullable<Parameters<Provider['payThrough']>[0]['offered']>
 }
@@ -103,9 +105,14 @@ export async function openShopWith(modules: ShopModules): Promise<Shop> {
   const { keys, payee, keeper, domain, exposureWei } = modules
   const pipe = new Pipe(keys.payer)
   const held = new HeldOutputs({ mostBytes: 100_000, mostMs: 60_000 }, () => 0)
+  const work: Shop['work'] = { during: async () => {} }
   const jobs = {
     models: async () => [served({ sha256: MODEL })],
-    run: async () => heard('hello'),
+    run: async (_: Job, { signal, onBegun }: LocalRunOptions) => {
+      onBegun?.()
+      await work.during(signal ?? new AbortController().signal)
+      return heard('hello')
+    },
     length: 0,
     retryAfterSeconds: 1,
   } as unknown as LocalJobs
@@ -128,7 +135,7 @@ export async function openShopWith(modules: ShopModules): Promise<Shop> {
     domain,
     offered,
   })
-  return { pipe, payee, keys, offered }
+  return { pipe, payee, keys, work, offered }
 }
 
 /** A second of sound. */

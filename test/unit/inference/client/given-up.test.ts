@@ -1,0 +1,51 @@
+/** A client that lets jobs run and gives them up: its provider does no more of that for nothing than the client may owe. */
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { hexToBytes } from '@noble/hashes/utils.js'
+import { expect, it } from 'vitest'
+import { encodeInput, encodeTerms } from '../../../../src/inference/network/job-codec.js'
+import { JOB_MESSAGE } from '../../../../src/inference/network/messages.js'
+import { CHANNEL } from '../payment/support.js'
+import { MODEL, openShop, PRICE, SOLD_JOB } from './shop.js'
+
+const EXPOSURE_WEI = 10n * PRICE
+const terms = encodeTerms({
+  task: 'transcribe',
+  unit: 'audio-second',
+  units: 1,
+  priceWeiPerUnit: PRICE,
+  audit: true,
+})
+
+it('gets as many as it may owe, and is told to come again', async () => {
+  const shop = await openShop(EXPOSURE_WEI)
+  let begun = 0
+  const ask = (giveUp: AbortController) =>
+    shop.pipe.request(
+      {} as never,
+      JOB_MESSAGE,
+      {
+        jobId: new Uint8Array(randomBytes(32)),
+        model: hexToBytes(MODEL),
+        terms,
+        input: encodeInput(SOLD_JOB.input),
+        channelId: CHANNEL.channelId,
+      },
+      { signal: giveUp.signal },
+    )
+  const answers: unknown[] = []
+  for (let i = 0; i < 50; i++) {
+    const giveUp = new AbortController()
+    shop.work.during = async (signal) => {
+      begun++
+      const aborted = once(signal, 'abort')
+      giveUp.abort(new Error('enough'))
+      await aborted
+      throw signal.reason
+    }
+    answers.push(await ask(giveUp).catch((error: unknown) => error))
+  }
+  expect(begun).toBe(10)
+  expect(answers.at(-1)).toMatchObject({ kind: 'refused', code: 'BUSY', retryAfterSeconds: 60 })
+  expect(shop.payee.account(CHANNEL.channelId)).toMatchObject({ running: [], owed: [], totalWei: 0n })
+})
