@@ -9,7 +9,7 @@ const FAILURES: ReadonlySet<string> = new Set([
   'BAD_MESSAGE',
   'WRONG_CLOCK',
 ])
-/** Another provider may do better after these; anything else is the job's own fault. */
+/** Another provider may do better after these, whoever says so; anything else that is found here is the job's own fault. */
 const ELSEWHERE: ReadonlySet<string> = new Set([
   'BUSY',
   'UNAVAILABLE',
@@ -25,12 +25,16 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
 
 export const isFailure = (error: unknown): boolean => error instanceof UserError && FAILURES.has(error.code)
 
-export const isDoneElsewhere = (error: unknown): error is UserError =>
-  error instanceof UserError && ELSEWHERE.has(error.code)
+/** A provider's word that the job is amiss: a lie costs it nothing, so that others are asked all the same. */
+export const isBlame = (error: unknown): boolean =>
+  error instanceof UserError && error.code === 'BAD_ARGUMENT' && error.details.isRemote === true
 
-/** The provider's word that it does not do the job, though others may: not that it has no time at the moment. */
+export const isDoneElsewhere = (error: unknown): error is UserError =>
+  error instanceof UserError && (ELSEWHERE.has(error.code) || isBlame(error))
+
+/** The provider's word that it does not do the job, though others may: not that it has no time, or that the job is amiss. */
 export const isRefusal = (error: unknown): boolean =>
-  isDoneElsewhere(error) && error.code !== 'BUSY' && error.details.isRemote === true
+  isDoneElsewhere(error) && error.code !== 'BUSY' && error.details.isRemote === true && !isBlame(error)
 
 /** Perhaps it offers something else by now. */
 export const isOfTerms = ({ code, details }: UserError): boolean =>

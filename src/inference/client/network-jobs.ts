@@ -22,7 +22,7 @@ import { type Candidate, candidatesFor, inOrder, requireSendable, servedModels }
 import { Conduct, type SpeedHint } from './conduct.js'
 import type { DailyBudget } from './daily-budget.js'
 import { mostSeconds, withinExposure } from './exposure.js'
-import { isDoneElsewhere, isFailure, isOfTerms, isRefusal } from './failures.js'
+import { isBlame, isDoneElsewhere, isFailure, isOfTerms, isRefusal } from './failures.js'
 import { LeftProviders } from './left-providers.js'
 import { NewChannels } from './new-channels.js'
 import { type FoundOffer, Offers } from './offers.js'
@@ -199,13 +199,17 @@ export class NetworkJobs implements JobSource {
       const failures: UserError[] = []
       const candidates = [...(await this.#candidates(job, options))]
       const renewed = new Set<string>()
+      const blaming = new Map<string, number>()
       for (let next = candidates.shift(); next !== undefined; next = candidates.shift()) {
         const candidate = next
         const { peerId } = candidate.offer
         try {
           if (!(await channels.allows(candidate))) continue
           await this.#options.onRecipient?.(recipientOf(candidate, this.#options))
-          return await this.#buyFrom(candidate, job, { signal, others: candidates })
+          const answer = await this.#buyFrom(candidate, job, { signal, blaming, others: candidates })
+          // It could be done.
+          for (const [blamer, askedAtMs] of blaming) this.#conduct.failed(blamer, askedAtMs)
+          return answer
         } catch (error) {
           signal?.throwIfAborted()
           if (!isDoneElsewhere(error)) throw error
@@ -220,7 +224,10 @@ export class NetworkJobs implements JobSource {
         }
       }
       // Why there is nobody left to ask is this client's own bound, before anything that others said.
-      const [first] = channels.refusal === undefined ? failures : [channels.refusal]
+      const [first] =
+        channels.refusal === undefined
+          ? [...failures.filter((failure) => !isBlame(failure)), ...failures]
+          : [channels.refusal]
       if (first === undefined) throw new Error('a job without candidates was not refused')
       const waits = failures.flatMap(({ code, details }) =>
         code === 'BUSY' ? [Number(details.retryAfterSeconds ?? 1)] : [],
@@ -248,11 +255,23 @@ export class NetworkJobs implements JobSource {
     }
   }
 
-  /** @param others that can be asked after it. @throws as {@link Purchases.buy} */
+  /**
+   * @param others that can be asked after it
+   * @param blaming who finds the job amiss is noted there, with when it was asked
+   * @throws as {@link Purchases.buy}
+   */
   async #buyFrom(
     candidate: Candidate,
     job: Job,
-    { signal, others }: { readonly signal: AbortSignal | undefined; readonly others: readonly Candidate[] },
+    {
+      signal,
+      others,
+      blaming,
+    }: {
+      readonly signal: AbortSignal | undefined
+      readonly others: readonly Candidate[]
+      readonly blaming: Map<string, number>
+    },
   ): Promise<JobAnswer> {
     const { arrears, latencyMs, offer, model } = candidate
     const { peerId } = offer
@@ -277,6 +296,7 @@ export class NetworkJobs implements JobSource {
       return answer
     } catch (error) {
       if (askedAtMs === undefined) throw error
+      if (isBlame(error)) blaming.set(peerId, askedAtMs)
       // Whoever asked may have lost patience before.
       const isItsFailure =
         signal?.aborted === true
