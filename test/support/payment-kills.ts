@@ -89,9 +89,9 @@ interface Buyer {
   deaths: number
 }
 
-/** @param onProgress told after each kill @param isOver asked before each: an early end is checked as well */
+/** @param victims how many, drawn, or which. @param onProgress told after each kill @param isOver asked before each: an early end is checked as well */
 export async function paymentKills(
-  most: number,
+  victims: number | readonly Victim[],
   random: Random,
   onProgress: (done: number) => void = () => {},
   isOver: () => boolean = () => false,
@@ -100,8 +100,9 @@ export async function paymentKills(
   try {
     const campaign = new Campaign(market, random)
     await campaign.start()
+    const most = typeof victims === 'number' ? victims : victims.length
     for (let done = 0; done < most && !isOver(); done++) {
-      await campaign.killOne()
+      await campaign.killOne(typeof victims === 'number' ? undefined : victims[done])
       onProgress(done + 1)
     }
     return await campaign.end()
@@ -137,9 +138,9 @@ class Campaign {
     await this.#mustBuy(this.#command())
   }
 
-  async killOne(): Promise<void> {
+  async killOne(named?: Victim): Promise<void> {
     await this.#checkAlive()
-    const victim = this.#random.pick(['provider', 'provider', 'gateway', 'client'] as const)
+    const victim = named ?? this.#random.pick(['provider', 'provider', 'gateway', 'client'] as const)
     const step = this.#random.pick(STEPS[victim])
     if (victim === 'provider') await this.#killProvider(step)
     else if (victim === 'gateway') await this.#killGateway(step)
