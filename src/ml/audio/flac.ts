@@ -7,6 +7,8 @@ const FORMAT = 'FLAC'
 const STREAM_INFO_BYTES = 34
 /** Handed over at a time: a few frames of music, and of silence no more than some minutes. */
 const BATCH_BYTES = 1 << 13
+/** Behind the end: the decoder reads so far ahead, and would leave out a last frame that is shorter, such as one of silence. */
+const AHEAD = new Uint8Array(16)
 /** The decoder gives float32, which holds 24 bits exactly; wider samples cannot be checked. */
 const MAX_EXACT_BITS = 24
 const NO_MD5 = '0'.repeat(32)
@@ -40,6 +42,7 @@ export async function decodeFlac(bytes: Uint8Array, take: TakeSound): Promise<vo
   try {
     for (let at = 0; at < bytes.length; at += BATCH_BYTES)
       takeDecoded(await decoder.decode(bytes.subarray(at, at + BATCH_BYTES)))
+    takeDecoded(await decoder.decode(AHEAD))
     takeDecoded(await decoder.flush())
     if (samples === 0 || (info.samples > 0 && samples !== info.samples))
       throw badAudio(FORMAT, `truncated: ${samples} of ${info.samples} samples`)

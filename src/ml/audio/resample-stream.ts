@@ -1,5 +1,5 @@
 /** Resampling of sound that comes piece by piece: sample for sample what {@link Resampler} makes of the whole. */
-import { Resampler } from './resample.js'
+import { RESAMPLE_BEST, type ResampleQuality, Resampler } from './resample.js'
 
 export class ResampleStream {
   readonly #resampler: Resampler
@@ -13,8 +13,8 @@ export class ResampleStream {
   #given = 0
 
   /** @throws as {@link Resampler} */
-  constructor(fromRate: number, toRate: number) {
-    this.#resampler = new Resampler(fromRate, toRate)
+  constructor(fromRate: number, toRate: number, quality: ResampleQuality = RESAMPLE_BEST) {
+    this.#resampler = new Resampler(fromRate, toRate, quality)
     this.#period = this.#resampler.period
     this.#reach = this.#resampler.reach
   }
