@@ -31,6 +31,11 @@ export const buyOptions = {
   ...keyOptions,
 } satisfies OptionSpecs
 
+/** For the help of the commands that buy. */
+export const ONE_BUYER =
+  'Without --local nothing else may be paying with this key meanwhile: where a gateway runs that does, ask it instead ' +
+  '(curl http://127.0.0.1:4030/v1/models, unless it listens elsewhere), or stop it first.'
+
 export interface BuyArguments extends ConfigArguments {
   readonly model: string | undefined
   readonly provider: readonly string[] | undefined
@@ -57,6 +62,7 @@ export interface Bought {
 /** @throws UserError as `NetworkJobs.run` */
 export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo): Promise<Bought> {
   const { openNetworkClient } = await import('../node/inference/client.js')
+  const { Sureness } = await import('../inference/catalogue/sureness.js')
   const { parseAmount } = await import('../chain/ether.js')
   const maxPriceWei = args.maxPrice === undefined ? undefined : parseAmount(args.maxPrice)
   const { config, identity } = await whoBuys(args, io)
@@ -82,7 +88,9 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
         priceWei: String(priceWei),
         mostLostWei: String(mostLostWei),
       })
-      progress.live((elapsedMs) => `waiting for ${recipient.model}, ${(elapsedMs / 1000).toFixed(1)} s`)
+      progress.live(
+        (elapsedMs) => `waiting for ${printable(recipient.model)}, ${(elapsedMs / 1000).toFixed(1)} s`,
+      )
     },
     onLock: async ({ payee, amountWei, isNew }) => {
       const { formatEther } = await import('../chain/ether.js')
@@ -98,7 +106,8 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
     }
     const model = await chooseOffered(await client.jobs.models(io.signal), wanted, purchase)
     const job = { ...purchase, model: model.sha256 }
-    const answer = await client.jobs.run(job, { signal: io.signal })
+    const bought = await client.jobs.run(job, { signal: io.signal })
+    const answer = await new Sureness(config.dataDir).judged(bought, job.model)
     return { model, answer, wallMs: performance.now() - started }
   } finally {
     progress.stop()

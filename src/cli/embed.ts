@@ -2,12 +2,13 @@
 import { expandPath } from '../config/paths.js'
 import type { JobInput } from '../inference/job.js'
 import type { Embedding } from '../inference/local/embedding-service.js'
-import { boughtFields, buy } from './buy-options.js'
+import { boughtFields, buy, ONE_BUYER } from './buy-options.js'
 import { defineCommand } from './command.js'
 import { type Given, readGiven } from './embed-input.js'
 import type { CommandIo } from './io.js'
 import { chooseModel, localOptions, runLocal, soundInput } from './model-options.js'
 import { badArgument, flag, number, text } from './option.js'
+import { requirePlace } from './place-options.js'
 
 /** Digits that tell every float32 from its neighbours. */
 const FLOAT32_DIGITS = 9
@@ -23,6 +24,7 @@ export const embedCommand = defineCommand({
       'families will do, recognisers too. Printed as JSON: one array, or with --frames one a line.',
     'A file is taken for what it holds: sound (wav, flac, ogg, opus, mp3), image (png, jpeg) or UTF-8 text. What ' +
       'names no file is the text itself. Long recordings and texts are worked off in pieces.',
+    ONE_BUYER,
   ],
   positionals: { input: text({ summary: 'A file, or the text itself', completes: 'file', required: true }) },
   options: {
@@ -51,6 +53,7 @@ export const embedCommand = defineCommand({
     ['embed talk.flac --local --layer 9 --units km500.safetensors', 'Discrete units of HuBERT'],
   ],
   run: async (args, io) => {
+    requirePlace(args)
     const { layer, frames, units, normalise, runs } = args
     if (units !== undefined && (frames || normalise))
       throw badArgument('--units gives no vectors', 'leave out --frames and --normalise')

@@ -124,3 +124,11 @@ export function printable(text: string): string {
     })
     .join('')
 }
+
+/** The same of a text that may have several lines, which it keeps. */
+export function printableLines(text: string): string {
+  return text
+    .split(/\r\n|\r|\n/)
+    .map(printable)
+    .join('\n')
+}

@@ -9,6 +9,7 @@ import { pairOf } from './gateway-arguments.js'
 import type { CommandIo } from './io.js'
 import { localMemory } from './model-options.js'
 import { badArgument, flag, list, number, text } from './option.js'
+import { requireNoBuying, requireNoMachine, requireNone } from './place-options.js'
 import type { ConfigArguments } from './settings.js'
 
 /** Providers of one session that a person is told of. */
@@ -98,11 +99,13 @@ export async function openGatewaySource(
   if (args.local && args.upstream !== undefined)
     throw badArgument('--local and --upstream exclude each other', 'leave one out')
   const isBought = !args.local && args.upstream === undefined
-  if (!isBought && (args.provider !== undefined || args.maxPrice !== undefined))
-    throw badArgument(
-      '--provider and --max-price are for what is bought from the network',
-      'leave them out, or --local and --upstream',
-    )
+  if (!isBought) requireNoBuying(args, `leave out ${args.local ? '--local' : '--upstream'}`)
+  if (!args.local) requireNoMachine(args)
+  if (args.upstream === undefined) {
+    const { upstreamModel, upstreamKeyFile } = args
+    const given = { 'upstream-model': upstreamModel, 'upstream-key-file': upstreamKeyFile }
+    requireNone(given, 'a server behind the gateway', 'name it with --upstream')
+  }
   if (args.local) return openLocal(args, await localMemory(args, io), dataDir, log)
   if (args.upstream !== undefined) return openUpstream(args, args.upstream)
   return openNetwork(args, io, log)
@@ -140,9 +143,11 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
         `${isNew ? 'Opening a payment channel with' : 'Adding to the payment channel with'} ${payee}: ${formatEther(amountWei)}.`,
       ),
   })
+  const { Sureness } = await import('../inference/catalogue/sureness.js')
+  const sureness = new Sureness(config.dataDir)
   const source: JobSource = {
     models: (signal) => client.jobs.models(signal),
-    run: (job, options) => client.jobs.run(job, options),
+    run: async (job, options) => sureness.judged(await client.jobs.run(job, options), job.model),
     close: () => client.close(),
   }
   const audience: Audience = {

@@ -1,7 +1,7 @@
 /** `plumbline models list`: the catalogue. */
 import type { ModelCard } from '../inference/catalogue/card.js'
 import { defineCommand } from './command.js'
-import { formatBytes, table } from './format.js'
+import { formatBytes, printable, table } from './format.js'
 import { catalogueOptions, dataDirOf } from './model-options.js'
 
 export const modelsListCommand = defineCommand({
@@ -26,7 +26,7 @@ interface Listed extends ModelCard {
 }
 
 const COLUMNS = [
-  { title: 'model', value: ({ name }: ModelCard) => name },
+  { title: 'model', value: ({ name }: ModelCard) => printable(name) },
   { title: 'for', value: ({ task }: ModelCard) => task },
   {
     title: 'family',
@@ -35,5 +35,5 @@ const COLUMNS = [
   },
   { title: 'weights', align: 'right' as const, value: ({ fileBytes }: ModelCard) => formatBytes(fileBytes) },
   { title: 'from', value: ({ isBuiltIn }: Listed) => (isBuiltIn ? 'plumbline' : 'added') },
-  { title: 'licence', value: ({ licence }: ModelCard) => licence ?? '?' },
+  { title: 'licence', value: ({ licence }: ModelCard) => printable(licence ?? '?') },
 ]

@@ -3,6 +3,7 @@
  * us as text, so that a mistake can be quoted as it was typed.
  */
 import { UserError } from '../errors.js'
+import { isWellFormed } from '../inference/well-formed.js'
 
 export interface OptionSpec<T> {
   /** What stands for the value in help, unit included (`Mbit/s`); undefined for a flag without a value. */
@@ -108,6 +109,8 @@ export function text(options: Whole<string> & TextLimits): OptionSpec<string | u
     completes: options.completes,
     read: (value, name) => {
       if (value === '') throw badArgument(`${name} is empty`)
+      if (!isWellFormed(value))
+        throw badArgument(`${name} holds half a character (a lone surrogate)`, 'give well-formed Unicode')
       return value
     },
   })

@@ -45,13 +45,13 @@ export class Output {
   /** The command's result: the object for programs, the text for people. */
   result(value: JsonObject, humanText: () => string): void {
     if (this.mode === 'human') this.stdout.write(`${humanText().trimEnd()}\n`)
-    else if (this.mode === 'json') this.stdout.write(`${JSON.stringify(value, null, this.#indent())}\n`)
+    else if (this.mode === 'json') this.stdout.write(`${json(value, this.#indent())}\n`)
     else this.event('result', value)
   }
 
   /** Something happened; seen with `--json-stream` only. */
   event(name: string, value: JsonObject = {}): void {
-    if (this.mode === 'json-stream') this.stdout.write(`${JSON.stringify({ event: name, ...value })}\n`)
+    if (this.mode === 'json-stream') this.stdout.write(`${json({ event: name, ...value })}\n`)
   }
 
   /** A line of a result that comes piece by piece; programs get it as an event instead. */
@@ -77,7 +77,7 @@ export class Output {
     const body: Json = {
       error: { code: user?.code ?? 'INTERNAL', message, ...(remedy === undefined ? {} : { remedy }) },
     }
-    if (this.mode === 'json') this.stdout.write(`${JSON.stringify(body, null, this.#indent())}\n`)
+    if (this.mode === 'json') this.stdout.write(`${json(body, this.#indent())}\n`)
     else this.event('error', body)
     if (user === undefined) {
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -92,3 +92,10 @@ export class Output {
     return this.stdout.isTTY ? 2 : undefined
   }
 }
+
+/** JSON leaves DEL and the upper control characters as they are, and terminals obey those, too. */
+const json = (value: JsonObject, indent?: number): string =>
+  JSON.stringify(value, null, indent).replace(
+    /[\x7f-\x9f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )

@@ -4,12 +4,13 @@ import { dirname } from 'node:path'
 import { expandPath } from '../config/paths.js'
 import type { LocalModel } from '../inference/local/local-model.js'
 import type { SpeakOptions } from '../inference/local/speak-service.js'
-import { boughtFields, buy } from './buy-options.js'
+import { boughtFields, buy, ONE_BUYER } from './buy-options.js'
 import { defineCommand } from './command.js'
 import { plural, printable } from './format.js'
 import type { CommandIo } from './io.js'
 import { chooseModel, localOptions, runLocal } from './model-options.js'
 import { badArgument, number, text } from './option.js'
+import { requirePlace } from './place-options.js'
 import { bar, type Progress } from './progress.js'
 import { textToSpeak } from './speak-text.js'
 
@@ -30,6 +31,7 @@ export const speakCommand = defineCommand({
       'and seed give the same sound.',
     "A voice speaks what its alphabet has: spell numbers out; what is left out is told. Where a voice's files ask for " +
       'romanised text (uroman), romanise it first.',
+    ONE_BUYER,
   ],
   positionals: {
     text: text({
@@ -83,6 +85,7 @@ export const speakCommand = defineCommand({
     ['speak --local --model mms-tts-deu --rate 0.9 --out a.wav < a.txt', 'A page, a little slower'],
   ],
   run: async (args, io) => {
+    requirePlace(args)
     const out = expandPath(args.out)
     if (!args.local) return speakThere(args, out, io)
     const card = await chooseModel({ ...args, int8: false }, 'speak', io)

@@ -2,7 +2,7 @@
 
 import type { Hearing } from '../inference/local/own-models-service.js'
 import type { FusionOptions } from '../models/ctc/fusion.js'
-import { boughtFields, buy } from './buy-options.js'
+import { boughtFields, buy, ONE_BUYER } from './buy-options.js'
 import { defineCommand } from './command.js'
 import type { CommandIo } from './io.js'
 import {
@@ -14,6 +14,7 @@ import {
   soundInput,
 } from './model-options.js'
 import { badArgument, choice, flag, number, text } from './option.js'
+import { requirePlace } from './place-options.js'
 import { grammarText, readGrammar } from './transcribe-grammar.js'
 import {
   checkHearsWith,
@@ -45,6 +46,7 @@ export const transcribeCommand = defineCommand({
       'until then is still written. --json-stream tells what is being said, too (partial), and each utterance (text).',
     'Without --local a provider of the network listens: who that is, and what it costs, is told before the recording ' +
       'leaves this machine.',
+    ONE_BUYER,
     '--dictation writes free text with a language model of English words. It is experimental: the recogniser has ' +
       'learnt from one real speaker.',
   ],
@@ -100,6 +102,7 @@ export const transcribeCommand = defineCommand({
     ['transcribe - --local --rate 16000', 'ffmpeg -i rtsp://... -ac 1 -ar 16000 -f s16le - | plumbline ...'],
   ],
   run: async (args, io) => {
+    requirePlace(args)
     for (const [option, isGiven] of [
       ['lm', args.lm !== undefined],
       ['vad', args.vad],

@@ -1,8 +1,10 @@
 /** `plumbline translate`: speech in one language to text in another. */
-import { boughtFields, buy } from './buy-options.js'
+import { boughtFields, buy, ONE_BUYER } from './buy-options.js'
 import { defineCommand } from './command.js'
+import { printableLines } from './format.js'
 import { chooseModel, localOptions, readSound, runLocal, soundInput } from './model-options.js'
 import { text } from './option.js'
+import { requirePlace } from './place-options.js'
 
 export const translateCommand = defineCommand({
   path: 'translate',
@@ -11,6 +13,7 @@ export const translateCommand = defineCommand({
   description: [
     'Speech of any length (XLS-R with an mBART decoder): what is longer than a minute is cut where nobody speaks, and ' +
       'translated part by part.',
+    ONE_BUYER,
   ],
   positionals: { recording: text({ summary: 'The sound file', completes: 'file', required: true }) },
   options: {
@@ -23,6 +26,7 @@ export const translateCommand = defineCommand({
   },
   examples: [['translate rede.wav --local --model xls-r-2b-21-to-en', 'German speech to English text']],
   run: async (args, io) => {
+    requirePlace(args)
     const sound = await readSound(args.recording)
     const { translated, told, parts } = await (args.local ? here() : there())
     const result = {
@@ -31,7 +35,7 @@ export const translateCommand = defineCommand({
       ...(parts === undefined ? {} : { parts }),
       durationSeconds: sound.seconds,
     }
-    io.output.result(result, () => translated)
+    io.output.result(result, () => translatedText(translated))
     return 0
 
     async function here() {
@@ -55,3 +59,6 @@ export const translateCommand = defineCommand({
     }
   },
 })
+
+/** A stranger's model may have written it. */
+export const translatedText = printableLines

@@ -59,6 +59,8 @@ export type JobOutput =
       readonly kind: 'labels'
       /** The likeliest first. */
       readonly labels: readonly { readonly label: string; readonly probability: number }[]
+      /** Whether the first is likely enough to be believed, where anybody says; does not travel (catalogue/sureness.ts). */
+      readonly isSure?: boolean
     }
   | { readonly kind: 'speech'; readonly sampleRate: number; readonly pcm16: Uint8Array }
   | { readonly kind: 'vector'; readonly values: Float32Array }

@@ -15,6 +15,7 @@ import { Gateway, readApiKeys } from '../../src/inference/gateway/index.js'
 import type { JobAnswer, JobInput, JobSource, SoundInput } from '../../src/inference/job.js'
 import { LocalJobs } from '../../src/inference/local/local-jobs.js'
 import { UpstreamJobs } from '../../src/inference/upstream/upstream-jobs.js'
+import { decodeMono } from '../../src/ml/audio/decode.js'
 import { pcm16Of } from '../../src/ml/audio/pcm16.js'
 import { readWav } from '../../src/ml/audio/wav-read.js'
 import { longRecording } from '../support/long-recording.js'
@@ -221,6 +222,9 @@ describe.each(['local', 'upstream'])('the official client, %s', (kind) => {
     expect(expected.kind === 'speech' && Buffer.compare(wav.pcm16, expected.pcm16) === 0).toBe(true)
     const slow = soundOf(await say({ response_format: 'wav', speed: 0.5 }))
     expect(slow.pcm16.length).toBeGreaterThan(1.3 * wav.pcm16.length)
+    const flac = await decodeMono(await say({ response_format: 'flac' }), () => undefined)
+    expect(flac.sampleRate).toBe(wav.sampleRate)
+    expect(Buffer.compare(pcm16Of(flac.samples), wav.pcm16)).toBe(0)
     // Bare samples are always at OpenAI's rate.
     const pcm = await say({ response_format: 'pcm' })
     expect(pcm.length / 2 / 24_000).toBeCloseTo(wav.pcm16.length / 2 / wav.sampleRate, 2)

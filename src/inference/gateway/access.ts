@@ -66,6 +66,16 @@ export function checkKey({ headers }: IncomingMessage, { keys }: AccessRules): v
     throw new ApiError('that API key is not known here', { status: 401, code: 'invalid_api_key' })
 }
 
+/** All that stands beside an answer and means something. */
+const EXPOSED_HEADERS = [
+  'retry-after',
+  'x-should-retry',
+  'x-request-id',
+  ...['provider', 'price-wei', 'units', 'receipt', 'run-seconds', 'ignored'].map(
+    (name) => `x-plumbline-${name}`,
+  ),
+].join(', ')
+
 /** What a browser of an allowed origin needs to see; empty for everybody else. */
 export function corsHeaders(
   { headers }: IncomingMessage,
@@ -79,7 +89,7 @@ export function corsHeaders(
     // The official client says on what it runs in headers of its own.
     'access-control-allow-headers':
       headers['access-control-request-headers'] ?? 'authorization, content-type',
-    'access-control-expose-headers': 'retry-after, x-request-id, x-plumbline-provider, x-plumbline-price-wei',
+    'access-control-expose-headers': EXPOSED_HEADERS,
     'access-control-max-age': '600',
     vary: 'origin',
   }

@@ -7,19 +7,22 @@ import type { Budget } from './budget.js'
 export class Lease {
   readonly #budget: Budget
   #held = 0
+  #isOver = false
 
   constructor(budget: Budget) {
     this.#budget = budget
   }
 
-  /** @throws ApiError 429 */
+  /** Nothing, once all was given back: a job may end after its request. @throws ApiError 429 */
   take(bytes: number): void {
+    if (this.#isOver) return
     this.#budget.take(bytes)
     this.#held += bytes
   }
 
   /** Gives everything back; once is enough. */
   release(): void {
+    this.#isOver = true
     this.#budget.give(this.#held)
     this.#held = 0
   }

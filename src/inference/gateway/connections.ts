@@ -1,6 +1,7 @@
 /**
  * Who holds how many connections: no address more than its share, and nobody one that another needs before it showed that
- * it may ask. Whoever holds all of them without a key, or one request's headers, loses the oldest to whoever comes.
+ * it may ask. Whoever holds all of them without a key, or one request's headers, loses the oldest to whoever comes. On each,
+ * few requests wait: Node reads on while the first one is unanswered, and has some kilobytes for each that it read.
  */
 import type { Socket } from 'node:net'
 
@@ -13,7 +14,12 @@ interface Held {
   readonly address: string
   /** A request of it was let in. */
   isTrusted: boolean
+  /** One of each request that is not answered; called where the connection ends first. */
+  readonly unanswered: Set<() => void>
 }
+
+/** Of one connection. Clients that send on before they are answered (RFC 9112, section 9.3.2) are rare, and send a few. */
+const MOST_UNANSWERED = 16
 
 export class Connections {
   readonly #limits: ConnectionLimits
@@ -35,8 +41,32 @@ export class Connections {
       socket.destroy()
       return
     }
-    this.#open.set(socket, { address, isTrusted: false })
-    socket.once('close', () => this.#open.delete(socket))
+    const unanswered = new Set<() => void>()
+    this.#open.set(socket, { address, isTrusted: false, unanswered })
+    socket.once('close', () => {
+      this.#open.delete(socket)
+      for (const onGone of unanswered) onGone()
+    })
+  }
+
+  /**
+   * A request came on it. Where too many wait already, the connection is closed, those that wait with it.
+   * @param onGone called where the connection ends before {@link answered}: Node tells it only the answer whose turn it is
+   * @returns whether the request is to be answered
+   */
+  asked(socket: Socket, onGone: () => void): boolean {
+    const unanswered = this.#open.get(socket)?.unanswered
+    if (unanswered === undefined || unanswered.size >= MOST_UNANSWERED) {
+      socket.destroy()
+      return false
+    }
+    unanswered.add(onGone)
+    return true
+  }
+
+  /** @param onGone as it was given to {@link asked} */
+  answered(socket: Socket, onGone: () => void): void {
+    this.#open.get(socket)?.unanswered.delete(onGone)
   }
 
   /** Its request may ask: it is not closed for another's sake. */

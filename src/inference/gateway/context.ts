@@ -25,7 +25,9 @@ export interface GatewayContext {
   readonly widths: Map<string, number>
   /** Requests being worked on. */
   readonly active: Budget
-  /** Bytes of bodies in memory. */
+  /** Probes that wait for the first look at the models. */
+  readonly probes: Budget
+  /** Bytes of bodies in memory, and of answers. */
   readonly held: Budget
   readonly metrics: GatewayMetrics
   readonly log: Logger

@@ -28,7 +28,11 @@ export class EventStream {
 
   #write(text: string): void {
     const response = this.#response
-    if (response.destroyed || response.writableEnded) return
+    if (response.destroyed || response.writableEnded) {
+      // One whose turn on its connection never came is not told that it is closed.
+      clearInterval(this.#timer)
+      return
+    }
     if (!response.headersSent)
       response.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',

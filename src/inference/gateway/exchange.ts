@@ -15,6 +15,8 @@ import { patienceMs } from './patience.js'
 /** A refused upload is read on for this long, so that the refusal arrives: a connection that is closed on unread bytes is reset. */
 const LINGER_MS = 2000
 const LINGER_BYTES = 64 * 2 ** 20
+/** Answers up to that are sent however full the memory is: probes and most transcripts. */
+const UNCOUNTED_BYTES = 64 * 1024
 
 export class Exchange {
   readonly requestId = randomUUID()
@@ -26,6 +28,8 @@ export class Exchange {
   #keepers: (() => number)[] = []
   #jobs = 0
   #isLost = false
+  readonly #stopWatch: () => void
+  #isClosed = false
   /** Payments of which the answer is kept. */
   #kept = 0
 
@@ -36,19 +40,26 @@ export class Exchange {
   ) {
     this.lease = new Lease(held)
     this.#limits = limits
-    const stopWatch = this.#watch()
+    this.#stopWatch = this.#watch()
     response.setHeader('x-request-id', this.requestId)
     response.setHeader('cache-control', 'no-store')
     response.setHeader('x-content-type-options', 'nosniff')
-    response.on('close', () => {
-      stopWatch()
-      if (!response.writableFinished) {
-        this.#aborter.abort(clientGone())
-        this.#lose()
-      }
-      this.lease.release()
-    })
+    response.on('close', () => this.close())
     response.on('error', () => undefined)
+  }
+
+  /** The answer is out, or there is nobody left to read it. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#stopWatch()
+    if (!this.response.writableFinished) {
+      this.#aborter.abort(clientGone())
+      this.#lose()
+      // One whose turn never came has no socket, and would be written to nobody.
+      this.response.destroy()
+    }
+    this.lease.release()
   }
 
   /** Aborted when the client is gone, the time is over, or the gateway stops. */
@@ -90,16 +101,17 @@ export class Exchange {
     for (const [name, value] of Object.entries(headers)) this.response.setHeader(name, value)
   }
 
+  /** @throws ApiError 429 for a large one, where answers that nobody reads fill the memory; so do the other two */
   json(value: object, status = 200): void {
-    this.#send(Buffer.from(JSON.stringify(value)), 'application/json', status)
+    this.#answer(Buffer.from(JSON.stringify(value)), 'application/json', status)
   }
 
   text(value: string, type = 'text/plain; charset=utf-8', status = 200): void {
-    this.#send(Buffer.from(value), type, status)
+    this.#answer(Buffer.from(value), type, status)
   }
 
   bytes(value: Uint8Array, type: string): void {
-    this.#send(value, type, 200)
+    this.#answer(value, type, 200)
   }
 
   /** Server-sent events; the headers leave with the first one. */
@@ -121,8 +133,9 @@ export class Exchange {
       return error
     }
     this.setHeaders(error.headers)
-    if (this.request.complete || !hasBody(this.request)) this.json(error.body, error.status)
-    else this.#refuse(Buffer.from(JSON.stringify(error.body)), error.status)
+    const body = Buffer.from(JSON.stringify(error.body))
+    if (this.request.complete || !hasBody(this.request)) this.#send(body, 'application/json', error.status)
+    else this.#refuse(body, error.status)
     return error
   }
 
@@ -161,6 +174,11 @@ export class Exchange {
     const start = (ms: number, inMs = ms): NodeJS.Timeout => setTimeout(late(ms), inMs).unref()
     let timer = start(patienceMs(this.request.headers, answerMs))
     return () => clearTimeout(timer)
+  }
+
+  #answer(body: Uint8Array, type: string, status: number): void {
+    if (body.length > UNCOUNTED_BYTES) this.lease.take(body.length)
+    this.#send(body, type, status)
   }
 
   #send(body: Uint8Array, type: string, status: number): void {

@@ -1,5 +1,6 @@
 /** Reads fields of a body by a schema; what is wrong is told with the field's name. */
 import { z } from 'zod'
+import { isWellFormed } from '../well-formed.js'
 import { badField } from './api-error.js'
 
 /** Of a model, or `auto`. */
@@ -30,8 +31,17 @@ export function readFields<Shape extends z.core.$ZodShape>(
       isMissing ? 'missing_field' : 'invalid_value',
     )
   }
+  for (const [name, value] of Object.entries(read.data))
+    if (!isText(value))
+      throw badField(name, `${name}: it holds half a character (a lone surrogate of UTF-16)`)
   const ignored = Object.keys(input)
     .filter((name) => !Object.hasOwn(schema.shape, name) && SHOWN_NAME.test(name))
     .slice(0, MOST_SHOWN)
   return { value: read.data, ignored }
+}
+
+/** What is no text is none that is ill-formed. */
+function isText(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(isText)
+  return typeof value !== 'string' || isWellFormed(value)
 }

@@ -46,6 +46,8 @@ const HEADER_BYTES = 16 * 1024
 /** How often Node looks for requests that are late; its own 30 s would be three times the limit on headers. */
 const LATE_CHECK_MS = 1000
 const KEEP_ALIVE_MS = 5000
+/** Of a path, in characters: whoever asks for nonsense needs no key, and 16 KiB a line would fill a disk. */
+const MOST_LOGGED_PATH = 200
 /** Answers under way when the gateway stops. */
 const STOP_MS = 5000
 
@@ -78,6 +80,7 @@ export class Gateway {
       paidAnswers: new PaidAnswers(limits),
       widths: new Map(),
       active: new Budget(limits.requests, `${limits.requests} requests are being worked on`),
+      probes: new Budget(limits.probes, `${limits.probes} probes wait`),
       held: new Budget(limits.heldBytes, 'recordings fill the memory that is set aside for them'),
       metrics: new GatewayMetrics(),
       log,
@@ -172,20 +175,28 @@ export class Gateway {
   }
 
   async #receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request
+    let close = (): void => undefined
+    const onGone = (): void => close()
+    if (!this.#connections.asked(socket, onGone)) return
     const started = performance.now()
-    this.#answers.set(request.socket, response)
+    this.#answers.set(socket, response)
     const exchange = new Exchange(request, response, this.#context)
     this.#open.add(exchange)
     let routeName = 'none'
-    response.on('close', () => {
-      this.#open.delete(exchange)
+    close = () => {
+      if (!this.#open.delete(exchange)) return
+      exchange.close()
+      this.#connections.answered(socket, onGone)
       const seconds = (performance.now() - started) / 1000
       const status = response.writableFinished ? response.statusCode : 499
       this.#context.metrics.request(routeName, status, seconds)
       const { method, url } = request
       const { requestId } = exchange
-      this.#context.log.info({ requestId, method, path: pathOf(url), status, seconds }, 'answered')
-    })
+      const path = pathOf(url).slice(0, MOST_LOGGED_PATH)
+      this.#context.log.info({ requestId, method, path, status, seconds }, 'answered')
+    }
+    response.on('close', close)
     try {
       const found = this.#admit(exchange)
       if (found === undefined) return

@@ -7,12 +7,14 @@ export interface GatewayLimits {
   readonly uploadBytes: number
   /** Of one JSON body. */
   readonly jsonBytes: number
-  /** Of all bodies held at once, and of the sound in them; further ones are answered 429. */
+  /** Of all bodies held at once, of the sound in them, and of the answers; further ones are answered 429. */
   readonly heldBytes: number
   /** Of one recording. */
   readonly soundSeconds: number
   /** Being worked on at once; further ones are answered 429. */
   readonly requests: number
+  /** Waiting to learn whether there is a model; further ones are told no at once. */
+  readonly probes: number
   /** Open at once; for a further one the oldest goes whose requests were not let in, else it is closed unanswered. */
   readonly connections: number
   /** The same of one address, or of one IPv6 subscriber. */
@@ -42,6 +44,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   soundSeconds: 1800,
   /** Far more than one node's queue; the rest would only wait here instead of being told. */
   requests: 64,
+  /** They need no key; a household has a few, and they wait only where nothing is known yet. */
+  probes: 32,
   /** Keep-alive clients of one household; each costs some 50 kB. */
   connections: 256,
   /** Twice the requests that are worked on, so that a client with too many is told. */
@@ -60,6 +64,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
 
 /** Texts of one call to embed; each is a job. */
 export const MAX_EMBEDDING_INPUTS = 64
+/** Numbers in one answer, as 64 texts have them of a model with 16,384 dimensions: 24 MB as JSON. */
+export const MAX_EMBEDDING_NUMBERS = 64 * 16_384
 /** Of one text to embed. */
 export const MAX_EMBEDDING_CHARACTERS = 20_000
 /** Of one text to speak: OpenAI's own limit. */

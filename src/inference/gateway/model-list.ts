@@ -3,11 +3,18 @@ import type { JobSource, ServedModel } from '../job.js'
 
 /** A catalogue is read from the disk, an upstream is asked: not for every request, but a model just added is soon seen. */
 const FRESH_MS = 3000
+/** One look at a time: a source that does not answer is asked again after it. An upstream has given up by then. */
+const LOOK_MS = 15_000
+/** What was known then is told to a probe at once; probes come more often. */
+const RECENT_MS = 30_000
 
 export class ModelList {
   readonly #source: JobSource
   #asked: Promise<readonly ServedModel[]> | undefined
   #askedAtMs = 0
+  #isLooking = false
+  #known: { readonly count: number; readonly atMs: number } | undefined
+  #waiting: Promise<number> | undefined
 
   constructor(source: JobSource) {
     this.#source = source
@@ -15,15 +22,62 @@ export class ModelList {
 
   /** @throws what the source throws; the next call asks again */
   async get(): Promise<readonly ServedModel[]> {
-    const now = performance.now()
-    if (this.#asked === undefined || now - this.#askedAtMs > FRESH_MS) {
-      this.#askedAtMs = now
+    const ageMs = performance.now() - this.#askedAtMs
+    if (this.#asked === undefined || ageMs > (this.#isLooking ? LOOK_MS : FRESH_MS)) {
+      this.#askedAtMs = performance.now()
       const asked = this.#source.models()
       this.#asked = asked
-      asked.catch(() => {
-        if (this.#asked === asked) this.#asked = undefined
-      })
+      this.#isLooking = true
+      asked.then(
+        ({ length }) => this.#learn(asked, length),
+        () => {
+          this.#learn(asked, 0)
+          if (this.#asked === asked) this.#asked = undefined
+        },
+      )
     }
     return this.#asked
+  }
+
+  /** How many the last look found, 0 where it failed; undefined where there was none lately. Looks anew beside it. */
+  lastCount(): number | undefined {
+    const { count, atMs = Number.NEGATIVE_INFINITY } = this.#known ?? {}
+    const ageMs = performance.now() - atMs
+    if (ageMs > FRESH_MS) this.get().catch(() => undefined)
+    return ageMs > RECENT_MS ? undefined : count
+  }
+
+  /**
+   * How many there are, by the look that is under way: all that wait share it.
+   * @param mostMs of that look; 0 is the answer where it takes longer
+   */
+  count(mostMs: number): Promise<number> {
+    this.#waiting ??= this.#count(mostMs).finally(() => {
+      this.#waiting = undefined
+    })
+    return this.#waiting
+  }
+
+  async #count(mostMs: number): Promise<number> {
+    const looked = this.get().then(
+      ({ length }) => length,
+      () => 0,
+    )
+    const leftMs = Math.max(0, this.#askedAtMs + mostMs - performance.now())
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<number>((resolve) => {
+      timer = setTimeout(() => resolve(0), leftMs).unref()
+    })
+    try {
+      return await Promise.race([looked, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #learn(asked: Promise<readonly ServedModel[]>, count: number): void {
+    if (this.#asked !== asked) return
+    this.#isLooking = false
+    this.#known = { count, atMs: performance.now() }
   }
 }

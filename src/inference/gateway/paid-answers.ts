@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Job, JobAnswer } from '../job.js'
+import { bytesOf } from './answer-bytes.js'
 
 /** Whose job it was, and which of its request's. */
 export interface PaidJob {
@@ -22,9 +23,6 @@ interface Kept {
   readonly untilMs: number
 }
 
-/** Beside what an answer holds. */
-const BYTES_AN_ANSWER = 1024
-
 export class PaidAnswers {
   readonly #limits: { readonly paidBytes: number; readonly paidMs: number }
   /** The oldest first. */
@@ -38,7 +36,7 @@ export class PaidAnswers {
   /** @returns whether there is room for it; the oldest make some */
   keep(paid: PaidJob, answer: JobAnswer): boolean {
     const { paidBytes, paidMs } = this.#limits
-    const bytes = bytesOf(answer)
+    const bytes = bytesOf(answer.output)
     if (bytes > paidBytes) return false
     const key = keyOf(paid)
     this.#drop(key)
@@ -80,10 +78,4 @@ function keyOf({ authorization, path, ordinal, job }: PaidJob): string {
   const hash = createHash('sha256')
   hash.update(`${JSON.stringify([authorization, path, ordinal, task, model, sorted, input.kind, rate])}\n`)
   return hash.update(input.kind === 'sound' ? input.pcm16 : input.text).digest('hex')
-}
-
-function bytesOf({ output }: JobAnswer): number {
-  if (output.kind === 'vector') return output.values.byteLength + BYTES_AN_ANSWER
-  if (output.kind === 'speech') return output.pcm16.byteLength + BYTES_AN_ANSWER
-  return 2 * JSON.stringify(output).length + BYTES_AN_ANSWER
 }

@@ -5,6 +5,7 @@ import type { Job, JobAnswer, JobInput, JobOutput, JobPayment, ServedModel } fro
 import { largest } from '../payment/wei.js'
 import { paymentsTotal } from '../payments-total.js'
 import { priceOf, unitsOf } from '../units.js'
+import { bytesOf } from './answer-bytes.js'
 import { ApiError } from './api-error.js'
 import { isClientGone } from './body.js'
 import type { GatewayContext } from './context.js'
@@ -35,6 +36,8 @@ export async function runJob<K extends Kind>(
   const { payments = [] } = answer
   for (const payment of payments) exchange.paid(payment)
   if (payments.length > 0) exchange.ifLost(() => (paidAnswers.keep(paid, answer) ? payments.length : 0))
+  // A small question may have a large answer: held until the client has it, like what the client sent.
+  exchange.lease.take(bytesOf(answer.output))
   return answer as AnswerOf<K>
 }
 

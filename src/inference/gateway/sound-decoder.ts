@@ -42,53 +42,74 @@ export class SoundDecoder {
     const plain = plainWav(file)
     if (plain !== undefined) {
       const seconds = secondsOf(plain)
-      await this.#told(async () => checkDuration(seconds, mostSeconds))
+      await told(async () => checkDuration(seconds, mostSeconds), fileError)
       return plain
     }
     const call: DecodeCall = { file, mostSeconds }
-    const sound = (await this.#call('decode', call, signal)) as DecodedSound
+    const sound = (await this.#call('decode', call, { signal, wrong: fileError })) as DecodedSound
     return { kind: 'sound', ...sound }
   }
 
-  /** @throws ApiError */
+  /** Of speech that was made for the client, whose fault it is not where that fails. @throws ApiError 502 */
   async resample(call: ResampleCall, signal: AbortSignal): Promise<Uint8Array> {
-    return (await this.#call('resample', call, signal)) as Uint8Array
+    const { fromHz, toHz } = call
+    const wrong: Wrong = (_, cause) =>
+      new ApiError(
+        `the speech came with ${fromHz} samples a second, which cannot be made ${toHz}: ask for response_format "wav"`,
+        { status: 502, code: 'wrong_answer', cause },
+      )
+    return (await this.#call('resample', call, { signal, wrong })) as Uint8Array
+  }
+
+  /** Speech that was made for the client, which FLAC halves nearly. @throws ApiError 502 */
+  async flac({ sampleRate, pcm16 }: DecodedSound, signal: AbortSignal): Promise<Uint8Array> {
+    const wrong: Wrong = (reason, cause) =>
+      new ApiError(`the speech cannot be written as FLAC (${reason}): ask for response_format "wav"`, {
+        status: 502,
+        code: 'wrong_answer',
+        cause,
+      })
+    return (await this.#call('flac', { sampleRate, pcm16 }, { signal, wrong })) as Uint8Array
   }
 
   close(): Promise<void> {
     return this.#host.close()
   }
 
-  async #call(method: string, argument: unknown, signal: AbortSignal): Promise<unknown> {
+  async #call(
+    method: string,
+    argument: unknown,
+    { signal, wrong }: { readonly signal: AbortSignal; readonly wrong: Wrong },
+  ): Promise<unknown> {
     const timeout = AbortSignal.timeout(MOST_MS)
     try {
-      return await this.#told(() =>
-        this.#host.call(method, argument, { signal: AbortSignal.any([signal, timeout]) }),
+      return await told(
+        () => this.#host.call(method, argument, { signal: AbortSignal.any([signal, timeout]) }),
+        wrong,
       )
     } catch (error) {
-      if (timeout.aborted && !signal.aborted)
-        throw fileError(`it was not decoded within ${MOST_MS / 1000} s`, error)
-      throw error
-    }
-  }
-
-  /** What is wrong with a recording is said of the field that held it. */
-  async #told<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work()
-    } catch (error) {
-      if (error instanceof UserError && error.code === 'BAD_ARGUMENT') throw fileError(error.line, error)
-      if (error instanceof UserError && error.details.limitBytes !== undefined)
-        throw fileError(
-          'it is too large when decoded; cut it, or convert it to 16 kHz and one channel',
-          error,
-        )
+      if (timeout.aborted && !signal.aborted) throw wrong(`it took more than ${MOST_MS / 1000} s`, error)
       throw error
     }
   }
 }
 
-const fileError = (reason: string, cause: unknown): ApiError =>
+/** Says what is wrong with a sound to whom it concerns. */
+type Wrong = (reason: string, cause: unknown) => ApiError
+
+async function told<T>(work: () => Promise<T>, wrong: Wrong): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'BAD_ARGUMENT') throw wrong(error.line, error)
+    if (error instanceof UserError && error.details.limitBytes !== undefined)
+      throw wrong('it is too large when decoded; cut it, or convert it to 16 kHz and one channel', error)
+    throw error
+  }
+}
+
+/** Of the field that held the recording. */
+const fileError: Wrong = (reason, cause) =>
   new ApiError(`file: ${reason}`, { status: 400, code: 'invalid_audio', param: 'file', cause })
 
 /** Seconds of a job's sound. */

@@ -1,5 +1,6 @@
-/** What turns uploads into sound, in a process of its own: a decoder that a file breaks, breaks there. */
+/** What turns uploads into sound, and sound into what clients ask for, in a process of its own: a decoder that a file breaks, breaks there. */
 import { decodeMono } from '../../ml/audio/decode.js'
+import { writeFlac } from '../../ml/audio/flac-write.js'
 import { pcm16Of, samplesOfPcm16 } from '../../ml/audio/pcm16.js'
 import { resample } from '../../ml/audio/resample.js'
 import type { Service } from '../../ml/session/service.js'
@@ -29,6 +30,7 @@ export async function openSoundService(): Promise<Service> {
         const { pcm16, fromHz, toHz } = argument as ResampleCall
         return pcm16Of(resample(samplesOfPcm16(pcm16), fromHz, toHz))
       }
+      if (method === 'flac') return writeFlac(argument as DecodedSound)
       throw new Error(`no method ${method}`)
     },
   }

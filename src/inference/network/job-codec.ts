@@ -22,6 +22,7 @@ import { UserError } from '../../errors.js'
 import { TASKS } from '../catalogue/card.js'
 import type { JobInput, JobOutput, JobParameters } from '../job.js'
 import { weiSchema, weiToBytes } from '../payment/wei.js'
+import { isWellFormed } from '../well-formed.js'
 
 /** Seven and a half minutes at 16 kHz: more is cut and sent as several jobs. */
 export const MAX_INPUT_BYTES = 15 * 2 ** 20
@@ -46,16 +47,36 @@ export const languageSchema = text({ min: 1, max: MOST_LANGUAGE, pattern: LANGUA
 export const isLanguage = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= MOST_LANGUAGE && LANGUAGE.test(value)
 
+/** Text as CBOR can say it. */
+function unicode(coded: Schema<string>): Schema<string> {
+  return {
+    read: (value, path) => {
+      const content = coded.read(value, path)
+      if (!isWellFormed(content))
+        throw new UserError(`${path}: half a character (a lone surrogate) cannot be sent`, {
+          code: 'BAD_MESSAGE',
+        })
+      return content
+    },
+  }
+}
+
 const inputSchema = union('kind', {
   sound: object({
     kind: enumeration('sound'),
     sampleRate: integer({ min: 1, max: 192_000 }),
     pcm16: bytes({ min: 2, max: MAX_INPUT_BYTES }),
   }),
-  text: object({ kind: enumeration('text'), text: text({ min: 1, max: MAX_TEXT }) }),
+  text: object({ kind: enumeration('text'), text: unicode(text({ min: 1, max: MAX_TEXT })) }),
 })
 
+/** @throws UserError for more than can be sent, BAD_ARGUMENT for text that is ill-formed */
 export function encodeInput(input: JobInput): Uint8Array {
+  if (input.kind === 'text' && !isWellFormed(input.text))
+    throw new UserError('the text holds half a character (a lone surrogate)', {
+      code: 'BAD_ARGUMENT',
+      remedy: 'send well-formed Unicode',
+    })
   return encode(inputSchema.read({ ...input }, 'input') as CborValue)
 }
 
@@ -131,14 +152,28 @@ function floats(coded: Schema<Uint8Array>): Schema<Uint8Array> {
   }
 }
 
+/** Half a sample is none. */
+function samples(coded: Schema<Uint8Array>): Schema<Uint8Array> {
+  return {
+    read: (value, path) => {
+      const content = coded.read(value, path)
+      if (content.length % 2 !== 0)
+        throw new UserError(`${path}: expected whole 16-bit samples, got ${content.length} bytes`, {
+          code: 'BAD_MESSAGE',
+        })
+      return content
+    },
+  }
+}
+
 const outputSchema = union('kind', {
   transcription: object({
     kind: enumeration('transcription'),
-    text: text({ max: MAX_TEXT }),
+    text: unicode(text({ max: MAX_TEXT })),
     language: optional(languageSchema),
     words: array(
       object({
-        text: text({ max: MAX_TEXT }),
+        text: unicode(text({ max: MAX_TEXT })),
         startMs: integer({ max: MAX_MS }),
         endMs: integer({ max: MAX_MS }),
         confidence: integer({ max: TEN_THOUSAND }),
@@ -146,17 +181,17 @@ const outputSchema = union('kind', {
       { max: MAX_WORDS },
     ),
   }),
-  translation: object({ kind: enumeration('translation'), text: text({ max: MAX_TEXT }) }),
+  translation: object({ kind: enumeration('translation'), text: unicode(text({ max: MAX_TEXT })) }),
   labels: object({
     kind: enumeration('labels'),
-    labels: array(object({ label: text({ max: 200 }), probability: integer({ max: MILLION }) }), {
+    labels: array(object({ label: unicode(text({ max: 200 })), probability: integer({ max: MILLION }) }), {
       max: MAX_LABELS,
     }),
   }),
   speech: object({
     kind: enumeration('speech'),
     sampleRate: integer({ min: 1, max: 192_000 }),
-    pcm16: bytes({ max: MAX_OUTPUT_BYTES }),
+    pcm16: samples(bytes({ max: MAX_OUTPUT_BYTES })),
   }),
   /** Float32, little-endian. */
   vector: object({ kind: enumeration('vector'), float32: floats(bytes({ max: 2 ** 20 })) }),

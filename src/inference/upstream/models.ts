@@ -4,11 +4,12 @@ import { z } from 'zod'
 import { TASKS, type Task } from '../catalogue/card.js'
 import type { ServedModel } from '../job.js'
 import { unitOf } from '../units.js'
+import { toWellFormed } from '../well-formed.js'
 
 const MOST_MODELS = 1000
 /** The year 10000. */
 const MOST_SECONDS = 253_402_300_799
-const name = z.string().min(1).max(200)
+const name = z.string().min(1).max(200).transform(toWellFormed)
 
 /** OpenAI's fields; those of a gateway of ours where they are there. */
 const LIST = z.object({
@@ -18,7 +19,7 @@ const LIST = z.object({
         id: name,
         created: z.number().nonnegative().max(MOST_SECONDS).catch(0),
         task: z.enum(TASKS).optional().catch(undefined),
-        languages: z.array(z.string().max(60)).max(5000).catch([]),
+        languages: z.array(z.string().max(60).transform(toWellFormed)).max(5000).catch([]),
         licence: name.nullable().catch(null),
         sha256: z
           .string()

@@ -1,15 +1,18 @@
 /** Transcripts as OpenAI-compatible servers write them. */
 import { z } from 'zod'
 import type { JobOutput, JobWord } from '../job.js'
+import { toWellFormed } from '../well-formed.js'
 
 const MOST_TEXT = 2 ** 22
 const MOST_WORDS = 200_000
-const text = z.string().max(MOST_TEXT)
+const piece = z.string().max(MOST_TEXT)
+/** JSON can say half a character, and nothing behind this can. */
+const text = piece.transform(toWellFormed)
 const seconds = z.number().nonnegative().finite()
 
 const TRANSCRIPT = z.object({
   text,
-  language: z.string().max(60).optional().catch(undefined),
+  language: z.string().max(60).transform(toWellFormed).optional().catch(undefined),
   words: z
     .array(z.object({ word: text, start: seconds, end: seconds }))
     .max(MOST_WORDS)
@@ -56,7 +59,8 @@ const confidenceAt = (parts: readonly JobWord[], at: number): number =>
   parts.find(({ startSeconds, endSeconds }) => startSeconds <= at && at < endSeconds)?.confidence ?? 1
 
 const EVENT = z.union([
-  z.object({ type: z.literal('transcript.text.delta'), delta: text }),
+  // A character may be parted between two of them.
+  z.object({ type: z.literal('transcript.text.delta'), delta: piece }),
   z.object({ type: z.literal('transcript.text.done'), text }),
   z.object({ error: z.object({ message: z.string() }) }),
 ])

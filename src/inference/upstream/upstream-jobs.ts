@@ -51,6 +51,8 @@ const LANGUAGES = z.object({
       }),
     )
     .max(5000),
+  // Of a gateway of ours.
+  sure: z.boolean().optional().catch(undefined),
 })
 
 export class UpstreamJobs implements JobSource {
@@ -266,7 +268,8 @@ export class UpstreamJobs implements JobSource {
     const read = LANGUAGES.safeParse(answer)
     if (!read.success) return this.#unread('list of languages')
     const labels = read.data.languages.map(({ language, probability }) => ({ label: language, probability }))
-    return { kind: 'labels', labels }
+    const { sure } = read.data
+    return { kind: 'labels', labels, ...(sure === undefined ? {} : { isSure: sure }) }
   }
 
   async #speak(id: string, { parameters }: Job, text: string, signal: AbortSignal): Promise<JobOutput> {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
-import { openStore, type Store } from '../../store/index.js'
+import { openStore, type Store, type StoreOptions } from '../../store/index.js'
 
 export function clientLedger(dataDir: string, address: Address): string {
   return join(dataDir, 'chain', `client-${address}`)
@@ -13,13 +13,22 @@ export function clientLedger(dataDir: string, address: Address): string {
 export async function openClientLedger(dataDir: string, address: Address): Promise<Store | undefined> {
   const directory = clientLedger(dataDir, address)
   if (!existsSync(directory)) return undefined
+  return openLedger(directory, 'stop it first; while it runs it takes back by itself what is over')
+}
+
+/**
+ * Another data directory, which is what a locked store is told otherwise, has neither the key nor the money.
+ * @param remedy where a client of this key runs
+ * @throws UserError LOCKED
+ */
+export async function openLedger(directory: string, remedy: string, options?: StoreOptions): Promise<Store> {
   try {
-    return await openStore(directory)
+    return await openStore(directory, options)
   } catch (error) {
     if (!(error instanceof UserError) || error.code !== 'LOCKED') throw error
     throw new UserError('a gateway, or a command that buys with this key, is running and has its channels', {
       code: 'LOCKED',
-      remedy: 'stop it first; while it runs it takes back by itself what is over',
+      remedy,
       cause: error,
     })
   }

@@ -16,12 +16,12 @@ import { Openings } from '../../inference/client/openings.js'
 import type { ClientPayments } from '../../inference/client/payments.js'
 import { Payer, paymentDomain } from '../../inference/payment/index.js'
 import type { Host } from '../../p2p/index.js'
-import { openStore, type Store } from '../../store/index.js'
+import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { openNodeChain } from '../chain/link.js'
 import { collectBetweenJobs } from '../heap.js'
 import { createNodeHost } from '../host.js'
-import { clientLedger } from './client-ledger.js'
+import { clientLedger, openLedger } from './client-ledger.js'
 import { openOwnAudits, runOwnAudits } from './own-audits.js'
 
 export interface NetworkClientOptions
@@ -60,6 +60,10 @@ const MAX_JOBS = 64
 /** A job writes 3 KB: a client that buys now and then would hold some more of them in memory each time, up to 4 MB in the end. */
 const WRITE_BUFFER_BYTES = 512 * 1024
 
+/** Two that pay from one ledger would sign over the same money. */
+const WHERE_IT_RUNS =
+  'stop it first, or ask the gateway that runs: curl http://127.0.0.1:4030/v1/models, unless it listens elsewhere'
+
 /** @throws UserError as the host and, with the first paid job, the chain */
 export async function openNetworkClient(options: NetworkClientOptions): Promise<NetworkClient> {
   const { config, identity, log, onLock, isLasting = false, ...rest } = options
@@ -89,7 +93,8 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
 
   const open = async (): Promise<ClientPayments> => {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    const store = opened.store ?? (await openStore(directory, { writeBufferBytes: WRITE_BUFFER_BYTES }))
+    const store =
+      opened.store ?? (await openLedger(directory, WHERE_IT_RUNS, { writeBufferBytes: WRITE_BUFFER_BYTES }))
     opened.store = store
     const chain = opened.chain ?? (await openNodeChain({ config, identity, store, log }))
     opened.chain = chain

@@ -24,6 +24,22 @@ describe('plumbline gateway', () => {
     [['--local', '--upstream', 'http://127.0.0.1:9/v1'], /--local and --upstream exclude each other/],
     [['--upstream', 'file:///etc/passwd'], /is no address of a server; give it like https:/],
     [['--upstream', 'http://127.0.0.1:9/v1', '--upstream-model', 'a=sing'], /sing is no task; choose/],
+    [['--models', 'asr-small', '--threads', '2'], /--models and --threads are for models.*; add --local/],
+    [['--memory', '1', '--upstream', 'http://127.0.0.1:9/v1'], /--memory is for models.*; add --local/],
+    [['--upstream-model', 'w=transcribe'], /--upstream-model is for a server.*; name it with --upstream/],
+    [['--local', '--upstream-key-file', 'k'], /--upstream-key-file is for a server behind the gateway/],
+    [
+      ['--local', '--unaudited', '--any-model'],
+      /--any-model and --unaudited are for what is bought.*--local/,
+    ],
+    [
+      ['--upstream', 'http://127.0.0.1:9/v1', '--bootstrap', '/ip4/1.2.3.4/tcp/1'],
+      /leave out --upstream, or/,
+    ],
+    [
+      ['--local', '--max-price', '1 wei'],
+      /--max-price is for what is bought from the network; leave out --local/,
+    ],
     [['--local', '--models', 'nothing'], /there is no model "nothing"; there are asr-small/],
   ])('%j is one clear line', async (args, line) => {
     const outcome = await gateway(args)

@@ -1,12 +1,12 @@
 /** `POST /v1/embeddings`: texts to vectors. */
 import { z } from 'zod'
 import { publicId } from '../../model-rule.js'
-import { badField } from '../api-error.js'
+import { ApiError, badField } from '../api-error.js'
 import { readJson } from '../body.js'
 import type { Route } from '../context.js'
 import { modelName, readFields } from '../fields.js'
 import { aliased } from '../hear.js'
-import { MAX_EMBEDDING_CHARACTERS, MAX_EMBEDDING_INPUTS } from '../limits.js'
+import { MAX_EMBEDDING_CHARACTERS, MAX_EMBEDDING_INPUTS, MAX_EMBEDDING_NUMBERS } from '../limits.js'
 import { chooseModel } from '../model-choice.js'
 import { type AnswerOf, answerHeaders, requireAffordable, runJob } from '../run-job.js'
 
@@ -55,6 +55,7 @@ export const embeddings: Route = {
         kind: 'vector',
       })
       const width = answer.output.values.length
+      requireAlike(width, answers[0]?.output.values.length ?? width, inputs.length)
       if (context.widths.size < MOST_WIDTHS) context.widths.set(model.sha256, width)
       // Of a model that nobody asked before, the first text tells it; what was paid for that is kept for a better request.
       requireWidth(dimensions, width)
@@ -81,11 +82,28 @@ function requireWidth(dimensions: number | undefined, width: number | undefined)
     throw badField('dimensions', `the model has ${width} dimensions, ${dimensions} were asked for`)
 }
 
+/**
+ * Before the next text is bought.
+ * @param first the width of the first text's vector
+ * @throws ApiError 502 for vectors of differing width, and for more numbers than one answer has
+ */
+function requireAlike(width: number, first: number, texts: number): void {
+  const wrong = (message: string): ApiError => new ApiError(message, { status: 502, code: 'wrong_answer' })
+  if (width !== first) throw wrong(`vectors of one model came with ${first} and with ${width} dimensions`)
+  if (width * texts > MAX_EMBEDDING_NUMBERS)
+    throw wrong(
+      `the model answers with ${width} dimensions, and ${texts} texts with more than the ${MAX_EMBEDDING_NUMBERS} ` +
+        'numbers that one answer has; send fewer texts at once',
+    )
+}
+
 /** As OpenAI does it: the first of them, brought to length 1 again. */
 function cut(values: Float32Array, dimensions: number = values.length): Float32Array {
   if (dimensions >= values.length) return values
   const kept = values.slice(0, dimensions)
-  const length = Math.hypot(...kept)
+  let squares = 0
+  for (const value of kept) squares += value * value
+  const length = Math.sqrt(squares)
   return length === 0 ? kept : kept.map((value) => value / length)
 }
 

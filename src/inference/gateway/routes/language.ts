@@ -26,11 +26,12 @@ export const language: Route = {
       job: { task: 'identify', model: model.sha256, input: sound, parameters: {} },
       kind: 'labels',
     })
-    const { labels } = answer.output
+    const { labels, isSure } = answer.output
     exchange.setHeaders(answerHeaders([answer], model.ownedBy, ignored))
     exchange.json({
       language: labels[0]?.label ?? null,
       languages: labels.map(({ label, probability }) => ({ language: label, probability })),
+      ...(isSure === undefined ? {} : { sure: isSure }),
       duration: seconds,
       usage: usageOf(seconds),
     })

@@ -1,7 +1,8 @@
 /** For whoever runs it: `/health`, `/ready`, `/metrics`. */
-import type { Route } from '../context.js'
+import { ApiError } from '../api-error.js'
+import type { GatewayContext, Route } from '../context.js'
 
-/** A probe gives up soon after. */
+/** Of a look at the models; a probe gives up soon after. */
 const READY_MS = 3000
 
 /** The server answers. */
@@ -12,21 +13,29 @@ export const health: Route = {
   answer: async (exchange) => exchange.json({ status: 'ok' }),
 }
 
-/** There is a model to send a job to. */
+/** There is a model to send a job to: as far as is known, since whoever asks without a key must not make others wait. */
 export const ready: Route = {
   method: 'GET',
   path: '/ready',
   isOpen: true,
-  answer: async (exchange, { models }) => {
-    const count = await Promise.race([
-      models.get().then(
-        ({ length }) => length,
-        () => 0,
-      ),
-      new Promise<number>((resolve) => setTimeout(() => resolve(0), READY_MS).unref()),
-    ])
+  answer: async (exchange, context) => {
+    const count = context.models.lastCount() ?? (await awaitedCount(context))
     exchange.json({ status: count > 0 ? 'ready' : 'no models', models: count }, count > 0 ? 200 : 503)
   },
+}
+
+async function awaitedCount({ models, probes, limits }: GatewayContext): Promise<number> {
+  if (probes.used >= limits.probes)
+    throw new ApiError('more probes wait than there is room for; ask again', {
+      status: 503,
+      code: 'unavailable',
+    })
+  probes.take(1)
+  try {
+    return await models.count(READY_MS)
+  } finally {
+    probes.give(1)
+  }
 }
 
 export const metrics: Route = {

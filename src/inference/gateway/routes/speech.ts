@@ -1,4 +1,4 @@
-/** `POST /v1/audio/speech`: text to sound, as WAV or as bare samples. */
+/** `POST /v1/audio/speech`: text to sound, as WAV, FLAC or bare samples. */
 import { z } from 'zod'
 import { samplesOfPcm16 } from '../../../ml/audio/pcm16.js'
 import { writeWav } from '../../../ml/audio/wav-write.js'
@@ -14,13 +14,13 @@ import { answerHeaders, runJob } from '../run-job.js'
 /** What clients take OpenAI's `pcm` for; a voice of another rate is resampled. */
 const PCM_SAMPLE_RATE_HZ = 24_000
 /** OpenAI's, without an encoder here. */
-const NOT_ENCODED = ['mp3', 'opus', 'aac', 'flac']
+const NOT_ENCODED = ['mp3', 'opus', 'aac']
 
 const FIELDS = z.object({
   model: modelName,
   input: z.string().min(1).max(MAX_SPEECH_CHARACTERS),
   // OpenAI's own default is mp3: a WAV says what it is in its first bytes and in its header, so players cope.
-  response_format: z.enum(['wav', 'pcm', ...NOT_ENCODED]).default('wav'),
+  response_format: z.enum(['wav', 'flac', 'pcm', ...NOT_ENCODED]).default('wav'),
   stream_format: z.literal('audio').optional(),
   speed: z.number().min(0.25).max(4).optional(),
 })
@@ -36,7 +36,7 @@ export const speech: Route = {
     if (NOT_ENCODED.includes(format))
       throw badField(
         'response_format',
-        `${format} is not encoded here: use "wav" or "pcm"`,
+        `${format} is not encoded here: use "wav", "flac" or "pcm"`,
         'unsupported_format',
       )
     const model = chooseModel(await context.models.get(), {
@@ -57,6 +57,8 @@ export const speech: Route = {
     exchange.setHeaders(answerHeaders([answer], model.ownedBy, ignored))
     if (format === 'wav')
       exchange.bytes(writeWav({ sampleRate, channels: [samplesOfPcm16(pcm16)] }), 'audio/wav')
+    else if (format === 'flac')
+      exchange.bytes(await context.decoder.flac({ sampleRate, pcm16 }, exchange.signal), 'audio/flac')
     else if (sampleRate === PCM_SAMPLE_RATE_HZ) exchange.bytes(pcm16, 'audio/pcm')
     else {
       const call = { pcm16, fromHz: sampleRate, toHz: PCM_SAMPLE_RATE_HZ }

@@ -88,6 +88,11 @@ describe('who may ask', () => {
     const allowed = await from('https://app.example')
     expect(allowed.status).toBe(200)
     expect(allowed.headers['access-control-allow-origin']).toBe('https://app.example')
+    const exposed = String(allowed.headers['access-control-expose-headers']).split(', ')
+    // All that docs/gateway.md tells of beside an answer.
+    for (const name of ['provider', 'run-seconds', 'price-wei', 'units', 'receipt', 'ignored'])
+      expect(exposed).toContain(`x-plumbline-${name}`)
+    expect(exposed).toEqual(expect.arrayContaining(['x-request-id', 'retry-after', 'x-should-retry']))
     const preflight = await ask(`${url}/v1/audio/speech`, {
       method: 'OPTIONS',
       headers: {

@@ -101,6 +101,62 @@ describe('vectors', () => {
     expect(source.jobs).toHaveLength(1)
   })
 
+  it('that are very wide are cut like others', async () => {
+    source.answer = async () => ({
+      ...vector(),
+      output: { kind: 'vector', values: new Float32Array(262_144).fill(0.5) },
+    })
+    // From now on the model is known to be so wide.
+    await client().embeddings.create({ model: 'words', input: 'whole' })
+    const { data } = await embed('wide', 200_000)
+    expect(data[0]?.embedding).toHaveLength(200_000)
+    expect(data[0]?.embedding[0]).toBeCloseTo(1 / Math.sqrt(200_000), 9)
+  })
+
+  it('that no honest model gives are refused before the next is paid, and nothing is a bug', async () => {
+    const answers = (...widths: readonly number[]) => {
+      source.jobs.length = 0
+      source.answer = async () => {
+        const values = new Float32Array(widths[source.jobs.length - 1] ?? 0).fill(1)
+        return { ...vector(), output: { kind: 'vector', values } }
+      }
+    }
+    const several = (input: string[]) => client().embeddings.create({ model: 'words', input })
+    answers(8, 8, 7, 8)
+    const differing = await failure(several(['d1', 'd2', 'd3', 'd4']))
+    expect([differing.status, differing.code]).toEqual([502, 'wrong_answer'])
+    expect(differing.message).toMatch(/with 8 and with 7 dimensions; .* was paid for 3 units/)
+    expect(source.jobs).toHaveLength(3)
+    answers(262_144, 262_144)
+    const wide = await failure(several(['w1', 'w2', 'w3', 'w4', 'w5']))
+    expect([wide.status, wide.code]).toEqual([502, 'wrong_answer'])
+    expect(wide.message).toMatch(/send fewer texts at once/)
+    expect(source.jobs).toHaveLength(1)
+  })
+
+  it('fill the memory that is set aside like what was sent, until they are delivered', async () => {
+    source.answer = async () => ({
+      ...vector(),
+      output: { kind: 'vector', values: new Float32Array(100_000) },
+    })
+    const small = await Gateway.start(
+      { host: '127.0.0.1', port: 0, limits: { heldBytes: 1_000_000 } },
+      { source },
+    )
+    try {
+      const openai = new OpenAI({ baseURL: `${small.url}/v1`, apiKey: 'none', maxRetries: 0 })
+      const error = await failure(openai.embeddings.create({ model: 'words', input: ['1', '2', '3'] }))
+      expect([error.status, error.code]).toEqual([429, 'busy'])
+      expect(error.message).toMatch(/was paid for 3 units of it, and is not paid again/)
+      expect((await openai.embeddings.create({ model: 'words', input: '4' })).data).toHaveLength(1)
+      for (let tries = 0; tries < 100 && small.heldBytes > 0; tries++)
+        await new Promise((tick) => setTimeout(tick, 20))
+      expect(small.heldBytes).toBe(0)
+    } finally {
+      await small.stop()
+    }
+  })
+
   it('of one request cost no more than one may, all together', async () => {
     const input = ['a', 'b', 'c', 'd']
     const [recogniser, words] = source.list
