@@ -156,9 +156,10 @@ export const configSchema = z.strictObject({
           clientExposure: amount.default(DEFAULTS.inference.provider.clientExposure),
           leastDeposit: amount.default(DEFAULTS.inference.provider.leastDeposit),
           redeemAt: amount.default(DEFAULTS.inference.provider.redeemAt),
+          // Ten rounds of a development chain; held against the chain's own terms once it is reached.
           redeemBeforeEndSeconds: z
             .int()
-            .min(1)
+            .min(50)
             .max(30 * 86_400)
             .default(DEFAULTS.inference.provider.redeemBeforeEndSeconds),
         })

@@ -72,8 +72,8 @@ export class Identity implements Signer {
   }
 
   /**
-   * Hands a copy of the secret to `use` and wipes that copy afterwards: for the keystore, libp2p's key and the
-   * chain account, nowhere else.
+   * Hands a copy of the secret to `use` and wipes that copy afterwards: for the keystore, libp2p's key, the chain
+   * account and what is sealed on the disk, nowhere else.
    */
   withSecret<T>(use: (secret: Uint8Array) => T): T {
     const copy = this.#secret.slice()

@@ -4,6 +4,8 @@ import type { JobInput, Unit } from './job.js'
 
 const CHARACTERS_A_UNIT = 1000
 const BYTES_A_SAMPLE = 2
+/** No model hears more, and units count seconds: what nobody hears would be sent, and kept for auditors, for nothing. */
+export const MOST_SAMPLE_RATE_HZ = 48_000
 /** As people speak. */
 const CHARACTERS_A_SECOND = 15
 

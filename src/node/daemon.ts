@@ -185,7 +185,8 @@ async function start(
   if (provider !== undefined) {
     undo.push(() => provider.stop())
     link?.onOpen((chain) => {
-      provider.payThrough(chain).catch((error: unknown) => log.error({ err: error }, 'jobs cannot be paid'))
+      // It is in the log and in the status: free jobs go on.
+      provider.payThrough(chain).catch(() => {})
     })
   }
   const auditor = roles.includes('auditor') ? await startAuditorRole() : undefined
@@ -254,6 +255,9 @@ async function start(
       problems.push('this challenger is not in the registry, so it is never drawn')
     if (host.connections().length === 0 && config.network.bootstrap.length > 0)
       problems.push('no peer is connected')
+    const provided = provider?.status()
+    if (provided?.paidJobsProblem !== undefined)
+      problems.push(`paid jobs are not taken: ${provided.paidJobsProblem}`)
     const counters = await memberPlane?.counters()
     return {
       peerId: identity.peerId,
@@ -276,7 +280,7 @@ async function start(
         challenger === undefined
           ? null
           : { challenges: challenger.active, sentBytes: counters?.sentBytes ?? 0 },
-      provider: provider?.status() ?? null,
+      provider: provided ?? null,
       auditor: auditor?.status() ?? null,
       transcripts: store.transcripts.count,
       memoryMiB: Math.round(process.memoryUsage.rss() / BYTES_PER_MIB),

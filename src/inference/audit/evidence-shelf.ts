@@ -1,10 +1,13 @@
 /**
  * Evidence on the disk, a file a job, bounded in bytes and in time. What became of each stands in its file's name, so that a
  * restart knows it without reading sound. A buyer's own makes room, the oldest first; what a provider owes to auditors does
- * not: it takes no more jobs instead. Nothing is synced: what was put survives the end of the process, not a power cut.
+ * not: it takes no more jobs instead, and of one client none that would take more room than all others still find. Nothing
+ * is synced: what was put survives the end of the process, not a power cut. With a key it is sealed: whoever reads the disk
+ * learns who bought, when and how much, and not what was said.
  */
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isSealed, type Sealing } from '../../crypto/sealing.js'
 import { UserError } from '../../errors.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { receiptDigest } from '../payment/receipt.js'
@@ -21,6 +24,8 @@ export interface ShelfEntry {
   readonly issuedAt: number
   readonly state: EvidenceState
   readonly bytes: number
+  /** Whose room it takes, an address as 40 hex digits; undefined where room is not shared. */
+  readonly client?: string | undefined
 }
 
 export interface ShelfOptions {
@@ -29,10 +34,17 @@ export interface ShelfOptions {
   readonly keptSeconds: number
   /** Whether auditors may ask for what is here: then it makes no room while it is kept. */
   readonly isOwed?: boolean
+  /** Absent: what is kept lies there as it is. What was kept so is read all the same. */
+  readonly sealing?: Sealing
   readonly log?: Logger
 }
 
-const NAME = /^(\d{10,12})-([0-9a-f]{64})\.([a-z]+)\.evidence$/
+interface Room {
+  readonly bytes: number
+  readonly files: number
+}
+
+const NAME = /^(\d{10,12})-([0-9a-f]{64})(?:-([0-9a-f]{40}))?\.([a-z]+)\.evidence$/
 /** What may wait for the disk. */
 const MOST_WAITING_BYTES = 64 * 2 ** 20
 const MOST_FILES = 100_000
@@ -48,7 +60,9 @@ export class EvidenceShelf {
   #bytes = 0
   #waitingBytes = 0
   /** For jobs that run. */
-  readonly #expected = { bytes: 0, files: 0 }
+  #expected: Room = { bytes: 0, files: 0 }
+  /** What each client's takes, with what its jobs that run will leave. */
+  readonly #ofClients = new Map<string, Room>()
   #failedAtMs = Number.NEGATIVE_INFINITY
   readonly #writes = new Set<Promise<void>>()
   #writing: Promise<void> = Promise.resolve()
@@ -62,7 +76,7 @@ export class EvidenceShelf {
     await mkdir(options.directory, { recursive: true, mode: 0o700 })
     const found: ShelfEntry[] = []
     for (const name of await readdir(options.directory)) {
-      const [, issuedAt, digest, word] = NAME.exec(name) ?? []
+      const [, issuedAt, digest, client, word] = NAME.exec(name) ?? []
       const state = EVIDENCE_STATES.find((each) => each === word)
       const path = join(options.directory, name)
       if (issuedAt === undefined || digest === undefined || state === undefined) {
@@ -71,7 +85,7 @@ export class EvidenceShelf {
         continue
       }
       const bytes = (await stat(path).catch(() => undefined))?.size
-      if (bytes !== undefined) found.push({ digest, issuedAt: Number(issuedAt), state, bytes })
+      if (bytes !== undefined) found.push({ digest, issuedAt: Number(issuedAt), state, bytes, client })
     }
     for (const each of found.sort((a, b) => a.issuedAt - b.issuedAt)) shelf.#remember(each)
     return shelf
@@ -90,9 +104,10 @@ export class EvidenceShelf {
 
   /**
    * Room for what a job will leave, before it runs; the function gives back what was not used.
+   * @param client as in {@link ShelfEntry}: it gets no more room than it leaves to all others
    * @throws UserError BUSY where there is none, or the disk does not follow; UNAVAILABLE where it takes nothing
    */
-  expect(bytes: number): () => void {
+  expect(bytes: number, client?: string): () => void {
     const { mostBytes } = this.#options
     if (performance.now() - this.#failedAtMs < DISK_FAILED_MS)
       throw new UserError('the disk does not take what auditors may ask for', {
@@ -101,39 +116,51 @@ export class EvidenceShelf {
         details: { retryAfterSeconds: DISK_FAILED_MS / 1000 },
       })
     if (this.#waitingBytes > MOST_WAITING_BYTES) throw full('the disk is too slow for more jobs', 1)
-    const expected = this.#expected
-    if (
-      this.#bytes + this.#waitingBytes + expected.bytes + bytes > mostBytes ||
-      this.#entries.size + expected.files >= MOST_FILES
-    )
+    const leftBytes = mostBytes - this.#bytes - this.#waitingBytes - this.#expected.bytes - bytes
+    const leftFiles = MOST_FILES - this.#entries.size - this.#expected.files - 1
+    if (leftBytes < 0 || leftFiles < 0)
       throw full(
         `what auditors may ask for fills the ${mostBytes} bytes that it may take`,
         FULL_RETRY_SECONDS,
       )
-    expected.bytes += bytes
-    expected.files++
+    const own = this.#roomOf(client)
+    if (client !== undefined && (own.bytes + bytes > leftBytes || own.files + 1 > leftFiles))
+      throw full(
+        `what auditors may ask for of your jobs takes ${own.bytes} bytes, ${bytes} more are needed, and one client has at most as much as it leaves to others: ${Math.max(0, leftBytes)} bytes now`,
+        FULL_RETRY_SECONDS,
+      )
+    const room = { bytes, files: 1 }
+    this.#expected = sum(this.#expected, room)
+    this.#take(client, room)
     let isExpected = true
     return () => {
       if (!isExpected) return
       isExpected = false
-      expected.bytes -= bytes
-      expected.files--
+      this.#expected = sum(this.#expected, negative(room))
+      this.#take(client, negative(room))
     }
   }
 
-  /** Resolves when the system has it. @throws UserError UNAVAILABLE where the disk does not take it */
-  async put(evidence: KeptEvidence): Promise<void> {
-    const { log, isOwed = false } = this.#options
-    const encoded = encodeEvidence(evidence)
+  /**
+   * Resolves when the system has it.
+   * @param client as of {@link expect}
+   * @throws UserError UNAVAILABLE where the disk does not take it
+   */
+  async put(evidence: KeptEvidence, client?: string): Promise<void> {
+    const { log, isOwed = false, sealing } = this.#options
+    const { receipt, domain } = evidence
+    const place = receiptDigest(domain, receipt)
+    const plain = encodeEvidence(evidence)
+    const encoded = sealing === undefined ? plain : sealing.seal(plain, place)
     if (!isOwed && this.#waitingBytes + encoded.length > MOST_WAITING_BYTES)
       throw full('the disk is too slow: a job is not kept for its audit', 1)
-    const { receipt, domain } = evidence
     const entry: ShelfEntry = {
       // Kept by the thousand: a string that is joined letter by letter is a kilobyte of joints.
-      digest: Buffer.from(receiptDigest(domain, receipt)).toString('hex'),
+      digest: Buffer.from(place).toString('hex'),
       issuedAt: receipt.issuedAt,
       state: 'pending',
       bytes: encoded.length,
+      client,
     }
     const write = async (): Promise<void> => {
       try {
@@ -159,7 +186,7 @@ export class EvidenceShelf {
     await writing
   }
 
-  /** Undefined for one that went. @throws UserError BAD_MESSAGE for a file that was altered */
+  /** Undefined for one that went. @throws UserError BAD_MESSAGE for a file that was altered, or sealed by another key */
   async read(digest: string): Promise<KeptEvidence | undefined> {
     await this.settled()
     const entry = this.#entries.get(digest)
@@ -168,7 +195,13 @@ export class EvidenceShelf {
       if (isAbsent(error)) return undefined
       throw error
     })
-    return content === undefined ? undefined : decodeEvidence(new Uint8Array(content))
+    if (content === undefined) return undefined
+    const { sealing } = this.#options
+    // Of earlier versions, which sealed nothing.
+    const isPlain = sealing === undefined || !isSealed(content)
+    return decodeEvidence(
+      isPlain ? new Uint8Array(content) : sealing.open(content, Buffer.from(digest, 'hex')),
+    )
   }
 
   mark(digest: string, state: EvidenceState): void {
@@ -194,8 +227,9 @@ export class EvidenceShelf {
     })
   }
 
-  path({ digest, issuedAt, state }: ShelfEntry): string {
-    return join(this.#options.directory, `${String(issuedAt).padStart(10, '0')}-${digest}.${state}.evidence`)
+  path({ digest, issuedAt, state, client }: ShelfEntry): string {
+    const name = [String(issuedAt).padStart(10, '0'), digest, ...(client === undefined ? [] : [client])]
+    return join(this.#options.directory, `${name.join('-')}.${state}.evidence`)
   }
 
   /** Until everything so far is done. */
@@ -228,18 +262,41 @@ export class EvidenceShelf {
   }
 
   #remember(entry: ShelfEntry): void {
-    this.#bytes += entry.bytes - (this.#entries.get(entry.digest)?.bytes ?? 0)
+    this.#leave(this.#entries.get(entry.digest))
+    this.#bytes += entry.bytes
+    this.#take(entry.client, roomOf(entry))
     this.#entries.set(entry.digest, entry)
+  }
+
+  #leave(entry: ShelfEntry | undefined): void {
+    if (entry === undefined) return
+    this.#bytes -= entry.bytes
+    this.#take(entry.client, negative(roomOf(entry)))
+  }
+
+  #roomOf(client: string | undefined): Room {
+    return (client === undefined ? undefined : this.#ofClients.get(client)) ?? { bytes: 0, files: 0 }
+  }
+
+  #take(client: string | undefined, room: Room): void {
+    if (client === undefined) return
+    const taken = sum(this.#roomOf(client), room)
+    if (taken.files > 0) this.#ofClients.set(client, taken)
+    else this.#ofClients.delete(client)
   }
 
   async #drop(digest: string): Promise<void> {
     const entry = this.#entries.get(digest)
     if (entry === undefined) return
     this.#entries.delete(digest)
-    this.#bytes -= entry.bytes
+    this.#leave(entry)
     await rm(this.path(entry), { force: true })
   }
 }
+
+const roomOf = ({ bytes }: ShelfEntry): Room => ({ bytes, files: 1 })
+const sum = (a: Room, b: Room): Room => ({ bytes: a.bytes + b.bytes, files: a.files + b.files })
+const negative = ({ bytes, files }: Room): Room => ({ bytes: -bytes, files: -files })
 
 const isAbsent = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT'

@@ -3,6 +3,7 @@ import { UserError } from '../../errors.js'
 import { pcm16Of } from '../../ml/audio/pcm16.js'
 import { embedsFrom, type ModelCard } from '../catalogue/card.js'
 import type { Job, JobOutput, SoundInput } from '../job.js'
+import { MOST_SAMPLE_RATE_HZ } from '../units.js'
 import type { LocalModel } from './local-model.js'
 import type { Opening } from './model-pool.js'
 import type { PackedSound } from './sound.js'
@@ -13,7 +14,6 @@ export interface JobLimits {
 }
 
 const LEAST_RATE = 4000
-const MOST_RATE = 192_000
 const LEAST_SPEED = 0.25
 const MOST_SPEED = 4
 const BYTES_A_SAMPLE = 2
@@ -41,8 +41,11 @@ export function checkJob(card: ModelCard, job: Job, limits: JobLimits): void {
 }
 
 function checkSound({ sampleRate, pcm16 }: SoundInput, mostSeconds: number): void {
-  if (!(Number.isInteger(sampleRate) && sampleRate >= LEAST_RATE && sampleRate <= MOST_RATE))
-    throw bad(`a sample rate of ${sampleRate} Hz`, `send sound of ${LEAST_RATE} to ${MOST_RATE} Hz`)
+  if (!(Number.isInteger(sampleRate) && sampleRate >= LEAST_RATE && sampleRate <= MOST_SAMPLE_RATE_HZ))
+    throw bad(
+      `the sound has ${sampleRate} Hz, and ${LEAST_RATE} to ${MOST_SAMPLE_RATE_HZ} Hz are taken`,
+      `resample it: send at most ${MOST_SAMPLE_RATE_HZ} Hz`,
+    )
   if (pcm16.length === 0 || pcm16.length % BYTES_A_SAMPLE !== 0)
     throw bad(`${pcm16.length} bytes of sound`, 'send whole 16-bit samples')
   const seconds = pcm16.length / BYTES_A_SAMPLE / sampleRate
@@ -101,8 +104,10 @@ export async function runJob(
       const heard = await model.transcribe(sound, signal, hearing, told)
       return { kind: 'transcription', text: heard.text, words: heard.words, language: heard.language }
     }
-    case 'identify':
-      return { kind: 'labels', labels: (await model.identify(sound, signal)).labels }
+    case 'identify': {
+      const { labels, isSure } = await model.identify(sound, signal)
+      return { kind: 'labels', labels, ...(isSure === undefined ? {} : { isSure }) }
+    }
     case 'translate':
       return {
         kind: 'translation',

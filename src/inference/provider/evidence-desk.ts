@@ -3,6 +3,7 @@
  * audit window. Of a job whose payer wanted no audit only the terms are kept, which say so.
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
+import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
 import type { Remote } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
@@ -10,18 +11,27 @@ import { epochSeconds } from '../audit/drawing.js'
 import type { KeptEvidence } from '../audit/evidence.js'
 import type { EvidenceShelf } from '../audit/evidence-shelf.js'
 import { drawShelf, type ShelfAuditModules } from '../audit/shelf-audit.js'
-import { decodeTerms } from '../network/job-codec.js'
+import { decodeTerms, type JobTerms, MAX_OUTPUT_BYTES } from '../network/job-codec.js'
 import { type EvidenceReply, refusalOf } from '../network/messages.js'
 
 export interface EvidenceDeskModules extends Pick<ShelfAuditModules, 'beacon' | 'randomness' | 'now'> {
   readonly shelf: EvidenceShelf
   /** Whether a peer may have what was drawn. */
   readonly isAuditor: (remote: Remote) => Promise<boolean>
+  /** Whose channel it is: room is shared out by payer; by nobody unless given. */
+  readonly payerOf?: (channelId: Uint8Array) => Address | undefined
   readonly log: Logger
 }
 
-/** Receipt, terms and a short output: longer ones of jobs under way may take the shelf a little above its bound. */
+/** Receipt, terms, a vector, and what is around them. */
 const SMALL_BYTES = 16_384
+/** Text and word times: of a second with fifteen phones, each heard as a word. */
+const BYTES_A_SECOND_HEARD = 1024
+/** Of as many labels as an output may have. */
+const LABELS_BYTES = 200_000
+/** Someone who speaks slowly, and a voice of 24 kHz: most make half of it. */
+const CHARACTERS_A_SECOND_SPOKEN = 10
+const BYTES_A_SECOND_SPOKEN = 48_000
 const NOTHING = new Uint8Array(0)
 /** An auditor waits a minute for its answer. */
 const DRAWING_MS = 10_000
@@ -51,16 +61,23 @@ export class EvidenceDesk {
 
   /**
    * Before a job runs: room for what will have to be kept of it, until the function that is given is called.
+   * @param payer who gets no more room than it leaves to all others; without, the room is nobody's
    * @throws UserError as `EvidenceShelf.expect`
    */
-  expect(terms: Uint8Array, input: Uint8Array): () => void {
-    return this.#modules.shelf.expect(decodeTerms(terms).audit ? input.length + SMALL_BYTES : SMALL_BYTES)
+  expect(terms: Uint8Array, input: Uint8Array, payer?: Address): () => void {
+    const decoded = decodeTerms(terms)
+    const bytes = decoded.audit ? input.length + outputBytes(decoded, input) : 0
+    return this.#modules.shelf.expect(SMALL_BYTES + bytes, clientOf(payer))
   }
 
   /** Before its receipt is anywhere else. @throws UserError as `EvidenceShelf.put` */
   keep(evidence: KeptEvidence): Promise<void> {
     const isAudited = decodeTerms(evidence.terms).audit
-    return this.#modules.shelf.put(isAudited ? evidence : { ...evidence, input: NOTHING, output: NOTHING })
+    const { shelf, payerOf } = this.#modules
+    return shelf.put(
+      isAudited ? evidence : { ...evidence, input: NOTHING, output: NOTHING },
+      clientOf(payerOf?.(evidence.receipt.channelId)),
+    )
   }
 
   /** What the beacon did not draw is thrown away, and what is too old: all that is due when this is called. */
@@ -134,6 +151,25 @@ export class EvidenceDesk {
     }
   }
 }
+
+/** More than the output will have, in all likelihood; what is longer takes the shelf above its bound. */
+function outputBytes({ task, unit, units, speedPermille = 1000 }: JobTerms, input: Uint8Array): number {
+  switch (task) {
+    case 'speak': {
+      const seconds = input.length / CHARACTERS_A_SECOND_SPOKEN / (speedPermille / 1000)
+      return Math.min(MAX_OUTPUT_BYTES, Math.ceil(seconds * BYTES_A_SECOND_SPOKEN))
+    }
+    case 'transcribe':
+    case 'translate':
+      return Math.min(MAX_OUTPUT_BYTES, unit === 'audio-second' ? units * BYTES_A_SECOND_HEARD : 0)
+    case 'identify':
+      return LABELS_BYTES
+    case 'embed':
+      return 0
+  }
+}
+
+const clientOf = (payer: Address | undefined): string | undefined => payer?.slice(2).toLowerCase()
 
 /** Its round has not come by this node's clock, or the beacon does not give it: an auditor that knows it comes again. */
 const undecided = (retryAfterSeconds: number): UserError =>

@@ -5,6 +5,7 @@
 import { formatEther } from '../../chain/index.js'
 import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
+import { smallest } from '../payment/wei.js'
 
 interface GivenUp {
   readonly wei: bigint
@@ -50,7 +51,7 @@ export class GivenUpWork {
     const beyondWei = givenUpWei + otherWei - this.#mostWei
     if (givenUpWei === 0n || beyondWei <= 0n) return
     // What no patience makes room for is refused by the limit itself.
-    const waitWei = beyondWei < givenUpWei ? beyondWei : givenUpWei
+    const waitWei = smallest(beyondWei, givenUpWei)
     const waitMs = Number((waitWei * BigInt(FORGOTTEN_AFTER_MS)) / this.#mostWei)
     throw new UserError(
       `work for ${formatEther(givenUpWei)} was given up after it had begun: have ${formatEther(this.#mostWei)} for it and what is owed, need ${formatEther(givenUpWei + otherWei, 'up')}`,

@@ -61,9 +61,9 @@ export class PaidService {
       })
     const { payee } = this.#modules
     const payer = addressOfPublicKey(remote.publicKey)
-    if (payee.find(channelId) === undefined) await this.#looks.look(payer)
+    if (payee.find(channelId) === undefined) await this.#looks.look(payer, remote)
     this.#own(remote, channelId)
-    await this.#asFunded(payer, () => {
+    await this.#asFunded(remote, () => {
       // Who has gone may have been told on another connection that this job is not known.
       signal.throwIfAborted()
       this.#givenUp.requireRoom(payer, payeeExposure(payee.account(channelId)) + priceWei)
@@ -170,7 +170,8 @@ export class PaidService {
   }> {
     const { payee } = this.#modules
     const { channelId, voucher, from, asked } = request
-    if (payee.find(channelId) === undefined) await this.#looks.look(addressOfPublicKey(remote.publicKey))
+    if (payee.find(channelId) === undefined)
+      await this.#looks.look(addressOfPublicKey(remote.publicKey), remote)
     this.#own(remote, channelId)
     if (voucher !== undefined) await this.#accept(remote, voucher)
     const receipts = await payee.receipts(channelId, from, RECEIPTS_AT_ONCE)
@@ -198,19 +199,18 @@ export class PaidService {
   }
 
   #accept(remote: Remote, voucher: SignedVoucher): Promise<void> {
-    const payer = addressOfPublicKey(remote.publicKey)
-    return this.#asFunded(payer, () => this.#modules.payee.accept(voucher))
+    return this.#asFunded(remote, () => this.#modules.payee.accept(voucher))
   }
 
   /** A step that may have been refused for what the chain has by now is tried once more after a look at it. */
-  async #asFunded(payer: Address, step: () => void | Promise<void>): Promise<void> {
+  async #asFunded(remote: Remote, step: () => void | Promise<void>): Promise<void> {
     try {
       await step()
       return
     } catch (error) {
       if (!isDenied(error)) throw error
     }
-    const { isMoreComing } = await this.#looks.look(payer)
+    const { isMoreComing } = await this.#looks.look(addressOfPublicKey(remote.publicKey), remote)
     try {
       await step()
     } catch (error) {

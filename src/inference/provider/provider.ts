@@ -7,6 +7,7 @@
  *     provider.payThrough(chain, payee, keeper)   // once the chain is there
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import { addressOfPublicKey } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
 import type { Signer } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
@@ -263,11 +264,13 @@ export class Provider {
     const isFree = priceWei === 0n
     const payment = isFree ? undefined : this.#paid()
     const paid = payment?.service
-    const room = payment?.desk.expect(encodedTerms, encodedInput)
+    let room: (() => void) | undefined
     let channelId: Uint8Array | undefined
     let begunMs: number | undefined
     try {
       channelId = await paid?.admit(remote, request, priceWei, signal)
+      // Only now: room for evidence is nothing that a stranger without a channel can hold.
+      room = payment?.desk.expect(encodedTerms, encodedInput, addressOfPublicKey(remote.publicKey))
       const started = performance.now()
       let runMs = 0
       const run = async (instead = sha256): Promise<Uint8Array> => {

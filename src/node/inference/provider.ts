@@ -5,6 +5,7 @@ import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
 import { addressBytes, addressOfPublicKey } from '../../crypto/address.js'
 import type { Identity } from '../../crypto/identity.js'
+import { EVIDENCE, Sealing } from '../../crypto/sealing.js'
 import { UserError } from '../../errors.js'
 import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
 import { LocalJobs } from '../../inference/local/local-jobs.js'
@@ -12,9 +13,9 @@ import { OfferTable } from '../../inference/network/offer-table.js'
 import { OffersGossip } from '../../inference/network/offers-gossip.js'
 import { ChannelKeeper, Payee, paymentDomain, RetiredOpenings } from '../../inference/payment/index.js'
 import type { ProviderBehaviour } from '../../inference/provider/behaviour.js'
+import type { LookedKeeper } from '../../inference/provider/channel-looks.js'
 import { EvidenceDesk } from '../../inference/provider/evidence-desk.js'
 import { HeldOutputs } from '../../inference/provider/held-outputs.js'
-import { PaidService } from '../../inference/provider/paid-service.js'
 import { priceList } from '../../inference/provider/price-list.js'
 import { Provider, type ProviderStatus } from '../../inference/provider/provider.js'
 import { SoldJobs } from '../../inference/provider/sold-jobs.js'
@@ -24,6 +25,8 @@ import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { collectBetweenJobs } from '../heap.js'
 import { type EarningChannel, earningChannel } from './channel-list.js'
+import { ChannelRounds, FollowedPaidService, requireRedeemedInTime } from './channel-rounds.js'
+import { KeptTrying } from './kept-trying.js'
 import { openRandomness } from './randomness.js'
 import { openUpstream } from './sold-upstream.js'
 
@@ -38,12 +41,22 @@ export interface ProviderRoleModules {
 }
 
 export interface ProviderRole {
-  /** The chain is there: paid jobs are taken from now on. */
+  /**
+   * The chain is there: resolves when paid jobs are taken, which is tried until it succeeds, or when the role is stopped.
+   * @throws UserError BAD_CONFIG with have and need, where vouchers would not be redeemed in time
+   */
   payThrough(chain: Chain): Promise<void>
-  status(): ProviderStatus & { readonly channels: number; readonly unredeemedWei: string }
+  status(): ProviderRoleStatus
   /** For `plumbline channels list`, which cannot open a running node's ledger. */
   channels(): readonly EarningChannel[]
   stop(): Promise<void>
+}
+
+export interface ProviderRoleStatus extends ProviderStatus {
+  readonly channels: number
+  readonly unredeemedWei: string
+  /** Why no paid jobs are taken; absent where they are, or nothing costs anything. */
+  readonly paidJobsProblem?: string
 }
 
 const GIB = 2 ** 30
@@ -63,13 +76,13 @@ const LEAST_REMAINING_SECONDS = 600
 const AUDIT_WINDOW_SECONDS = 7 * 86_400
 /** What the beacon drew waits so long for auditors: they come every minute, and may be away for a night. */
 const AUDIT_KEPT_SECONDS = 86_400
-/** A twentieth of a day's recordings: 20 GiB of sold sound. */
+/** A twentieth of a day's recordings: 20 GiB of sold sound, 10 GiB where one client buys all of it. */
 const AUDIT_KEPT_BYTES = 2 ** 30
 /** Whether a peer is a challenger is asked of the chain so often. */
 const AUDITOR_KNOWN_MS = 10 * 60_000
 const MOST_AUDITORS = 1000
-const PUBLIC_ROUND_MS = 60_000
-const DEVELOPMENT_ROUND_MS = 5000
+const PUBLIC_ROUND_SECONDS = 60
+const DEVELOPMENT_ROUND_SECONDS = 5
 /** A stop does not wait longer for its last redemption. */
 const LAST_ROUND_MS = 30_000
 
@@ -115,7 +128,11 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
     { host, signer: identity, jobs, log, ...(behaviour === undefined ? {} : { behaviour }) },
   )
   const gossip = new OffersGossip({ host, table: new OfferTable(Date.now), log })
+  const opening = new KeptTrying<Payments>({ failure: 'paid jobs are not taken', log })
+  let isReached = prices.isFree
   let payments: Payments | undefined
+  const paidJobsProblem = (): string | undefined =>
+    isReached ? (payments?.problem() ?? opening.problem) : 'the chain has not been reached yet'
   try {
     await local.requireRoom()
     await provider.start()
@@ -130,18 +147,31 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
   return {
     payThrough: async (chain) => {
       if (prices.isFree) return
-      payments = await openPayments(chain, modules)
+      isReached = true
+      payments = await opening.open(
+        () => openPayments(chain, modules),
+        (late) => late.stop(),
+      )
+      if (payments === undefined) return
       provider.payThrough(payments.offered)
       await gossip.publish()
     },
     channels: () => payments?.channels() ?? [],
-    status: () => ({ ...provider.status(), ...(payments?.status() ?? { channels: 0, unredeemedWei: '0' }) }),
+    status: () => {
+      const problem = paidJobsProblem()
+      return {
+        ...provider.status(),
+        ...(payments?.status() ?? { channels: 0, unredeemedWei: '0' }),
+        ...(problem === undefined ? {} : { paidJobsProblem: problem }),
+      }
+    },
     stop: async () => {
       gossip.stop()
       await provider.stop()
       leave()
       endCollecting()
       await jobs.close()
+      await opening.stop()
       await payments?.stop()
     },
   }
@@ -151,6 +181,8 @@ interface Payments {
   readonly offered: Parameters<Provider['payThrough']>[0]
   status(): { readonly channels: number; readonly unredeemedWei: string }
   channels(): readonly EarningChannel[]
+  /** Why no job is begun at the moment. */
+  problem(): string | undefined
   stop(): Promise<void>
 }
 
@@ -163,6 +195,12 @@ async function openPayments(
   const exposureWei = parseAmount(terms.clientExposure)
   const leastDepositWei = parseAmount(terms.leastDeposit)
   const isDevelopment = chain.pollMs < 1000
+  const roundTerms = {
+    roundSeconds: isDevelopment ? DEVELOPMENT_ROUND_SECONDS : PUBLIC_ROUND_SECONDS,
+    challengeSeconds: chain.terms.channelChallengeSeconds,
+  }
+  // A development chain's challenge period is a minute, and its gas costs nothing.
+  requireRedeemedInTime(terms.redeemBeforeEndSeconds, roundTerms, !isDevelopment)
   const payee = await Payee.open(
     {
       domain: paymentDomain(chain.chainId, contract),
@@ -205,6 +243,7 @@ async function openPayments(
     mostBytes: AUDIT_KEPT_BYTES,
     keptSeconds: AUDIT_KEPT_SECONDS,
     isOwed: true,
+    sealing: Sealing.of(identity, EVIDENCE),
     log,
   })
   const desk = new EvidenceDesk({
@@ -212,26 +251,35 @@ async function openPayments(
     beacon,
     randomness: of,
     isAuditor: auditorCheck(chain, terms.auditors),
+    payerOf: (channelId) => payee.find(channelId)?.payer,
     log,
     now: () => Date.now(),
   })
   desk.start()
   const held = new HeldOutputs({ mostBytes: HELD_BYTES, mostMs: HELD_MS }, () => performance.now())
+  const rounds = new ChannelRounds(roundTerms, () => Date.now())
   const round = async (isClosing = false): Promise<void> => {
     try {
       await keeper.round(isClosing)
+      rounds.ended()
     } catch (error) {
+      rounds.failed(error)
       log.warn(
         { reason: error instanceof Error ? error.message : String(error) },
         'vouchers were not redeemed',
       )
     }
   }
-  const timer = setInterval(() => void round(), isDevelopment ? DEVELOPMENT_ROUND_MS : PUBLIC_ROUND_MS)
+  const timer = setInterval(() => void round(), roundTerms.roundSeconds * 1000)
   timer.unref()
+  const looked: LookedKeeper = {
+    adopt: (payer) => keeper.adopt(payer),
+    isMoreComing: (payer) => keeper.isMoreComing(payer),
+    isKnown: (payer) => payee.accounts().some((account) => account.payer === payer),
+  }
   return {
     offered: {
-      service: new PaidService({ payee, keeper, held }),
+      service: new FollowedPaidService({ payee, keeper: looked, held }, rounds),
       desk,
       domain: paymentDomain(chain.chainId, contract),
       offered: { chainId: chain.chainId, contract: addressBytes(contract), leastDepositWei, exposureWei },
@@ -245,6 +293,7 @@ async function openPayments(
       return { channels: accounts.length, unredeemedWei: String(unredeemed) }
     },
     channels: () => payee.accounts().map(earningChannel),
+    problem: () => rounds.problem,
     stop: async () => {
       clearInterval(timer)
       await desk.stop()

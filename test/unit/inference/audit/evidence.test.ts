@@ -11,6 +11,7 @@ import {
   verifyRound,
 } from '../../../../src/crypto/beacon.js'
 import { Identity } from '../../../../src/crypto/identity.js'
+import { Sealing } from '../../../../src/crypto/sealing.js'
 import { drawingRound, drawnFrom, epochSeconds, isTimely } from '../../../../src/inference/audit/drawing.js'
 import {
   decodeEvidence,
@@ -53,6 +54,36 @@ const open = (limits: { mostBytes?: number; keptSeconds?: number; isOwed?: boole
   EvidenceShelf.open({ directory, mostBytes: 2 ** 20, keptSeconds: 1000, ...limits })
 
 describe('the shelf of evidence', () => {
+  it('seals what lies on the disk, and reads what an earlier version left open', async () => {
+    const sealing = Sealing.of(Identity.generate(), 'evidence')
+    const sealed = (mostBytes = 2 ** 20) =>
+      EvidenceShelf.open({ directory, mostBytes, keptSeconds: 1000, sealing })
+    const [old, fresh] = [evidenceOf(1), evidenceOf(2)]
+    const before = await open()
+    await before.put(old)
+    const shelf = await sealed()
+    await shelf.put(fresh)
+    const [first, second] = shelf.list()
+    if (first === undefined || second === undefined) throw new Error('two were put')
+    expect(await shelf.read(first.digest)).toEqual(old)
+    expect(await shelf.read(second.digest)).toEqual(fresh)
+    const content = await readFile(shelf.path(second))
+    expect(content.includes(Buffer.from(fresh.input))).toBe(false)
+    expect(content.length).toBe(second.bytes)
+    expect((await sealed()).list()).toEqual([first, second])
+    // In another's place, or read with another's key.
+    await writeFile(shelf.path(first), content)
+    await expect(shelf.read(first.digest)).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
+    const stranger = Sealing.of(Identity.generate(), 'evidence')
+    const other = await EvidenceShelf.open({
+      directory,
+      mostBytes: 2 ** 20,
+      keptSeconds: 1000,
+      sealing: stranger,
+    })
+    await expect(other.read(second.digest)).rejects.toMatchObject({ code: 'BAD_MESSAGE' })
+  })
+
   it('gives back what it was given, after a restart, too', async () => {
     const [first, second] = [evidenceOf(1), evidenceOf(2)]
     expect(decodeEvidence(encodeEvidence(first))).toEqual(first)

@@ -12,7 +12,7 @@ import { drawnFrom } from '../../../../src/inference/audit/drawing.js'
 import type { KeptEvidence } from '../../../../src/inference/audit/evidence.js'
 import { EvidenceShelf } from '../../../../src/inference/audit/evidence-shelf.js'
 import { isSampled } from '../../../../src/inference/audit/sampling.js'
-import { encodeTerms } from '../../../../src/inference/network/job-codec.js'
+import { encodeInput, encodeTerms, MAX_OUTPUT_BYTES } from '../../../../src/inference/network/job-codec.js'
 import { Payee, ReceiptKind, receiptDigest, signReceipt } from '../../../../src/inference/payment/index.js'
 import { EvidenceDesk } from '../../../../src/inference/provider/evidence-desk.js'
 import type { Remote } from '../../../../src/p2p/index.js'
@@ -132,6 +132,91 @@ describe('what was sold', () => {
     expect(shelf.list('pending')).toEqual([])
     expect(await desk.answer(remote, digestOf(first))).toMatchObject({ kind: 'evidence' })
     expect(await desk.answer(remote, digestOf(later))).toMatchObject({ code: 'NOT_FOUND' })
+  })
+})
+
+describe('room for what auditors may ask for', () => {
+  const KIB = 1024
+  const [greedy, other, third] = [1, 2, 3].map(() => Identity.generate().address)
+  const terms = (task: 'transcribe' | 'speak' | 'identify', more = {}) =>
+    encodeTerms({
+      ...{ task, unit: task === 'speak' ? '1000-characters' : 'audio-second', units: 1, priceWeiPerUnit: 1n },
+      ...{ audit: true, ...more },
+    })
+  const sound = new Uint8Array(64 * KIB)
+  const busy = (message: RegExp) =>
+    expect.objectContaining({
+      code: 'BUSY',
+      message: expect.stringMatching(message),
+      details: { retryAfterSeconds: 60 },
+    })
+  /** As many jobs as it gets at once. */
+  function fill(payer: typeof greedy): number {
+    for (let jobs = 0; ; jobs++)
+      try {
+        desk.expect(terms('transcribe'), sound, payer)
+      } catch (error) {
+        expect(error).toEqual(busy(/your jobs takes \d+ bytes, \d+ more are needed/))
+        return jobs
+      }
+  }
+
+  it('is taken by no client beyond what it leaves to others, while it runs jobs and after', async () => {
+    // 1 MiB, a job of 81 KiB.
+    expect(fill(greedy)).toBe(6)
+    expect(fill(other)).toBe(3)
+    const give = desk.expect(terms('transcribe'), sound, third)
+    give()
+    give()
+    desk.expect(terms('transcribe'), sound, third)
+    expect(() => desk.expect(terms('transcribe'), sound, third)).toThrow()
+  })
+
+  it('stays shared out by payer for what is kept, over a restart as well, and comes back with what goes', async () => {
+    const payerOf = () => greedy
+    const modules = { beacon, randomness: () => randomness(), isAuditor: async () => true, log, payerOf }
+    const keep = async (at: EvidenceShelf) => {
+      const keeping = new EvidenceDesk({ ...modules, shelf: at, now: () => now * 1000 })
+      for (let n = 1; n <= 6; n++) await keeping.keep({ ...evidenceOf(n), input: new Uint8Array(80 * KIB) })
+    }
+    await keep(shelf)
+    const ask = (payer: typeof greedy) => desk.expect(terms('transcribe'), sound, payer)
+    expect(() => ask(greedy)).toThrow(busy(/your jobs takes/) as never)
+    ask(other)()
+    shelf = await EvidenceShelf.open({ directory, mostBytes: 2 ** 20, keptSeconds: 1000, isOwed: true, log })
+    desk = new EvidenceDesk({ ...modules, shelf, now: () => now * 1000 })
+    expect(() => ask(greedy)).toThrow(busy(/your jobs takes/) as never)
+    ask(other)()
+    expect((await shelf.read(bytesToHex(digestOf(evidenceOf(1)))))?.input).toHaveLength(80 * KIB)
+    shelf.sweep(START + 2000)
+    await shelf.settled()
+    ask(greedy)()
+  })
+
+  it('is reckoned by task: what a voice says, what is heard, how many labels there may be', async () => {
+    const expected = (encodedTerms: Uint8Array, input: Uint8Array): number => {
+      let bytes = 0
+      const asked = {
+        expect: (need: number) => {
+          bytes = need
+          return () => {}
+        },
+      }
+      new EvidenceDesk({
+        ...{ beacon, randomness: () => randomness(), isAuditor: async () => true, log },
+        now: () => 0,
+        shelf: asked as unknown as EvidenceShelf,
+      }).expect(encodedTerms, input)
+      return bytes - input.length
+    }
+    const text = encodeInput({ kind: 'text', text: 'a'.repeat(1000) })
+    const aMinuteAt16kHz = 60 * 32_000
+    expect(expected(terms('speak'), text)).toBeGreaterThan(aMinuteAt16kHz)
+    expect(expected(terms('speak', { speedPermille: 250 }), text)).toBeGreaterThan(4 * aMinuteAt16kHz)
+    expect(expected(terms('speak', { speedPermille: 1 }), text)).toBeLessThan(MAX_OUTPUT_BYTES + 20_000)
+    expect(expected(terms('transcribe', { units: 480 }), sound)).toBeGreaterThan(480 * 15 * 60)
+    expect(expected(terms('identify'), sound)).toBeGreaterThan(4000 * 40)
+    expect(expected(terms('speak', { audit: false }), text)).toBeLessThan(20_000)
   })
 })
 
