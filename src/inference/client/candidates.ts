@@ -15,6 +15,8 @@ import { priceOf, unitsOf, workOf } from '../units.js'
 import type { SpeedHint } from './conduct.js'
 import type { FoundOffer } from './offers.js'
 
+/** Of a text: what providers take unless they are made otherwise (local/local-jobs.ts). */
+const MOST_CHARACTERS = 20_000
 /** Below it nobody waits longer than for a round trip. */
 const LEAST_FELT_MS = 100
 
@@ -130,9 +132,16 @@ export function candidatesFor(
   return fitting.sort(inOrder)
 }
 
-/** @throws UserError BAD_ARGUMENT for a sound that no provider takes */
+/** @throws UserError BAD_ARGUMENT for a sound or a text that no provider takes, before anything is paid */
 export function requireSendable({ input }: Job): void {
-  if (input.kind !== 'sound' || input.pcm16.length <= MAX_INPUT_BYTES) return
+  if (input.kind === 'text') {
+    if (input.text.length <= MOST_CHARACTERS) return
+    throw new UserError(`the text has ${input.text.length} characters`, {
+      code: 'BAD_ARGUMENT',
+      remedy: `send at most ${MOST_CHARACTERS} at once: cut it`,
+    })
+  }
+  if (input.pcm16.length <= MAX_INPUT_BYTES) return
   throw new UserError(`the sound has ${input.pcm16.length} bytes`, {
     code: 'BAD_ARGUMENT',
     remedy: `send at most ${MAX_INPUT_BYTES} at once: cut it, or lower its sample rate`,

@@ -26,23 +26,22 @@ import {
 } from '../network/messages.js'
 import {
   type Payer,
+  ReceiptKind,
   readReceipt,
   receiptDigest,
   type SignedReceipt,
   voucherToCbor,
 } from '../payment/index.js'
 import type { Claim } from './claims.js'
+import { ReceiptDates, type ReceiptDatesOptions } from './receipt-dates.js'
 import { WordsOfDelivery } from './words-of-delivery.js'
 
-export interface DealingModules {
+export interface DealingModules extends ReceiptDatesOptions {
   readonly host: Pick<Host, 'request' | 'openAhead'>
+  /** Where it is to begin with: see {@link Dealing.reach}. */
   readonly target: PeerTarget
-  /** For messages to people. */
-  readonly name: string
   /** Absent where only free jobs are asked for. */
   readonly payment?: { readonly payer: Payer; readonly domain: TypedDomain }
-  /** Whether a receipt is dated so that a beacon can draw it; what is not is not paid. */
-  readonly isTimely?: (issuedAt: number) => boolean
   readonly log: Logger
 }
 
@@ -68,8 +67,6 @@ export interface Delivery {
   readonly receiptDigest?: string
 }
 
-/** Jobs whose receipts were dated amiss: a channel has few that are open. */
-const MOST_MISDATED = 1000
 /** A receipt that waits for an earlier one asks for it after so long. */
 const MISSING_AFTER_MS = 1000
 const LAST_WORDS_MS = 5000
@@ -82,26 +79,44 @@ export class Dealing {
   readonly #active = new Set<string>()
   readonly #settling = new Map<string, Promise<void>>()
   readonly #settled = new Set<string>()
-  /** Jobs whose receipts were not dated now when they came, in monotonic milliseconds. */
-  readonly #misdated = new Map<string, number>()
+  readonly #dates: ReceiptDates
   /** Words to the provider that are on their way. */
   readonly #telling = new Set<Promise<void>>()
   readonly #words: WordsOfDelivery
   /** For the next long job. */
-  readonly #spare: SpareStream
+  #spare: SpareStream
+  #target: PeerTarget
 
   constructor(modules: DealingModules) {
     this.#modules = modules
-    const { host, target } = modules
+    this.#target = modules.target
+    this.#dates = new ReceiptDates(modules)
     this.#words = new WordsOfDelivery((channelId, jobIds) =>
-      host.request(target, HAVE_MESSAGE, { channelId, jobIds }),
+      modules.host.request(this.#target, HAVE_MESSAGE, { channelId, jobIds }),
     )
-    this.#spare = new SpareStream(() => host.openAhead(target, JOB_MESSAGE))
+    this.#spare = this.#newSpare()
+  }
+
+  /** Where the provider is from now on. */
+  reach(target: PeerTarget): void {
+    if (isSameTarget(target, this.#target)) return
+    this.#target = target
+    this.#spare.close()
+    this.#spare = this.#newSpare()
+  }
+
+  #newSpare(): SpareStream {
+    return new SpareStream(() => this.#modules.host.openAhead(this.#target, JOB_MESSAGE))
   }
 
   /** Whether jobs are under way, or words about them: with them ends what they stand for against limits. */
   get isBusy(): boolean {
     return this.#active.size + this.#telling.size > 0
+  }
+
+  /** Whether nothing is under way, settling included. */
+  get isIdle(): boolean {
+    return !this.isBusy && this.#settling.size === 0
   }
 
   /**
@@ -151,6 +166,7 @@ export class Dealing {
         input: hashOf(input),
         terms: hashOf(terms),
         maxPriceWei: priceWei,
+        askedAt: Math.floor(this.#dates.now()),
       })
       claim?.release()
       const options = { until: kept, ...(ahead === undefined ? {} : { ahead }) }
@@ -187,9 +203,9 @@ export class Dealing {
     options: AskOptions,
     signal: AbortSignal | undefined,
   ): Promise<JobReply> {
-    const { host, target } = this.#modules
+    const { host } = this.#modules
     const request = { jobId, model, terms, input, ...(channelId === undefined ? {} : { channelId }) }
-    return host.request(target, JOB_MESSAGE, request, {
+    return host.request(this.#target, JOB_MESSAGE, request, {
       ...options,
       ...(patienceMs === undefined ? {} : { deadlineMs: patienceMs }),
       ...(signal === undefined ? {} : { signal }),
@@ -208,7 +224,7 @@ export class Dealing {
       throw new UserError(`${this.#modules.name} answered with the receipt of another job`, {
         code: 'VERIFICATION_FAILED',
       })
-    this.#requireTimely(receipt)
+    this.#dates.requireNow(receipt)
     const stuck = new AbortController()
     const missing = setInterval(() => {
       if (payer.missing(channelId) === undefined) return
@@ -230,25 +246,16 @@ export class Dealing {
     return output
   }
 
-  /**
-   * Two clocks differ, and nothing here tells which of them is wrong: nobody is paid, and nobody is left. A receipt that
-   * comes again is held against the time at which it came first, by the clock as it is set by then.
-   * @throws UserError WRONG_CLOCK
-   */
-  #requireTimely({ jobId, issuedAt }: SignedReceipt): void {
-    const { isTimely, name } = this.#modules
-    const key = bytesToHex(jobId)
-    const now = performance.now()
-    const cameMs = this.#misdated.get(key) ?? now
-    if (isTimely?.(issuedAt + (now - cameMs) / 1000) !== false) {
-      this.#misdated.delete(key)
-      return
+  /** A receipt that comes beside its job. @throws UserError WRONG_CLOCK; as `Payer.receive` */
+  async #take(receipt: SignedReceipt, signal?: AbortSignal): Promise<void> {
+    const { payer } = this.#payment()
+    const { kind, channelId, jobId } = receipt
+    if (kind === ReceiptKind.job) {
+      // What is not among them is held already, or was never asked for: the ledger knows.
+      const job = payer.account(channelId).asked.find((each) => Buffer.compare(each.jobId, jobId) === 0)
+      if (job !== undefined) this.#dates.requireSince(receipt, job.askedAt)
     }
-    if (this.#misdated.size < MOST_MISDATED) this.#misdated.set(key, cameMs)
-    throw new UserError(
-      `${name} dated its receipt ${new Date(issuedAt * 1000).toISOString()}, which was not then by the clock of this machine`,
-      { code: 'WRONG_CLOCK', remedy: 'set that clock, if it is wrong; otherwise choose another provider' },
-    )
+    await payer.receive(receipt, signal)
   }
 
   /** The output of a job that is paid; undefined where it was credited. */
@@ -259,11 +266,11 @@ export class Dealing {
     options: AskOptions = {},
   ): Promise<Uint8Array | undefined> {
     const { payer } = this.#payment()
-    const { host, target, name } = this.#modules
-    const answer = await host.request(target, PAY_MESSAGE, { jobId, voucher }, options)
+    const { host, name } = this.#modules
+    const answer = await host.request(this.#target, PAY_MESSAGE, { jobId, voucher }, options)
     if (answer.kind === 'refused') throw asError(answer, name)
     if (answer.kind === 'credited') {
-      for (const credit of answer.receipts) await payer.receive(readReceipt(credit), options.signal)
+      for (const credit of answer.receipts) await this.#take(readReceipt(credit), options.signal)
       return undefined
     }
     const { kept } = payer.deliverNow(channelId, jobId, hashOf(answer.output))
@@ -301,24 +308,20 @@ export class Dealing {
 
   async #settle(channelId: Uint8Array): Promise<void> {
     const { payer } = this.#payment()
-    const { host, target } = this.#modules
+    const { host } = this.#modules
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const voucher = await payer.newestVoucher(channelId)
       const { receipts, asked } = payer.account(channelId)
       // A new channel has nothing to settle, and the provider need not have seen it yet.
       if (receipts === 0 && asked.length === 0) return
       const idle = asked.filter(({ jobId }) => !this.#active.has(bytesToHex(jobId)))
-      const stand = await host.request(target, SYNC_MESSAGE, {
+      const stand = await host.request(this.#target, SYNC_MESSAGE, {
         channelId,
         from: receipts + 1,
         asked: idle.map(({ jobId }) => jobId),
         ...(voucher === undefined ? {} : { voucher: voucherToCbor(voucher) }),
       })
-      for (const each of stand.receipts) {
-        const receipt = readReceipt(each)
-        if (this.#misdated.has(bytesToHex(receipt.jobId))) this.#requireTimely(receipt)
-        await payer.receive(receipt)
-      }
+      for (const each of stand.receipts) await this.#take(readReceipt(each))
       if (stand.receipts.length === RECEIPTS_AT_ONCE) continue
       for (const jobId of stand.unknown) await payer.drop(channelId, jobId)
       await this.#tell(channelId, stand.owed)
@@ -339,7 +342,7 @@ export class Dealing {
     if (jobIds.length === 0) return
     // The provider lets go of what it is told: a crash must not forget here what nobody could fetch again.
     await payer.kept(channelId)
-    await this.#modules.host.request(this.#modules.target, HAVE_MESSAGE, { channelId, jobIds })
+    await this.#modules.host.request(this.#target, HAVE_MESSAGE, { channelId, jobIds })
   }
 
   /** Nobody waits for these outputs any more: they are taken, so that nothing stands open, and let go. */
@@ -361,6 +364,9 @@ export class Dealing {
     this.#modules.log.debug({ reason: String(error), provider: this.#modules.name }, 'a settling failed')
   }
 }
+
+const isSameTarget = (a: PeerTarget, b: PeerTarget): boolean =>
+  a === b || JSON.stringify(a) === JSON.stringify(b)
 
 /** A provider's refusal for what a channel or its limit for one client does not cover. */
 export const isLackOfMoney = (error: unknown): error is UserError =>

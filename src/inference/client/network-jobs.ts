@@ -27,10 +27,11 @@ import { LeftProviders } from './left-providers.js'
 import { NewChannels } from './new-channels.js'
 import { type FoundOffer, Offers } from './offers.js'
 import { type OpenPayments, Purse } from './payments.js'
-import { LEAST_PIECE_SECONDS, type SoundPiece } from './pieces.js'
-import { piecesOf, runPiecewise } from './piecewise.js'
+import { LEAST_PIECE_SECONDS } from './pieces.js'
+import { type JobPiece, piecesOf, runPiecewise } from './piecewise.js'
 import { type BuyerAudits, Purchases } from './purchases.js'
 import { type Recipient, recipientOf } from './recipient.js'
+import { withSentSound } from './sent-sound.js'
 
 export interface NetworkJobsOptions {
   /** These providers alone: multiaddrs or peer ids. */
@@ -121,8 +122,9 @@ export class NetworkJobs implements JobSource {
 
   /** Who would hear a job, in the order in which they are asked. @throws as {@link run}, before anything is sent */
   async describe(job: Job, options: RunOptions = {}): Promise<readonly Recipient[]> {
-    const pieces = await this.#pieces(job, options)
-    return (await this.#candidates(job, options, pieces)).map((each) => recipientOf(each, this.#options))
+    const sent = await withSentSound(job, options.signal)
+    const pieces = await this.#pieces(sent, options)
+    return (await this.#candidates(sent, options, pieces)).map((each) => recipientOf(each, this.#options))
   }
 
   /** Jobs that somebody waits for. */
@@ -130,11 +132,11 @@ export class NetworkJobs implements JobSource {
     return this.#underWay
   }
 
-  /** A long recording whose text is wanted on the way is bought in pieces, and so is one that is too long for a job. */
+  /** A long recording whose text is wanted on the way is bought in pieces, and so is one that is too long for a job, and speech that is. */
   async run(job: Job, options: RunOptions = {}): Promise<JobAnswer> {
     this.#underWay++
     try {
-      return await this.#run(job, options)
+      return await this.#run(await withSentSound(job, options.signal), options)
     } finally {
       this.#underWay--
     }
@@ -162,7 +164,7 @@ export class NetworkJobs implements JobSource {
   }
 
   async #runIn(
-    pieces: readonly SoundPiece[],
+    pieces: readonly JobPiece[],
     job: Job,
     { buy, ...options }: RunOptions & { readonly buy: (job: Job, options: RunOptions) => Promise<JobAnswer> },
   ): Promise<JobAnswer> {
@@ -184,7 +186,7 @@ export class NetworkJobs implements JobSource {
   }
 
   /** As which a recording is bought: none of them longer than may be at stake with who comes first. @throws as {@link run} */
-  async #pieces(job: Job, options: RunOptions): Promise<readonly SoundPiece[]> {
+  async #pieces(job: Job, options: RunOptions): Promise<readonly JobPiece[]> {
     const isStreamed = options.onText !== undefined
     const isCut = job.task === 'transcribe' && workOf(job.input) > LEAST_PIECE_SECONDS
     if (!isCut) return piecesOf(job, isStreamed)
@@ -316,7 +318,7 @@ export class NetworkJobs implements JobSource {
   async #candidates(
     job: Job,
     options: RunOptions,
-    pieces: readonly SoundPiece[] = [],
+    pieces: readonly JobPiece[] = [],
   ): Promise<readonly Candidate[]> {
     if (pieces.length === 0) requireSendable(job)
     const { signal } = options
@@ -337,9 +339,9 @@ export class NetworkJobs implements JobSource {
     job: Job,
     found: readonly FoundOffer[],
     options: RunOptions,
-    pieces: readonly SoundPiece[] = [],
+    pieces: readonly JobPiece[] = [],
   ): Promise<readonly Candidate[]> {
-    const inputs = pieces.length === 0 ? [job.input] : pieces.map(({ sound }) => sound)
+    const inputs = pieces.length === 0 ? [job.input] : pieces.map(({ input }) => input)
     const candidates = await this.#offering(job, found, options, inputs)
     return withinExposure(candidates, inputs, this.#options.exposureWei)
   }

@@ -10,14 +10,19 @@ import { decodeOutput, encodeInput, encodeTerms, termsOfParameters } from '../ne
 import type { Offer } from '../network/offer.js'
 import { type Candidate, providerName } from './candidates.js'
 import type { DailyBudget } from './daily-budget.js'
-import { Dealing, type Delivery, isLackOfMoney, type Order } from './dealing.js'
+import { type Delivery, isLackOfMoney, type Order } from './dealing.js'
+import { Dealings } from './dealings.js'
 import type { Purse } from './payments.js'
 import { isAuditable } from './recipient.js'
 
 /** What a buyer's audits ask of its jobs, and say of providers. */
 export interface BuyerAudits {
-  /** Whether a receipt's date is near enough to now. @param issuedAt Unix seconds */
-  isTimely(issuedAt: number): boolean
+  /**
+   * Whether a receipt's date is near enough to a time.
+   * @param issuedAt Unix seconds
+   * @param at Unix seconds; now unless given
+   */
+  isTimely(issuedAt: number, at?: number): boolean
   /** Of a job that was paid for and delivered; returns at once. */
   keep(evidence: KeptEvidence): void
   /** Before any of them is chosen: resolves when this node knows what its auditors found about them; never throws. */
@@ -51,13 +56,18 @@ const SEEN_AFTER_SECONDS = 1
 export class Purchases {
   readonly #isAudited: boolean
   readonly #modules: PurchasesModules
-  readonly #dealings = new Map<string, Dealing>()
+  readonly #dealings: Dealings
   readonly #keeping = new Set<Promise<void>>()
 
   /** @param isAudited whether jobs may be sampled by auditors */
   constructor(isAudited: boolean, modules: PurchasesModules) {
     this.#isAudited = isAudited
     this.#modules = modules
+    const { host, log, purse, audits } = modules
+    this.#dealings = new Dealings({
+      ...{ host, log, openPayment: () => purse.open() },
+      ...(audits === undefined ? {} : { isTimely: (issuedAt, at) => audits.isTimely(issuedAt, at) }),
+    })
   }
 
   /** @throws UserError what the provider answered; VERIFICATION_FAILED where it cheats; what the payment lacks */
@@ -126,43 +136,29 @@ export class Purchases {
     }
   }
 
-  async #deal(
+  #deal(
     candidate: Candidate,
     order: Order,
     { signal, onAsked = () => {} }: Pick<BuyOptions, 'signal' | 'onAsked'>,
   ): Promise<Delivery> {
     const { offer, priceWei } = candidate
-    const dealing = await this.#dealing(candidate, order.claim !== undefined)
-    const others = dealing.isBusy
-    onAsked()
-    try {
-      return await dealing.run(order, signal)
-    } catch (error) {
-      // The channel has room: the provider has not seen it, or others of this client stand against its limit for one client.
-      const isPassing = priceWei <= (offer.payment?.exposureWei ?? 0n) && (others || dealing.isBusy)
-      const isUnseen = isPassing || (await this.#modules.purse.isFresh(offer))
-      throw isLackOfMoney(error) && isUnseen ? again(error) : error
-    }
+    return this.#dealings.with(candidate, order.claim !== undefined, async (dealing) => {
+      const others = dealing.isBusy
+      onAsked()
+      try {
+        return await dealing.run(order, signal)
+      } catch (error) {
+        // The channel has room: the provider has not seen it, or others of this client stand against its limit for one client.
+        const isPassing = priceWei <= (offer.payment?.exposureWei ?? 0n) && (others || dealing.isBusy)
+        const isUnseen = isPassing || (await this.#modules.purse.isFresh(offer))
+        throw isLackOfMoney(error) && isUnseen ? again(error) : error
+      }
+    })
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#keeping)
-    await Promise.all([...this.#dealings.values()].map((dealing) => dealing.close()))
-  }
-
-  async #dealing({ offer, target }: Candidate, isPaid: boolean): Promise<Dealing> {
-    const key = `${offer.peerId}/${isPaid}`
-    const known = this.#dealings.get(key)
-    if (known !== undefined) return known
-    const { host, log, audits, purse } = this.#modules
-    const payment = isPaid ? { payment: await purse.open() } : {}
-    const timely =
-      audits === undefined ? {} : { isTimely: (issuedAt: number): boolean => audits.isTimely(issuedAt) }
-    const dealing =
-      this.#dealings.get(key) ??
-      new Dealing({ host, target, name: providerName(offer), log, ...payment, ...timely })
-    this.#dealings.set(key, dealing)
-    return dealing
+    await this.#dealings.close()
   }
 
   /** Writing megabytes down can wait until the answer is on its way. */

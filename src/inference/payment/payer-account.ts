@@ -25,6 +25,8 @@ export interface AskedJob {
   readonly terms: Uint8Array
   /** What it may cost at most. */
   readonly maxPriceWei: bigint
+  /** Unix seconds by the payer's clock; unknown of jobs that stand in ledgers of before. */
+  readonly askedAt?: number | undefined
 }
 
 /** Paid, and not there yet. */

@@ -2,6 +2,7 @@
 import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
 import type { Identity } from '../../crypto/identity.js'
+import { EVIDENCE, Sealing } from '../../crypto/sealing.js'
 import { epochSeconds, isTimely } from '../../inference/audit/drawing.js'
 import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
 import { type Executions, type ExecutionsOptions, openExecutions } from '../../inference/audit/executions.js'
@@ -47,6 +48,7 @@ export async function openOwnAudits({ config, identity, host, log }: OwnAuditsMo
     directory: paths.boughtEvidence,
     mostBytes: MOST_BYTES,
     keptSeconds: KEPT_SECONDS,
+    sealing: Sealing.of(identity, EVIDENCE),
     log,
   })
   shelf.sweep(Date.now() / 1000)
@@ -65,7 +67,7 @@ export async function openOwnAudits({ config, identity, host, log }: OwnAuditsMo
     now: () => Date.now(),
   }
   const buyer: BuyerAudits = {
-    isTimely: (issuedAt) => isTimely(beacon, issuedAt, Date.now() / 1000),
+    isTimely: (issuedAt, at = Date.now() / 1000) => isTimely(beacon, issuedAt, at),
     keep: (evidence) =>
       void shelf
         .put(evidence)

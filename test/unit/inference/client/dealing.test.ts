@@ -7,8 +7,23 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { UserError } from '../../../../src/errors.js'
 import { Claims } from '../../../../src/inference/client/claims.js'
 import { Dealing, type DealingModules, type Order } from '../../../../src/inference/client/dealing.js'
-import { decodeOutput, encodeInput, encodeTerms } from '../../../../src/inference/network/job-codec.js'
-import { type Payee, Payer } from '../../../../src/inference/payment/index.js'
+import {
+  decodeOutput,
+  encodeInput,
+  encodeTerms,
+  hashOf,
+} from '../../../../src/inference/network/job-codec.js'
+import { JOB_MESSAGE, type JobRequest } from '../../../../src/inference/network/messages.js'
+import {
+  NO_RECEIPTS,
+  type Payee,
+  Payer,
+  ReceiptKind,
+  receiptDigest,
+  receiptToCbor,
+  type SignedReceipt,
+  signReceipt,
+} from '../../../../src/inference/payment/index.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { CHANNEL, DOMAIN, MemoryBooks } from '../payment/support.js'
 import { MODEL, openShop, type Pipe, PRICE, type Shop } from './shop.js'
@@ -260,5 +275,100 @@ describe('a receipt that is not dated now', () => {
     offSeconds = 0
     await dealing.run(order)
     expect(ledger.account(id)).toMatchObject({ receipts: 2, totalWei: 2n * PRICE })
+  })
+})
+
+describe('a receipt that comes with a settling', () => {
+  const EPOCH_SECONDS = 30
+  const ASKED_AT = 1_900_000_000
+  let now = ASKED_AT
+  const isTimely = (issuedAt: number, at = now): boolean => Math.abs(issuedAt - at) <= EPOCH_SECONDS
+
+  /** A job is asked for, its answer lost, and an hour gone; the ledger opened again. @param askedAt by the client's clock */
+  async function broken(askedAt: number, store = new MemoryBooks(true)): Promise<Payer> {
+    const ledger = await openPayer(store)
+    await ledger.setChannel(shop.keys.payee.address, CHANNEL)
+    pipe.onAnswer = async (name) => {
+      if (name === 'job') throw new UserError('broken off', { code: 'UNREACHABLE' })
+    }
+    now = askedAt
+    const first = dealWith(ledger, { isTimely, now: () => now })
+    await expect(first.run(order)).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    pipe.onAnswer = async () => {}
+    now = ASKED_AT + 3600
+    const again = await openPayer(store)
+    dealing = dealWith(again, { isTimely, now: () => now })
+    return again
+  }
+
+  it('may have waited since its job was asked for', async () => {
+    const ledger = await broken(ASKED_AT)
+    await dealing.settle(id)
+    expect(ledger.account(id)).toMatchObject({ receipts: 1, totalWei: PRICE, asked: [] })
+  })
+
+  it('is not paid where its date is one before that, or one to come, by whichever exchange it comes', async () => {
+    for (const askedAt of [ASKED_AT + EPOCH_SECONDS + 1, ASKED_AT - 5000]) {
+      await enter(500n)
+      const ledger = await broken(askedAt)
+      if (askedAt < ASKED_AT) now = ASKED_AT - EPOCH_SECONDS - 1
+      for (let attempt = 0; attempt < 2; attempt++)
+        await expect(dealing.settle(id)).rejects.toMatchObject({ code: 'WRONG_CLOCK' })
+      await expect(dealing.run(order)).rejects.toMatchObject({ code: 'WRONG_CLOCK' })
+      expect(ledger.account(id)).toMatchObject({ receipts: 0, voucher: null })
+      expect(pipe.reached).not.toContain('job-pay')
+    }
+  })
+
+  it('is not paid either where it comes in place of an output', async () => {
+    const ledger = await openPayer(new MemoryBooks(true))
+    await ledger.setChannel(shop.keys.payee.address, CHANNEL)
+    now = ASKED_AT
+    let asked: JobRequest | undefined
+    let first: SignedReceipt | undefined
+    const sign = ({ jobId, model, input, terms }: JobRequest, issuedAt: number): SignedReceipt => {
+      const index = first === undefined ? 1 : 2
+      const work = { jobId, model, input: hashOf(input), terms: hashOf(terms), output: hashOf(input) }
+      const price = { units: 1, priceWei: PRICE, totalWei: BigInt(index) * PRICE }
+      const previous = first === undefined ? NO_RECEIPTS : receiptDigest(DOMAIN, first)
+      const place = { channelId: id, index, previous, kind: ReceiptKind.job, issuedAt }
+      return signReceipt(DOMAIN, { ...place, ...work, ...price }, shop.keys.payee)
+    }
+    const request = async (_: unknown, { name }: { name: string }, body: unknown): Promise<unknown> => {
+      if (name === 'job-sync') return { receipts: [], unknown: [], owed: [] }
+      if (name === 'job-pay' && asked !== undefined)
+        return { kind: 'credited', receipts: [receiptToCbor(sign(asked, ASKED_AT - 3600))] }
+      if (asked === undefined) {
+        asked = body as JobRequest
+        throw new UserError('broken off', { code: 'UNREACHABLE' })
+      }
+      first = sign(body as JobRequest, ASKED_AT)
+      return { kind: 'receipt', receipt: receiptToCbor(first), runMs: 1 }
+    }
+    const host = { request, openAhead: () => pipe.openAhead() } as unknown as DealingModules['host']
+    dealing = dealWith(ledger, { isTimely, now: () => now, host })
+    await expect(dealing.run(order)).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    await expect(dealing.run(order)).rejects.toMatchObject({ code: 'WRONG_CLOCK' })
+    expect(ledger.account(id)).toMatchObject({ receipts: 1, totalWei: PRICE })
+  })
+
+  it('is paid where the clock was set back since', async () => {
+    const ahead = await broken(ASKED_AT + 90_000)
+    await dealing.settle(id)
+    expect(ahead.account(id).receipts).toBe(1)
+  })
+
+  it('is paid where a ledger of before does not say when its job was asked for', async () => {
+    const ledger = await openPayer(new MemoryBooks(true))
+    await ledger.setChannel(shop.keys.payee.address, CHANNEL)
+    const { model, terms, input } = order
+    const jobId = new Uint8Array(32).fill(7)
+    await ledger.begin(id, { jobId, model, input: hashOf(input), terms: hashOf(terms), maxPriceWei: PRICE })
+    const target = { peerId: shop.keys.payee.peerId, addresses: [] }
+    await pipe.request(target, JOB_MESSAGE, { jobId, model, terms, input, channelId: id })
+    now = ASKED_AT + 90_000
+    dealing = dealWith(ledger, { isTimely, now: () => now })
+    await dealing.settle(id)
+    expect(ledger.account(id).receipts).toBe(1)
   })
 })

@@ -1,16 +1,20 @@
 /** What a buyer makes of a provider that refuses what its channel covers. */
 import { describe, expect, it } from 'vitest'
+import type { Candidate } from '../../../../src/inference/client/candidates.js'
 import type { Channels } from '../../../../src/inference/client/channels.js'
 import { Claims } from '../../../../src/inference/client/claims.js'
+import type { Dealing } from '../../../../src/inference/client/dealing.js'
+import { Dealings } from '../../../../src/inference/client/dealings.js'
 import { Purse } from '../../../../src/inference/client/payments.js'
 import { Purchases } from '../../../../src/inference/client/purchases.js'
-import { decodeTerms } from '../../../../src/inference/network/job-codec.js'
+import { decodeTerms, encodeOutput } from '../../../../src/inference/network/job-codec.js'
 import { JOB_MESSAGE } from '../../../../src/inference/network/messages.js'
 import { Payer } from '../../../../src/inference/payment/index.js'
 import type { Host } from '../../../../src/p2p/index.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
+import { addressOf, startHost } from '../../p2p/hosts.js'
 import { CHANNEL, CONTRACT, DOMAIN, MemoryBooks } from '../payment/support.js'
-import { candidateOf, openShop, PRICE, SOLD_JOB } from './shop.js'
+import { candidateOf, openShop, PRICE, type Shop, SOLD_JOB } from './shop.js'
 
 /** @param isFresh whether the buyer locked money a moment ago */
 async function open(isFresh: boolean, exposureWei = 500n, isAudited = true) {
@@ -97,4 +101,79 @@ it('no audit is agreed on with a provider that lets no auditor hear anything', a
     expect(audits).toEqual([isAudited])
     await close()
   }
+})
+
+describe('a provider that has another address by now', () => {
+  const silent = { log: silentLogger, purse: new Purse(undefined), audits: undefined }
+  /** Of a free job. @param sequence of its offer */
+  const free = (shop: Shop, addresses: readonly string[], sequence: number): Candidate => {
+    const { offer, target: _, ...same } = candidateOf(shop)
+    const { peerId } = offer
+    const target = { peerId, addresses }
+    return { ...same, offer: { ...offer, addresses, sequence }, target, priceWei: 0n, units: 1 }
+  }
+
+  it('is bought from there, whatever an older offer says', async () => {
+    const shop = await openShop()
+    const client = await startHost({ listen: [] })
+    const asked: unknown[] = []
+    const request: Host['request'] = (target, ...more) => {
+      asked.push(target)
+      return client.request(target, ...more)
+    }
+    const host = { request, openAhead: client.openAhead.bind(client) } as unknown as Host
+    const purchases = new Purchases(false, { host, ...silent })
+    const sell = async () => {
+      const host = await startHost({}, shop.keys.payee)
+      await host.handle(JOB_MESSAGE, async () => ({ kind: 'output' as const, output, runMs: 1 }))
+      return host
+    }
+    const output = encodeOutput({ kind: 'transcription', text: 'hello', language: null, words: [] })
+    const buy = (candidate: Candidate) => purchases.buy(candidate, SOLD_JOB, { signal: undefined })
+    const former = await sell()
+    const before = free(shop, [addressOf(former)], 1)
+    expect((await buy(before)).output).toMatchObject({ text: 'hello' })
+    await former.stop()
+    const now = free(shop, [addressOf(await sell())], 2)
+    expect(now.target).not.toEqual(before.target)
+    for (const candidate of [now, before])
+      expect((await buy(candidate)).output).toMatchObject({ text: 'hello' })
+    expect(asked).toEqual([before.target, now.target, now.target])
+    await purchases.close()
+  })
+
+  it('of many makes room, the one used the longest ago first, and none that is at work', async () => {
+    const shop = await openShop()
+    const dealings = new Dealings({
+      ...{ host: shop.pipe as unknown as Host, log: silentLogger },
+      openPayment: () => Promise.reject(new Error('nothing is paid for here')),
+    })
+    const of = (n: number): Candidate => {
+      const { offer, ...same } = free(shop, [], 1)
+      return { ...same, offer: { ...offer, peerId: `peer ${n}` } }
+    }
+    const use = (n: number) => dealings.with(of(n), false, async (dealing) => dealing)
+    const done = Promise.withResolvers<void>()
+    let atWork: Dealing | undefined
+    const working = dealings.with(of(0), false, async (dealing) => {
+      atWork = dealing
+      await done.promise
+    })
+    const first = await use(1)
+    const second = await use(2)
+    for (let n = 3; n < 128; n++) await use(n)
+    expect(await use(1)).toBe(first)
+    expect(dealings.size).toBe(128)
+    await use(128)
+    expect(dealings.size).toBe(128)
+    expect(await use(1)).toBe(first)
+    expect(await use(0)).toBe(atWork)
+    expect(await use(2)).not.toBe(second)
+    for (let n = 200; n < 400; n++) await use(n)
+    expect(dealings.size).toBe(128)
+    expect(await use(0)).toBe(atWork)
+    done.resolve()
+    await working
+    await dealings.close()
+  })
 })
