@@ -2,10 +2,9 @@
  * A channel's receipts under audit: a voucher commits to how many there are and to the last one's digest, which holds the
  * digest of the one before, and so on. What is drawn and cannot be produced, or does not fit into the chain, has failed. Pure.
  */
-import type { Address } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
 import { KEPT_RECEIPTS } from '../payment/index.js'
-import { isReceiptOf, receiptDigest, type SignedReceipt } from '../payment/receipt.js'
+import { receiptDigest, type SignedReceipt } from '../payment/receipt.js'
 import type { Voucher } from '../payment/voucher.js'
 import { isPlaceSampled } from './sampling.js'
 
@@ -26,13 +25,15 @@ export const isPossibleCount = (receipts: number): boolean =>
   Number.isSafeInteger(receipts) && receipts >= 0 && receipts <= MOST_RECEIPTS
 
 /**
+ * A receipt counts where the committed head leads to it. Nothing counts for its signature alone: the payee can sign any
+ * number of chains beside the one that it sold, and an honest one has all that it must keep, without a gap.
  * @param commitment of a redeemed voucher: the contract logs it
  * @param produced what the provider gave of the channel's receipts, in any order
  * @param options.from the first that counts: earlier ones were audited, or are not kept so long
  * @throws RangeError for more places than {@link MOST_PLACES}, or an impossible count
  */
 export function auditChain(
-  { domain, payee }: { readonly domain: TypedDomain; readonly payee: Address },
+  { domain }: { readonly domain: TypedDomain },
   commitment: Pick<Voucher, 'channelId' | 'receipts' | 'receiptsHead'>,
   produced: readonly SignedReceipt[],
   randomness: Uint8Array,
@@ -44,23 +45,19 @@ export function auditChain(
   const byIndex = new Map(produced.map((receipt) => [receipt.index, receipt]))
   const drawn: number[] = []
   const missing: number[] = []
-  // From the committed head backwards: each receipt that fits tells the digest of the one before.
+  // Each receipt that fits tells the digest of the one before; behind one that does not, nothing is known to be the chain's.
   let expected: Uint8Array | undefined = receiptsHead
   for (let index = receipts; index >= from; index--) {
     const receipt = byIndex.get(index)
-    const link: SignedReceipt | undefined =
-      receipt !== undefined && isLink(receipt, expected) ? receipt : undefined
-    const isDrawn = isPlaceSampled(randomness, channelId, index, permille)
-    if (isDrawn) drawn.unshift(index)
-    if (isDrawn && link === undefined) missing.unshift(index)
-    // Behind a gap the chain cannot be followed, but each signature still stands for itself.
-    expected = link?.previous
+    const isLink: boolean =
+      receipt !== undefined &&
+      expected !== undefined &&
+      Buffer.compare(receiptDigest(domain, receipt), expected) === 0
+    if (isPlaceSampled(randomness, channelId, index, permille)) {
+      drawn.unshift(index)
+      if (!isLink) missing.unshift(index)
+    }
+    expected = isLink ? receipt?.previous : undefined
   }
   return { drawn, missing }
-
-  function isLink(receipt: SignedReceipt, digest: Uint8Array | undefined): boolean {
-    if (Buffer.compare(receipt.channelId, channelId) !== 0) return false
-    if (digest !== undefined) return Buffer.compare(receiptDigest(domain, receipt), digest) === 0
-    return isReceiptOf(domain, receipt, payee)
-  }
 }

@@ -13,6 +13,7 @@ import { EVIDENCE_MESSAGE, type EvidenceReply } from '../network/messages.js'
 import type { SignedReceipt } from '../payment/index.js'
 import { Asking, isRefusal, type Patience } from './asking.js'
 import { drawingRound } from './drawing.js'
+import { DrawnQueues } from './drawn-queues.js'
 import type { KeptEvidence } from './evidence.js'
 import { closeExecutions, type Executions } from './executions.js'
 import { findMissing, type KnownProvider } from './missing.js'
@@ -30,6 +31,10 @@ export interface DrawnJobsModules
   readonly refusals: Pick<Refusals, 'before'>
   /** Evidence against a provider: what convinces a stranger. */
   readonly keep: (evidence: KeptEvidence) => Promise<void>
+  /** That wait at once; {@link MOST_JOBS} unless given. */
+  readonly mostDrawnJobs?: number
+  /** Monotonic milliseconds; the process's own unless given. */
+  readonly elapsedMs?: () => number
 }
 
 interface DrawnJob extends WaitingReceipt {
@@ -42,29 +47,41 @@ type Refused = Extract<EvidenceReply, { readonly kind: 'refused' }>
 const MOST_JOBS = 10_000
 /** Who has refused so often is asked for the others in the next round: more at once would be too much for its limits. */
 const MOST_REFUSALS_AT_ONCE = 10
+/**
+ * Of one payee's jobs, and of all, in a round: asking and running. More comes in the next round, so that neither long jobs
+ * nor slow answers of one provider keep an auditor from what others owe, or from reading receipts and the chain.
+ */
+const MOST_PAYEE_MS = 120_000
+const MOST_ROUND_MS = 600_000
 
 export class DrawnJobs {
   readonly #modules: DrawnJobsModules
-  #jobs: DrawnJob[] = []
+  readonly #jobs: DrawnQueues<DrawnJob>
+  /** Since the last round. */
+  #withoutRoom = 0
   /** Who does not take this node for an auditor is told to its operator once. */
   readonly #denied = new Set<string>()
 
   constructor(modules: DrawnJobsModules) {
     this.#modules = modules
+    this.#jobs = new DrawnQueues(modules.mostDrawnJobs ?? MOST_JOBS)
   }
 
-  add(waiting: WaitingReceipt, payee: Address): void {
+  /** Whether there was room: what finds none is to be brought again. */
+  add(waiting: WaitingReceipt, payee: Address): boolean {
     const { patience, refusals, now } = this.#modules
     const { receipt, digest, isHidden } = waiting
     // Who hid a receipt until what belongs to it need not be kept any more owes it from now on.
     const since = isHidden ? now() / 1000 : receipt.issuedAt
     const asking = new Asking(since, patience, refusals.before(bytesToHex(digest)))
-    if (this.#jobs.length < MOST_JOBS) this.#jobs.push({ ...waiting, payee, asking })
+    const isAdded = this.#jobs.add(payee, { ...waiting, payee, asking })
+    if (!isAdded) this.#withoutRoom++
+    return isAdded
   }
 
   /** What is being asked for, by the digest of its receipt. */
   *asked(): Iterable<readonly [string, Asking]> {
-    for (const { digest, asking } of this.#jobs) yield [bytesToHex(digest), asking]
+    for (const { digest, asking } of this.#jobs.all()) yield [bytesToHex(digest), asking]
   }
 
   /** Asks for what is due, and judges what comes. */
@@ -77,35 +94,53 @@ export class DrawnJobs {
       refusals.set(payee, count)
       if (count >= MOST_REFUSALS_AT_ONCE) passed.add(payee)
     }
+    const { now, elapsedMs = () => performance.now(), openExecutions } = this.#modules
+    const spentMs = new Map<Address, number>()
+    const startedMs = elapsedMs()
     const done = new Set<DrawnJob>()
     let executions: Executions | undefined
     try {
-      for (const job of this.#jobs) {
-        const now = this.#modules.now() / 1000
-        const provider = providers.get(job.payee)
-        if (job.asking.isOver(now)) {
-          if (provider !== undefined && job.asking.isWithheld) await this.#withheld(provider, job)
-          done.add(job)
-          continue
-        }
-        if (provider === undefined || passed.has(job.payee) || !job.asking.isDue(now)) continue
+      await this.#end(providers, done)
+      for (const job of this.#jobs.turns()) {
+        const begunMs = elapsedMs()
+        if (begunMs - startedMs >= MOST_ROUND_MS) break
+        const { payee } = job
+        const provider = providers.get(payee)
+        const isPassed = passed.has(payee) || (spentMs.get(payee) ?? 0) >= MOST_PAYEE_MS
+        if (done.has(job) || provider === undefined || isPassed || !job.asking.isDue(now() / 1000)) continue
         const reply = await this.#ask(provider, job, signal)
-        if (reply === 'silent') passed.add(job.payee)
-        if (reply === undefined) onRefusal(job.payee)
-        if (reply === undefined || reply === 'silent') continue
-        if (reply.kind === 'refused') {
-          onRefusal(job.payee)
+        if (reply === 'silent') passed.add(payee)
+        else if (reply === undefined) onRefusal(payee)
+        else if (reply.kind === 'refused') {
+          onRefusal(payee)
           if (await this.#isSettled(provider, job, reply)) done.add(job)
-          continue
+        } else {
+          if (reply.kind === 'evidence') executions ??= await openExecutions()
+          await this.#judge(provider, job, reply, executions, signal)
+          done.add(job)
         }
-        if (reply.kind === 'evidence') executions ??= await this.#modules.openExecutions()
-        await this.#judge(provider, job, reply, executions, signal)
-        done.add(job)
+        spentMs.set(payee, (spentMs.get(payee) ?? 0) + elapsedMs() - begunMs)
       }
     } finally {
-      this.#jobs = this.#jobs.filter((each) => !done.has(each))
+      this.#jobs.delete(done)
       if (executions !== undefined) await closeExecutions(executions)
     }
+  }
+
+  /** What need not be kept any more is blamed where it was withheld, and let go. */
+  async #end(providers: ReadonlyMap<Address, KnownProvider>, done: Set<DrawnJob>): Promise<void> {
+    const { log, now } = this.#modules
+    if (this.#withoutRoom > 0) log.info({ jobs: this.#withoutRoom }, 'drawn jobs wait until there is room')
+    this.#withoutRoom = 0
+    let unaudited = 0
+    for (const job of this.#jobs.all()) {
+      if (!job.asking.isOver(now() / 1000)) continue
+      const provider = providers.get(job.payee)
+      if (provider !== undefined && job.asking.isWithheld) await this.#withheld(provider, job)
+      else unaudited++
+      done.add(job)
+    }
+    if (unaudited > 0) log.warn({ jobs: unaudited }, 'drawn jobs were not audited while they had to be kept')
   }
 
   /** Undefined where the exchange itself refused. */

@@ -1,5 +1,8 @@
-/** What a provider committed to and does not show, as a signed finding. */
+/** What a provider committed to and does not show, or shows otherwise, as a signed finding. */
+import { bytesToHex } from '@noble/hashes/utils.js'
 import type { PeerTarget } from '../../p2p/index.js'
+import { receiptDigest } from '../payment/receipt.js'
+import type { Contradiction } from './contradiction.js'
 import { type Finding, signFinding } from './finding.js'
 import type { ShelfAuditModules } from './shelf-audit.js'
 
@@ -19,4 +22,25 @@ export async function findMissing(
   log.warn({ provider: name, index: found.index, reason: found.reason }, 'an audit found something missing')
   const at = Math.floor(now() / 1000)
   await onFinding(signFinding(signer, { provider: publicKey, ...found, verdict: 'missing', at }))
+}
+
+/**
+ * No beacon drew it, which a finding has no word for: `bad`, with the digest of the receipt that the provider signed.
+ * @param round that draws places of the redemption
+ */
+export async function findContradicted(
+  { signer, onFinding, now, log }: Pick<ShelfAuditModules, 'signer' | 'onFinding' | 'now' | 'log'>,
+  { publicKey, name }: KnownProvider,
+  { domain, receipt, receiptsHead }: Contradiction,
+  round: number,
+): Promise<void> {
+  const { channelId, index } = receipt
+  const reason =
+    `the provider signed another receipt ${index} than the one that it redeemed on the chain, ` +
+    `${bytesToHex(receiptsHead)}`
+  log.warn({ provider: name, index, reason }, 'a provider contradicts its own redemption')
+  const digest = receiptDigest(domain, receipt)
+  const found = { provider: publicKey, channelId, index, receipt: digest, round }
+  const at = Math.floor(now() / 1000)
+  await onFinding(signFinding(signer, { ...found, verdict: 'bad', reason, at }))
 }

@@ -9,11 +9,13 @@ import { type Address, addressOfPublicKey } from '../../crypto/address.js'
 import type { Offer } from '../network/offer.js'
 import { Asking, PATIENCE, type Patience } from './asking.js'
 import { auditChain, isPossibleCount } from './chain-audit.js'
+import { isContradicted } from './contradiction.js'
+import { Contradictions } from './contradictions.js'
 import { drawingRound, drawnFrom } from './drawing.js'
 import { DrawnJobs, type DrawnJobsModules } from './drawn-jobs.js'
 import { type Followed, Following } from './following.js'
 import { LastAnswers } from './last-answers.js'
-import { findMissing, type KnownProvider } from './missing.js'
+import { findContradicted, findMissing, type KnownProvider } from './missing.js'
 import { Refusals } from './refusals.js'
 import { isSampled } from './sampling.js'
 import type { ShelfAuditModules } from './shelf-audit.js'
@@ -29,6 +31,8 @@ export interface NetworkAuditModules
   readonly refusals?: Refusals
   /** What providers had shown a former run of this node; in memory unless given. */
   readonly answers?: LastAnswers
+  /** What providers signed against their own redemptions; in memory unless given. */
+  readonly contradictions?: Contradictions
   /** Of one channel, by its payee: the default of its ledger unless given. */
   readonly keptReceipts?: number
   /** That are watched; the default of {@link WatchedChannels} unless given. */
@@ -53,6 +57,11 @@ export class NetworkAudit {
   readonly #drawn: DrawnJobs
   readonly #refusals: Refusals
   readonly #answers: LastAnswers
+  readonly #contradictions: Contradictions
+  /** Redemptions whose contradiction was told. */
+  readonly #told = new WeakSet<WaitingRedemption>()
+  /** Drawn jobs that wait with their channel. */
+  readonly #withoutRoom = new WeakSet<WaitingReceipt>()
   /** That may still be looked at in this round. */
   #places = 0
 
@@ -62,6 +71,7 @@ export class NetworkAudit {
     this.#patience = patience
     this.#refusals = refusals
     this.#answers = answers
+    this.#contradictions = modules.contradictions ?? Contradictions.passing()
     const { domain, keptReceipts, mostChannels, beacon } = modules
     this.#channels = new WatchedChannels({
       ...{ domain, keptReceipts, keptSeconds: patience.keptSeconds, most: mostChannels },
@@ -89,6 +99,7 @@ export class NetworkAudit {
       const followed = await this.#following.follow(provider, channels, signal)
       for (const channel of channels) {
         await this.#draw(channel, signal)
+        for (const redemption of channel.redemptions) await this.#compare(channel, provider, redemption)
         await this.#checkRedemptions(channel, provider, followed.get(channel) ?? 'silent', signal)
       }
     }
@@ -143,9 +154,10 @@ export class NetworkAudit {
   }
 
   async #draw(channel: WatchedChannel, signal: AbortSignal): Promise<void> {
-    const { beacon, randomness, isFound } = this.#modules
+    const { beacon, randomness, isFound, log } = this.#modules
     const { channelId, payee } = channel
     const decided = new Set<WaitingReceipt>()
+    let unaudited = 0
     try {
       for (const each of channel.due(({ issuedAt }) => drawnFrom(beacon, issuedAt) <= this.#now())) {
         const { issuedAt, index } = each.receipt
@@ -154,14 +166,37 @@ export class NetworkAudit {
         const isRefused = this.#refusals.before(bytesToHex(each.digest)) !== undefined
         if ((!isOld || isRefused) && !isFound(channelId, index)) {
           const drawn = await randomness(drawingRound(beacon, issuedAt), signal)
-          if (isSampled(drawn, each.digest)) this.#drawn.add(each, payee)
-        }
+          if (isSampled(drawn, each.digest) && !this.#drawn.add(each, payee)) {
+            this.#withoutRoom.add(each)
+            continue
+          }
+        } else if (this.#withoutRoom.has(each)) unaudited++
         decided.add(each)
       }
     } finally {
-      // What a beacon that is away leaves open waits.
+      // What a beacon that is away leaves open waits, and what was drawn and found no room.
       channel.drop(decided)
+      if (unaudited > 0)
+        log.warn({ payee, jobs: unaudited }, 'drawn jobs found no room until they were too old')
     }
+  }
+
+  /** Who shows another receipt than the one that its redemption names is blamed without a draw: it signed both. */
+  async #compare(
+    channel: WatchedChannel,
+    provider: KnownProvider,
+    redemption: WaitingRedemption,
+  ): Promise<void> {
+    const { domain, beacon } = this.#modules
+    const { channelId, payee } = channel
+    const { receipts, receiptsHead, at } = redemption
+    const receipt = channel.given(receipts)
+    if (receipt === undefined || this.#told.has(redemption) || this.#contradictions.has(channelId)) return
+    if (!isContradicted({ domain, payee }, { channelId, receipts, receiptsHead }, receipt)) return
+    const evidence = { provider: provider.publicKey, domain, receipt, receiptsHead }
+    await findContradicted(this.#modules, provider, evidence, drawingRound(beacon, at))
+    this.#told.add(redemption)
+    await this.#contradictions.keep(evidence)
   }
 
   /** What was committed to must be there: places are drawn by a round after the redemption. */
@@ -182,7 +217,7 @@ export class NetworkAudit {
       if (followed === 'refused' && asking.isDue(now)) asking.refused(now)
       const isOver = asking.isOver(now)
       // Receipts that go on and on put nothing off.
-      const isGiven = followed === 'whole' || channel.next > redemption.receipts
+      const isGiven = followed === 'whole' || channel.isReached(redemption)
       if (!isGiven && !isOver) return
       if (isGiven || asking.isWithheld) {
         const places = await this.#check(channel, provider, redemption, signal)
@@ -202,14 +237,14 @@ export class NetworkAudit {
     signal: AbortSignal,
   ): Promise<number | undefined> {
     const { beacon, randomness, domain, isFound } = this.#modules
-    const { channelId, payee } = channel
+    const { channelId } = channel
     const { receipts, receiptsHead, at } = redemption
     const { from, produced } = channel.committed(redemption)
     const places = Math.max(0, receipts - from + 1)
     if (places > this.#places) return undefined
     const round = drawingRound(beacon, at)
     const { missing } = auditChain(
-      { domain, payee },
+      { domain },
       { channelId, receipts, receiptsHead },
       produced,
       await randomness(round, signal),

@@ -59,6 +59,7 @@ export class WatchedChannel {
   readonly #domain: TypedDomain
   /** The newest receipts, so many, must be there. */
   readonly #owed: number
+  readonly #kept: number
   /** Receipts that were given and are not redeemed yet, by number. */
   readonly #given = new Map<number, SignedReceipt>()
   /** Jobs whose round has not come, the oldest first. */
@@ -68,6 +69,8 @@ export class WatchedChannel {
   #run = { first: 1, jobs: 0 }
   /** Receipts up to this one were checked against a redemption. */
   #checked = 0
+  /** Since the provider last said that it had given everything. */
+  #takenSinceWhole = 0
   #whole: WholeAnswer | undefined
 
   /**
@@ -82,6 +85,7 @@ export class WatchedChannel {
     whole?: WholeAnswer,
   ) {
     this.#whole = whole
+    this.#kept = kept
     this.#owed = Math.floor(kept * (1 - MARGIN_SHARE))
     this.channelId = channelId
     this.payee = payee
@@ -105,6 +109,7 @@ export class WatchedChannel {
 
   /** Everything that there is was taken, the provider says. @param at when it was asked, Unix seconds */
   isWhole(at: number): void {
+    this.#takenSinceWhole = 0
     // What was hidden is known by the answer before, also to a new run: until it is decided that one stands.
     if (this.#waiting.some(({ isHidden }) => isHidden)) return
     this.#whole = { at, last: Math.max(this.#last?.index ?? 0, this.#whole?.last ?? 0) }
@@ -138,6 +143,7 @@ export class WatchedChannel {
       else this.#excuse(receipt, isOpen)
       taken++
     }
+    this.#takenSinceWhole += taken
     this.#bound()
     return taken
   }
@@ -152,15 +158,36 @@ export class WatchedChannel {
     this.#waiting = this.#waiting.filter((each) => !decided.has(each))
   }
 
+  /** The receipt of this number, where it was given and is not settled. */
+  given(index: number): SignedReceipt | undefined {
+    return this.#given.get(index)
+  }
+
+  /**
+   * Whether enough was given to check a redemption though more comes: all that it commits to, or so much behind a gap that
+   * what lacks may have made room. Who is read in several rounds has made no room by what is not read yet; who goes on from
+   * gap to gap puts nothing off for long.
+   */
+  isReached({ receipts }: Pick<WaitingRedemption, 'receipts'>): boolean {
+    const { first } = this.#run
+    const isFilled = first <= this.#oldestOf(receipts) || this.next - first >= this.#owed
+    return this.next > receipts && (isFilled || this.#takenSinceWhole >= 2 * this.#kept)
+  }
+
   /** What is to be checked of a redemption: those that came after the one before, as far as they are kept. */
   committed({ receipts }: WaitingRedemption): {
     readonly from: number
     readonly produced: readonly SignedReceipt[]
   } {
     const newest = this.#isPushedOut ? Math.max(receipts, this.#last?.index ?? 0) : receipts
-    const from = Math.max(this.#checked + 1, newest - this.#owed + 1, 1)
+    const from = this.#oldestOf(newest)
     const produced = [...this.#given.values()].filter(({ index }) => index >= from && index <= receipts)
     return { from, produced }
+  }
+
+  /** Number of the first receipt that must be there, and was not checked, where this is the newest. */
+  #oldestOf(newest: number): number {
+    return Math.max(this.#checked + 1, newest - this.#owed + 1, 1)
   }
 
   /**

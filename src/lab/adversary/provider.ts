@@ -1,5 +1,8 @@
 /** The ways in which a provider may cheat, as behaviours of the real one (src/inference/provider/behaviour.ts). */
-import { decodeOutput, encodeOutput } from '../../inference/network/job-codec.js'
+import type { TypedDomain } from '../../crypto/eip712.js'
+import type { Signer } from '../../crypto/identity.js'
+import { decodeOutput, encodeOutput, encodeTerms, hashOf } from '../../inference/network/job-codec.js'
+import { NO_RECEIPTS, receiptDigest, type SignedReceipt, signReceipt } from '../../inference/payment/index.js'
 import { honestProvider, type ProviderBehaviour } from '../../inference/provider/behaviour.js'
 
 export const PROVIDER_ATTACKS = [
@@ -77,3 +80,34 @@ const lateReceipts: ProviderBehaviour = {
 
 /** Has no receipts when it is asked for them. */
 const omittedReceipts: ProviderBehaviour = { ...honestProvider, producesReceipt: () => false }
+
+/**
+ * What auditors are shown in place of the chain that is sold, whose outputs may be anything: no behaviour of a provider's
+ * jobs, but a chain made beside it by the same key. Where the head of it is kept back nothing that is shown contradicts a
+ * redemption.
+ */
+export const CHAIN_ATTACKS = ['forked-chain', 'headless-fork'] as const
+export type ChainAttack = (typeof CHAIN_ATTACKS)[number]
+
+/** Of jobs that were never asked for: nothing of them can be audited. */
+export const MADE_UP_TERMS = encodeTerms({
+  ...{ task: 'transcribe', unit: 'audio-second', units: 1, priceWeiPerUnit: 1n },
+  audit: false,
+})
+
+/** @param sold the whole chain, from its first receipt */
+export function shownChain(
+  attack: ChainAttack,
+  sold: readonly SignedReceipt[],
+  { domain, signer }: { readonly domain: TypedDomain; readonly signer: Signer },
+): readonly SignedReceipt[] {
+  const shown: SignedReceipt[] = []
+  let previous: Uint8Array = NO_RECEIPTS
+  for (const { signature, ...each } of sold) {
+    const madeUp = { jobId: hashOf(signature), input: hashOf(each.input), terms: hashOf(MADE_UP_TERMS) }
+    const receipt = signReceipt(domain, { ...each, ...madeUp, previous }, signer)
+    previous = receiptDigest(domain, receipt)
+    shown.push(receipt)
+  }
+  return attack === 'headless-fork' ? shown.slice(0, -1) : shown
+}

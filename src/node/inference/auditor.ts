@@ -1,8 +1,11 @@
 /** The role auditor of a daemon: audits whoever sells on its chain, with the models of its catalogue. */
+import { dirname, join } from 'node:path'
 import { type Chain, channelsContract, readChannelEvents, readNode } from '../../chain/index.js'
 import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
 import type { Identity } from '../../crypto/identity.js'
+import { EVIDENCE, Sealing } from '../../crypto/sealing.js'
+import { Contradictions } from '../../inference/audit/contradictions.js'
 import { untilNextDrawMs } from '../../inference/audit/drawing.js'
 import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
 import { openExecutions } from '../../inference/audit/executions.js'
@@ -62,10 +65,13 @@ export async function startAuditor({
     directory: dataPaths(config.dataDir).auditedEvidence,
     mostBytes: MOST_BYTES,
     keptSeconds: KEPT_SECONDS,
+    sealing: Sealing.of(identity, EVIDENCE),
     log,
   })
   const refusals = await Refusals.open(dataPaths(config.dataDir).auditRefusals)
   const answers = await LastAnswers.open(dataPaths(config.dataDir).auditAnswers)
+  const evidence = dirname(dataPaths(config.dataDir).auditedEvidence)
+  const contradictions = await Contradictions.open(join(evidence, 'contradictions.json'))
   const gossip = new FindingsGossip({ host, book, own: identity.publicKey, log })
   const offers = new Offers({ host, log, named: [] })
   gossip.start()
@@ -112,6 +118,7 @@ export async function startAuditor({
             ),
         refusals,
         answers,
+        contradictions,
         isFound: (channelId, index) => book.has(identity.publicKey, channelId, index),
       })
       audit = channels

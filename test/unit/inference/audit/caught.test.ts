@@ -7,6 +7,7 @@ import { localBeacon, signRound, verifyRound } from '../../../../src/crypto/beac
 import { Identity } from '../../../../src/crypto/identity.js'
 import { auditJob, type JobEvidence } from '../../../../src/inference/audit/audit.js'
 import { auditChain } from '../../../../src/inference/audit/chain-audit.js'
+import { isContradicted } from '../../../../src/inference/audit/contradiction.js'
 import { isSampled, jobsUntilCaught, SAMPLED_PERMILLE } from '../../../../src/inference/audit/sampling.js'
 import type { Job, JobAnswer, JobSource } from '../../../../src/inference/job.js'
 import {
@@ -17,7 +18,12 @@ import {
 } from '../../../../src/inference/network/job-codec.js'
 import { Payee, Payer, receiptDigest } from '../../../../src/inference/payment/index.js'
 import { honestProvider, type ProviderBehaviour } from '../../../../src/inference/provider/behaviour.js'
-import { corruptProvider, PROVIDER_ATTACKS } from '../../../../src/lab/adversary/provider.js'
+import {
+  CHAIN_ATTACKS,
+  corruptProvider,
+  PROVIDER_ATTACKS,
+  shownChain,
+} from '../../../../src/lab/adversary/provider.js'
 import { bytes32, CHANNEL, DOMAIN, MemoryBooks } from '../payment/support.js'
 
 const MODEL = new Uint8Array(32).fill(7)
@@ -166,6 +172,19 @@ describe('a provider under audit', () => {
     const mean = caught.reduce<number>((sum, job) => sum + (job ?? JOBS), 0) / ROUNDS
     expect(mean).toBeGreaterThan(10)
     expect(mean).toBeLessThan(32)
+  })
+
+  it.each(CHAIN_ATTACKS)('%s is caught as soon as theory says, by what is not shown', async (attack) => {
+    const { evidence, payee, head } = await sell(corruptProvider('shortened-output'), JOBS)
+    const sold = evidence.map(({ receipt }) => receipt)
+    const shown = shownChain(attack, sold, { domain: DOMAIN, signer: payee })
+    const who = { domain: DOMAIN, payee: payee.address }
+    const caught = rounds.map((randomness) => auditChain(who, head, shown, randomness).missing[0])
+    expect(caught.filter((job) => job !== undefined && job <= bound).length).toBeGreaterThanOrEqual(50)
+    const last = shown.at(-1)
+    if (last === undefined) throw new Error('nothing is shown')
+    expect(isContradicted(who, head, last)).toBe(attack === 'forked-chain')
+    expect(sold.some((receipt) => isContradicted(who, head, receipt))).toBe(false)
   })
 
   it('that is honest is never found out', async () => {

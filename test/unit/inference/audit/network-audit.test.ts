@@ -11,12 +11,14 @@ import type { ChannelEvents } from '../../../../src/chain/index.js'
 import { localBeacon, signRound, verifyRound } from '../../../../src/crypto/beacon.js'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { UserError } from '../../../../src/errors.js'
-import { drawnFrom, epochSeconds } from '../../../../src/inference/audit/drawing.js'
+import { Contradictions } from '../../../../src/inference/audit/contradictions.js'
+import { drawingRound, drawnFrom, epochSeconds } from '../../../../src/inference/audit/drawing.js'
 import { EvidenceShelf } from '../../../../src/inference/audit/evidence-shelf.js'
 import { type Finding, readFinding } from '../../../../src/inference/audit/finding.js'
 import { LastAnswers } from '../../../../src/inference/audit/last-answers.js'
 import { NetworkAudit, type NetworkAuditModules } from '../../../../src/inference/audit/network-audit.js'
 import { Refusals } from '../../../../src/inference/audit/refusals.js'
+import { isPlaceSampled } from '../../../../src/inference/audit/sampling.js'
 import type { Job, JobSource } from '../../../../src/inference/job.js'
 import {
   encodeInput,
@@ -30,13 +32,21 @@ import {
   Payee,
   Payer,
   ReceiptKind,
+  receiptDigest,
   type SignedReceipt,
   signReceipt,
 } from '../../../../src/inference/payment/index.js'
 import { honestProvider, type ProviderBehaviour } from '../../../../src/inference/provider/behaviour.js'
 import { EvidenceDesk } from '../../../../src/inference/provider/evidence-desk.js'
 import { type ShownReceiptsModules, showReceipts } from '../../../../src/inference/provider/shown-receipts.js'
-import { corruptProvider, PROVIDER_ATTACKS } from '../../../../src/lab/adversary/provider.js'
+import {
+  CHAIN_ATTACKS,
+  type ChainAttack,
+  corruptProvider,
+  MADE_UP_TERMS,
+  PROVIDER_ATTACKS,
+  shownChain,
+} from '../../../../src/lab/adversary/provider.js'
 import type { Remote } from '../../../../src/p2p/index.js'
 import { createLogger } from '../../../../src/telemetry/logger.js'
 import { bytes32, CHANNEL, DOMAIN, MemoryBooks } from '../payment/support.js'
@@ -109,6 +119,10 @@ interface World {
   sell(jobs: number): Promise<void>
   /** The newest voucher, or one that says what no honest payee accepts. */
   redeem(receipts?: number): void
+  /** What the auditor keeps against providers. */
+  contradictions(): Contradictions
+  /** Outputs that are owed go, as in a crash: the provider credits them. */
+  credit(): Promise<void>
 }
 
 interface Scene {
@@ -132,6 +146,14 @@ interface Scene {
   readonly redeem?: boolean
   /** Whether the auditor has a disk, so that it may be started again. */
   readonly isRestarted?: boolean
+  /** What auditors are shown instead of the chain that was sold. */
+  readonly shown?: ChainAttack
+  /** That are sold at first; JOBS unless given. */
+  readonly jobs?: number
+  /** Drawn jobs that the auditor has room for. */
+  readonly mostDrawnJobs?: number
+  /** Whether clients say that they have their outputs; true unless given. */
+  readonly isAcknowledged?: () => boolean
 }
 
 /** JOBS jobs are sold and paid; the voucher is redeemed a second later. */
@@ -149,6 +171,8 @@ async function world(scene: Scene = {}): Promise<World> {
     evidence = honestly,
     redeem = true,
     isSeated = true,
+    jobs: firstJobs = JOBS,
+    isAcknowledged = () => true,
   } = scene
   // Fixed keys: digests, and with them the draws, are the same in every run.
   const [provider, payer, auditor] = [11, 12, 13].map((n) => Identity.fromSecret(new Uint8Array(32).fill(n)))
@@ -205,14 +229,14 @@ async function world(scene: Scene = {}): Promise<World> {
     const receipt = await seller.issue(id, behaviour.work(work))
     await seller.accept(await buyer.receive(receipt))
     await buyer.deliver(id, asked.jobId, hashOf(output))
-    seller.acknowledge(id, asked.jobId)
+    if (isAcknowledged()) seller.acknowledge(id, asked.jobId)
     if (behaviour.producesReceipt(receipt, now))
       await desk.keep({ receipt, terms, input, output, provider: provider.publicKey, domain: DOMAIN })
   }
   const sell = async (jobs: number): Promise<void> => {
     for (let i = 0; i < jobs; i++) await sellOne()
   }
-  await sell(JOBS)
+  await sell(firstJobs)
   const hex = (bytes: Uint8Array): `0x${string}` => `0x${bytesToHex(bytes)}`
   const opened = [
     { channelId: hex(id), payer: payer.address, payee: provider.address, endsAt: channel.endsAt },
@@ -260,7 +284,10 @@ async function world(scene: Scene = {}): Promise<World> {
           payerOf: (channelId) => seller.find(channelId)?.payer,
           receipts: async (channelId, from) => {
             asked.push(from)
-            return seller.receipts(channelId, from, 100)
+            if (scene.shown === undefined) return seller.receipts(channelId, from, 100)
+            const all = await seller.receipts(channelId, 1, 10_000)
+            const shown = shownChain(scene.shown, all, { domain: DOMAIN, signer: provider })
+            return shown.filter(({ index }) => index >= from).slice(0, 100)
           },
           isAuditor: async () => isAuditor,
           isProduced: (receipt) => behaviour.producesReceipt(receipt, now),
@@ -269,6 +296,7 @@ async function world(scene: Scene = {}): Promise<World> {
       }
       if (message.name !== EVIDENCE_MESSAGE.name) throw new Error(`nobody asks for ${message.name}`)
       if (answer !== undefined) return { kind: 'refused', code: CODES[answer], message: 'what?' }
+      if (scene.shown !== undefined) return { kind: 'optedOut', terms: MADE_UP_TERMS }
       return desk.answer(remote, (request as { receipt: Uint8Array }).receipt)
     },
   } as unknown as NetworkAuditModules['host']
@@ -296,18 +324,23 @@ async function world(scene: Scene = {}): Promise<World> {
     },
     offers: () => offers,
     ...(keptReceipts === undefined ? {} : { keptReceipts }),
+    ...(scene.mostDrawnJobs === undefined ? {} : { mostDrawnJobs: scene.mostDrawnJobs }),
     isSeated: async () => isSeated,
     isFound: () => false,
     keep: async () => {},
   }
-  const open = async () =>
-    new NetworkAudit({
+  let contradictions = Contradictions.passing()
+  const open = async () => {
+    if (scene.isRestarted) contradictions = await Contradictions.open(join(directory, 'contradictions.json'))
+    return new NetworkAudit({
       ...modules,
+      contradictions,
       ...(scene.isRestarted && {
         refusals: await Refusals.open(join(directory, 'refusals.json')),
         answers: await LastAnswers.open(join(directory, 'answers.json')),
       }),
     })
+  }
   let audit = await open()
   /** As a new process of the same node: it reads the chain from the beginning. */
   const restart = async (): Promise<void> => {
@@ -319,7 +352,13 @@ async function world(scene: Scene = {}): Promise<World> {
     now = seconds
     await audit.round(new AbortController().signal)
   }
-  return { provider, auditor, findings, asked, desk, at, restart, sell, redeem: redeemNow, now: () => now }
+  const credit = async (): Promise<void> => {
+    for (const each of await seller.creditAllLost()) await buyer.receive(each)
+  }
+  return {
+    ...{ provider, auditor, findings, asked, desk, at, restart, sell, redeem: redeemNow, now: () => now },
+    ...{ contradictions: () => contradictions, credit },
+  }
 }
 
 const CODES = { none: 'NOT_FOUND', busy: 'BUSY', denied: 'DENIED' } as const
@@ -352,6 +391,37 @@ describe('an auditor of the network', () => {
     expect(verdicts(failed)).toEqual([/receipts$/.test(attack) ? 'missing' : 'bad'])
   })
 
+  it.each(CHAIN_ATTACKS)('finds %s: nothing of it counts for its signature alone', async (attack) => {
+    const { findings, at, now, provider } = await world({ shown: attack })
+    const round = drawingRound(beacon, now())
+    await at(LATER)
+    const missing = findings.filter(({ verdict }) => verdict === 'missing').map(({ index }) => index)
+    const random = await randomness(round)
+    const places = Array.from({ length: JOBS }, (_, i) => i + 1)
+    expect(missing).toEqual(places.filter((place) => isPlaceSampled(random, CHANNEL.channelId, place)))
+    expect(missing.length).toBeGreaterThan(0)
+    for (const each of findings) expect(each.provider).toEqual(provider.publicKey)
+  })
+
+  it('blames without a draw who shows another receipt than it redeemed, once, and keeps what proves it', async () => {
+    const { findings, at, now, restart, contradictions, provider } = await world({
+      ...{ shown: 'forked-chain', jobs: 3, isRestarted: true },
+    })
+    // No place of three is drawn, and the beacon need not have spoken.
+    await at(now())
+    expect(findings).toMatchObject([{ verdict: 'bad', index: 3, provider: provider.publicKey }])
+    expect(findings[0]?.reason).toMatch(/another receipt 3 than the one that it redeemed on the chain/)
+    await at(now() + 3 * epochSeconds(beacon))
+    await restart()
+    await at(now())
+    expect(findings.filter(({ verdict }) => verdict === 'bad')).toHaveLength(1)
+    const [proof, ...more] = contradictions().all()
+    if (proof === undefined) throw new Error('nothing is kept')
+    expect(more).toEqual([])
+    expect(receiptDigest(DOMAIN, proof.receipt)).toEqual(findings[0]?.receipt)
+    expect(proof.provider).toEqual(provider.publicKey)
+  })
+
   it('knows nothing before the round that decides', async () => {
     const { findings, at } = await world({ behaviour: corruptProvider('wrong-model') })
     await at(drawnFrom(beacon, START + 1) - 1)
@@ -368,6 +438,18 @@ describe('an auditor of the network', () => {
     // Not for ever: evidence is kept for a day.
     await away.at(LATER + 90_000)
     expect(away.findings).toEqual([])
+  })
+
+  it('brings drawn jobs again that found no room, until each is judged', async () => {
+    const roomy = await world()
+    await roomy.at(LATER)
+    const full = await world({ mostDrawnJobs: 1 })
+    for (let round = 0; round < 2 * roomy.findings.length; round++) await full.at(LATER + 30 * round)
+    expect(roomy.findings.length).toBeGreaterThan(1)
+    expect(full.findings.map(({ index }) => index).sort()).toEqual(
+      roomy.findings.map(({ index }) => index).sort(),
+    )
+    expect(verdicts(full.findings)).toEqual(['good'])
   })
 
   it('hears no job whose payer opted out, and nothing where it is no auditor', async () => {
@@ -422,6 +504,58 @@ describe('an honest provider', () => {
     expect(verdicts(findings)).toEqual(['good'])
     // It goes on after what it got, and does not ask for what is gone for ever.
     expect(asked.at(-1)).toBe(JOBS + 3 * kept + 1)
+  })
+
+  it('is not held to what made room where its newer receipts are not all read yet', async () => {
+    const kept = 150
+    let requests = 0
+    // Its answers come one a round: it is read in parts.
+    const scene = {
+      keptReceipts: kept,
+      isRestarted: true,
+      receipts: () => (requests++ % 2 === 1 ? 'away' : undefined),
+    } as const
+    const { findings, at, now, sell, restart } = await world(scene)
+    await at(now())
+    await sell(2 * kept)
+    await restart()
+    for (let round = 1; round <= 10; round++) await at(now() + epochSeconds(beacon))
+    expect(verdicts(findings)).toEqual(['good'])
+  })
+
+  it('is blamed for nothing by credits, by several redemptions in any moment, or by restarts on either side', async () => {
+    let isAcknowledged = true
+    const scene = {
+      ...{ redeem: false, keptReceipts: 40, isRestarted: true, jobs: 5 },
+      isAcknowledged: () => isAcknowledged,
+    }
+    const { findings, at, now, sell, redeem, restart, credit, contradictions } = await world(scene)
+    // Numbers that look thrown, and are the same in each run.
+    let seed = 7
+    const pick = (n: number): number => {
+      seed = (seed * 1103515245 + 12345) % 2 ** 31
+      return Math.floor((seed / 2 ** 31) * n)
+    }
+    for (let step = 0; step < 120; step++) {
+      const what = pick(6)
+      if (what === 0) await sell(pick(60) + 1)
+      if (what === 1) redeem()
+      if (what === 2) {
+        isAcknowledged = false
+        await sell(pick(3) + 1)
+        isAcknowledged = true
+        await at(now())
+        await credit()
+        // The next voucher commits to the credits.
+        await sell(1)
+      }
+      if (what === 3) await restart()
+      await at(now() + pick(2 * epochSeconds(beacon)))
+      if (step % 10 === 9) redeem()
+    }
+    for (let round = 0; round < 5; round++) await at(now() + epochSeconds(beacon))
+    expect(verdicts(findings)).toEqual(['good'])
+    expect(contradictions().all()).toEqual([])
   })
 
   it('is blamed for nothing by a redemption with a number of receipts that cannot be', async () => {

@@ -79,6 +79,62 @@ describe('a gap', () => {
   })
 })
 
+describe('a redemption whose receipts are read in parts', () => {
+  it('waits for newer ones that may have made room, and no longer', () => {
+    const all = chainOf(3 * KEPT)
+    const early = redemptionOf(all[19] as SignedReceipt)
+    const channel = watched()
+    // All before are gone when it begins: so many newer ones there are, and it has not read them yet.
+    channel.take(all.slice(-KEPT, -KEPT + 10))
+    expect(channel.isReached(early)).toBe(false)
+    channel.take(all.slice(-KEPT + 10))
+    expect(channel.isReached(early)).toBe(true)
+    expect(channel.committed(early).from).toBeGreaterThan(early.receipts)
+  })
+
+  it('waits for nothing where what it commits to is there, however many more come', () => {
+    const all = chainOf(30)
+    const channel = watched()
+    channel.take(all.slice(0, 20))
+    expect(channel.isReached(redemptionOf(all[19] as SignedReceipt))).toBe(true)
+    expect(channel.isReached(redemptionOf(all[20] as SignedReceipt))).toBe(false)
+  })
+
+  it('is not put off by gap after gap', () => {
+    const early = redemptionOf(receipt(20, bytes32(0)))
+    const channel = watched()
+    let taken = 0
+    for (let first = 100; !channel.isReached(early) && first < 1000; first += 10)
+      taken += channel.take(chainOf(5, first))
+    expect(taken).toBe(2 * KEPT)
+    expect(channel.committed(early)).toMatchObject({ from: 1, produced: [] })
+  })
+})
+
+describe('a chain of receipts', () => {
+  const who = { domain: DOMAIN, payee: payee.address }
+  const all = chainOf(30)
+  const { receiptsHead } = redemptionOf(all.at(-1) as SignedReceipt)
+  const missingOf = (produced: readonly SignedReceipt[], from = 1) =>
+    auditChain(who, { channelId, receipts: 30, receiptsHead }, produced, everything, { permille: 1000, from })
+      .missing
+
+  it('is whole where the committed head leads to all of it, in whatever order it came', () => {
+    expect(missingOf(all)).toEqual([])
+    expect(missingOf([...all].reverse())).toEqual([])
+    expect(missingOf(all.slice(10), 11)).toEqual([])
+  })
+
+  it('lacks all behind what lacks: a signature alone is no place in it', () => {
+    const upTo = (last: number) => Array.from({ length: last }, (_, i) => i + 1)
+    expect(missingOf(all.filter(({ index }) => index !== 17))).toEqual(upTo(17))
+    expect(missingOf(all.map((each) => (each.index === 17 ? receipt(17, bytes32(9)) : each)))).toEqual(
+      upTo(17),
+    )
+    expect(missingOf(all.slice(0, -1))).toEqual(upTo(30))
+  })
+})
+
 describe('a credit', () => {
   const [first, second] = chainOf(2) as [SignedReceipt, SignedReceipt]
   const credit = receipt(3, receiptDigest(DOMAIN, second), first)
