@@ -4,6 +4,7 @@ import { expect, it } from 'vitest'
 import type { Identity } from '../../../../src/crypto/identity.js'
 import { UserError } from '../../../../src/errors.js'
 import { Payee, ReceiptKind, signVoucher } from '../../../../src/inference/payment/index.js'
+import { largest } from '../../../../src/inference/payment/wei.js'
 import type { ChannelLooks } from '../../../../src/inference/provider/channel-looks.js'
 import { HeldOutputs } from '../../../../src/inference/provider/held-outputs.js'
 import { PaidService } from '../../../../src/inference/provider/paid-service.js'
@@ -64,7 +65,7 @@ class HostilePayer {
     const job = this.#jobs[which % this.#jobs.length]
     if (job === undefined) throw new UserError('nothing was bought', { code: 'NOT_FOUND' })
     const { head, issued, totalWei } = this.payee.account(id)
-    const dueWei = totalWei > this.paidWei ? totalWei : this.paidWei
+    const dueWei = largest(totalWei, this.paidWei)
     const content = { channelId: id, amountWei: dueWei - lessWei, receipts: issued, receiptsHead: head }
     const got = await this.service.pay(this.#remote, job.jobId, signVoucher(DOMAIN, content, this.payer))
     if ('credits' in got) return 'credits'
