@@ -72,7 +72,7 @@ export const gatewayCommand = defineCommand({
       'For other machines, which show one of the keys of keys.txt',
     ],
     [
-      'gateway --upstream http://10.0.0.5/v1 --upstream-model whisper=transcribe',
+      'gateway --upstream http://gpu/v1 --upstream-model whisper=transcribe',
       'In front of a vLLM server that has a model called whisper',
     ],
   ],

@@ -350,8 +350,14 @@ export class Dealing {
     const { payer } = this.#payment()
     const voucher = await payer.newestVoucher(channelId)
     if (voucher === undefined) return
-    for (const { jobId } of payer.account(channelId).undelivered)
-      if (!this.#active.has(bytesToHex(jobId))) await this.#fetch(channelId, jobId, voucherToCbor(voucher))
+    for (const { jobId } of payer.account(channelId).undelivered) {
+      if (this.#active.has(bytesToHex(jobId))) continue
+      await this.#fetch(channelId, jobId, voucherToCbor(voucher)).catch((error: unknown) => {
+        // It came too late for this one too often: what it cost is lost, and the others are not.
+        if (!isLackOfMoney(error)) throw error
+        this.#note(error)
+      })
+    }
   }
 
   #payment(): NonNullable<DealingModules['payment']> {

@@ -17,6 +17,8 @@ export interface ReceiptDatesOptions {
 
 /** Jobs whose receipts were dated amiss: a channel has few that are open. */
 const MOST_MISDATED = 1000
+/** The dates of an older job's receipt are let be: a clock that was wrong once must not close a channel for good. */
+const HELD_TO_SECONDS = 86_400
 
 export class ReceiptDates {
   readonly #options: ReceiptDatesOptions
@@ -64,7 +66,7 @@ export class ReceiptDates {
     }
     const now = this.now()
     // By a clock that was set back since it says nothing.
-    const since = askedAt === undefined || askedAt > now ? 0 : askedAt
+    const since = askedAt === undefined || askedAt > now || now - askedAt > HELD_TO_SECONDS ? 0 : askedAt
     if (isTimely?.(issuedAt, Math.min(now, Math.max(since, issuedAt))) === false)
       throw this.#wrongClock(issuedAt)
   }

@@ -87,7 +87,9 @@ function sentencesOf(text: string): Intl.Segments {
 
 function mostLength(speed: number): number {
   const most = Math.min(MOST_PIECE_CHARACTERS, MOST_PIECE_SECONDS * CHARACTERS_A_SECOND * speed)
-  return most < UNIT_CHARACTERS ? Math.floor(most) : Math.floor(most / UNIT_CHARACTERS) * UNIT_CHARACTERS
+  return most < UNIT_CHARACTERS
+    ? Math.max(1, Math.floor(most))
+    : Math.floor(most / UNIT_CHARACTERS) * UNIT_CHARACTERS
 }
 
 /** The last clause's end in the second half of what fits, else the last space there, else the limit, never within a character. */

@@ -20,6 +20,13 @@ export class Lease {
     this.#held += bytes
   }
 
+  /** Of an answer that was paid for: as {@link Budget.takeLast}. @throws ApiError 429 */
+  takePaid(bytes: number): void {
+    if (this.#isOver) return
+    this.#budget.takeLast(bytes)
+    this.#held += bytes
+  }
+
   /** Gives everything back; once is enough. */
   release(): void {
     this.#isOver = true

@@ -22,6 +22,12 @@ export class Budget {
     this.#used += amount
   }
 
+  /** For what is here already: while anything is left it has room, and whoever comes next is told to wait. @throws ApiError 429 */
+  takeLast(amount: number): void {
+    if (this.#used >= this.#most) this.take(amount)
+    else this.#used += amount
+  }
+
   give(amount: number): void {
     this.#used -= amount
   }

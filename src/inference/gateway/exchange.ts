@@ -177,7 +177,8 @@ export class Exchange {
   }
 
   #answer(body: Uint8Array, type: string, status: number): void {
-    if (body.length > UNCOUNTED_BYTES) this.lease.take(body.length)
+    if (body.length > UNCOUNTED_BYTES && this.paidWei > 0n) this.lease.takePaid(body.length)
+    else if (body.length > UNCOUNTED_BYTES) this.lease.take(body.length)
     this.#send(body, type, status)
   }
 

@@ -56,8 +56,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   idleMs: 30_000,
   /** The official client gives up after ten minutes, and then asks again: it is told no before. */
   answerMs: 540_000,
-  /** Some thousand vectors, or a few minutes of speech. */
-  paidBytes: 16 * MIB,
+  /** Some thousand vectors, or what the longest text takes to speak, slowly. */
+  paidBytes: 32 * MIB,
   /** Clients repeat within seconds, people within minutes. */
   paidMs: 600_000,
 }

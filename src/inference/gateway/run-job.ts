@@ -37,7 +37,9 @@ export async function runJob<K extends Kind>(
   for (const payment of payments) exchange.paid(payment)
   if (payments.length > 0) exchange.ifLost(() => (paidAnswers.keep(paid, answer) ? payments.length : 0))
   // A small question may have a large answer: held until the client has it, like what the client sent.
-  exchange.lease.take(bytesOf(answer.output))
+  const bytes = bytesOf(answer.output)
+  if (payments.length > 0) exchange.lease.takePaid(bytes)
+  else exchange.lease.take(bytes)
   return answer as AnswerOf<K>
 }
 

@@ -127,14 +127,16 @@ export class LocalJobs implements JobSource {
   async run(job: Job, { signal, onText, client, onBegun }: LocalRunOptions = {}): Promise<JobAnswer> {
     const card = await this.card(job.model)
     checkJob(card, job, this.#limits)
-    const work = (either: AbortSignal): Promise<JobAnswer> =>
-      this.#pool.use(card, openingFor(card, job), async (model) => {
+    const work = (either: AbortSignal): Promise<JobAnswer> => {
+      // To load a model is work, too.
+      onBegun?.()
+      return this.#pool.use(card, openingFor(card, job), async (model) => {
         either.throwIfAborted()
         const started = performance.now()
-        onBegun?.()
         const output = await runJob(model, card, job, either, onText)
         return { output, runSeconds: (performance.now() - started) / 1000 }
       })
+    }
     return this.#queue.run(bytesOf(job.input), work, signal, { client, kind: kindOf(card, job) })
   }
 

@@ -127,7 +127,7 @@ export function encodePayeeAccount(account: PayeeAccount): Uint8Array {
     issued,
     committedWei: weiToBytes(committedWei),
     unpaid: unpaid.map((each) => ({ ...each, totalWei: weiToBytes(each.totalWei) })),
-    owed: owed.map(({ isReleased: _, priceWei, ...job }) => ({ ...job, priceWei: weiToBytes(priceWei) })),
+    owed: owed.map((job) => ({ ...job, priceWei: weiToBytes(job.priceWei) })),
     ...(forgivenWei === 0n ? {} : { forgivenWei: weiToBytes(forgivenWei) }),
   })
 }

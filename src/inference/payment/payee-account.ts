@@ -2,7 +2,7 @@
  * A payee's side of one channel opening, as pure steps from one state to the next: which jobs run, which receipts it
  * issued, what is paid, and which outputs it owes.
  *
- *     admit -> (job runs) issue -> (receipt, kept, sent) -> acceptVoucher -> (kept) -> release -> (output) -> acknowledge
+ *     admit -> (job runs) issue -> (receipt, kept, sent) -> acceptVoucher -> (kept) -> isPaid -> (output) -> acknowledge
  *              dismiss: it failed                          creditLost: its output went with a crash, or never came
  *
  * What a payee can lose is decided in `admit`, before it works: unpaid receipts, outputs that are owed and jobs under way
@@ -37,8 +37,6 @@ export interface OwedJob {
   readonly index: number
   readonly digest: Uint8Array
   readonly priceWei: bigint
-  /** Its output left, paid: whether it came, the payer alone can tell. Forgotten by a restart, which credits what is owed. */
-  readonly isReleased?: true
 }
 
 export interface PayeeAccount {
@@ -59,7 +57,7 @@ export interface PayeeAccount {
   readonly committedWei: bigint
   readonly unpaid: readonly UnpaidReceipt[]
   readonly owed: readonly OwedJob[]
-  /** Credits of outputs that had left: the payer's word for it that they never came stands against the exposure for good. */
+  /** Credits of outputs that its payer, as it says, did not get in time: they may have come all the same, and were work. */
   readonly forgivenWei: bigint
   readonly running: readonly RunningJob[]
 }
@@ -100,13 +98,23 @@ const paidWei = ({ voucher }: PayeeAccount): bigint => voucher?.amountWei ?? 0n
 
 /**
  * Jobs under way, and the larger of what no voucher pays and of what is owed: a payer that leaves costs the former, a
- * crash, after which everything owed is credited, the latter. What was forgiven is lost already.
+ * crash, after which everything owed is credited, the latter. What was forgiven is lost already; who goes on paying is
+ * forgiven more.
  */
 export function payeeExposure(account: PayeeAccount): bigint {
   const unpaidWei = largest(0n, account.totalWei - paidWei(account))
   const owedWei = account.owed.reduce((sum, { priceWei }) => sum + priceWei, 0n)
-  return account.forgivenWei + runningWei(account) + largest(unpaidWei, owedWei)
+  return standingWei(account) + runningWei(account) + largest(unpaidWei, owedWei)
 }
+
+/** A wei is forgiven for good for so many that were paid. */
+const PAID_FOR_FORGIVEN = 50n
+/** Of the exposure so much, at most, stands for what was forgiven: with the rest its payer can go on, and pay. */
+const MOST_FORGIVEN_SHARE = 2n
+
+/** What was forgiven, as far as it still stands against the exposure. */
+const standingWei = (account: PayeeAccount): bigint =>
+  largest(0n, account.forgivenWei - paidWei(account) / PAID_FOR_FORGIVEN)
 
 /**
  * Before a job runs.
@@ -146,7 +154,9 @@ export function admit(
       'what one client owes and is owed is at its limit',
       largest(0n, limits.exposureWei - exposure),
       job.maxPriceWei,
-      'pay for and acknowledge what was received first',
+      standingWei(account) > 0n
+        ? 'pay for and acknowledge what was received first, or ask for less: outputs that were credited count for a while'
+        : 'pay for and acknowledge what was received first',
     )
   return { ...account, running: [...running, job] }
 }
@@ -187,8 +197,8 @@ export function issue(domain: TypedDomain, account: PayeeAccount, work: Work, si
 }
 
 /**
- * Takes a lost job's price off again. An output that had left may have come all the same: of such, no more is credited in
- * one opening than a payer may owe.
+ * Takes a lost job's price off again.
+ * @param how.exposureWei where it was lost on the payer's side, or was fetched too late: that is forgiven within bounds
  * @throws RangeError where it is not owed; UserError DENIED with have and need
  */
 export function creditLost(
@@ -196,17 +206,18 @@ export function creditLost(
   account: PayeeAccount,
   jobId: Uint8Array,
   issuedAt: number,
-  { exposureWei, sign }: { readonly exposureWei: bigint; readonly sign: Sign },
+  { exposureWei, sign }: { readonly exposureWei?: bigint; readonly sign: Sign },
 ): Issued {
   const lost = account.owed.find((job) => sameBytes(job.jobId, jobId))
   if (lost === undefined) throw new RangeError('a credit for a job that is not owed')
-  const forgivenWei = account.forgivenWei + (lost.isReleased === true ? lost.priceWei : 0n)
-  if (lost.isReleased === true && forgivenWei > exposureWei)
+  const forgivenWei = account.forgivenWei + (exposureWei === undefined ? 0n : lost.priceWei)
+  const mostWei = exposureWei === undefined ? undefined : exposureWei / MOST_FORGIVEN_SHARE
+  if (mostWei !== undefined && standingWei({ ...account, forgivenWei }) > mostWei)
     throw lackOfMoney(
-      'the output was sent, is not kept any more, and no more of what was sent is credited',
-      largest(0n, exposureWei - account.forgivenWei),
+      'the output is not kept any more, and so much was credited already that it is not',
+      largest(0n, mostWei - standingWei(account)),
       lost.priceWei,
-      'fetch outputs within minutes of their payment; another channel begins anew',
+      'pay for outputs, and fetch them, within minutes',
     )
   const none = new Uint8Array(32)
   const content = {
@@ -301,15 +312,6 @@ export function isPaid(account: PayeeAccount, jobId: Uint8Array): boolean {
     voucher.receipts >= job.index &&
     voucher.amountWei >= committedWei
   )
-}
-
-/** The output leaves. @throws RangeError for one that is not paid */
-export function release(account: PayeeAccount, jobId: Uint8Array): PayeeAccount {
-  if (!isPaid(account, jobId)) throw new RangeError('an output that is not paid')
-  const owed = account.owed.map((job) =>
-    sameBytes(job.jobId, jobId) ? { ...job, isReleased: true as const } : job,
-  )
-  return { ...account, owed }
 }
 
 /** The payer has the output. What is not paid it cannot have: that changes nothing. */

@@ -5,8 +5,7 @@
  *     payee.admit(channelId, { jobId, maxPriceWei })       // then run the job
  *     const receipt = await payee.issue(channelId, work)   // then send the receipt
  *     await payee.accept(voucher)
- *     if (await payee.mayRelease(channelId, jobId)) ...
- *     payee.release(channelId, jobId)                      // then send the output, as often as it takes
+ *     if (await payee.mayRelease(channelId, jobId)) ...    // then send the output, as often as it takes
  *     payee.acknowledge(channelId, jobId)                  // when the payer says that it has it
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
@@ -32,7 +31,6 @@ import {
   type RedeemPolicy,
   type RunningJob,
   redeemReason,
-  release,
   unredeemed,
   type Work,
 } from './payee-account.js'
@@ -144,11 +142,6 @@ export class Payee {
     return isPaid(this.#table.get(channelId), jobId)
   }
 
-  /** A paid output leaves. @throws RangeError for one that is not paid */
-  release(channelId: Uint8Array, jobId: Uint8Array): void {
-    this.#table.set(release(this.#table.get(channelId), jobId))
-  }
-
   /**
    * The payer has an output. On the disk with the next step; a crash before that credits the job.
    * @returns whether it was owed, and paid
@@ -167,15 +160,20 @@ export class Payee {
 
   /**
    * Takes the prices of jobs off again whose outputs can't be delivered any more; the credits are on the disk.
+   * @param options.isForgiven the payer came too late, or says that they never came
    * @throws UserError DENIED with have and need, as `creditLost` of payee-account.ts
    */
-  async credit(channelId: Uint8Array, jobIds: readonly Uint8Array[]): Promise<readonly SignedReceipt[]> {
+  async credit(
+    channelId: Uint8Array,
+    jobIds: readonly Uint8Array[],
+    { isForgiven = false }: { readonly isForgiven?: boolean } = {},
+  ): Promise<readonly SignedReceipt[]> {
     const { domain, now } = this.#modules
+    const how = { sign: this.#sign, ...(isForgiven ? { exposureWei: this.#limits.exposureWei } : {}) }
     const credits: SignedReceipt[] = []
     let account = this.#table.get(channelId)
     for (const jobId of jobIds) {
-      const { exposureWei } = this.#limits
-      const issued = creditLost(domain, account, jobId, now(), { exposureWei, sign: this.#sign })
+      const issued = creditLost(domain, account, jobId, now(), how)
       account = issued.account
       credits.push(issued.receipt)
     }

@@ -3,17 +3,14 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 
 interface Held {
   readonly output: Uint8Array
+  /** Since it is here, or paid. */
   readonly sinceMs: number
 }
 
-/** Of one channel, the oldest first. */
-interface Holding {
-  readonly jobs: Map<string, Held>
-  bytes: number
-}
-
 export class HeldOutputs {
-  readonly #channels = new Map<string, Holding>()
+  /** The oldest first. */
+  readonly #unpaid = new Map<string, Held>()
+  readonly #paid = new Map<string, Held>()
   readonly #mostBytes: number
   readonly #mostMs: number
   readonly #now: () => number
@@ -26,51 +23,56 @@ export class HeldOutputs {
     this.#now = now
   }
 
-  /** The oldest of the channel that holds most makes room: what is paid for and gone is credited. */
+  /** What was not paid makes room, the longest ago first: who pays does so at once. Only then what was. */
   put(channelId: Uint8Array, jobId: Uint8Array, output: Uint8Array): void {
     this.#sweep()
-    const channel = bytesToHex(channelId)
-    const key = bytesToHex(jobId)
-    this.#drop(channel, key)
-    const holding = this.#channels.get(channel) ?? { jobs: new Map<string, Held>(), bytes: 0 }
-    this.#channels.set(channel, holding)
-    holding.jobs.set(key, { output, sinceMs: this.#now() })
-    holding.bytes += output.length
+    const key = keyOf(channelId, jobId)
+    this.#drop(key)
+    if (output.length > this.#mostBytes) return
+    for (const oldest of [this.#unpaid, this.#paid])
+      for (const each of oldest.keys()) {
+        if (this.#bytes + output.length <= this.#mostBytes) break
+        this.#drop(each)
+      }
+    this.#unpaid.set(key, { output, sinceMs: this.#now() })
     this.#bytes += output.length
-    while (this.#bytes > this.#mostBytes) this.#makeRoom()
   }
 
   get(channelId: Uint8Array, jobId: Uint8Array): Uint8Array | undefined {
     this.#sweep()
-    return this.#channels.get(bytesToHex(channelId))?.jobs.get(bytesToHex(jobId))?.output
+    const key = keyOf(channelId, jobId)
+    return (this.#unpaid.get(key) ?? this.#paid.get(key))?.output
+  }
+
+  /** It is not to make room for what was not. */
+  markPaid(channelId: Uint8Array, jobId: Uint8Array): void {
+    const key = keyOf(channelId, jobId)
+    const held = this.#unpaid.get(key)
+    if (held === undefined) return
+    this.#unpaid.delete(key)
+    this.#paid.set(key, { ...held, sinceMs: this.#now() })
   }
 
   remove(channelId: Uint8Array, jobId: Uint8Array): void {
-    this.#drop(bytesToHex(channelId), bytesToHex(jobId))
+    this.#drop(keyOf(channelId, jobId))
   }
 
-  #makeRoom(): void {
-    const [largest] = [...this.#channels].sort(([, a], [, b]) => b.bytes - a.bytes)
-    const [oldest] = largest?.[1].jobs.keys() ?? []
-    if (largest !== undefined && oldest !== undefined) this.#drop(largest[0], oldest)
-  }
-
-  #drop(channel: string, key: string): void {
-    const holding = this.#channels.get(channel)
-    const held = holding?.jobs.get(key)
-    if (holding === undefined || held === undefined) return
-    holding.jobs.delete(key)
-    holding.bytes -= held.output.length
-    this.#bytes -= held.output.length
-    if (holding.jobs.size === 0) this.#channels.delete(channel)
+  #drop(key: string): void {
+    for (const all of [this.#unpaid, this.#paid]) {
+      this.#bytes -= all.get(key)?.output.length ?? 0
+      all.delete(key)
+    }
   }
 
   #sweep(): void {
     const before = this.#now() - this.#mostMs
-    for (const [channel, { jobs }] of this.#channels)
-      for (const [key, { sinceMs }] of jobs) {
+    for (const all of [this.#unpaid, this.#paid])
+      for (const [key, { sinceMs }] of all) {
         if (sinceMs > before) break
-        this.#drop(channel, key)
+        this.#drop(key)
       }
   }
 }
+
+const keyOf = (channelId: Uint8Array, jobId: Uint8Array): string =>
+  `${bytesToHex(channelId)}/${bytesToHex(jobId)}`

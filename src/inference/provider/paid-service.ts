@@ -141,11 +141,20 @@ export class PaidService {
         remedy: 'ask for the receipts that are missing',
       })
     const output = held.get(channelId, jobId)
-    if (output !== undefined) {
-      payee.release(channelId, jobId)
-      return { output }
+    if (output === undefined) return { credits: await this.#forgive(channelId, jobId) }
+    held.markPaid(channelId, jobId)
+    return { output }
+  }
+
+  /** @throws UserError DENIED as `Payee.credit`: then it is settled as it is */
+  async #forgive(channelId: Uint8Array, jobId: Uint8Array): Promise<readonly SignedReceipt[]> {
+    const { payee } = this.#modules
+    try {
+      return await payee.credit(channelId, [jobId], { isForgiven: true })
+    } catch (error) {
+      if (isDenied(error)) payee.acknowledge(channelId, jobId)
+      throw error
     }
-    return { credits: await payee.credit(channelId, [jobId]) }
   }
 
   have(remote: Remote, channelId: Uint8Array, jobIds: readonly Uint8Array[]): void {

@@ -4,7 +4,6 @@ import { type Chain, channelsContract, readChannelEvents, readNode } from '../..
 import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
 import type { Identity } from '../../crypto/identity.js'
-import { EVIDENCE, Sealing } from '../../crypto/sealing.js'
 import { Contradictions } from '../../inference/audit/contradictions.js'
 import { untilNextDrawMs } from '../../inference/audit/drawing.js'
 import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
@@ -65,7 +64,6 @@ export async function startAuditor({
     directory: dataPaths(config.dataDir).auditedEvidence,
     mostBytes: MOST_BYTES,
     keptSeconds: KEPT_SECONDS,
-    sealing: Sealing.of(identity, EVIDENCE),
     log,
   })
   const refusals = await Refusals.open(dataPaths(config.dataDir).auditRefusals)

@@ -2,7 +2,6 @@
 import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
 import type { Identity } from '../../crypto/identity.js'
-import { EVIDENCE, Sealing } from '../../crypto/sealing.js'
 import { epochSeconds, isTimely } from '../../inference/audit/drawing.js'
 import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
 import { type Executions, type ExecutionsOptions, openExecutions } from '../../inference/audit/executions.js'
@@ -48,7 +47,6 @@ export async function openOwnAudits({ config, identity, host, log }: OwnAuditsMo
     directory: paths.boughtEvidence,
     mostBytes: MOST_BYTES,
     keptSeconds: KEPT_SECONDS,
-    sealing: Sealing.of(identity, EVIDENCE),
     log,
   })
   shelf.sweep(Date.now() / 1000)
