@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `npm run bench -- vouchers [--clients 8] [--jobs 250] [--in-flight 2] [--processes 2] [--clients-on folder] [--json]`: paid jobs a second through
+ * `npm run bench -- vouchers [--clients 8] [--jobs 250] [--in-flight 8] [--processes 2] [--clients-on folder] [--json]`: paid jobs a second through
  * one provider. A provider's daemon whose model does nothing, and clients that buy from it over libp2p, each with a channel
  * on a real chain: every receipt and every voucher is signed, verified and synced to the disk before what depends on it
  * leaves. At the end the provider is killed, and its disk must have a voucher for all that any client got. Second line: the
@@ -30,7 +30,7 @@ const { values } = parseArgs({
   options: {
     clients: { type: 'string', default: '8' },
     jobs: { type: 'string', default: '250' },
-    'in-flight': { type: 'string', default: '2' },
+    'in-flight': { type: 'string', default: '8' },
     processes: { type: 'string', default: '2' },
     'clients-on': { type: 'string' },
     json: { type: 'boolean', default: false },
