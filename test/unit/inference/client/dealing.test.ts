@@ -166,6 +166,22 @@ describe('the own disk', () => {
     expect(payee.account(id).voucher?.amountWei).toBe(PRICE)
   })
 
+  it('that lost an output for good loses no channel by it', async () => {
+    await runToOutput()
+    await diskIsAwaited()
+    books.crash()
+    payer = await openPayer(books)
+    // It was too long ago, and too much was credited already.
+    const request: DealingModules['host']['request'] = async (target, exchange, ...more) =>
+      exchange.name === 'job-pay'
+        ? ({ kind: 'refused', code: 'DENIED', message: 'not kept', haveWei: '0', needWei: '30' } as never)
+        : pipe.request(target, exchange, ...more)
+    const host = { request, openAhead: () => pipe.openAhead() } as unknown as DealingModules['host']
+    dealing = dealWith(payer, { host })
+    await dealing.settle(id)
+    expect(payer.account(id).undelivered).toHaveLength(1)
+  })
+
   it('that takes nothing lets nothing leave', async () => {
     class FullDisk extends MemoryBooks {
       isFull = false

@@ -63,6 +63,20 @@ describe.skipIf(process.platform !== 'linux')('jobs on models of this machine', 
     expect(await next).toMatchObject({ output })
   })
 
+  it('a job has begun when its turn comes, before its model is loaded', async () => {
+    const small = await LocalJobs.open({ dataDir, names: ['asr-small'], memoryBytes: 1, threads: 1 })
+    let begun = 0
+    small.pause()
+    const running = small.run(job, { onBegun: () => begun++ })
+    const refused = expect(running).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    await new Promise((tick) => setTimeout(tick, 100))
+    expect(begun).toBe(0)
+    small.resume()
+    await refused
+    expect(begun).toBe(1)
+    await small.close()
+  })
+
   it('stands still while it is paused', { timeout: SLOW }, async () => {
     await jobs.run(job)
     const [pid = 0] = children()
