@@ -4,9 +4,12 @@
  * tiny checkpoints, which the buyer does not have; what comes is what they say run here.
  */
 import { createReadStream, readFileSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dataPaths } from '../../src/config/paths.js'
+import { isSealed } from '../../src/crypto/sealing.js'
 import { readCard, type Task } from '../../src/inference/catalogue/card.js'
 import { Catalogue } from '../../src/inference/catalogue/catalogue.js'
 import type { JobAnswer, JobInput, SoundInput } from '../../src/inference/job.js'
@@ -155,6 +158,17 @@ describe.skipIf(none !== undefined)('every task is sold', () => {
       const { vector: bought } = await buy(['embed', SENTENCE, '--model', 'words'])
       expect(Float32Array.from(bought as number[])).toEqual(vector.kind === 'vector' ? vector.values : [])
     })
+  })
+
+  it('what is kept for auditors is sealed on the disk', async () => {
+    const { soldEvidence } = dataPaths(market.provider.dataDir)
+    const names = (await readdir(soldEvidence)).filter((name) => name.endsWith('.evidence'))
+    expect(names.length).toBeGreaterThan(0)
+    for (const name of names) {
+      // The draw may take it away meanwhile.
+      const content = await readFile(join(soldEvidence, name)).catch(() => undefined)
+      if (content !== undefined) expect(isSealed(content)).toBe(true)
+    }
   })
 
   it('and the provider gets what was paid, to the wei', { timeout: SLOW }, async () => {

@@ -1,6 +1,12 @@
 /** Ledgers as they lie on the disk: those that versions before this one wrote open, too. */
 import { describe, expect, it } from 'vitest'
-import { decodePayerAccount, encodePayerAccount } from '../../../../src/inference/payment/account-codec.js'
+import {
+  decodePayeeAccount,
+  decodePayerAccount,
+  encodePayeeAccount,
+  encodePayerAccount,
+} from '../../../../src/inference/payment/account-codec.js'
+import { newPayeeAccount } from '../../../../src/inference/payment/payee-account.js'
 import { begin, newPayerAccount } from '../../../../src/inference/payment/payer-account.js'
 import { askedJob, CHANNEL, CONTRACT } from './support.js'
 
@@ -31,5 +37,15 @@ describe("a payer's account", () => {
     const job = { ...askedJob(1), askedAt: 1_900_000_000 }
     const account = begin(newPayerAccount(CONTRACT, CHANNEL), job, limits)
     expect(decodePayerAccount(encodePayerAccount(account))).toEqual(account)
+  })
+})
+
+describe("a payee's account", () => {
+  it('keeps what was forgiven, and is written as before where nothing was', () => {
+    const fresh = newPayeeAccount(CONTRACT, CHANNEL)
+    const forgiven = { ...fresh, forgivenWei: 7n }
+    expect(decodePayeeAccount(encodePayeeAccount(forgiven))).toEqual(forgiven)
+    expect(decodePayeeAccount(encodePayeeAccount(fresh))).toEqual(fresh)
+    expect(Buffer.from(encodePayeeAccount(fresh)).includes('forgivenWei')).toBe(false)
   })
 })

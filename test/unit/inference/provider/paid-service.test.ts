@@ -163,6 +163,23 @@ describe('a channel that was topped up', () => {
 })
 
 describe('an output', () => {
+  it('that is paid makes no room for what others leave unpaid', async () => {
+    const receipt = await run(1, 600n)
+    const voucher = voucherFor(receipt)
+    expect(await service.pay(remote, receipt.jobId, voucher)).toEqual({ output: OUTPUT })
+    for (let i = 0; i < 30; i++) held.put(bytes32(0xbad), bytes32(i), new Uint8Array(100))
+    expect(await service.pay(remote, receipt.jobId, voucher)).toEqual({ output: OUTPUT })
+  })
+
+  it('is let go of by word alone that it came, once it is paid', async () => {
+    const receipt = await run(1, 600n)
+    service.have(remote, id, [receipt.jobId])
+    expect(await service.pay(remote, receipt.jobId, voucherFor(receipt))).toEqual({ output: OUTPUT })
+    service.have(remote, id, [receipt.jobId])
+    expect(held.get(id, receipt.jobId)).toBeUndefined()
+    expect(payee.account(id).owed).toEqual([])
+  })
+
   it('leaves for the voucher that pays for it, as often as it takes, and is credited once it is lost', async () => {
     const receipt = await run(1, 600n)
     const voucher = voucherFor(receipt)
