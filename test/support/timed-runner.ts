@@ -7,7 +7,7 @@ import { TestRunner } from 'vitest'
 
 const TIMED = [
   /\/test\/(?:e2e|chain|unit\/(?:dataplane|p2p))\//,
-  /\/test\/unit\/(?:inference\/(?:client\/failing|gateway\/gateway|local|upstream)|ml\/engine-session)/,
+  /\/test\/unit\/(?:inference\/(?:client\/failing|provider\/channel-looks|gateway\/gateway|local|upstream)|ml\/engine-session)/,
 ]
 
 export default class TimedRunner extends TestRunner {
