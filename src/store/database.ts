@@ -29,10 +29,17 @@ export interface Migration {
 /** In order. None yet: version 1 is the first. */
 export const MIGRATIONS: readonly Migration[] = []
 
+/**
+ * LevelDB has 4 MiB, of which it holds two while one is written out, and 8 MiB of what it read: a node that writes 2 KB a job would
+ * grow by all of that in its first hours. What is asked for often lies in memory already.
+ */
+const WRITE_BUFFER_BYTES = 512 * 1024
+const READ_CACHE_BYTES = 1024 * 1024
+
 export interface OpenOptions {
   readonly schemaVersion?: number
   readonly migrations?: readonly Migration[]
-  /** What is written is in memory, too, until it is so much; 4 MiB unless given. */
+  /** What is written is in memory, too, until it is so much; {@link WRITE_BUFFER_BYTES} unless given. */
   readonly writeBufferBytes?: number
 }
 
@@ -118,10 +125,10 @@ export async function openDatabase(directory: string, options: OpenOptions = {})
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw unavailable(directory, cause)
   })
-  const { writeBufferBytes } = options
   const database: Database = new Level<string, Uint8Array>(directory, {
     valueEncoding: 'view',
-    ...(writeBufferBytes === undefined ? {} : { writeBufferSize: writeBufferBytes }),
+    writeBufferSize: options.writeBufferBytes ?? WRITE_BUFFER_BYTES,
+    cacheSize: READ_CACHE_BYTES,
   })
   try {
     await database.open()

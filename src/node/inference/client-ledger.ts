@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
-import { openStore, type Store, type StoreOptions } from '../../store/index.js'
+import { openStore, type Store } from '../../store/index.js'
 
 export function clientLedger(dataDir: string, address: Address): string {
   return join(dataDir, 'chain', `client-${address}`)
@@ -21,9 +21,9 @@ export async function openClientLedger(dataDir: string, address: Address): Promi
  * @param remedy where a client of this key runs
  * @throws UserError LOCKED
  */
-export async function openLedger(directory: string, remedy: string, options?: StoreOptions): Promise<Store> {
+export async function openLedger(directory: string, remedy: string): Promise<Store> {
   try {
-    return await openStore(directory, options)
+    return await openStore(directory)
   } catch (error) {
     if (!(error instanceof UserError) || error.code !== 'LOCKED') throw error
     throw new UserError('a gateway, or a command that buys with this key, is running and has its channels', {

@@ -57,8 +57,6 @@ const LAST_REFUND_MS = 1000
 const FIRST_AGAIN_MS = 10_000
 /** Jobs of this client under way with one provider. */
 const MAX_JOBS = 64
-/** A job writes 3 KB: a client that buys now and then would hold some more of them in memory each time, up to 4 MB in the end. */
-const WRITE_BUFFER_BYTES = 512 * 1024
 
 /** Two that pay from one ledger would sign over the same money. */
 const WHERE_IT_RUNS =
@@ -93,8 +91,7 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
 
   const open = async (): Promise<ClientPayments> => {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    const store =
-      opened.store ?? (await openLedger(directory, WHERE_IT_RUNS, { writeBufferBytes: WRITE_BUFFER_BYTES }))
+    const store = opened.store ?? (await openLedger(directory, WHERE_IT_RUNS))
     opened.store = store
     const chain = opened.chain ?? (await openNodeChain({ config, identity, store, log }))
     opened.chain = chain
