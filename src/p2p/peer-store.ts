@@ -9,12 +9,15 @@ type Put = LevelDatastore['put']
 type Delete = LevelDatastore['delete']
 type MakeBatch = LevelDatastore['batch']
 
+/** As much as our own store has (store/database.ts): LevelDB's own 4 and 8 MiB fill up over the first hours. */
+const BOUNDS = { writeBufferSize: 512 * 1024, cacheSize: 1024 * 1024 }
+
 export class PeerStore extends LevelDatastore {
   readonly #log: Logger
   #isFailing = false
 
   constructor(path: string, log: Logger) {
-    super(path)
+    super(path, BOUNDS)
     this.#log = log
   }
 
