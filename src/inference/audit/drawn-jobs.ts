@@ -74,7 +74,7 @@ export class DrawnJobs {
     // Who hid a receipt until what belongs to it need not be kept any more owes it from now on.
     const since = isHidden ? now() / 1000 : receipt.issuedAt
     const asking = new Asking(since, patience, refusals.before(bytesToHex(digest)))
-    const isAdded = this.#jobs.add(payee, { ...waiting, payee, asking })
+    const isAdded = this.#jobs.add({ payee, channelId: receipt.channelId }, { ...waiting, payee, asking })
     if (!isAdded) this.#withoutRoom++
     return isAdded
   }
@@ -101,13 +101,16 @@ export class DrawnJobs {
     let executions: Executions | undefined
     try {
       await this.#end(providers, done)
-      for (const job of this.#jobs.turns()) {
+      const turns = this.#jobs.turns({
+        isOver: (payee) => passed.has(payee) || (spentMs.get(payee) ?? 0) >= MOST_PAYEE_MS,
+        isDue: (job) => !done.has(job) && job.asking.isDue(now() / 1000),
+      })
+      for (const job of turns) {
         const begunMs = elapsedMs()
         if (begunMs - startedMs >= MOST_ROUND_MS) break
         const { payee } = job
         const provider = providers.get(payee)
-        const isPassed = passed.has(payee) || (spentMs.get(payee) ?? 0) >= MOST_PAYEE_MS
-        if (done.has(job) || provider === undefined || isPassed || !job.asking.isDue(now() / 1000)) continue
+        if (provider === undefined) continue
         const reply = await this.#ask(provider, job, signal)
         if (reply === 'silent') passed.add(payee)
         else if (reply === undefined) onRefusal(payee)
