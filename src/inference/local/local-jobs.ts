@@ -14,6 +14,7 @@ import { Catalogue } from '../catalogue/catalogue.js'
 import { ModelHashes } from '../catalogue/model-hash.js'
 import type { Job, JobAnswer, JobInput, JobSource, RunOptions, ServedModel } from '../job.js'
 import { unitOf } from '../units.js'
+import { WorkingTime } from '../working-time.js'
 import { JobQueue, type JobQueueOptions } from './job-queue.js'
 import { ModelPool, type ModelPoolOptions } from './model-pool.js'
 import { checkJob, type JobLimits, kindOf, openingFor, runJob } from './run-job.js'
@@ -31,8 +32,8 @@ export interface LocalJobsOptions
 export interface LocalRunOptions extends Pick<RunOptions, 'signal' | 'onText'> {
   /** Whose it is, where the line is shared; one for all unless given. */
   readonly client?: string
-  /** It waits no longer: from now on it costs work. */
-  readonly onBegun?: () => void
+  /** It waits no longer: from now on it costs work, and so many milliseconds of it by then. */
+  readonly onBegun?: (workedMs: () => number) => void
 }
 
 const MIB = 2 ** 20
@@ -57,6 +58,7 @@ export class LocalJobs implements JobSource {
   readonly #queue: JobQueue
   readonly #pool: ModelPool
   readonly #hashes: ModelHashes
+  readonly #working = new WorkingTime()
   #cards: ReadonlyMap<string, ModelCard> = new Map()
 
   private constructor(options: LocalJobsOptions, hashes: ModelHashes) {
@@ -129,12 +131,12 @@ export class LocalJobs implements JobSource {
     checkJob(card, job, this.#limits)
     const work = (either: AbortSignal): Promise<JobAnswer> => {
       // To load a model is work, too.
-      onBegun?.()
+      onBegun?.(this.#working.begin())
       return this.#pool.use(card, openingFor(card, job), async (model) => {
         either.throwIfAborted()
-        const started = performance.now()
+        const workedMs = this.#working.begin()
         const output = await runJob(model, card, job, either, onText)
-        return { output, runSeconds: (performance.now() - started) / 1000 }
+        return { output, runSeconds: workedMs() / 1000 }
       })
     }
     return this.#queue.run(bytesOf(job.input), work, signal, { client, kind: kindOf(card, job) })
@@ -142,11 +144,13 @@ export class LocalJobs implements JobSource {
 
   /** Begins no job, and stops those that run where they are: the machine is needed. */
   pause(): void {
+    this.#working.pause()
     this.#queue.pause()
     this.#pool.suspend()
   }
 
   resume(): void {
+    this.#working.resume()
     this.#pool.resume()
     this.#queue.resume()
   }

@@ -6,23 +6,15 @@
  *     await provider.start()
  *     provider.payThrough(chain, payee, keeper)   // once the chain is there
  */
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
 import { addressOfPublicKey } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
 import type { Signer } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
 import type { Host, Remote } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
-import type { JobInput, JobOutput } from '../job.js'
-import {
-  decodeInput,
-  decodeTerms,
-  encodeOutput,
-  hashOf,
-  type JobTerms,
-  type NetworkUnit,
-  parametersOf,
-} from '../network/job-codec.js'
+import type { JobOutput } from '../job.js'
+import { decodeInput, decodeTerms, encodeOutput, hashOf, parametersOf } from '../network/job-codec.js'
 import {
   EVIDENCE_MESSAGE,
   HAVE_MESSAGE,
@@ -35,15 +27,17 @@ import {
   refusalOf,
   SYNC_MESSAGE,
 } from '../network/messages.js'
-import { MOST_RUN_MS_PER_SECOND, type OfferContent, type OfferedModel, signOffer } from '../network/offer.js'
+import { type OfferContent, type OfferedModel, signOffer } from '../network/offer.js'
 import { readVoucher, receiptToCbor, type SignedReceipt } from '../payment/index.js'
-import { priceOf, unitsOf, workOf } from '../units.js'
+import { priceOf, unitsOf } from '../units.js'
 import { honestProvider, type ProviderBehaviour } from './behaviour.js'
 import type { EvidenceDesk } from './evidence-desk.js'
 import type { PaidService } from './paid-service.js'
 import { type PriceList, requireSellable } from './price-list.js'
 import { type ShownReceiptsModules, showReceipts } from './shown-receipts.js'
-import type { ProviderJobs, SoldModel } from './sold-jobs.js'
+import type { ProviderJobs } from './sold-jobs.js'
+import { offeredModel, requireNoAudit, requireSameTerms } from './sold-terms.js'
+import { Speeds } from './speeds.js'
 
 export interface ProviderOptions {
   readonly prices: PriceList
@@ -80,8 +74,6 @@ export interface ProviderStatus {
 }
 
 const MOST_CLIENTS = 10_000
-/** The last job's share in what is told of the next. */
-const SMOOTHING = 0.3
 const MAX_ADDRESSES = 8
 
 export class Provider {
@@ -90,8 +82,7 @@ export class Provider {
   readonly #behaviour: ProviderBehaviour
   readonly #underWay = new Map<string, number>()
   #sold = new Map<string, OfferedModel>()
-  /** What a second of speech took, by model, ms. */
-  readonly #speeds = new Map<string, number>()
+  readonly #speeds = new Speeds()
   #payment: Payment | undefined
   #served = 0
 
@@ -176,7 +167,7 @@ export class Provider {
     const payment = this.#payment?.offered
     const models = [...this.#sold]
       .filter(([, { priceWeiPerUnit }]) => priceWeiPerUnit === 0n || payment !== undefined)
-      .map(([sha256, model]) => ({ ...model, ...this.#speed(sha256) }))
+      .map(([sha256, model]) => ({ ...model, ...this.#speeds.of(sha256) }))
     const content: OfferContent = {
       addresses: host.addresses().slice(0, MAX_ADDRESSES),
       models,
@@ -192,26 +183,6 @@ export class Provider {
   /** Whether somebody waits for a job. */
   get isBusy(): boolean {
     return this.#underWay.size > 0
-  }
-
-  #speed(sha256: string): Pick<OfferedModel, 'runMsPerSecond'> {
-    const measured = this.#speeds.get(sha256)
-    if (measured === undefined) return {}
-    return { runMsPerSecond: Math.min(MOST_RUN_MS_PER_SECOND, Math.max(1, Math.round(measured))) }
-  }
-
-  /** @param work as `workOf`: what is shorter than a second says more of the beginning than of the rest */
-  #learn(sha256: string, runSeconds: number, work: number): void {
-    const ms = (1000 * runSeconds) / Math.max(1, work)
-    const before = this.#speeds.get(sha256) ?? ms
-    this.#speeds.set(sha256, before + SMOOTHING * (ms - before))
-  }
-
-  /** How much of a job was done by the time, from 0 to 1; all of it where nothing is known. */
-  #doneShare(sha256: string, elapsedMs: number, input: JobInput): number {
-    const msPerSecond = this.#speeds.get(sha256)
-    if (msPerSecond === undefined) return 1
-    return Math.min(1, elapsedMs / Math.max(1, msPerSecond * Math.max(1, workOf(input))))
   }
 
   status(): ProviderStatus {
@@ -266,7 +237,7 @@ export class Provider {
     const paid = payment?.service
     let room: (() => void) | undefined
     let channelId: Uint8Array | undefined
-    let begunMs: number | undefined
+    let workedMs: (() => number) | undefined
     try {
       channelId = await paid?.admit(remote, request, priceWei, signal)
       // Only now: room for evidence is nothing that a stranger without a channel can hold.
@@ -278,12 +249,12 @@ export class Provider {
         const answer = await this.#modules.jobs.run(job, {
           signal,
           client: clientOf(remote, isFree),
-          onBegun: () => {
-            begunMs = performance.now()
+          onBegun: (counted) => {
+            workedMs = counted
           },
         })
         runMs = Math.round(answer.runSeconds * 1000)
-        this.#learn(instead, answer.runSeconds, workOf(input))
+        this.#speeds.learn(instead, answer.runSeconds, input)
         return encoded(answer.output)
       }
       const asked = { model: sha256, input: encodedInput, terms: encodedTerms, sold: this.#sold }
@@ -315,8 +286,8 @@ export class Provider {
       })
       return { kind: 'receipt', receipt: receiptToCbor(receipt), runMs }
     } catch (error) {
-      const isGivenUp = signal.aborted && begunMs !== undefined
-      const doneShare = isGivenUp ? this.#doneShare(sha256, performance.now() - (begunMs ?? 0), input) : 0
+      const doneShare =
+        signal.aborted && workedMs !== undefined ? this.#speeds.doneShare(sha256, workedMs(), input) : 0
       if (channelId !== undefined) paid?.dismiss(channelId, jobId, shareOf(priceWei, doneShare))
       throw error
     } finally {
@@ -364,43 +335,4 @@ const shareOf = (wei: bigint, share: number): bigint => (wei * BigInt(Math.ceil(
 function clientOf({ peerId, address, limited }: Remote, isFree: boolean): string {
   const [, , host] = address.split('/')
   return isFree && !limited && host !== undefined ? host : peerId
-}
-
-function offeredModel(model: SoldModel, priceWeiPerUnit: bigint): OfferedModel {
-  const { id, sha256, task, languages, licence, unit, isUnaudited } = model
-  return {
-    // Names of other servers' models have slashes.
-    id: id.replace(/[^A-Za-z0-9._-]/g, '-').replace(/^[^A-Za-z0-9]+/, ''),
-    sha256: hexToBytes(sha256),
-    task,
-    languages,
-    ...(licence === null ? {} : { licence: licence.slice(0, MAX_LICENCE) }),
-    unit: unit as NetworkUnit,
-    priceWeiPerUnit,
-    ...(isUnaudited === true ? { unaudited: true } : {}),
-  }
-}
-const MAX_LICENCE = 100
-
-/** What the client hashed is what is going to happen. @throws UserError DENIED */
-function requireSameTerms(terms: JobTerms, sold: OfferedModel, units: number): void {
-  const differs =
-    terms.task !== sold.task ||
-    terms.unit !== sold.unit ||
-    terms.units !== units ||
-    terms.priceWeiPerUnit !== sold.priceWeiPerUnit
-  if (!differs) return
-  throw new UserError(
-    `${sold.id} costs ${sold.priceWeiPerUnit} wei for each ${sold.unit}, and this job has ${units}: your terms differ`,
-    { code: 'DENIED', remedy: 'ask for the offer again' },
-  )
-}
-
-/** A payer that counts on audits does not get what none can judge. @throws UserError DENIED */
-function requireNoAudit({ audit }: JobTerms, { id, unaudited }: OfferedModel): void {
-  if (!audit || unaudited !== true) return
-  throw new UserError(`${id} runs on a server behind this provider: no audit can judge it`, {
-    code: 'DENIED',
-    remedy: 'ask for the offer again, and for no audit',
-  })
 }

@@ -13,6 +13,7 @@ import { writeWav } from '../../ml/audio/wav-write.js'
 import type { Task } from '../catalogue/card.js'
 import type { Job, JobAnswer, JobOutput, JobSource, RunOptions, ServedModel, SoundInput } from '../job.js'
 import { JobQueue } from '../local/job-queue.js'
+import type { LocalRunOptions } from '../local/local-jobs.js'
 import { toWellFormed } from '../well-formed.js'
 import { UpstreamClient } from './client.js'
 import { servedModels } from './models.js'
@@ -126,18 +127,13 @@ export class UpstreamJobs implements JobSource {
   /** @param options.client whose it is, where its line is shared */
   async run(
     job: Job,
-    {
-      signal,
-      onText,
-      client,
-      onBegun,
-    }: RunOptions & { readonly client?: string | undefined; readonly onBegun?: () => void } = {},
+    { signal, onText, client, onBegun }: RunOptions & Pick<LocalRunOptions, 'client' | 'onBegun'> = {},
   ): Promise<JobAnswer> {
     const model = await this.#model(job)
     const bytes = job.input.kind === 'sound' ? job.input.pcm16.length : Buffer.byteLength(job.input.text)
     const work = async (either: AbortSignal): Promise<JobAnswer> => {
       const started = performance.now()
-      onBegun?.()
+      onBegun?.(() => performance.now() - started)
       const output = await this.#ask(model, job, either, onText)
       return { output, runSeconds: (performance.now() - started) / 1000 }
     }

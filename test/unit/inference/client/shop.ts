@@ -109,7 +109,8 @@ export async function openShopWith(modules: ShopModules): Promise<Shop> {
   const jobs = {
     models: async () => [served({ sha256: MODEL })],
     run: async (_: Job, { signal, onBegun }: LocalRunOptions) => {
-      onBegun?.()
+      const begunMs = performance.now()
+      onBegun?.(() => performance.now() - begunMs)
       await work.during(signal ?? new AbortController().signal)
       return heard('hello')
     },

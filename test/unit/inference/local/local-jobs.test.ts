@@ -93,6 +93,24 @@ describe.skipIf(process.platform !== 'linux')('jobs on models of this machine', 
     await waiting
   })
 
+  it('counts no time for which it was made to stand still', { timeout: SLOW }, async () => {
+    await jobs.run(job)
+    const HELD_MS = 3000
+    let workedMs = (): number => Number.NaN
+    const begun = performance.now()
+    const { runSeconds } = await jobs.run(job, {
+      onBegun: (counted) => {
+        workedMs = counted
+        jobs.pause()
+        setTimeout(() => jobs.resume(), HELD_MS)
+      },
+    })
+    expect(performance.now() - begun).toBeGreaterThan(HELD_MS - 10)
+    expect(runSeconds * 1000).toBeLessThan(HELD_MS / 2)
+    expect(workedMs()).toBeLessThan(HELD_MS / 2)
+    expect(workedMs()).toBeGreaterThanOrEqual(runSeconds * 1000)
+  })
+
   it('refuses what is no job for the model', async () => {
     const text = { kind: 'text', text: 'hello' } as const
     const sound = job.input as SoundInput
