@@ -10,22 +10,22 @@
  * What a provider can cost by taking money for nothing is at most `exposureWei` (docs/inference.md).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { UserError } from '../../errors.js'
+import type { UserError } from '../../errors.js'
 import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { KnownModels } from '../catalogue/known-models.js'
-import type { Job, JobAnswer, JobInput, JobSource, RunOptions, ServedModel } from '../job.js'
-import type { Offer } from '../network/offer.js'
-import { smallest } from '../payment/wei.js'
+import type { Job, JobAnswer, JobSource, RunOptions, ServedModel } from '../job.js'
+import { smaller } from '../payment/wei.js'
 import { workOf } from '../units.js'
-import { type Candidate, candidatesFor, inOrder, requireSendable, servedModels } from './candidates.js'
-import { Conduct, type SpeedHint } from './conduct.js'
+import { type Candidate, inOrder, servedModels } from './candidates.js'
+import { Choice } from './choice.js'
+import { Conduct } from './conduct.js'
 import type { DailyBudget } from './daily-budget.js'
-import { mostSeconds, withinExposure } from './exposure.js'
+import { mostSeconds } from './exposure.js'
 import { isBlame, isDoneElsewhere, isFailure, isOfTerms, isRefusal } from './failures.js'
 import { LeftProviders } from './left-providers.js'
 import { NewChannels } from './new-channels.js'
-import { type FoundOffer, Offers } from './offers.js'
+import { Offers } from './offers.js'
 import { type OpenPayments, Purse } from './payments.js'
 import { LEAST_PIECE_SECONDS } from './pieces.js'
 import { type JobPiece, piecesOf, runPiecewise } from './piecewise.js'
@@ -79,6 +79,7 @@ export class NetworkJobs implements JobSource {
   readonly #purchases: Purchases
   readonly #conduct: Conduct
   readonly #left: LeftProviders
+  readonly #choice: Choice
   #underWay = 0
 
   constructor(options: NetworkJobsOptions, modules: NetworkJobsModules) {
@@ -91,6 +92,11 @@ export class NetworkJobs implements JobSource {
     this.#offers = new Offers({
       ...{ host, log, named: options.providers ?? [] },
       isKnown: (offer) => this.#purse.hasDelivered(offer),
+    })
+    this.#choice = new Choice(options, {
+      ...{ offers: this.#offers, purse: this.#purse, conduct: this.#conduct, left: this.#left },
+      audits: modules.audits,
+      budget: modules.budget,
     })
     this.#purchases = new Purchases(options.audit ?? true, {
       ...{ host, log, audits, purse: this.#purse },
@@ -111,7 +117,7 @@ export class NetworkJobs implements JobSource {
   /** The cheapest first. */
   async models(signal?: AbortSignal): Promise<readonly ServedModel[]> {
     const found = await this.#offers.find(signal)
-    const asked = found.filter(({ offer }) => !this.#isShunned(offer))
+    const asked = found.filter(({ offer }) => !this.#choice.isShunned(offer))
     // Where nobody else is left, the refusal of a job says why.
     return servedModels(
       asked.length > 0 ? asked : found,
@@ -124,7 +130,9 @@ export class NetworkJobs implements JobSource {
   async describe(job: Job, options: RunOptions = {}): Promise<readonly Recipient[]> {
     const sent = await withSentSound(job, options.signal)
     const pieces = await this.#pieces(sent, options)
-    return (await this.#candidates(sent, options, pieces)).map((each) => recipientOf(each, this.#options))
+    return (await this.#choice.candidates(sent, options, pieces)).map((each) =>
+      recipientOf(each, this.#options),
+    )
   }
 
   /** Jobs that somebody waits for. */
@@ -175,7 +183,7 @@ export class NetworkJobs implements JobSource {
       return answer
     }
     // Somebody does all of it for what it may cost, before any of it is sent.
-    await this.#candidates(job, options, pieces)
+    await this.#choice.candidates(job, options, pieces)
     const maxPriceWei = smaller(options.maxPriceWei, this.#options.maxPriceWei)
     return runPiecewise(job, {
       ...options,
@@ -191,7 +199,7 @@ export class NetworkJobs implements JobSource {
     const isCut = job.task === 'transcribe' && workOf(job.input) > LEAST_PIECE_SECONDS
     if (!isCut) return piecesOf(job, isStreamed)
     const found = await this.#offers.find(options.signal)
-    const all = await this.#offering(job, found, options, [job.input])
+    const all = await this.#choice.offering(job, found, options, [job.input])
     return piecesOf(job, isStreamed, mostSeconds(job, all, this.#options.exposureWei))
   }
 
@@ -199,7 +207,7 @@ export class NetworkJobs implements JobSource {
     const { signal } = options
     for (let tries = 1; ; tries++) {
       const failures: UserError[] = []
-      const candidates = [...(await this.#candidates(job, options))]
+      const candidates = [...(await this.#choice.candidates(job, options))]
       const renewed = new Set<string>()
       const blaming = new Map<string, number>()
       for (let next = candidates.shift(); next !== undefined; next = candidates.shift()) {
@@ -219,7 +227,7 @@ export class NetworkJobs implements JobSource {
           await this.#judge(candidate, error)
           if (!isOfTerms(error) || renewed.has(peerId)) continue
           renewed.add(peerId)
-          const otherwise = await this.#renewed(candidate, job, options)
+          const otherwise = await this.#choice.renewed(candidate, job, options)
           if (otherwise === undefined) continue
           candidates.push(otherwise)
           candidates.sort(inOrder)
@@ -238,22 +246,6 @@ export class NetworkJobs implements JobSource {
       if (tries >= MOST_TRIES || !(soonest <= LONGEST_WAIT_SECONDS))
         throw failures.find(({ code }) => code === 'BUSY') ?? first
       await sleep(soonest * 1000, undefined, signal === undefined ? {} : { signal })
-    }
-  }
-
-  /** As its provider offers it now, where that is something else, and fits. */
-  async #renewed(candidate: Candidate, job: Job, options: RunOptions): Promise<Candidate | undefined> {
-    const found = await this.#offers.renew(candidate, options.signal)
-    if (found === undefined) return undefined
-    try {
-      const [otherwise] = await this.#fitting(job, [found], options)
-      const { unit, priceWeiPerUnit } = candidate.model
-      return otherwise?.model.unit === unit && otherwise.model.priceWeiPerUnit === priceWeiPerUnit
-        ? undefined
-        : otherwise
-    } catch (error) {
-      if (error instanceof UserError) return undefined
-      throw error
     }
   }
 
@@ -314,77 +306,6 @@ export class NetworkJobs implements JobSource {
     return priceWei > 0n && isRefusal(error) && !this.#purse.hasDelivered(offer)
   }
 
-  /** @throws UserError NOT_FOUND, DENIED with have and need, BAD_ARGUMENT */
-  async #candidates(
-    job: Job,
-    options: RunOptions,
-    pieces: readonly JobPiece[] = [],
-  ): Promise<readonly Candidate[]> {
-    if (pieces.length === 0) requireSendable(job)
-    const { signal } = options
-    const found = await this.#offers.find(signal)
-    await this.#modules.audits?.meet?.(found.map(({ offer }) => offer))
-    signal?.throwIfAborted()
-    const candidates = await this.#fitting(job, found, options, pieces)
-    // Who is left out for now has a channel that nothing ever came of: others are asked first, and it when there are none.
-    const others = candidates.filter(
-      ({ offer, priceWei, arrears }) =>
-        priceWei === 0n || arrears === 0 || !this.#purse.hasChannel(offer) || this.#purse.hasDelivered(offer),
-    )
-    return others.length > 0 ? others : candidates
-  }
-
-  /** @throws UserError NOT_FOUND, DENIED with have and need */
-  async #fitting(
-    job: Job,
-    found: readonly FoundOffer[],
-    options: RunOptions,
-    pieces: readonly JobPiece[] = [],
-  ): Promise<readonly Candidate[]> {
-    const inputs = pieces.length === 0 ? [job.input] : pieces.map(({ input }) => input)
-    const candidates = await this.#offering(job, found, options, inputs)
-    return withinExposure(candidates, inputs, this.#options.exposureWei)
-  }
-
-  /** Who offers it for what it may cost, however much that puts at stake. @throws UserError NOT_FOUND, DENIED with have and need */
-  async #offering(
-    job: Job,
-    found: readonly FoundOffer[],
-    { maxPriceWei }: RunOptions,
-    inputs: readonly JobInput[],
-  ): Promise<readonly Candidate[]> {
-    const limits = {
-      maxPriceWei: smaller(maxPriceWei, this.#options.maxPriceWei),
-      isShunned: (offer: Offer) => this.#isShunned(offer),
-      arrears: (peerId: string) => this.#conduct.arrears(peerId),
-      goodFindings: (peerId: string) => this.#modules.audits?.goodFindings(peerId) ?? 0,
-      expectedMs: (peerId: string, work: number, hint: SpeedHint) =>
-        this.#conduct.expectedMs(peerId, work, hint),
-      hasChannel: (offer: Offer) => this.#purse.hasChannel(offer),
-      isUnauditedTaken: this.#options.allowUnaudited === true,
-    }
-    let candidates = candidatesFor(job, found, limits, inputs)
-    // Which channels there are counts, and the ledger is opened for the first paid job.
-    if (!this.#purse.isOpen && candidates.every(({ priceWei }) => priceWei > 0n)) {
-      const isOpen = await this.#purse.open().then(
-        () => true,
-        () => false,
-      )
-      if (isOpen) candidates = candidatesFor(job, found, limits, inputs)
-    }
-    const { budget } = this.#modules
-    if (budget === undefined) return candidates
-    const { leftWei } = budget
-    const affordable = candidates.filter(({ priceWei }) => priceWei <= leftWei)
-    if (affordable.length === 0) budget.require(candidates.map(({ priceWei }) => priceWei).reduce(smallest))
-    return affordable
-  }
-
-  /** It cheated, or failed audits. */
-  #isShunned({ peerId }: Pick<Offer, 'peerId'>): boolean {
-    return this.#left.has(peerId) || this.#modules.audits?.isAvoided(peerId) === true
-  }
-
   /** What a failure says of a provider. */
   async #judge({ offer }: Candidate, error: UserError): Promise<void> {
     const { log } = this.#modules
@@ -401,6 +322,3 @@ export class NetworkJobs implements JobSource {
       .catch((reason: unknown) => log.warn({ reason: String(reason) }, 'the channel could not be left'))
   }
 }
-
-const smaller = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>
-  a === undefined || b === undefined ? (a ?? b) : smallest(a, b)

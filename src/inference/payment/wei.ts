@@ -27,3 +27,7 @@ export const weiSchema: Schema<bigint> = {
 
 export const largest = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 export const smallest = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+
+/** The one that there is, where there is only one. */
+export const smaller = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : smallest(a, b)
