@@ -622,6 +622,84 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     await rm(directory, { recursive: true, force: true })
   })
 
+  it('sells nothing over a channel that was closed while it was away, nor fails by one of a former contract', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'plumbline-away-'))
+    const store = await openStore(directory)
+    const hot = await fundedChain(dev)
+    const [leaving, staying] = [await fundedChain(dev), await fundedChain(dev)]
+    const address = hot.identity.address
+    const here = paymentDomain(payer.chainId, channelsContract(payer))
+    const now = (await hot.clock()).timestamp
+    const limits = { exposureWei: DEPOSIT, maxJobs: 8, leastRemainingSeconds: 10 }
+    const openLedger = (domain: typeof here) =>
+      Payee.open({ domain, signer: hot.identity, books: store.paymentsEarned, now: () => now }, limits)
+    const keeperOf = (payee: Payee) =>
+      new ChannelKeeper(
+        {
+          policy: { thresholdWei: DEPOSIT / 10n, beforeEndSeconds: 30, leastWei: 0n },
+          ...{ leastDepositWei: 1000n, maxChannels: 8 },
+          ...KEEPING,
+        },
+        { chain: hot, payee, address, retired: new RetiredOpenings(store.retiredOpenings) },
+      )
+    const bytes = (value: number) => new Uint8Array(32).fill(value)
+    const job = (n: number) => ({ jobId: bytes(n), model: bytes(1), input: bytes(2), terms: bytes(3) })
+    const paying = (account: {
+      channelId: Uint8Array
+      issued: number
+      head: Uint8Array
+      totalWei: bigint
+    }) => ({
+      channelId: account.channelId,
+      amountWei: account.totalWei,
+      receipts: account.issued,
+      receiptsHead: account.head,
+    })
+    // Of a former contract, and due: nothing that this chain could pay.
+    const former = paymentDomain(payer.chainId, stranger.identity.address)
+    const old = await openLedger(former)
+    await old.setChannel(stranger.identity.address, {
+      ...{ channelId: bytes(9), nonce: 1, depositWei: DEPOSIT, endsAt: now + DAY },
+    })
+    const worth = { channelId: bytes(9), amountWei: DEPOSIT, receipts: 0, receiptsHead: new Uint8Array(32) }
+    await old.accept(signVoucher(former, worth, stranger.identity))
+
+    let payee = await openLedger(here)
+    const price = DEPOSIT / 5n
+    for (const client of [leaving, staying]) {
+      await openChannel(client, { payee: address, depositWei: DEPOSIT, endsAt: await inADay(client) })
+      const { channelId } = await keeperOf(payee).adopt(client.identity.address)
+      payee.admit(channelId, { ...job(1), maxPriceWei: price })
+      await payee.issue(channelId, { ...job(1), output: bytes(4), units: 1, priceWei: price })
+      await payee.accept(signVoucher(here, paying(payee.account(channelId)), client.identity))
+      payee.acknowledge(channelId, bytes(1))
+    }
+    expect((await keeperOf(payee).round()).redeemed?.paidWei).toBe(2n * price)
+    const [left, stays] = payee.accounts().filter(({ payer: who }) => who !== stranger.identity.address)
+    if (left === undefined || stays === undefined) throw new Error('no channels')
+
+    // It stops, and a client asks for the end and closes.
+    await requestChannelClose(leaving, { payer: leaving.identity.address, payee: address })
+    await dev.increaseTime(DEVELOPMENT_TERMS.channelChallengeSeconds + 60)
+    await closeChannel(leaving, { payer: leaving.identity.address, payee: address })
+    payee = await openLedger(here)
+    await keeperOf(payee).follow()
+    const refused = (message: RegExp) => expect.objectContaining({ message: expect.stringMatching(message) })
+    expect(() => payee.admit(left.channelId, { ...job(2), maxPriceWei: 1n })).toThrow(
+      refused(/ends too soon|underfunded/) as never,
+    )
+    await expect(
+      payee.accept(signVoucher(here, { ...paying(left), amountWei: price + 1n }, leaving.identity)),
+    ).rejects.toMatchObject({ code: 'DENIED' })
+    // Its receipts are there for auditors.
+    expect(await payee.receipts(left.channelId, 1, 10)).toHaveLength(1)
+    payee.admit(stays.channelId, { ...job(2), maxPriceWei: price })
+    expect(await keeperOf(payee).round()).toMatchObject({ redeemed: undefined, over: [{ nonce: 1 }] })
+    for (const chain of [hot, leaving, staying]) await chain.close()
+    await store.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+
   it('is refused kindly where the addresses file is older than the contract', async () => {
     const { paymentChannels: _, ...older } = dev.deployment.contracts
     const deployment = parseDeployment(JSON.stringify({ ...dev.deployment, contracts: older }), 'the file')

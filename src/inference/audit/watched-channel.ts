@@ -216,10 +216,12 @@ export class WatchedChannel {
     }
   }
 
-  #excuse({ output }: SignedReceipt, isOpen: (job: SignedReceipt) => boolean): void {
-    this.#waiting = this.#waiting.filter(
-      ({ receipt, digest }) => Buffer.compare(digest, output) !== 0 || !isOpen(receipt),
-    )
+  /** Who gives the price back, and all of it, was paid for nothing. */
+  #excuse({ output, jobId, priceWei }: SignedReceipt, isOpen: (job: SignedReceipt) => boolean): void {
+    this.#waiting = this.#waiting.filter(({ receipt, digest }) => {
+      const isOf = Buffer.compare(digest, output) === 0 && Buffer.compare(receipt.jobId, jobId) === 0
+      return !isOf || receipt.priceWei !== priceWei || !isOpen(receipt)
+    })
   }
 
   #isHidden({ index, issuedAt }: SignedReceipt): boolean {

@@ -129,6 +129,13 @@ export class ChannelKeeper {
     return this.#running
   }
 
+  /** Follows every channel and redeems nothing: before anything is sold, since channels may have ended meanwhile. */
+  async follow(): Promise<void> {
+    const { timestamp } = await this.#modules.chain.clock()
+    const { over } = await this.#follow(timestamp, this.#options.policy.leastWei)
+    for (const each of over) await this.#forget(each, timestamp)
+  }
+
   async #round(isClosing: boolean): Promise<KeeperRound> {
     const { chain, payee, address, log } = this.#modules
     const { maxFeePerGas } = await marketFees(chain.client, undefined)
@@ -141,7 +148,7 @@ export class ChannelKeeper {
     for (const each of ending) await this.#forget(each, timestamp)
     const due = payee
       .due({ ...policy, leastWei }, isClosing)
-      .filter(({ account }) => !notDue.has(bytesToHex(account.channelId)))
+      .filter(({ account }) => this.#isHere(account) && !notDue.has(bytesToHex(account.channelId)))
     const dueWei = due.reduce((sum, each) => sum + each.dueWei, 0n)
     const gas = GAS_PER_TRANSACTION + GAS_PER_VOUCHER * BigInt(due.length)
     if (due.length === 0 || dueWei < gas * maxFeePerGas) return { redeemed: undefined, over }
@@ -170,9 +177,8 @@ export class ChannelKeeper {
    * @throws chain errors where none can be read
    */
   async #follow(nowSeconds: number, leastWei: bigint): Promise<Followed> {
-    const { chain, payee, address, log } = this.#modules
-    // What another chain or contract holds is nothing that this one could say is over.
-    const accounts = payee.accounts().filter((account) => isOfChain(chain, { ...account, payee: address }))
+    const { payee, log } = this.#modules
+    const accounts = payee.accounts().filter((account) => this.#isHere(account))
     const over: Over[] = []
     const unread = new Set<string>()
     let failure: unknown
@@ -195,6 +201,12 @@ export class ChannelKeeper {
     return { over, unread }
   }
 
+  /** What another chain or contract holds is nothing that this one could pay, or say is over. */
+  #isHere(account: PayeeAccount): boolean {
+    const { chain, address } = this.#modules
+    return isOfChain(chain, { ...account, payee: address })
+  }
+
   /** Takes up what the chain says of a channel. @returns it where it is over */
   async #standing(account: PayeeAccount, nowSeconds: number, leastWei: bigint): Promise<Over | undefined> {
     const { payee } = this.#modules
@@ -208,8 +220,18 @@ export class ChannelKeeper {
         ? { account: known, isClosed: false }
         : undefined
     }
-    // Not one that is too young to be seen at this depth.
-    return state.nonce >= account.nonce ? { account, isClosed: true } : undefined
+    return this.#gone(account, state.nonce >= account.nonce, nowSeconds)
+  }
+
+  /** What the chain does not have, any more or yet again, pays for nothing. @returns it where it is closed */
+  async #gone(account: PayeeAccount, isClosed: boolean, nowSeconds: number): Promise<Over | undefined> {
+    const { payee } = this.#modules
+    const { payer, depositWei, redeemedWei } = account
+    const endsAt = isClosed ? Math.min(account.endsAt, nowSeconds) : account.endsAt
+    const isNews = depositWei !== redeemedWei || endsAt !== account.endsAt
+    if (isNews && payee.find(account.channelId) !== undefined)
+      await payee.setChannel(payer, { ...account, depositWei: redeemedWei, endsAt })
+    return isClosed ? { account: payee.find(account.channelId) ?? account, isClosed } : undefined
   }
 
   /** Unless its receipts may be asked for, or a payer could bring it back and there is no room to remember that. */

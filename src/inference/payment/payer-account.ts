@@ -200,10 +200,13 @@ function acceptJob(
 }
 
 function acceptCredit(account: PayerAccount, receipt: SignedReceipt): Pick<PayerAccount, 'undelivered'> {
-  const { priceWei, output } = receipt
+  const { jobId, priceWei, output } = receipt
   if (receipt.totalWei !== account.totalWei - priceWei)
     throw wrong("the credit's total is not the difference")
-  return { undelivered: account.undelivered.filter((job) => !sameBytes(job.receipt, output)) }
+  const lost = account.undelivered.find((job) => sameBytes(job.receipt, output))
+  if (lost !== undefined && (!sameBytes(lost.jobId, jobId) || lost.priceWei !== priceWei))
+    throw wrong('the credit is not of what was paid for the job')
+  return { undelivered: account.undelivered.filter((job) => job !== lost) }
 }
 
 /** The voucher that pays for every receipt held; undefined where the newest one says the same already. */

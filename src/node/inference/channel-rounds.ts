@@ -45,14 +45,14 @@ export function requireRedeemedInTime(
 export class ChannelRounds {
   readonly #terms: RoundTerms
   readonly #now: () => number
-  #heardAtMs: number
+  /** When the channels were read last; undefined: not since the start, and they may have ended before. */
+  #heardAtMs: number | undefined
   #reason = 'no round came'
 
-  /** From when the channels were read last. @param now Unix time, milliseconds: it goes on while the machine sleeps */
+  /** @param now Unix time, milliseconds: it goes on while the machine sleeps */
   constructor(terms: RoundTerms, now: () => number) {
     this.#terms = terms
     this.#now = now
-    this.#heardAtMs = now()
   }
 
   ended(): void {
@@ -72,6 +72,8 @@ export class ChannelRounds {
       SHARE_OF_THE_CHALLENGE_PERIOD * challengeSeconds,
       ROUNDS_TO_SPARE * roundSeconds,
     )
+    if (this.#heardAtMs === undefined)
+      return `the chain has not said yet what became of channels (${this.#reason})`
     const seconds = (this.#now() - this.#heardAtMs) / 1000
     if (seconds <= mostSeconds) return undefined
     return `the chain said ${Math.round(seconds)} s ago what becomes of channels, and ${Math.round(mostSeconds)} s is the most (${this.#reason})`

@@ -258,6 +258,10 @@ async function openPayments(
   desk.start()
   const held = new HeldOutputs({ mostBytes: HELD_BYTES, mostMs: HELD_MS }, () => performance.now())
   const rounds = new ChannelRounds(roundTerms, () => Date.now())
+  await keeper.follow().then(
+    () => rounds.ended(),
+    (error: unknown) => rounds.failed(error),
+  )
   const round = async (isClosing = false): Promise<void> => {
     try {
       await keeper.round(isClosing)

@@ -18,16 +18,22 @@ const KEPT = 40
 const { channelId } = CHANNEL
 const everything = new Uint8Array(32).fill(0xff)
 
-function receipt(index: number, previous: Uint8Array, takesBack?: SignedReceipt): SignedReceipt {
+function receipt(
+  index: number,
+  previous: Uint8Array,
+  takesBack?: SignedReceipt,
+  other: Partial<SignedReceipt> = {},
+): SignedReceipt {
   const isCredit = takesBack !== undefined
   const hash = isCredit ? new Uint8Array(32) : bytes32(index)
   return signReceipt(
     DOMAIN,
     {
       ...{ channelId, index, previous, kind: isCredit ? ReceiptKind.credit : ReceiptKind.job },
-      ...{ jobId: bytes32(index), model: hash, input: hash, terms: hash },
+      ...{ jobId: takesBack?.jobId ?? bytes32(index), model: hash, input: hash, terms: hash },
       output: isCredit ? receiptDigest(DOMAIN, takesBack) : hash,
       ...{ units: isCredit ? 0 : 1, priceWei: 1n, totalWei: BigInt(index), issuedAt: START + index },
+      ...other,
     },
     payee,
   )
@@ -144,6 +150,16 @@ describe('a credit', () => {
     channel.take([first, second], () => true)
     expect(channel.take([credit], () => true)).toBe(1)
     expect(waiting(channel)).toEqual([2])
+  })
+
+  it('that gives back another price, or names another job, excuses nothing', () => {
+    for (const other of [{ priceWei: 0n }, { priceWei: 2n }, { jobId: second.jobId }]) {
+      const channel = watched()
+      channel.take([first, second], () => true)
+      const wrong = receipt(3, receiptDigest(DOMAIN, second), first, other)
+      expect(channel.take([wrong], () => true)).toBe(1)
+      expect(waiting(channel)).toEqual([1, 2])
+    }
   })
 
   it('that is seen after the round excuses nothing, whatever its date', () => {

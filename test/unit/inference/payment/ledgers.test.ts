@@ -10,6 +10,7 @@ import {
   payeeExposure,
   payerExposure,
   payerFree,
+  ReceiptKind,
   type RedeemPolicy,
   receiptDigest,
   type SignedReceipt,
@@ -271,6 +272,32 @@ describe('the payment ledgers', () => {
       await receive(n)
     }
     expect((await payer.receive(await run(6))).amountWei).toBe(40n)
+  })
+
+  it('take no credit of a lost job but of all of its price: its price stays at stake', async () => {
+    const [first, second] = [await run(1), await run(2)]
+    await payee.accept(await payer.receive(first))
+    await payer.receive(second)
+    const zeros = new Uint8Array(32)
+    const of = { jobId: bytes32(1), output: receiptDigest(DOMAIN, first), priceWei: 10n, totalWei: 10n }
+    const credit = (other: Partial<typeof of>): SignedReceipt =>
+      signReceipt(
+        DOMAIN,
+        {
+          ...{ channelId: id, index: 3, previous: receiptDigest(DOMAIN, second), kind: ReceiptKind.credit },
+          ...{ model: zeros, input: zeros, terms: zeros, units: 0, issuedAt: now, ...of, ...other },
+        },
+        keys.payee,
+      )
+    for (const other of [
+      { priceWei: 0n, totalWei: 20n },
+      { priceWei: 9n, totalWei: 11n },
+      { jobId: bytes32(2) },
+    ])
+      await expect(payer.receive(credit(other))).rejects.toMatchObject({ code: 'VERIFICATION_FAILED' })
+    expect(payerExposure(payer.account(id))).toBe(20n)
+    await payer.receive(credit({}))
+    expect(payerExposure(payer.account(id))).toBe(10n)
   })
 
   it('resume after a restart of either side where they were', async () => {

@@ -43,6 +43,7 @@ describe('while rounds hear nothing of the chain', () => {
   it('jobs are begun for a quarter of the challenge period, and again with the next round', () => {
     let nowMs = 0
     const rounds = new ChannelRounds(TERMS, () => nowMs)
+    rounds.ended()
     const away = new UserError('no RPC server of the chain answers', { code: 'UNREACHABLE' })
     nowMs = (DAY / 4) * 1000
     rounds.failed(away)
@@ -65,10 +66,20 @@ describe('while rounds hear nothing of the chain', () => {
   it('waits ten rounds where the challenge period is short', () => {
     let nowMs = 0
     const rounds = new ChannelRounds({ roundSeconds: 5, challengeSeconds: 60 }, () => nowMs)
+    rounds.ended()
     nowMs = 50_000
     expect(rounds.problem).toBeUndefined()
     nowMs = 50_001
     expect(rounds.problem).toMatch(/no round came/)
+  })
+
+  it('nothing is begun before the first: channels may have ended while the provider was away', () => {
+    const rounds = new ChannelRounds(TERMS, () => 0)
+    expect(rounds.problem).toMatch(/has not said yet .*\(no round came\)/)
+    rounds.failed(new UserError('no RPC server of the chain answers', { code: 'UNREACHABLE' }))
+    expect(rounds.problem).toMatch(/has not said yet .*\(no RPC server of the chain answers\)/)
+    rounds.ended()
+    expect(rounds.problem).toBeUndefined()
   })
 
   it('no job is admitted, and vouchers are taken all the same', async () => {
@@ -85,6 +96,7 @@ describe('while rounds hear nothing of the chain', () => {
     const held = new HeldOutputs({ mostBytes: 1000, mostMs: 60_000 }, () => 0)
     let nowMs = 0
     const rounds = new ChannelRounds(TERMS, () => nowMs)
+    rounds.ended()
     const service = new FollowedPaidService({ payee, keeper, held }, rounds)
     const { publicKey, peerId } = payer
     const remote: Remote = { publicKey, peerId, address: '/ip4/127.0.0.1/tcp/1', limited: false }
