@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `npm run bench -- auditor`: one auditor, five providers that cheat, each in its way, and an honest one, all of them real
+ * `npm run bench -- auditor`: one auditor, eight providers that cheat, each in its way, and an honest one, all of them real
  * daemons on a real chain, until each cheat is convicted and a stranger has checked it (test/e2e/auditor.test.ts). A minute
  * and a half of processor time. Exit status 1 where a cheat was not convicted, or the honest one was.
  */

@@ -89,6 +89,7 @@ export {
   readOpening,
   readSettlement,
 } from './actions/read-opening.js'
+export { readRedemptions } from './actions/read-redemptions.js'
 export { reclaimReportBond, reclaimReportBondCall } from './actions/reclaim-report-bond.js'
 export {
   type RedeemableVoucher,

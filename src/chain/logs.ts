@@ -18,6 +18,8 @@ const MAX_LOGS = 500_000
 export interface LogRange<events extends readonly AbiEvent[]> {
   readonly address: Address | readonly Address[]
   readonly events: events
+  /** Indexed arguments that a log must have, any of several values; with a single event only. */
+  readonly args?: Readonly<Record<string, unknown>> | undefined
   readonly fromBlock: bigint
   readonly toBlock: bigint
   readonly signal?: AbortSignal | undefined
@@ -36,8 +38,11 @@ export function isRangeLimit(error: unknown): boolean {
 /** Decoded events in the order of the chain. */
 export async function readLogs<const events extends readonly AbiEvent[]>(
   client: PublicClient,
-  { address, events, fromBlock, toBlock, signal }: LogRange<events>,
+  { address, events, args, fromBlock, toBlock, signal }: LogRange<events>,
 ): Promise<GetLogsReturnType<undefined, events, true, bigint, bigint>> {
+  const [event, ...others] = events
+  if (args !== undefined && others.length > 0) throw new RangeError('arguments are of a single event')
+  const wanted = args === undefined ? { events } : { event, args }
   const all: unknown[] = []
   let range = FIRST_RANGE
   let from = fromBlock
@@ -48,7 +53,7 @@ export async function readLogs<const events extends readonly AbiEvent[]>(
       const target = typeof address === 'string' ? address : [...address]
       const logs = await client.getLogs({
         address: target,
-        events,
+        ...(wanted as { readonly events: events }),
         fromBlock: from,
         toBlock: to,
         strict: true,

@@ -1,14 +1,18 @@
 /** `plumbline audit`: runs again what was bought, and says whether the provider did what its receipts say. */
+import { dataPaths } from '../config/paths.js'
+import { UserError } from '../errors.js'
+import type { Contradiction } from '../inference/audit/contradiction.js'
 import type { EvidenceShelf, ShelfEntry } from '../inference/audit/evidence-shelf.js'
 import type { ProviderRecord } from '../inference/audit/finding.js'
 import type { Audited } from '../inference/audit/shelf-audit.js'
 import type { OwnAudits } from '../node/inference/own-audits.js'
-import { configOptions, defineCommand, keyOptions } from './command.js'
+import { chainOptions, chainSettings } from './chain-options.js'
+import { defineCommand, keyOptions } from './command.js'
 import { labelled, plural, printable, shortId, table } from './format.js'
 import type { CommandIo } from './io.js'
 import { badArgument, flag, text } from './option.js'
 import { Progress } from './progress.js'
-import { loadSettings, openIdentity, openLogger } from './settings.js'
+import { openIdentity, openLogger } from './settings.js'
 
 export const auditCommand = defineCommand({
   path: 'audit',
@@ -25,13 +29,21 @@ export const auditCommand = defineCommand({
       "the data directory of a buyer, or of an auditor that convicted somebody) is run again here. Of an auditor's finding " +
       '(*.finding, of its folder findings) the signature is checked, and whether the round of the beacon that it names ' +
       'draws that receipt.',
-    'Exit status 0 means that no job failed, here or by a finding.',
+    'A provider that shows auditors another receipt than the one for which it was paid contradicts itself, and no draw is ' +
+      'needed. Auditors keep what proves it in evidence/contradictions.json of the data directory: what this node has there is listed ' +
+      "with every run, and anybody's file (*contradictions.json) may be named. Of each entry the provider's signature under the " +
+      'receipt that it showed is checked, and whether the chain (--rpc, or that of the configuration) has its redemption ' +
+      'with another receipt of the same channel and number. Without the chain it stays undecided, but for what this node ' +
+      'saw itself.',
+    'Exit status 0 means that no job failed, here or by a finding, and that no contradiction is proven.',
   ],
-  positionals: { file: text({ summary: 'Evidence or a finding, or a folder of them', completes: 'file' }) },
+  positionals: {
+    file: text({ summary: 'Evidence, a finding or contradictions, or a folder of them', completes: 'file' }),
+  },
   options: {
     all: flag('Every job that is kept, whether the beacon drew it or not'),
     records: flag('Run nothing; print what is known of each provider'),
-    ...configOptions,
+    ...chainOptions,
     ...keyOptions,
   },
   examples: [
@@ -40,11 +52,15 @@ export const auditCommand = defineCommand({
     ['audit --records', 'Which providers passed and failed'],
     ['audit job.evidence', 'One job, whoever bought it'],
     ['audit findings/', 'What an auditor says that it found'],
+    [
+      'audit contradictions.json --rpc http://127.0.0.1:8545',
+      'What providers signed against their own redemptions',
+    ],
   ],
   run: async (args, io) => {
     if (args.file !== undefined && (args.all || args.records))
       throw badArgument('a file goes with neither --all nor --records', 'leave one out')
-    const { config } = await loadSettings(args, io)
+    const { config } = await chainSettings(args, io)
     const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
     const log = await openLogger({ ...config.logging, level: args.logLevel ?? 'error' })
     const { openOwnAudits } = await import('../node/inference/own-audits.js')
@@ -55,22 +71,41 @@ export const auditCommand = defineCommand({
       io.output.result({ records }, () => recordsText(records))
       return 0
     }
+    const { contradictionsText, judgeContradictions, readOwnContradictions, readRedeemed } = await import(
+      './audit-contradictions.js'
+    )
+    const redeemed = (contradictions: readonly Contradiction[]) => readRedeemed(args, io, contradictions)
+    const reading = readOwnContradictions(dataPaths(config.dataDir).auditContradictions)
     if (args.file !== undefined) {
+      // Others' files are judged all the same.
+      const own = await reading.catch((error: unknown) => {
+        if (!(error instanceof UserError)) throw error
+        io.output.warn(error.line)
+        return []
+      })
       const { judgeFiles, judgedText } = await import('./audit-files.js')
-      const { audited, findings } = await judgeFiles(audits, args.file, io.signal)
+      const judged = await judgeFiles({ audits, redeemed, own }, args.file, io.signal)
+      const { audited, findings, contradictions } = judged
       const jobs = audited.map(auditedFields)
-      io.output.result({ jobs, findings, records: book.records() }, () =>
-        [...(audited.length === 0 ? [] : [auditText(audited, {}, true)]), ...judgedText(findings)].join(
-          '\n\n',
-        ),
+      io.output.result({ jobs, findings, contradictions, records: book.records() }, () =>
+        [
+          ...(audited.length === 0 ? [] : [auditText(audited, {}, true)]),
+          ...contradictionsText(contradictions),
+          ...judgedText(findings),
+        ].join('\n\n'),
       )
-      return [...jobs, ...findings].some(({ verdict }) => isFailure(verdict)) ? 1 : 0
+      return [...jobs, ...findings, ...contradictions].some(({ verdict }) => isFailure(verdict)) ? 1 : 0
     }
+    const own = await reading
     const audited = await auditKept(audits, args.all, io)
     const jobs = audited.map(auditedFields)
     const left = counts(audits.shelf)
-    io.output.result({ jobs, left, records: book.records() }, () => auditText(audited, left, args.all))
-    return jobs.some(({ verdict }) => isFailure(verdict)) ? 1 : 0
+    const chain = await redeemed(own.flatMap(({ contradictions }) => contradictions))
+    const contradictions = own.flatMap((each) => judgeContradictions(each, chain))
+    io.output.result({ jobs, left, contradictions, records: book.records() }, () =>
+      [auditText(audited, left, args.all), ...contradictionsText(contradictions)].join('\n\n'),
+    )
+    return [...jobs, ...contradictions].some(({ verdict }) => isFailure(verdict)) ? 1 : 0
   },
 })
 

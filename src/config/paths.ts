@@ -28,6 +28,8 @@ export interface DataPaths {
   readonly auditRefusals: string
   /** Until when providers had shown an auditor everything. */
   readonly auditAnswers: string
+  /** What providers signed against their own redemptions, as this node met it as an auditor. */
+  readonly auditContradictions: string
   /** What audits found, this node's own and those of auditors that it trusts. */
   readonly findings: string
   /** Providers that cheated this node's purchases. */
@@ -64,6 +66,7 @@ export function dataPaths(dataDir: string): DataPaths {
     auditedEvidence: join(root, 'evidence', 'audited'),
     auditRefusals: join(root, 'evidence', 'refusals.json'),
     auditAnswers: join(root, 'evidence', 'answers.json'),
+    auditContradictions: join(root, 'evidence', 'contradictions.json'),
     findings: join(root, 'findings'),
     leftProviders: join(root, 'purchases', 'left.json'),
     spending: join(root, 'purchases', 'spending.json'),

@@ -7,13 +7,22 @@ import { dataPaths } from '../config/paths.js'
 import { loadIdentity } from '../crypto/keystore-file.js'
 import { type Daemon, startDaemon } from '../node/daemon.js'
 import { createLogger } from '../telemetry/logger.js'
-import { corruptProvider, type ProviderAttack } from './adversary/provider.js'
+import {
+  CHAIN_ATTACKS,
+  type ChainAttack,
+  corruptProvider,
+  forkingProvider,
+  type ProviderAttack,
+} from './adversary/provider.js'
 
 export interface CorruptProviderSpec {
   readonly dataDir: string
   readonly passphraseFile: string
-  readonly attack: ProviderAttack
+  readonly attack: ProviderAttack | ChainAttack
 }
+
+const isFork = (attack: ProviderAttack | ChainAttack): attack is ChainAttack =>
+  CHAIN_ATTACKS.some((each) => each === attack)
 
 async function start({ dataDir, passphraseFile, attack }: CorruptProviderSpec): Promise<Daemon> {
   const { config } = await loadConfig({ flags: { dataDir } })
@@ -24,7 +33,7 @@ async function start({ dataDir, passphraseFile, attack }: CorruptProviderSpec): 
     identity,
     log: createLogger({ level, format: 'json' }),
     roles: ['provider'],
-    behaviours: { provider: corruptProvider(attack) },
+    behaviours: { provider: isFork(attack) ? forkingProvider(attack, identity) : corruptProvider(attack) },
   })
 }
 

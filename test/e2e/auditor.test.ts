@@ -29,12 +29,18 @@ import { drawingRound } from '../../src/inference/audit/drawing.js'
 import { EvidenceShelf } from '../../src/inference/audit/evidence-shelf.js'
 import type { Finding } from '../../src/inference/audit/finding.js'
 import { FindingsBook } from '../../src/inference/audit/findings-book.js'
+import { saysContradicted } from '../../src/inference/audit/missing.js'
 import { isPlaceSampled, isSampled } from '../../src/inference/audit/sampling.js'
 import { readCard } from '../../src/inference/catalogue/card.js'
 import { Catalogue } from '../../src/inference/catalogue/catalogue.js'
 import type { Job, SoundInput } from '../../src/inference/job.js'
 import { writeCheaperModel } from '../../src/lab/adversary/cheaper-model.js'
-import { PROVIDER_ATTACKS, type ProviderAttack } from '../../src/lab/adversary/provider.js'
+import {
+  CHAIN_ATTACKS,
+  type ChainAttack,
+  PROVIDER_ATTACKS,
+  type ProviderAttack,
+} from '../../src/lab/adversary/provider.js'
 import { pcm16Of } from '../../src/ml/audio/pcm16.js'
 import { readWav } from '../../src/ml/audio/wav-read.js'
 import { type NetworkClient, openNetworkClient } from '../../src/node/inference/client.js'
@@ -44,6 +50,9 @@ import { NodeProcess } from '../support/node-process.js'
 
 const SLOW = 600_000
 const CHILD = fileURLToPath(new URL('../../dist/lab/provider-child.js', import.meta.url))
+type Attack = ProviderAttack | ChainAttack
+const ATTACKS: readonly Attack[] = [...PROVIDER_ATTACKS, ...CHAIN_ATTACKS]
+const isFork = (attack: Attack): boolean => CHAIN_ATTACKS.some((each) => each === attack)
 /** "Please press one to accept this call." */
 const RECORDING = 'docs/sample.wav'
 /** A few jobs are worth the gas of their redemption. */
@@ -56,18 +65,23 @@ const none = await whyNoLoopback()
 
 interface Sale {
   /** Undefined for the honest one. */
-  readonly attack: ProviderAttack | undefined
+  readonly attack: Attack | undefined
   readonly provider: Member
   readonly buyer: Member
   readonly client: NetworkClient
 }
 
 interface Judged {
-  readonly findings: readonly { readonly auditor: string; readonly provider: string }[]
+  readonly findings: readonly {
+    readonly auditor: string
+    readonly provider: string
+    readonly contradiction: string | null
+  }[]
+  readonly contradictions: readonly { readonly provider: string; readonly verdict: string }[]
   readonly jobs: readonly { readonly provider: string; readonly verdict: string }[]
 }
 
-const EXPECTED: Readonly<Record<ProviderAttack, { readonly verdict: string; readonly reason: RegExp }>> = {
+const EXPECTED: Readonly<Record<Attack, { readonly verdict: string; readonly reason: RegExp }>> = {
   'wrong-model': { verdict: 'bad', reason: /another output was due: it differs in the text/ },
   'cached-answer': { verdict: 'bad', reason: /another output was due: it differs in the text/ },
   'shortened-output': { verdict: 'bad', reason: /another output was due: it differs in the text/ },
@@ -78,6 +92,16 @@ const EXPECTED: Readonly<Record<ProviderAttack, { readonly verdict: string; read
   },
   // No test waits for a day: here it is paid before it shows them.
   'late-receipts': {
+    verdict: 'missing',
+    reason: /does not produce receipt \d+ of \d+ that it was paid for/,
+  },
+  // By the draws, and beside them as contradictions.
+  'forked-chain': {
+    verdict: 'missing',
+    reason: /does not produce receipt \d+ of \d+ that it was paid for/,
+  },
+  // The same: it keeps back the newest receipt, and shows those that older redemptions named.
+  'headless-fork': {
     verdict: 'missing',
     reason: /does not produce receipt \d+ of \d+ that it was paid for/,
   },
@@ -101,7 +125,7 @@ describe.skipIf(none !== undefined || process.env.LONG_TESTS === undefined)('pro
   })
 
   /** A provider and its client, both with a key, a configuration and money. */
-  async function addPair(attack: ProviderAttack | undefined, n: number): Promise<Omit<Sale, 'client'>> {
+  async function addPair(attack: Attack | undefined, n: number): Promise<Omit<Sale, 'client'>> {
     const models = [`asr-small=${PRICE}`]
     const provider = await network.addMember(attack ?? 'honest', host(210 + n), {})
     const buyer = await network.addMember(`buyer-${n}`, host(220 + n), {})
@@ -156,7 +180,7 @@ describe.skipIf(none !== undefined || process.env.LONG_TESTS === undefined)('pro
     chain = await openChain({ rpcUrls: [dev.rpcUrl], deployment: dev.deployment })
     await writeDeployment(join(network.directory, 'addresses.json'), dev.deployment)
     auditor = await network.addMember('auditor', host(209), {})
-    const pairs = await Promise.all([undefined, ...PROVIDER_ATTACKS].map(addPair))
+    const pairs = await Promise.all([undefined, ...ATTACKS].map(addPair))
     const [honest, ...dishonest] = pairs
     const own = ['--data-dir', honest?.provider.dataDir ?? '', '--json-stream']
     await Promise.all([startCheats(dishonest), network.start(['provider', ...own]).event('started')])
@@ -286,10 +310,13 @@ describe.skipIf(none !== undefined || process.env.LONG_TESTS === undefined)('pro
     const about = ({ provider }: Sale): readonly Finding[] =>
       book.findings().filter((each) => bytesToHex(each.provider) === bytesToHex(provider.identity.publicKey))
     const isSettled = (sale: Sale): boolean =>
-      about(sale).some(({ verdict }) => (verdict === 'good') === (sale.attack === undefined))
-    const { findings: signed, auditedEvidence } = dataPaths(auditor.dataDir)
+      about(sale).some(
+        ({ verdict }) => verdict === (sale.attack === undefined ? 'good' : EXPECTED[sale.attack].verdict),
+      ) &&
+      (sale.attack !== 'forked-chain' || about(sale).some(saysContradicted))
+    const { findings: signed, auditedEvidence, auditContradictions } = dataPaths(auditor.dataDir)
     const isShown = async (): Promise<boolean> => {
-      const bad = book.findings().filter(({ verdict }) => verdict === 'bad')
+      const bad = book.findings().filter((each) => each.verdict === 'bad' && !saysContradicted(each))
       return (await readdir(auditedEvidence)).length >= bad.length
     }
     const deadline = Date.now() + SEEN_WITHIN_MS
@@ -310,7 +337,8 @@ describe.skipIf(none !== undefined || process.env.LONG_TESTS === undefined)('pro
       }
       expect(failed.length, `${attack}: ${auditing.stderr}`).toBeGreaterThan(0)
       const { verdict, reason } = EXPECTED[attack]
-      for (const each of failed)
+      if (!isFork(attack)) expect(failed.filter(saysContradicted), attack).toEqual([])
+      for (const each of failed.filter((any) => !saysContradicted(any)))
         expect(each, attack).toMatchObject({ verdict, reason: expect.stringMatching(reason) })
     }
 
@@ -318,13 +346,20 @@ describe.skipIf(none !== undefined || process.env.LONG_TESTS === undefined)('pro
     const stranger = await network.addMember('stranger', host(208), settings({}))
     const shown = join(network.directory, 'shown')
     for (const folder of [signed, auditedEvidence]) await cp(folder, shown, { recursive: true })
+    await cp(auditContradictions, join(shown, 'contradictions.json'))
     const judged = await network.run(['audit', shown, '--data-dir', stranger.dataDir, '--json'])
     expect(judged.code, judged.stderr).toBe(1)
-    const { findings, jobs } = JSON.parse(judged.stdout) as Judged
+    const { findings, jobs, contradictions } = JSON.parse(judged.stdout) as Judged
     const idsOf = (them: readonly Sale[]) => new Set(them.map(({ provider }) => provider.identity.peerId))
     expect(new Set(findings.map(({ provider }) => provider))).toEqual(idsOf(sales))
     for (const each of findings)
-      expect(each).toMatchObject({ auditor: auditor.identity.peerId, isDrawn: true })
+      expect(each).toMatchObject({
+        auditor: auditor.identity.peerId,
+        ...(each.contradiction === null ? { isDrawn: true } : { contradiction: 'proven' }),
+      })
+    expect(contradictions.filter(({ verdict }) => verdict !== 'bad')).toEqual([])
+    const forked = sales.find(({ attack }) => attack === 'forked-chain')?.provider.identity.peerId
+    expect(contradictions.map(({ provider }) => provider)).toContain(forked)
     const shownBad = sales.filter(({ attack }) => attack !== undefined && EXPECTED[attack].verdict === 'bad')
     expect(new Set(jobs.map(({ provider }) => provider))).toEqual(idsOf(shownBad))
     expect(jobs.filter(({ verdict }) => verdict !== 'bad')).toEqual([])

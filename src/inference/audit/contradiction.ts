@@ -2,6 +2,8 @@
  * A payee that shows auditors another chain of receipts than the one that it was paid for contradicts itself: its redemption
  * on the chain, which it alone can send, names one receipt of a number, and its signature stands under another one. Pure.
  */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import type { Redemption } from '../../chain/index.js'
 import { type Address, addressOfPublicKey } from '../../crypto/address.js'
 import { type CborValue, decode, encode } from '../../crypto/cbor.js'
 import { bytes, enumeration, integer, object, type Schema } from '../../crypto/cbor-schema.js'
@@ -17,7 +19,10 @@ import {
 } from '../payment/receipt.js'
 import type { Voucher } from '../payment/voucher.js'
 
-/** What convinces a stranger, once the chain shows it the redemption of `receipt.channelId` with so many receipts and this head. */
+/**
+ * What convinces a stranger, once the chain shows it the redemption of `receipt.channelId` with so many receipts and this head.
+ * Without the chain it proves nothing: anybody may write some head beside a receipt that an honest provider signed.
+ */
 export interface Contradiction {
   /** Whose receipt and redemption it is. */
   readonly provider: Uint8Array
@@ -39,6 +44,25 @@ export function isContradicted(
     Buffer.compare(receipt.channelId, channelId) === 0 &&
     Buffer.compare(receiptDigest(domain, receipt), receiptsHead) !== 0 &&
     isReceiptOf(domain, receipt, payee)
+  )
+}
+
+/**
+ * Whether the other half is true as well: the payee redeemed the channel with so many receipts and this head.
+ * @param redemptions that the chain has, of the contract of the contradiction's domain
+ */
+export function isRedeemed(
+  { provider, receipt, receiptsHead }: Contradiction,
+  redemptions: readonly Pick<Redemption, 'channelId' | 'payee' | 'receipts' | 'receiptsHead'>[],
+): boolean {
+  const payee = addressOfPublicKey(provider)
+  const [channelId, head] = [receipt.channelId, receiptsHead].map((each) => `0x${bytesToHex(each)}`)
+  return redemptions.some(
+    (each) =>
+      each.channelId === channelId &&
+      each.payee.toLowerCase() === payee.toLowerCase() &&
+      each.receipts === receipt.index &&
+      each.receiptsHead === head,
   )
 }
 
@@ -69,10 +93,19 @@ export function decodeContradiction(encoded: Uint8Array): Contradiction {
   const { chainId, contract, provider, receipt, receiptsHead } = value
   const domain = { chainId, verifyingContract: contract }
   const { channelId, index: receipts } = receipt
-  const payee = addressOfPublicKey(provider)
+  const payee = addressOfKey(provider)
   if (!isContradicted({ domain, payee }, { channelId, receipts, receiptsHead }, receipt))
     throw new UserError('the provider did not sign another receipt than the redeemed one', {
       code: 'VERIFICATION_FAILED',
     })
   return { domain, provider, receipt, receiptsHead }
+}
+
+/** Bytes of a key's length need be none: a point that is not on the curve is a stranger's mistake, or malice. */
+function addressOfKey(provider: Uint8Array): Address {
+  try {
+    return addressOfPublicKey(provider)
+  } catch (error) {
+    throw new UserError('contradiction.provider is no public key', { code: 'BAD_MESSAGE', cause: error })
+  }
 }

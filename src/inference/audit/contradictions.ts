@@ -30,6 +30,35 @@ const schema = z.strictObject({
     .max(MOST_CONTRADICTIONS),
 })
 
+/** A file of contradictions is never longer. */
+export const MAX_CONTRADICTIONS_BYTES = MOST_CONTRADICTIONS * (2 * MAX_CONTRADICTION_BYTES + 16) + 1024
+
+/**
+ * All of a file that somebody gave, or none.
+ * @throws UserError BAD_MESSAGE for another file, or a damaged one; VERIFICATION_FAILED where a signature is not its provider's
+ */
+export function readContradictions(text: string): readonly Contradiction[] {
+  const { contradictions } = parsed(text)
+  return contradictions.map((encoded, i) => {
+    try {
+      return decodeContradiction(hexToBytes(encoded))
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error
+      const { code, message } = error
+      throw new UserError(`entry ${i + 1} of ${contradictions.length} proves nothing: ${message}`, { code })
+    }
+  })
+}
+
+function parsed(text: string): z.infer<typeof schema> {
+  try {
+    return schema.parse(JSON.parse(text))
+  } catch (error) {
+    if (!(error instanceof SyntaxError) && !(error instanceof z.ZodError)) throw error
+    throw new UserError('it is damaged, or no file of contradictions', { code: 'BAD_MESSAGE' })
+  }
+}
+
 export class Contradictions {
   readonly #path: string | undefined
   /** By channel, hex, the oldest first. */

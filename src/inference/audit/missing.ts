@@ -14,6 +14,13 @@ export interface KnownProvider {
   readonly name: string
 }
 
+/** What the reason of such a finding says, which has no verdict of its own. */
+const CONTRADICTED = 'than the one that it redeemed on the chain'
+
+/** Whether its auditor says that no draw was needed: its word, until the contradiction is there. */
+export const saysContradicted = ({ verdict, reason }: Pick<Finding, 'verdict' | 'reason'>): boolean =>
+  verdict === 'bad' && reason.includes(CONTRADICTED)
+
 export async function findMissing(
   { signer, onFinding, now, log }: Pick<ShelfAuditModules, 'signer' | 'onFinding' | 'now' | 'log'>,
   { publicKey, name }: KnownProvider,
@@ -35,9 +42,7 @@ export async function findContradicted(
   round: number,
 ): Promise<void> {
   const { channelId, index } = receipt
-  const reason =
-    `the provider signed another receipt ${index} than the one that it redeemed on the chain, ` +
-    `${bytesToHex(receiptsHead)}`
+  const reason = `the provider signed another receipt ${index} ${CONTRADICTED}, ${bytesToHex(receiptsHead)}`
   log.warn({ provider: name, index, reason }, 'a provider contradicts its own redemption')
   const digest = receiptDigest(domain, receipt)
   const found = { provider: publicKey, channelId, index, receipt: digest, round }

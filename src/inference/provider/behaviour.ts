@@ -2,6 +2,8 @@
  * The seam through which tests and the laboratory make a provider cheat. An honest node has the honest one, and no
  * configuration or message can set another.
  */
+import type { TypedDomain } from '../../crypto/eip712.js'
+import type { EvidenceReply } from '../network/messages.js'
 import type { SignedReceipt, Work } from '../payment/index.js'
 
 export interface ProviderBehaviour {
@@ -14,6 +16,17 @@ export interface ProviderBehaviour {
   work(honest: Omit<Work, 'issuedAt'>): Omit<Work, 'issuedAt'>
   /** Whether a receipt is produced for an auditor that asks for it. @param now Unix seconds */
   producesReceipt(receipt: Pick<SignedReceipt, 'index' | 'issuedAt'>, now: number): boolean
+  /**
+   * What an auditor is shown of a channel's receipts.
+   * @param produced those that follow each other from where it asked, as they were sold
+   */
+  shownReceipts(produced: readonly SignedReceipt[], domain: TypedDomain): readonly SignedReceipt[]
+  /**
+   * What an auditor is answered that asks what belongs to a receipt.
+   * @param receipt its digest
+   * @param answer what is kept of it
+   */
+  evidence(receipt: Uint8Array, answer: () => Promise<EvidenceReply>): Promise<EvidenceReply>
 }
 
 export interface CheatableJob {
@@ -30,4 +43,6 @@ export const honestProvider: ProviderBehaviour = {
   output: (_job, run) => run(),
   work: (honest) => honest,
   producesReceipt: () => true,
+  shownReceipts: (produced) => produced,
+  evidence: (_receipt, answer) => answer(),
 }

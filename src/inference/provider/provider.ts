@@ -125,16 +125,23 @@ export class Provider {
       return null
     })
     await host.handle(RECEIPTS_MESSAGE, async (request, remote) => {
-      const { service, desk } = this.#paid()
+      const { service, desk, domain } = this.#paid()
       const modules: ShownReceiptsModules = {
         payerOf: (channelId) => service.payerOf(channelId),
         receipts: (channelId, from) => service.receipts(channelId, from),
         isAuditor: (asker) => desk.isAuditor(asker),
-        isProduced: (receipt) => this.#produces(receipt),
+        shown: (receipts) =>
+          this.#behaviour.shownReceipts(
+            receipts.filter((each) => this.#produces(each)),
+            domain,
+          ),
       }
       return showReceipts(modules, request, remote)
     })
-    await host.handle(EVIDENCE_MESSAGE, ({ receipt }, remote) => this.#paid().desk.answer(remote, receipt))
+    await host.handle(EVIDENCE_MESSAGE, async ({ receipt }, remote) => {
+      const { desk } = this.#paid()
+      return this.#behaviour.evidence(receipt, () => desk.answer(remote, receipt))
+    })
     await host.handle(SYNC_MESSAGE, async ({ channelId, voucher, from, asked }, remote) => {
       const given = voucher === undefined ? undefined : readVoucher(voucher)
       const stand = await this.#paid().service.sync(remote, { channelId, voucher: given, from, asked })

@@ -17,12 +17,13 @@ export interface ShownReceiptsModules {
   /** @param from number of the first */
   readonly receipts: (channelId: Uint8Array, from: number) => Promise<readonly SignedReceipt[]>
   readonly isAuditor: (remote: Remote) => Promise<boolean>
-  readonly isProduced: (receipt: SignedReceipt) => boolean
+  /** What is given of these. */
+  readonly shown: (receipts: readonly SignedReceipt[]) => readonly SignedReceipt[]
 }
 
 /** @throws UserError DENIED for others' channels; what `isAuditor` throws */
 export async function showReceipts(
-  { payerOf, receipts, isAuditor, isProduced }: ShownReceiptsModules,
+  { payerOf, receipts, isAuditor, shown }: ShownReceiptsModules,
   { channels }: Request,
   remote: Remote,
 ): Promise<Answer> {
@@ -41,9 +42,9 @@ export async function showReceipts(
       answers.push({})
       continue
     }
-    const shown = (await receipts(channelId, from)).filter(isProduced)
-    given += shown.length
-    answers.push({ receipts: shown.map(receiptToCbor) })
+    const produced = shown(await receipts(channelId, from))
+    given += produced.length
+    answers.push({ receipts: produced.map(receiptToCbor) })
   }
   return { answers }
 }

@@ -1,4 +1,5 @@
 /** The ways in which a provider may cheat, as behaviours of the real one (src/inference/provider/behaviour.ts). */
+import { bytesToHex } from '@noble/hashes/utils.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
 import type { Signer } from '../../crypto/identity.js'
 import { decodeOutput, encodeOutput, encodeTerms, hashOf } from '../../inference/network/job-codec.js'
@@ -82,9 +83,8 @@ const lateReceipts: ProviderBehaviour = {
 const omittedReceipts: ProviderBehaviour = { ...honestProvider, producesReceipt: () => false }
 
 /**
- * What auditors are shown in place of the chain that is sold, whose outputs may be anything: no behaviour of a provider's
- * jobs, but a chain made beside it by the same key. Where the head of it is kept back nothing that is shown contradicts a
- * redemption.
+ * What auditors are shown in place of the chain that is sold, whose outputs may be anything: a chain made beside it by the
+ * same key. Where the head of it is kept back nothing that is shown contradicts a redemption.
  */
 export const CHAIN_ATTACKS = ['forked-chain', 'headless-fork'] as const
 export type ChainAttack = (typeof CHAIN_ATTACKS)[number]
@@ -95,19 +95,65 @@ export const MADE_UP_TERMS = encodeTerms({
   audit: false,
 })
 
+interface Forger {
+  readonly domain: TypedDomain
+  readonly signer: Signer
+}
+
+/** A receipt of the same number, date and price, which follows another one. */
+function madeUp(
+  { signature, ...sold }: SignedReceipt,
+  previous: Uint8Array,
+  { domain, signer }: Forger,
+): SignedReceipt {
+  const job = { jobId: hashOf(signature), input: hashOf(sold.input), terms: hashOf(MADE_UP_TERMS) }
+  return signReceipt(domain, { ...sold, ...job, previous }, signer)
+}
+
 /** @param sold the whole chain, from its first receipt */
 export function shownChain(
   attack: ChainAttack,
   sold: readonly SignedReceipt[],
-  { domain, signer }: { readonly domain: TypedDomain; readonly signer: Signer },
+  forger: Forger,
 ): readonly SignedReceipt[] {
   const shown: SignedReceipt[] = []
   let previous: Uint8Array = NO_RECEIPTS
-  for (const { signature, ...each } of sold) {
-    const madeUp = { jobId: hashOf(signature), input: hashOf(each.input), terms: hashOf(MADE_UP_TERMS) }
-    const receipt = signReceipt(domain, { ...each, ...madeUp, previous }, signer)
-    previous = receiptDigest(domain, receipt)
+  for (const each of sold) {
+    const receipt = madeUp(each, previous, forger)
+    previous = receiptDigest(forger.domain, receipt)
     shown.push(receipt)
   }
   return attack === 'headless-fork' ? shown.slice(0, -1) : shown
+}
+
+/**
+ * Sells half of each output, and shows auditors the other chain, part by part as they ask for it; says of all that is in it
+ * that its payer wanted no audit. It forgets that chain when it stops: who asks on from the middle is shown nothing then.
+ * Without the head it keeps back the newest receipt at the time, and does not know which ones redemptions name: where it
+ * is paid before it is asked, or sells on, it shows those as well, and is contradicted.
+ */
+export function forkingProvider(attack: ChainAttack, signer: Signer): ProviderBehaviour {
+  const chains = new Map<string, { readonly shown: SignedReceipt[]; head: Uint8Array }>()
+  const digests = new Set<string>()
+  return {
+    ...shortenedOutput,
+    shownReceipts: (sold, domain) => {
+      const [first] = sold
+      if (first === undefined) return []
+      const id = bytesToHex(first.channelId)
+      const chain = chains.get(id) ?? { shown: [], head: NO_RECEIPTS }
+      chains.set(id, chain)
+      for (const each of sold) {
+        if (each.index !== chain.shown.length + 1) continue
+        const receipt = madeUp(each, chain.head, { domain, signer })
+        chain.head = receiptDigest(domain, receipt)
+        chain.shown.push(receipt)
+        digests.add(bytesToHex(chain.head))
+      }
+      const part = chain.shown.slice(first.index - 1, first.index - 1 + sold.length)
+      return attack === 'headless-fork' ? part.slice(0, -1) : part
+    },
+    evidence: async (receipt, answer) =>
+      digests.has(bytesToHex(receipt)) ? { kind: 'optedOut', terms: MADE_UP_TERMS } : answer(),
+  }
 }

@@ -1,5 +1,4 @@
 /** The role auditor of a daemon: audits whoever sells on its chain, with the models of its catalogue. */
-import { dirname, join } from 'node:path'
 import { type Chain, channelsContract, readChannelEvents, readNode } from '../../chain/index.js'
 import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
@@ -68,8 +67,7 @@ export async function startAuditor({
   })
   const refusals = await Refusals.open(dataPaths(config.dataDir).auditRefusals)
   const answers = await LastAnswers.open(dataPaths(config.dataDir).auditAnswers)
-  const evidence = dirname(dataPaths(config.dataDir).auditedEvidence)
-  const contradictions = await Contradictions.open(join(evidence, 'contradictions.json'))
+  const contradictions = await Contradictions.open(dataPaths(config.dataDir).auditContradictions)
   const gossip = new FindingsGossip({ host, book, own: identity.publicKey, log })
   const offers = new Offers({ host, log, named: [] })
   gossip.start()

@@ -84,5 +84,9 @@ describe('an auditor', () => {
     const text = await readFile(path(), 'utf8')
     await writeFile(path(), text.replace(Buffer.from(bytes32(3)).toString('hex'), '00'.repeat(32)))
     expect((await Contradictions.open(path())).all()).toHaveLength(10)
+    // A key that is no point of the curve keeps no auditor from starting.
+    const key = Buffer.from(other.publicKey).toString('hex')
+    await writeFile(path(), text.replaceAll(key, 'ff'.repeat(33)))
+    expect((await Contradictions.open(path())).all()).toHaveLength(10)
   })
 })

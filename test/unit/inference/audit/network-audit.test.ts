@@ -43,9 +43,8 @@ import {
   CHAIN_ATTACKS,
   type ChainAttack,
   corruptProvider,
-  MADE_UP_TERMS,
+  forkingProvider,
   PROVIDER_ATTACKS,
-  shownChain,
 } from '../../../../src/lab/adversary/provider.js'
 import type { Remote } from '../../../../src/p2p/index.js'
 import { createLogger } from '../../../../src/telemetry/logger.js'
@@ -273,6 +272,8 @@ async function world(scene: Scene = {}): Promise<World> {
     address: '',
     limited: false,
   }
+  // What auditors are shown may be another matter than what is sold.
+  const auditing = scene.shown === undefined ? behaviour : forkingProvider(scene.shown, provider)
   const asked: number[] = []
   const host = {
     request: async (_target: unknown, message: { readonly name: string }, request: never) => {
@@ -284,20 +285,21 @@ async function world(scene: Scene = {}): Promise<World> {
           payerOf: (channelId) => seller.find(channelId)?.payer,
           receipts: async (channelId, from) => {
             asked.push(from)
-            if (scene.shown === undefined) return seller.receipts(channelId, from, 100)
-            const all = await seller.receipts(channelId, 1, 10_000)
-            const shown = shownChain(scene.shown, all, { domain: DOMAIN, signer: provider })
-            return shown.filter(({ index }) => index >= from).slice(0, 100)
+            return seller.receipts(channelId, from, 100)
           },
           isAuditor: async () => isAuditor,
-          isProduced: (receipt) => behaviour.producesReceipt(receipt, now),
+          shown: (receipts) =>
+            auditing.shownReceipts(
+              receipts.filter((each) => behaviour.producesReceipt(each, now)),
+              DOMAIN,
+            ),
         }
         return showReceipts(modules, request, remote)
       }
       if (message.name !== EVIDENCE_MESSAGE.name) throw new Error(`nobody asks for ${message.name}`)
       if (answer !== undefined) return { kind: 'refused', code: CODES[answer], message: 'what?' }
-      if (scene.shown !== undefined) return { kind: 'optedOut', terms: MADE_UP_TERMS }
-      return desk.answer(remote, (request as { receipt: Uint8Array }).receipt)
+      const { receipt } = request as { readonly receipt: Uint8Array }
+      return auditing.evidence(receipt, () => desk.answer(remote, receipt))
     },
   } as unknown as NetworkAuditModules['host']
   const findings: Finding[] = []

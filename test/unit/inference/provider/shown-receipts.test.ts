@@ -30,7 +30,7 @@ const modulesOf = (count: number): ShownReceiptsModules => ({
   payerOf: (channelId) => ((channelId[31] ?? 0) < 10 ? addressOfPublicKey(payer.publicKey) : undefined),
   receipts: async () => Array.from({ length: Math.min(count, RECEIPTS_AT_ONCE) }, () => receipt),
   isAuditor: async ({ peerId }) => peerId === auditor.peerId,
-  isProduced: () => true,
+  shown: (receipts) => receipts,
 })
 const request = (...ids: readonly number[]) => ({
   channels: ids.map((n) => ({ channelId: bytes32(n), from: 1 })),
