@@ -8,7 +8,7 @@ import { type Address, addressOfPublicKey } from '../../crypto/address.js'
 import { type CborValue, decode, encode } from '../../crypto/cbor.js'
 import { bytes, enumeration, integer, object, type Schema } from '../../crypto/cbor-schema.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
-import { PUBLIC_KEY_BYTES } from '../../crypto/identity.js'
+import { publicKeySchema } from '../../crypto/public-key-schema.js'
 import { UserError } from '../../errors.js'
 import {
   isReceiptOf,
@@ -73,7 +73,7 @@ const schema = object({
   version: enumeration(1),
   chainId: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   contract: bytes({ length: 20 }),
-  provider: bytes({ length: PUBLIC_KEY_BYTES }),
+  provider: publicKeySchema,
   receipt: receiptSchema,
   receiptsHead: bytes({ length: 32 }),
 })
@@ -93,19 +93,10 @@ export function decodeContradiction(encoded: Uint8Array): Contradiction {
   const { chainId, contract, provider, receipt, receiptsHead } = value
   const domain = { chainId, verifyingContract: contract }
   const { channelId, index: receipts } = receipt
-  const payee = addressOfKey(provider)
+  const payee = addressOfPublicKey(provider)
   if (!isContradicted({ domain, payee }, { channelId, receipts, receiptsHead }, receipt))
     throw new UserError('the provider did not sign another receipt than the redeemed one', {
       code: 'VERIFICATION_FAILED',
     })
   return { domain, provider, receipt, receiptsHead }
-}
-
-/** Bytes of a key's length need be none: a point that is not on the curve is a stranger's mistake, or malice. */
-function addressOfKey(provider: Uint8Array): Address {
-  try {
-    return addressOfPublicKey(provider)
-  } catch (error) {
-    throw new UserError('contradiction.provider is no public key', { code: 'BAD_MESSAGE', cause: error })
-  }
 }

@@ -2,7 +2,7 @@
 import { type CborValue, decode, encode } from '../../crypto/cbor.js'
 import { bytes, enumeration, integer, object, type Schema } from '../../crypto/cbor-schema.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
-import { PUBLIC_KEY_BYTES } from '../../crypto/identity.js'
+import { publicKeySchema } from '../../crypto/public-key-schema.js'
 import { MAX_INPUT_BYTES, MAX_OUTPUT_BYTES } from '../network/job-codec.js'
 import { readReceipt, receiptToCbor, type SignedReceipt } from '../payment/receipt.js'
 import type { JobEvidence } from './audit.js'
@@ -21,7 +21,7 @@ const schema = object({
   version: enumeration(1),
   chainId: integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   contract: bytes({ length: 20 }),
-  provider: bytes({ length: PUBLIC_KEY_BYTES }),
+  provider: publicKeySchema,
   receipt,
   terms: bytes({ max: SMALL_BYTES }),
   input: bytes({ max: MAX_INPUT_BYTES + 1024 }),

@@ -150,6 +150,11 @@ describe('the shelf of evidence', () => {
     await mkdir(directory)
   })
 
+  it('refuses what names a provider whose key is none', () => {
+    const hostile = { ...evidenceOf(1), provider: new Uint8Array(33).fill(0xff) }
+    expect(() => decodeEvidence(encodeEvidence(hostile))).toThrow(/^evidence\.provider is no public key$/)
+  })
+
   it('refuses a file that was altered', async () => {
     const shelf = await open()
     await shelf.put(evidenceOf(1))
