@@ -5,7 +5,7 @@ import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { JobEvidence } from '../audit/audit.js'
 import type { KeptEvidence } from '../audit/evidence.js'
-import type { Job, JobAnswer, JobOutput } from '../job.js'
+import { type Job, type JobAnswer, type JobOutput, OUTPUT_KINDS } from '../job.js'
 import { decodeOutput, encodeInput, encodeTerms, termsOfParameters } from '../network/job-codec.js'
 import type { Offer } from '../network/offer.js'
 import { type Candidate, providerName } from './candidates.js'
@@ -113,13 +113,12 @@ export class Purchases {
       })
       .finally(() => claim?.release())
     if (!isReceipted) giveBack?.()
-    const output = decodeOutput(delivery.output)
-    requireKind(output, job, offer)
     const { receipt, receiptDigest } = delivery
+    // Before it is read: of what turns out to be no output this is the proof.
     if (receipt !== undefined && isAudited)
       this.#keepLater({ receipt, terms, input, output: delivery.output }, offer)
     return {
-      output,
+      output: readOutput(delivery, job, offer),
       runSeconds: delivery.runMs / 1000,
       ...(receipt === undefined || receiptDigest === undefined
         ? {}
@@ -186,17 +185,27 @@ function again({ message, details }: UserError): UserError {
   })
 }
 
-const KINDS: Readonly<Record<Job['task'], JobOutput['kind']>> = {
-  transcribe: 'transcription',
-  translate: 'translation',
-  identify: 'labels',
-  speak: 'speech',
-  embed: 'vector',
-}
-
-function requireKind({ kind }: JobOutput, { task }: Job, offer: Offer): void {
-  if (kind === KINDS[task]) return
-  throw new UserError(`${providerName(offer)} answered a job to ${task} with ${kind}`, {
+/**
+ * The output, read.
+ * @throws UserError VERIFICATION_FAILED for what no honest provider signs a receipt of: what `encodeOutput` never makes, or
+ *   another task's; BAD_MESSAGE for the former where it was free
+ */
+function readOutput({ output: encoded, receipt }: Delivery, { task }: Job, offer: Offer): JobOutput {
+  const output = decodePaid(encoded, receipt !== undefined, offer)
+  if (output.kind === OUTPUT_KINDS[task]) return output
+  throw new UserError(`${providerName(offer)} answered a job to ${task} with ${output.kind}`, {
     code: 'VERIFICATION_FAILED',
   })
+}
+
+function decodePaid(encoded: Uint8Array, isReceipted: boolean, offer: Offer): JobOutput {
+  try {
+    return decodeOutput(encoded)
+  } catch (error) {
+    if (!isReceipted || !(error instanceof UserError)) throw error
+    throw new UserError(`${providerName(offer)} was paid for what is no output: ${error.message}`, {
+      code: 'VERIFICATION_FAILED',
+      cause: error,
+    })
+  }
 }
