@@ -1,6 +1,6 @@
 /** Buys a job from one provider: sends it, pays for it, checks what comes, and keeps what an audit of it needs. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { UserError } from '../../errors.js'
+import { type ErrorCode, UserError } from '../../errors.js'
 import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { JobEvidence } from '../audit/audit.js'
@@ -147,12 +147,21 @@ export class Purchases {
       try {
         return await dealing.run(order, signal)
       } catch (error) {
+        if (order.claim !== undefined && isRefusedByCode(error)) this.#doubt(offer)
         // The channel has room: the provider has not seen it, or others of this client stand against its limit for one client.
         const isPassing = priceWei <= (offer.payment?.exposureWei ?? 0n) && (others || dealing.isBusy)
         const isUnseen = isPassing || (await this.#modules.purse.isFresh(offer))
         throw isLackOfMoney(error) && isUnseen ? again(error) : error
       }
     })
+  }
+
+  /** Where there is no such channel any more nobody has to wait for that: the next job asks again, or another time. */
+  #doubt(offer: Offer): void {
+    const { purse, log } = this.#modules
+    void purse
+      .doubt(offer)
+      .catch((error: unknown) => log.debug({ err: error }, 'a channel was not looked at'))
   }
 
   async close(): Promise<void> {
@@ -176,6 +185,10 @@ export class Purchases {
     audits.keep({ ...evidence, provider: publicKey, domain })
   }
 }
+
+/** As a provider answers where it knows of no such channel, whatever else it may mean by it. */
+const isRefusedByCode = (error: unknown): boolean => error instanceof UserError && REFUSALS.has(error.code)
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['BUSY', 'DENIED', 'NOT_FOUND', 'UNAVAILABLE'])
 
 /** It sees what this client did soon, and is worth asking again. */
 function again({ message, details }: UserError): UserError {
