@@ -65,6 +65,15 @@ export type JobOutput =
   | { readonly kind: 'speech'; readonly sampleRate: number; readonly pcm16: Uint8Array }
   | { readonly kind: 'vector'; readonly values: Float32Array }
 
+/** What comes of each task: there is no other output that answers it. */
+export const OUTPUT_KINDS: Readonly<Record<Task, JobOutput['kind']>> = {
+  transcribe: 'transcription',
+  translate: 'translation',
+  identify: 'labels',
+  speak: 'speech',
+  embed: 'vector',
+}
+
 /** What a job, or a piece of one, cost, and the proof of it. */
 export interface JobPayment {
   /** Peer id of the provider. */

@@ -7,7 +7,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import type { Address } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
 import { UserError } from '../../errors.js'
-import type { JobOutput, JobSource } from '../job.js'
+import { type JobOutput, type JobSource, OUTPUT_KINDS } from '../job.js'
 import { decodeInput, decodeOutput, decodeTerms, hashOf, parametersOf } from '../network/job-codec.js'
 import { isReceiptOf, ReceiptKind, type SignedReceipt } from '../payment/receipt.js'
 import { priceOf, unitsOf } from '../units.js'
@@ -92,7 +92,9 @@ export function auditStatement(
       return { verdict: 'undecided', reason: `the ${what} is not the receipt's` }
   try {
     const agreed = decodeTerms(terms)
-    decodeOutput(output)
+    const { kind } = decodeOutput(output)
+    if (kind !== OUTPUT_KINDS[agreed.task])
+      return bad(`the output of a job to ${agreed.task} is of the kind ${kind}`)
     const units = unitsOf(agreed.unit, decodeInput(input))
     if (receipt.units !== units)
       return bad(`the receipt counts ${receipt.units} units, the input has ${units}`)

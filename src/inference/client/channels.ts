@@ -54,6 +54,8 @@ export interface ChannelsModules {
 const LEAST_REMAINING_SECONDS = 3600
 /** Within it a provider may not have seen what this client did on the chain: its own node of it may be behind. */
 const FRESH_MS = 30_000
+/** A provider's refusals make this client look at the chain no oftener. */
+const DOUBT_MS = 60_000
 /** Others may take the room that was made for a job: then there is more made. */
 const MOST_ROUNDS = 8
 /** Deposits that may be locked, where nothing else is said. */
@@ -75,6 +77,8 @@ export class Channels {
   readonly #openings: Openings
   /** When money was locked last, monotonic milliseconds. */
   readonly #locked = new Map<Address, number>()
+  /** When the channel was looked at for a provider's refusal, in the same way. */
+  readonly #doubted = new Map<Address, number>()
 
   constructor(options: ChannelsOptions, modules: ChannelsModules) {
     this.#options = options
@@ -174,17 +178,32 @@ export class Channels {
     log.warn({ payee, endsAt }, 'the channel with a provider that cannot be trusted ends')
   }
 
+  /** A provider refuses a job that its channel pays for: it may have closed that, which the chain knows. Never throws. */
+  async doubt(payee: Address): Promise<void> {
+    const account = this.known(payee)
+    const now = performance.now()
+    if (account === undefined || !this.isOpen(payee)) return
+    if (now - (this.#doubted.get(payee) ?? Number.NEGATIVE_INFINITY) < DOUBT_MS) return
+    this.#doubted.set(payee, now)
+    await this.#inTurn(payee, () => this.#refund(account.channelId)).catch((error: unknown) =>
+      this.#modules.log.debug({ payee, reason: String(error) }, 'a channel could not be looked at'),
+    )
+  }
+
   /**
-   * Takes the deposits of channels back that are over, and forgets what nothing can be asked of any more. Of channels that
-   * run it reads nothing from the chain; the end of those in which nothing was ever delivered is asked for.
+   * Takes the deposits of channels back that are over, and forgets what nothing can be asked of any more. Each channel is
+   * read from the chain, since its payee may have closed it at any time; the end of those in which nothing was ever
+   * delivered is asked for.
    */
   async refundOver(signal?: AbortSignal): Promise<void> {
     const { chain, payer, log } = this.#modules
     await this.#findUnkept(signal)
     const { timestamp } = await chain.clock()
-    for (const account of payer.accounts()) {
+    const accounts = payer.accounts()
+    const ended = await this.#endedSooner(accounts.filter(({ endsAt }) => endsAt > timestamp))
+    for (const account of accounts) {
       const { channelId, payee, endsAt } = account
-      const isRunning = endsAt > timestamp
+      const isRunning = endsAt > timestamp && !ended.has(account)
       if (isRunning && !this.#isUnused(account, timestamp)) continue
       signal?.throwIfAborted()
       const act = isRunning ? this.#endUnused : this.#refund
@@ -192,6 +211,21 @@ export class Channels {
         signal?.throwIfAborted()
         log.warn({ payee, reason: String(error) }, 'a deposit did not come back yet')
       })
+    }
+  }
+
+  /** Of channels that run by the ledger: those that do not by the chain. */
+  async #endedSooner(running: readonly PayerAccount[]): Promise<ReadonlySet<PayerAccount>> {
+    try {
+      const found = (await readOwnChannels(this.#modules, running)).filter(
+        // A node of the chain that is behind may not know of a later end.
+        ({ account, standing }) =>
+          standing === 'closed' || (standing === 'over' && !this.isFresh(account.payee)),
+      )
+      return new Set(found.map(({ account }) => account))
+    } catch (error) {
+      this.#modules.log.warn({ reason: String(error) }, 'channels could not be read on the chain')
+      return new Set()
     }
   }
 
@@ -232,8 +266,13 @@ export class Channels {
   async #refund(channelId: Uint8Array, signal?: AbortSignal): Promise<void> {
     const { payer, log } = this.#modules
     const accounts = payer.accounts().filter((each) => Buffer.compare(each.channelId, channelId) === 0)
-    for (const { account, standing } of await readOwnChannels(this.#modules, accounts)) {
-      if (standing === 'closed') await forgetInTime(this.#modules, account)
+    for (const { account, state, standing } of await readOwnChannels(this.#modules, accounts)) {
+      if (standing === 'closed') {
+        // The deposit of a newer opening lies there, whether the ledger has it or not.
+        if (state.isOpen && find(payer, idOf(state)) === undefined)
+          await this.#take(account.payee, { ...state, channelId: idOf(state) })
+        await forgetInTime(this.#modules, account)
+      }
       if (standing !== 'over') continue
       const { refundWei } = await takeBack(this.#modules, account, signal)
       log.info({ payee: account.payee, refund: formatEther(refundWei) }, 'the rest of a deposit came back')

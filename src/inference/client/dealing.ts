@@ -32,8 +32,11 @@ import {
   type SignedReceipt,
   voucherToCbor,
 } from '../payment/index.js'
+import { untilAborted } from '../until-aborted.js'
 import type { Claim } from './claims.js'
+import { leftOut, withEarlier } from './earlier-receipts.js'
 import { ReceiptDates, type ReceiptDatesOptions } from './receipt-dates.js'
+import { Settlings } from './settlings.js'
 import { WordsOfDelivery } from './words-of-delivery.js'
 
 export interface DealingModules extends ReceiptDatesOptions {
@@ -54,7 +57,7 @@ export interface Order {
   readonly channelId?: Uint8Array
   /** What keeps room for it in that channel, before it is in the ledger and where it comes to be there once more. */
   readonly claim?: Pick<Claim, 'hold' | 'release'>
-  /** Until its receipt, or its output, is here; the exchange's own time unless given. */
+  /** Until its receipt, or its output, is here, settling before it included; the exchange's own time unless given. */
   readonly patienceMs?: number
   /** Its receipt is here: from now on it may cost what it costs, whatever goes wrong. */
   readonly onReceipt?: () => void
@@ -67,8 +70,6 @@ export interface Delivery {
   readonly receiptDigest?: string
 }
 
-/** A receipt that waits for an earlier one asks for it after so long. */
-const MISSING_AFTER_MS = 1000
 const LAST_WORDS_MS = 5000
 /** Rounds of receipts in one settling: ten thousand receipts. */
 const MOST_ROUNDS = 100
@@ -77,8 +78,7 @@ export class Dealing {
   readonly #modules: DealingModules
   /** Jobs that this process waits for. */
   readonly #active = new Set<string>()
-  readonly #settling = new Map<string, Promise<void>>()
-  readonly #settled = new Set<string>()
+  readonly #settlings: Settlings
   readonly #dates: ReceiptDates
   /** Words to the provider that are on their way. */
   readonly #telling = new Set<Promise<void>>()
@@ -94,6 +94,11 @@ export class Dealing {
     this.#words = new WordsOfDelivery((channelId, jobIds) =>
       modules.host.request(this.#target, HAVE_MESSAGE, { channelId, jobIds }),
     )
+    this.#settlings = new Settlings({
+      name: modules.name,
+      settle: (channelId, onPage, signal) => this.#settle(channelId, onPage, signal),
+      onFailure: (error) => this.#note(error),
+    })
     this.#spare = this.#newSpare()
   }
 
@@ -116,7 +121,7 @@ export class Dealing {
 
   /** Whether nothing is under way, settling included. */
   get isIdle(): boolean {
-    return !this.isBusy && this.#settling.size === 0
+    return !this.isBusy && this.#settlings.isIdle
   }
 
   /**
@@ -132,7 +137,8 @@ export class Dealing {
     } catch (error) {
       // Outputs of which the provider was not told yet that they are here stand against its limit.
       if (telling.length === 0 || !isLackOfMoney(error)) throw error
-      await Promise.all(telling)
+      const told = Promise.all(telling)
+      await (signal === undefined ? told : untilAborted(told, signal))
       return this.#runPaid({ ...order, channelId }, signal)
     }
   }
@@ -151,8 +157,9 @@ export class Dealing {
   async #runPaid(order: Order & { readonly channelId: Uint8Array }, signal?: AbortSignal): Promise<Delivery> {
     const { payer, domain } = this.#payment()
     const { channelId, model, terms, input, priceWei, claim } = order
-    // What an earlier process left open would stand against the limits.
-    if (!this.#settled.has(bytesToHex(channelId))) await this.settle(channelId)
+    const begunMs = performance.now()
+    await this.#settlings.before(channelId, order.patienceMs, signal)
+    const left = leftOf(order.patienceMs, performance.now() - begunMs)
     signal?.throwIfAborted()
     const jobId = new Uint8Array(randomBytes(32))
     const key = bytesToHex(jobId)
@@ -170,7 +177,7 @@ export class Dealing {
       })
       claim?.release()
       const options = { until: kept, ...(ahead === undefined ? {} : { ahead }) }
-      const reply = await this.#ask(order, jobId, options, signal)
+      const reply = await this.#ask({ ...order, ...left }, jobId, options, signal)
       if (reply.kind === 'refused') {
         const dropped = payer.drop(channelId, jobId)
         claim?.hold()
@@ -193,7 +200,7 @@ export class Dealing {
     } finally {
       ahead?.release()
       this.#active.delete(key)
-      if (isOpen) this.#settled.delete(bytesToHex(channelId))
+      if (isOpen) this.#settlings.reopen(channelId)
     }
   }
 
@@ -225,17 +232,9 @@ export class Dealing {
         code: 'VERIFICATION_FAILED',
       })
     this.#dates.requireNow(receipt)
-    const stuck = new AbortController()
-    const missing = setInterval(() => {
-      if (payer.missing(channelId) === undefined) return
-      void this.settle(channelId).catch((error: unknown) => {
-        this.#note(error)
-        // What it waits for is not going to be paid.
-        if (error instanceof UserError && error.code === 'WRONG_CLOCK') stuck.abort(error)
-      })
-    }, MISSING_AFTER_MS)
-    const either = AbortSignal.any([stuck.signal, ...(signal === undefined ? [] : [signal])])
-    const { voucher, kept } = await payer.receiveNow(receipt, either).finally(() => clearInterval(missing))
+    const { voucher, kept } = await this.#withEarlier(channelId, signal, (either) =>
+      payer.receiveNow(receipt, either),
+    )
     const options = { until: kept, ...(signal === undefined ? {} : { signal }) }
     const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options)
     if (output === undefined)
@@ -244,6 +243,17 @@ export class Dealing {
         remedy: 'ask again',
       })
     return output
+  }
+
+  /** A receipt that waits for earlier ones has them asked for. @throws as {@link withEarlier} */
+  #withEarlier<T>(
+    channelId: Uint8Array,
+    signal: AbortSignal | undefined,
+    receive: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { payer } = this.#payment()
+    const settle = (): Promise<void> => this.settle(channelId)
+    return withEarlier(channelId, receive, { name: this.#modules.name, payer, settle }, signal)
   }
 
   /** A receipt that comes beside its job. @throws UserError WRONG_CLOCK; as `Payer.receive` */
@@ -270,7 +280,10 @@ export class Dealing {
     const answer = await host.request(this.#target, PAY_MESSAGE, { jobId, voucher }, options)
     if (answer.kind === 'refused') throw asError(answer, name)
     if (answer.kind === 'credited') {
-      for (const credit of answer.receipts) await this.#take(readReceipt(credit), options.signal)
+      for (const credit of answer.receipts)
+        await this.#withEarlier(channelId, options.signal, (either) =>
+          this.#take(readReceipt(credit), either),
+        )
       return undefined
     }
     const { kept } = payer.deliverNow(channelId, jobId, hashOf(answer.output))
@@ -278,35 +291,29 @@ export class Dealing {
     // told by the next settling.
     const telling = kept
       .then(() => this.#words.tell(channelId, jobId))
-      .catch(() => void this.#settled.delete(bytesToHex(channelId)))
+      .catch(() => this.#settlings.reopen(channelId))
       .finally(() => this.#telling.delete(telling))
     this.#telling.add(telling)
     return answer.output
   }
 
-  /** What was delivered is told to the provider, if that takes no longer than a moment. */
+  /** What was delivered is told to the provider, if that takes no longer than a moment; what is being settled stays as it is. */
   async close(): Promise<void> {
     this.#spare.close()
+    const settled = this.#settlings.close()
     const late = new Promise<void>((resolve) => setTimeout(resolve, LAST_WORDS_MS).unref())
-    await Promise.race([Promise.all(this.#telling), late])
+    await Promise.race([Promise.all([...this.#telling, settled]), late])
   }
 
   /**
    * Brings both sides to one state: receipts that are missing here, jobs that are not known there, outputs that were paid.
-   * One at a time for a channel. @throws UserError as the provider's answers; VERIFICATION_FAILED
+   * One at a time. @throws UserError as the provider's answers; VERIFICATION_FAILED
    */
   settle(channelId: Uint8Array): Promise<void> {
-    const key = bytesToHex(channelId)
-    const running =
-      this.#settling.get(key) ??
-      this.#settle(channelId).then(() => {
-        this.#settled.add(key)
-      })
-    this.#settling.set(key, running)
-    return running.finally(() => this.#settling.delete(key))
+    return this.#settlings.settle(channelId)
   }
 
-  async #settle(channelId: Uint8Array): Promise<void> {
+  async #settle(channelId: Uint8Array, onPage: () => void, signal: AbortSignal): Promise<void> {
     const { payer } = this.#payment()
     const { host } = this.#modules
     for (let round = 0; round < MOST_ROUNDS; round++) {
@@ -315,24 +322,32 @@ export class Dealing {
       // A new channel has nothing to settle, and the provider need not have seen it yet.
       if (receipts === 0 && asked.length === 0) return
       const idle = asked.filter(({ jobId }) => !this.#active.has(bytesToHex(jobId)))
-      const stand = await host.request(this.#target, SYNC_MESSAGE, {
-        channelId,
-        from: receipts + 1,
-        asked: idle.map(({ jobId }) => jobId),
+      const request = {
+        ...{ channelId, from: receipts + 1, asked: idle.map(({ jobId }) => jobId) },
         ...(voucher === undefined ? {} : { voucher: voucherToCbor(voucher) }),
-      })
-      for (const each of stand.receipts) await this.#take(readReceipt(each))
-      if (stand.receipts.length === RECEIPTS_AT_ONCE) continue
+      }
+      const stand = await host.request(this.#target, SYNC_MESSAGE, request, { signal })
+      for (const each of stand.receipts) {
+        const receipt = readReceipt(each)
+        // Nothing would bring those before it.
+        if (receipt.index > payer.account(channelId).receipts + 1)
+          throw leftOut(this.#modules.name, 'UNAVAILABLE')
+        await this.#take(receipt, signal)
+      }
+      if (stand.receipts.length === RECEIPTS_AT_ONCE) {
+        onPage()
+        continue
+      }
       for (const jobId of stand.unknown) await payer.drop(channelId, jobId)
-      await this.#tell(channelId, stand.owed)
-      await this.#fetchAll(channelId)
+      await this.#tell(channelId, stand.owed, signal)
+      await this.#fetchAll(channelId, signal)
       return
     }
     throw new UserError(`${this.#modules.name} never runs out of receipts`, { code: 'VERIFICATION_FAILED' })
   }
 
   /** Outputs that are here, and that the provider believes to owe. */
-  async #tell(channelId: Uint8Array, owed: readonly Uint8Array[]): Promise<void> {
+  async #tell(channelId: Uint8Array, owed: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
     const { payer } = this.#payment()
     const { undelivered, asked } = payer.account(channelId)
     const open = new Set([...undelivered, ...asked].map(({ jobId }) => bytesToHex(jobId)))
@@ -342,17 +357,17 @@ export class Dealing {
     if (jobIds.length === 0) return
     // The provider lets go of what it is told: a crash must not forget here what nobody could fetch again.
     await payer.kept(channelId)
-    await this.#modules.host.request(this.#target, HAVE_MESSAGE, { channelId, jobIds })
+    await this.#modules.host.request(this.#target, HAVE_MESSAGE, { channelId, jobIds }, { signal })
   }
 
   /** Nobody waits for these outputs any more: they are taken, so that nothing stands open, and let go. */
-  async #fetchAll(channelId: Uint8Array): Promise<void> {
+  async #fetchAll(channelId: Uint8Array, signal: AbortSignal): Promise<void> {
     const { payer } = this.#payment()
     const voucher = await payer.newestVoucher(channelId)
     if (voucher === undefined) return
     for (const { jobId } of payer.account(channelId).undelivered) {
       if (this.#active.has(bytesToHex(jobId))) continue
-      await this.#fetch(channelId, jobId, voucherToCbor(voucher)).catch((error: unknown) => {
+      await this.#fetch(channelId, jobId, voucherToCbor(voucher), { signal }).catch((error: unknown) => {
         // It came too late for this one too often: what it cost is lost, and the others are not.
         if (!isLackOfMoney(error)) throw error
         this.#note(error)
@@ -370,6 +385,10 @@ export class Dealing {
     this.#modules.log.debug({ reason: String(error), provider: this.#modules.name }, 'a settling failed')
   }
 }
+
+/** What is left of a job's patience after so long, for who has some. */
+const leftOf = (patienceMs: number | undefined, spentMs: number): Pick<Order, 'patienceMs'> =>
+  patienceMs === undefined ? {} : { patienceMs: Math.max(1, Math.ceil(patienceMs - spentMs)) }
 
 const isSameTarget = (a: PeerTarget, b: PeerTarget): boolean =>
   a === b || JSON.stringify(a) === JSON.stringify(b)

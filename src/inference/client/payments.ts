@@ -89,6 +89,11 @@ export class Purse {
     return payments?.channels.isFresh(addressOfPublicKey(publicKey)) === true
   }
 
+  /** It refused a job that is paid: as `Channels.doubt`. */
+  async doubt({ publicKey }: Offer): Promise<void> {
+    await this.#opened?.channels.doubt(addressOfPublicKey(publicKey))
+  }
+
   /** Gives up the channel with a provider, where there is one. @throws chain errors */
   async leave({ publicKey }: Offer): Promise<void> {
     const payments = await this.#payments?.catch(() => undefined)

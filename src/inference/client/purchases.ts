@@ -1,11 +1,11 @@
 /** Buys a job from one provider: sends it, pays for it, checks what comes, and keeps what an audit of it needs. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { UserError } from '../../errors.js'
+import { type ErrorCode, UserError } from '../../errors.js'
 import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { JobEvidence } from '../audit/audit.js'
 import type { KeptEvidence } from '../audit/evidence.js'
-import type { Job, JobAnswer, JobOutput } from '../job.js'
+import { type Job, type JobAnswer, type JobOutput, OUTPUT_KINDS } from '../job.js'
 import { decodeOutput, encodeInput, encodeTerms, termsOfParameters } from '../network/job-codec.js'
 import type { Offer } from '../network/offer.js'
 import { type Candidate, providerName } from './candidates.js'
@@ -113,13 +113,12 @@ export class Purchases {
       })
       .finally(() => claim?.release())
     if (!isReceipted) giveBack?.()
-    const output = decodeOutput(delivery.output)
-    requireKind(output, job, offer)
     const { receipt, receiptDigest } = delivery
+    // Before it is read: of what turns out to be no output this is the proof.
     if (receipt !== undefined && isAudited)
       this.#keepLater({ receipt, terms, input, output: delivery.output }, offer)
     return {
-      output,
+      output: readOutput(delivery, job, offer),
       runSeconds: delivery.runMs / 1000,
       ...(receipt === undefined || receiptDigest === undefined
         ? {}
@@ -148,12 +147,21 @@ export class Purchases {
       try {
         return await dealing.run(order, signal)
       } catch (error) {
+        if (order.claim !== undefined && isRefusedByCode(error)) this.#doubt(offer)
         // The channel has room: the provider has not seen it, or others of this client stand against its limit for one client.
         const isPassing = priceWei <= (offer.payment?.exposureWei ?? 0n) && (others || dealing.isBusy)
         const isUnseen = isPassing || (await this.#modules.purse.isFresh(offer))
         throw isLackOfMoney(error) && isUnseen ? again(error) : error
       }
     })
+  }
+
+  /** Where there is no such channel any more nobody has to wait for that: the next job asks again, or another time. */
+  #doubt(offer: Offer): void {
+    const { purse, log } = this.#modules
+    void purse
+      .doubt(offer)
+      .catch((error: unknown) => log.debug({ err: error }, 'a channel was not looked at'))
   }
 
   async close(): Promise<void> {
@@ -178,6 +186,10 @@ export class Purchases {
   }
 }
 
+/** As a provider answers where it knows of no such channel, whatever else it may mean by it. */
+const isRefusedByCode = (error: unknown): boolean => error instanceof UserError && REFUSALS.has(error.code)
+const REFUSALS: ReadonlySet<ErrorCode> = new Set(['BUSY', 'DENIED', 'NOT_FOUND', 'UNAVAILABLE'])
+
 /** It sees what this client did soon, and is worth asking again. */
 function again({ message, details }: UserError): UserError {
   return new UserError(message, {
@@ -186,17 +198,27 @@ function again({ message, details }: UserError): UserError {
   })
 }
 
-const KINDS: Readonly<Record<Job['task'], JobOutput['kind']>> = {
-  transcribe: 'transcription',
-  translate: 'translation',
-  identify: 'labels',
-  speak: 'speech',
-  embed: 'vector',
-}
-
-function requireKind({ kind }: JobOutput, { task }: Job, offer: Offer): void {
-  if (kind === KINDS[task]) return
-  throw new UserError(`${providerName(offer)} answered a job to ${task} with ${kind}`, {
+/**
+ * The output, read.
+ * @throws UserError VERIFICATION_FAILED for what no honest provider signs a receipt of: what `encodeOutput` never makes, or
+ *   another task's; BAD_MESSAGE for the former where it was free
+ */
+function readOutput({ output: encoded, receipt }: Delivery, { task }: Job, offer: Offer): JobOutput {
+  const output = decodePaid(encoded, receipt !== undefined, offer)
+  if (output.kind === OUTPUT_KINDS[task]) return output
+  throw new UserError(`${providerName(offer)} answered a job to ${task} with ${output.kind}`, {
     code: 'VERIFICATION_FAILED',
   })
+}
+
+function decodePaid(encoded: Uint8Array, isReceipted: boolean, offer: Offer): JobOutput {
+  try {
+    return decodeOutput(encoded)
+  } catch (error) {
+    if (!isReceipted || !(error instanceof UserError)) throw error
+    throw new UserError(`${providerName(offer)} was paid for what is no output: ${error.message}`, {
+      code: 'VERIFICATION_FAILED',
+      cause: error,
+    })
+  }
 }

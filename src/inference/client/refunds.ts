@@ -81,13 +81,14 @@ export async function takeBack(
 
 /**
  * Forgets a closed channel once no block that may be taken back says so, and nothing of it can be disputed any more.
- * Until then it is kept as one that has ended. @returns whether it is forgotten
+ * Until then it is kept as one that has ended, whatever end it had: a payee may close at any time.
+ * @returns whether it is forgotten
  */
 export async function forgetInTime(
   { chain, payer, address }: RefundModules,
   account: PayerAccount,
 ): Promise<boolean> {
-  const { payee, channelId, nonce, endsAt } = account
+  const { payee, channelId, nonce } = account
   const parties = { payer: address, payee }
   const { blockNumber, timestamp } = await chain.clock()
   const depth = BigInt(chain.confirmations - 1)
@@ -95,8 +96,12 @@ export async function forgetInTime(
     blockNumber: blockNumber > depth ? blockNumber - depth : 0n,
   })
   if (channelStanding(chain, { channelId, nonce, ...parties }, deep, timestamp) !== 'closed') return false
-  if (account.receipts > 0 && endsAt + EVIDENCE_SECONDS > timestamp) {
-    if (endsAt > timestamp) await payer.setChannel(payee, { ...account, endsAt: timestamp })
+  const known = find(payer, channelId)
+  if (known === undefined) return true
+  // By both clocks: what has ended is no money that is locked.
+  const ended = Math.min(known.endsAt, timestamp, Math.floor(Date.now() / 1000))
+  if (known.receipts > 0 && ended + EVIDENCE_SECONDS > timestamp) {
+    if (known.endsAt > ended) await payer.setChannel(payee, { ...known, endsAt: ended })
     return false
   }
   await payer.forget(channelId)

@@ -1,5 +1,6 @@
 /** What a buyer makes of a provider that refuses what its channel covers. */
 import { describe, expect, it } from 'vitest'
+import type { Address } from '../../../../src/crypto/address.js'
 import type { Candidate } from '../../../../src/inference/client/candidates.js'
 import type { Channels } from '../../../../src/inference/client/channels.js'
 import { Claims } from '../../../../src/inference/client/claims.js'
@@ -26,9 +27,11 @@ async function open(isFresh: boolean, exposureWei = 500n, isAudited = true) {
     { exposureWei: 500n, maxJobs: 8 },
   )
   await payer.setChannel(keys.payee.address, CHANNEL)
+  const doubted: Address[] = []
   const channels = {
     ready: async () => new Claims().claim(CHANNEL.channelId, PRICE),
     isFresh: () => isFresh,
+    doubt: async (payee: Address) => void doubted.push(payee),
   } as unknown as Channels
   const purse = new Purse(async () => ({
     payer,
@@ -51,6 +54,7 @@ async function open(isFresh: boolean, exposureWei = 500n, isAudited = true) {
     buy: () => purchases.buy(candidate, SOLD_JOB, { signal: undefined }),
     pipe,
     audits,
+    doubted,
     payee,
     keys,
     close: () => purchases.close(),
@@ -64,14 +68,17 @@ describe('a provider that knows of less than the buyer', () => {
   ])(
     'is asked again in a second where money was locked a moment ago: $isFresh',
     async ({ isFresh, refusal }) => {
-      const { buy, payee, keys, close } = await open(isFresh)
+      const { buy, payee, keys, doubted, close } = await open(isFresh)
       await payee.setChannel(keys.payer.address, { ...CHANNEL, depositWei: PRICE - 1n })
       await expect(buy()).rejects.toMatchObject(refusal)
+      // It may have closed the channel: the chain knows.
+      expect(doubted).toEqual([keys.payee.address])
       // It has seen it by now.
       await payee.setChannel(keys.payer.address, CHANNEL)
       const { output, payments } = await buy()
       expect(output).toMatchObject({ text: 'hello' })
       expect(payments).toMatchObject([{ provider: keys.payee.peerId, priceWei: PRICE, units: 1 }])
+      expect(doubted).toHaveLength(1)
       await close()
     },
   )
