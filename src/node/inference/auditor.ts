@@ -125,7 +125,8 @@ export async function startAuditor({
           shelf.sweep(Date.now() / 1000)
           found = await offers.find(over.signal)
           // What auditors that it trusts found before it came makes its record of a provider whole; it judges by itself.
-          for (const { offer } of found) void old.about(offer)
+          const met = found.map(({ offer }) => offer)
+          void old.meet([], met)
           await channels.round(over.signal)
         } catch (error) {
           if (over.signal.aborted) return
