@@ -35,6 +35,8 @@ export interface AuditorStatus {
   /** By this node's record: receipts with a verdict, and those that failed. */
   readonly audited: number
   readonly failed: number
+  /** Some failed more often than is kept. */
+  readonly isCut: boolean
 }
 
 export interface AuditorRole {
@@ -152,6 +154,7 @@ export async function startAuditor({
         channels: audit?.channels ?? 0,
         audited: records.reduce((sum, each) => sum + each.audited, 0),
         failed: records.reduce((sum, each) => sum + each.failed, 0),
+        isCut: records.some(({ isCut }) => isCut),
       }
     },
     stop: async () => {
