@@ -192,6 +192,29 @@ describe('records', () => {
   })
 })
 
+it('a finding that comes is counted with those of its receipt alone, not with thousands of others', () => {
+  const index = new FindingsIndex()
+  let reads = 0
+  const counted = (n: number, about: Identity): Finding => {
+    const found = { version: 1, channelId: bytes32(1), index: n, receipt: bytes32(9) } as const
+    const signed = { auditor: own.publicKey, provider: about.publicKey, round: 1, reason: '', at: n }
+    return {
+      ...{ ...found, ...signed },
+      get verdict() {
+        reads++
+        return 'good' as const
+      },
+    }
+  }
+  for (let n = 1; n <= 2000; n++) index.add(String(n), counted(n, n % 2 === 0 ? other : provider))
+  expect(index.records()).toHaveLength(2)
+  reads = 0
+  index.add('new', counted(3000, other))
+  for (const { peerId } of [own, other, provider]) index.of(peerId)?.record
+  expect(index.records().map(({ audited }) => audited)).toEqual([1000, 1001])
+  expect(reads).toBeLessThan(10)
+})
+
 it('what an auditor judged is found by its place alone', () => {
   const index = new FindingsIndex()
   const base = { provider: provider.publicKey, receipt: bytes32(9), round: 1, reason: '', at: NOW }
