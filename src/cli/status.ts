@@ -89,7 +89,7 @@ export function statusText(status: DaemonStatus, style: Style, spending?: Spendi
       : [
           row(
             'auditor',
-            `${plural(auditor.channels, 'channel')} watched, ${plural(auditor.audited, 'receipt')} audited, ${auditor.failed} failed`,
+            `${plural(auditor.channels, 'channel')} watched, ${plural(auditor.audited, 'receipt')} audited, ${auditor.failed}${auditor.isCut ? ' or more' : ''} failed`,
           ),
         ]),
     ...(registry === null

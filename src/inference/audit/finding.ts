@@ -3,13 +3,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js'
 import { decode, encode } from '../../crypto/cbor.js'
 import { bytes, enumeration, type Infer, integer, object, text } from '../../crypto/cbor-schema.js'
-import {
-  PUBLIC_KEY_BYTES,
-  peerIdOfPublicKey,
-  SIGNATURE_BYTES,
-  type Signer,
-  verifySignature,
-} from '../../crypto/identity.js'
+import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES, type Signer, verifySignature } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
 import { isPlaceSampled, isSampled } from './sampling.js'
 
@@ -66,38 +60,33 @@ export interface ProviderRecord {
   /** Receipts with a verdict, undecided ones left out; each counts once. */
   readonly audited: number
   readonly failed: number
+  /** It may have failed more often: no more of its failures are kept. */
+  readonly isCut: boolean
   /** Unix seconds; null where there is none. */
   readonly lastFailure: number | null
 }
 
+export const isBlame = ({ verdict }: Pick<Finding, 'verdict'>): boolean =>
+  verdict === 'bad' || verdict === 'missing'
+
+/** Of one receipt. */
+export interface Judgement {
+  readonly isFailed: boolean
+  /** Of the last blame, Unix seconds; undefined where nobody blames. */
+  readonly at: number | undefined
+}
+
 /**
- * One receipt counts once, and as failed where more of its auditors say so than say otherwise: a single one convicts
- * nobody whom another acquits.
- * @param trusted auditors' peer ids; all unless given
+ * A receipt counts once, and as failed where more of its auditors say so than say otherwise: a single one convicts nobody
+ * whom another acquits. What an auditor said last counts.
+ * @returns undefined where no finding has a verdict
  */
-export function providerRecord(
-  provider: Uint8Array,
-  findings: readonly Finding[],
-  trusted?: ReadonlySet<string>,
-): ProviderRecord {
-  const verdicts = new Map<string, Map<string, Finding>>()
-  for (const finding of findings) {
-    if (Buffer.compare(finding.provider, provider) !== 0 || finding.verdict === 'undecided') continue
-    const auditor = peerIdOfPublicKey(finding.auditor)
-    if (trusted !== undefined && !trusted.has(auditor)) continue
-    const place = `${bytesToHex(finding.channelId)}/${finding.index}`
-    const known = verdicts.get(place) ?? new Map<string, Finding>()
-    known.set(auditor, finding)
-    verdicts.set(place, known)
-  }
-  let failed = 0
-  let lastFailure: number | null = null
-  for (const auditors of verdicts.values()) {
-    const all = [...auditors.values()]
-    const against = all.filter(({ verdict }) => verdict !== 'good')
-    if (2 * against.length <= all.length) continue
-    failed++
-    lastFailure = Math.max(lastFailure ?? 0, ...against.map(({ at }) => at))
-  }
-  return { provider: peerIdOfPublicKey(provider), audited: verdicts.size, failed, lastFailure }
+export function judgeReceipt(findings: Iterable<Finding>): Judgement | undefined {
+  const byAuditor = new Map<string, Finding>()
+  for (const finding of findings)
+    if (finding.verdict !== 'undecided') byAuditor.set(bytesToHex(finding.auditor), finding)
+  if (byAuditor.size === 0) return undefined
+  const against = [...byAuditor.values()].filter(isBlame)
+  const at = against.length === 0 ? undefined : Math.max(...against.map((each) => each.at))
+  return { isFailed: 2 * against.length > byAuditor.size, at }
 }

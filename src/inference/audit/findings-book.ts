@@ -1,6 +1,7 @@
 /**
  * Findings on the disk, a small file each, so that a gateway and a command may write beside each other: this node's own,
- * and those of auditors that it trusts. What a provider's record is made of. Bounded: what blames nobody makes room first.
+ * and those of auditors that it trusts. What a provider's record is made of. Bounded: what blames nobody makes room first,
+ * and of one provider so many failures are kept at most that they leave room for others'.
  */
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,7 +9,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { peerIdOfPublicKey } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
-import { type Finding, type ProviderRecord, providerRecord, readFinding } from './finding.js'
+import { type Finding, type ProviderRecord, readFinding } from './finding.js'
 import { FindingsIndex } from './findings-index.js'
 
 export interface FindingsBookOptions {
@@ -36,8 +37,6 @@ export class FindingsBook {
   /** By file name, the oldest first. */
   readonly #kept = new Map<string, Kept>()
   readonly #index = new FindingsIndex()
-  /** By peer id; made again after anything came. */
-  #records: ReadonlyMap<string, ProviderRecord> | undefined
 
   private constructor({ directory, trusted, most = MOST_FINDINGS }: FindingsBookOptions) {
     this.#directory = directory
@@ -63,13 +62,16 @@ export class FindingsBook {
       const kept = content === undefined ? undefined : readable(new Uint8Array(content))
       if (kept !== undefined && this.#isTrusted(kept.finding)) found.push([name, kept])
     }
-    for (const [name, kept] of found.sort(([, a], [, b]) => a.finding.at - b.finding.at))
+    const dropped: string[] = []
+    for (const [name, kept] of found.sort(([, a], [, b]) => a.finding.at - b.finding.at)) {
       this.#remember(name, kept)
-    if (found.length > 0) await this.#makeRoom()
+      dropped.push(...this.#makeRoom(kept.finding.provider))
+    }
+    await this.#remove(dropped)
   }
 
   /**
-   * Whether it was kept: it is by somebody trusted, and new.
+   * Whether it was kept: it is by somebody trusted, new, and not of what makes room.
    * @throws UserError BAD_MESSAGE, VERIFICATION_FAILED for a message that is no finding
    */
   async add(message: Uint8Array): Promise<boolean> {
@@ -77,9 +79,11 @@ export class FindingsBook {
     const name = nameOf(sha256(message))
     if (!this.#isTrusted(finding) || this.#kept.has(name)) return false
     this.#remember(name, { finding, message })
-    await this.#write(name, message)
-    await this.#makeRoom()
-    return true
+    const dropped = this.#makeRoom(finding.provider)
+    const isKept = this.#kept.has(name)
+    if (isKept) await this.#write(name, message)
+    await this.#remove(dropped)
+    return isKept
   }
 
   /** The newest last. */
@@ -101,13 +105,13 @@ export class FindingsBook {
   }
 
   /**
-   * As they travel: those about one provider, the newest first.
+   * As they travel: those about one provider. First all of the receipts that it is blamed for, which no number of good ones
+   * hides, and of both the newest first.
    * @param after SHA-256 of the last one that was given; none where it is not known here any more
    */
   messagesAbout(provider: Uint8Array, most: number, after?: Uint8Array): readonly Uint8Array[] {
-    const all = [...this.#kept]
-      .filter(([, { finding }]) => Buffer.compare(finding.provider, provider) === 0)
-      .sort(([aName, a], [bName, b]) => b.finding.at - a.finding.at || (aName < bName ? -1 : 1))
+    const { blamed, harmless } = this.#index.about(provider)
+    const all = [...this.#newestFirst(blamed), ...this.#newestFirst(harmless)]
     const last = after === undefined ? undefined : nameOf(after)
     const from = last === undefined ? 0 : all.findIndex(([name]) => name === last) + 1
     return last !== undefined && from === 0
@@ -117,48 +121,59 @@ export class FindingsBook {
 
   /** Of everybody there is a finding about. */
   records(): readonly ProviderRecord[] {
-    return [...this.#byProvider().values()]
+    return this.#index.records()
   }
 
   /** Whether a provider failed an audit not long ago. @param nowSeconds Unix seconds */
   isAvoided(peerId: string, nowSeconds: number): boolean {
-    const lastFailure = this.#byProvider().get(peerId)?.lastFailure ?? null
+    const lastFailure = this.#index.of(peerId)?.lastFailure ?? null
     return lastFailure !== null && lastFailure + AVOIDED_SECONDS > nowSeconds
   }
 
   /** How many of a provider's receipts were found good; 0 where any was not, however long ago. */
   goodFindings(peerId: string): number {
-    const record = this.#byProvider().get(peerId)
+    const record = this.#index.of(peerId)?.record
     return record === undefined || record.failed > 0 ? 0 : record.audited
   }
 
-  #byProvider(): ReadonlyMap<string, ProviderRecord> {
-    if (this.#records !== undefined) return this.#records
-    const findings = this.findings()
-    const providers = new Map(findings.map(({ provider }) => [bytesToHex(provider), provider]))
-    const records = [...providers.values()].map((provider) =>
-      providerRecord(provider, findings, this.#trusted),
-    )
-    this.#records = new Map(records.map((record) => [record.provider, record]))
-    return this.#records
+  #newestFirst(names: readonly string[]): readonly (readonly [string, Kept])[] {
+    return names
+      .flatMap((name): readonly (readonly [string, Kept])[] => {
+        const kept = this.#kept.get(name)
+        return kept === undefined ? [] : [[name, kept]]
+      })
+      .sort(([aName, a], [bName, b]) => b.finding.at - a.finding.at || (aName < bName ? -1 : 1))
   }
 
   #remember(name: string, kept: Kept): void {
     this.#kept.set(name, kept)
     this.#index.add(name, kept.finding)
-    this.#records = undefined
   }
 
-  async #makeRoom(): Promise<void> {
-    while (this.#kept.size > this.#most) {
-      const name = this.#index.leastMissed()
-      const kept = name === undefined ? undefined : this.#kept.get(name)
-      if (name === undefined || kept === undefined) throw new Error('the index of findings lost one')
-      this.#kept.delete(name)
-      this.#index.delete(name, kept.finding)
-      this.#records = undefined
-      await rm(join(this.#directory, name), { force: true })
+  /** After something came of a provider. @returns names of the files that are to go */
+  #makeRoom(provider: Uint8Array): readonly string[] {
+    const dropped: string[] = []
+    const drop = (names: readonly string[]): void => {
+      for (const name of names) {
+        const kept = this.#kept.get(name)
+        if (kept === undefined) throw new Error('the book of findings lost one')
+        this.#kept.delete(name)
+        this.#index.delete(name, kept.finding)
+        dropped.push(name)
+      }
     }
+    for (let names = this.#index.tooMany(provider); names.length > 0; names = this.#index.tooMany(provider))
+      drop(names)
+    while (this.#kept.size > this.#most) {
+      const names = this.#index.leastMissed()
+      if (names.length === 0) throw new Error('the index of findings lost one')
+      drop(names)
+    }
+    return dropped
+  }
+
+  async #remove(names: readonly string[]): Promise<void> {
+    for (const name of names) await rm(join(this.#directory, name), { force: true })
   }
 
   #isTrusted({ auditor }: Finding): boolean {

@@ -6,6 +6,7 @@ import { type Host, FINDINGS_TOPIC as TOPIC } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { type Finding, readFinding } from './finding.js'
 import type { FindingsBook } from './findings-book.js'
+import { MOST_AN_HOUR, Telling } from './telling.js'
 
 export interface FindingsGossipModules {
   readonly host: Host
@@ -26,8 +27,6 @@ const TOLD_AT_BYTES = 8
 /** What is older is passed on by nobody: an old finding is asked for, not shouted. */
 const MOST_AGE_SECONDS = 7 * 86_400
 const CLOCK_SLACK_SECONDS = 120
-/** Of one auditor in an hour, passed on: more than a machine can run again. */
-const MOST_AN_HOUR = 2000
 const HOUR_MS = 3600_000
 const MOST_AUDITORS = 10_000
 
@@ -37,6 +36,7 @@ export class FindingsGossip {
   /** Findings of each auditor in this hour. */
   readonly #heard = new Map<string, number>()
   #hour = 0
+  readonly #telling = new Telling()
   #newcomers: NodeJS.Timeout | undefined
 
   constructor(modules: FindingsGossipModules) {
@@ -66,7 +66,12 @@ export class FindingsGossip {
     this.#pubsub.unsubscribe(TOPIC)
   }
 
+  /** A new finding: to all who listen, unless enough is told of its provider in this hour. */
   async publish(message: Uint8Array): Promise<void> {
+    if (this.#telling.isTold(readFinding(message), Date.now())) await this.#tell(message)
+  }
+
+  async #tell(message: Uint8Array): Promise<void> {
     try {
       await this.#pubsub.publish(TOPIC, withTime(message))
     } catch (error) {
@@ -77,7 +82,8 @@ export class FindingsGossip {
   async #tellAgain(): Promise<void> {
     const { book, own } = this.#modules
     await book.refresh().catch(() => undefined)
-    for (const message of book.messagesOf(own, TOLD_AGAIN)) await this.publish(message)
+    for (const message of book.messagesOf(own, TOLD_AGAIN))
+      if (this.#telling.isToldAgain(Date.now())) await this.#tell(message)
   }
 
   #judge(told: Uint8Array): TopicValidatorResult {

@@ -1,60 +1,87 @@
 /**
- * Which findings there are of a receipt's place, and which one would be missed least: one that blames nobody, of a place
- * where none does; failing that the oldest blame, and then what spoke against it. Pure.
+ * Findings by provider, and which would be missed least: one that blames nobody, of the provider that has most of these;
+ * failing that what one receipt of the provider with most is blamed for. So nobody's findings push out another's while it
+ * has more of them itself. Pure.
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
-import type { Finding } from './finding.js'
-
-/** By the finding's name: who signed it, and whether it blames. */
-type Place = Map<string, { readonly auditor: string; readonly isBlame: boolean }>
+import type { Finding, ProviderRecord } from './finding.js'
+import { ProviderFindings } from './provider-findings.js'
 
 export class FindingsIndex {
-  readonly #places = new Map<string, Place>()
-  /** Names of those that nobody's guilt hangs on, the oldest first. */
-  readonly #harmless = new Set<string>()
-  /** The oldest first. */
-  readonly #blames = new Set<string>()
+  /** By public key, hex. */
+  readonly #providers = new Map<string, ProviderFindings>()
+  readonly #byPeerId = new Map<string, ProviderFindings>()
+  /** How many findings an auditor has signed of a receipt. */
+  readonly #judged = new Map<string, number>()
 
   add(name: string, finding: Finding): void {
-    const key = placeOf(finding)
-    const place: Place = this.#places.get(key) ?? new Map()
-    this.#places.set(key, place)
-    const isBlame = finding.verdict === 'bad' || finding.verdict === 'missing'
-    place.set(name, { auditor: bytesToHex(finding.auditor), isBlame })
-    if (isBlame) {
-      this.#blames.add(name)
-      // Without what speaks against it, one auditor alone would convict.
-      for (const each of place.keys()) this.#harmless.delete(each)
-    } else if (![...place.values()].some((each) => each.isBlame)) this.#harmless.add(name)
+    const judged = judgedKey(finding)
+    this.#judged.set(judged, (this.#judged.get(judged) ?? 0) + 1)
+    const key = bytesToHex(finding.provider)
+    let provider = this.#providers.get(key)
+    if (provider === undefined) {
+      provider = new ProviderFindings(finding.provider)
+      this.#providers.set(key, provider)
+      this.#byPeerId.set(provider.peerId, provider)
+    }
+    provider.add(name, finding)
   }
 
   delete(name: string, finding: Finding): void {
-    const key = placeOf(finding)
-    const place = this.#places.get(key)
-    place?.delete(name)
-    this.#harmless.delete(name)
-    this.#blames.delete(name)
-    if (place === undefined) return
-    if (place.size === 0) this.#places.delete(key)
-    else if (![...place.values()].some((each) => each.isBlame))
-      for (const each of place.keys()) this.#harmless.add(each)
+    const judged = judgedKey(finding)
+    const count = (this.#judged.get(judged) ?? 0) - 1
+    if (count > 0) this.#judged.set(judged, count)
+    else this.#judged.delete(judged)
+    const key = bytesToHex(finding.provider)
+    const provider = this.#providers.get(key)
+    provider?.delete(name, finding)
+    if (provider?.isEmpty !== true) return
+    this.#providers.delete(key)
+    this.#byPeerId.delete(provider.peerId)
   }
 
   has(auditor: Uint8Array, channelId: Uint8Array, index: number): boolean {
-    const place = this.#places.get(placeOf({ channelId, index }))
-    if (place === undefined) return false
-    const who = bytesToHex(auditor)
-    return [...place.values()].some((each) => each.auditor === who)
+    return this.#judged.has(judgedKey({ auditor, channelId, index }))
   }
 
-  /** Undefined where there is none. */
-  leastMissed(): string | undefined {
-    const [harmless] = this.#harmless
-    if (harmless !== undefined) return harmless
-    const [blame] = this.#blames
-    return blame
+  /** Undefined where there are no findings about it. */
+  of(peerId: string): Pick<ProviderFindings, 'record' | 'lastFailure'> | undefined {
+    return this.#byPeerId.get(peerId)
+  }
+
+  records(): readonly ProviderRecord[] {
+    return [...this.#providers.values()].map(({ record }) => record)
+  }
+
+  /** Names of those about a provider, by its public key: of the receipts that it is blamed for, and the others. */
+  about(provider: Uint8Array): ReturnType<ProviderFindings['names']> {
+    return this.#providers.get(bytesToHex(provider))?.names() ?? { blamed: [], harmless: [] }
+  }
+
+  /** Names of one receipt's findings, where a provider is blamed for more receipts than are kept. */
+  tooMany(provider: Uint8Array): readonly string[] {
+    const found = this.#providers.get(bytesToHex(provider))
+    return found?.isOver === true ? found.leastBlamed() : []
+  }
+
+  /** Names of what goes together; none where there is nothing. */
+  leastMissed(): readonly string[] {
+    let [harmless, blamed]: (ProviderFindings | undefined)[] = []
+    for (const each of this.#providers.values()) {
+      if (each.harmless > (harmless?.harmless ?? 0)) harmless = each
+      // Whose conviction ends first is forgotten before others that have no more.
+      if (
+        each.blamed > (blamed?.blamed ?? 0) ||
+        (blamed !== undefined && each.blamed === blamed.blamed && endOf(each) < endOf(blamed))
+      )
+        blamed = each
+    }
+    if (harmless?.oldestHarmless !== undefined) return [harmless.oldestHarmless]
+    return blamed?.leastBlamed() ?? []
   }
 }
 
-const placeOf = ({ channelId, index }: Pick<Finding, 'channelId' | 'index'>): string =>
-  `${bytesToHex(channelId)}/${index}`
+const endOf = ({ lastFailure }: ProviderFindings): number => lastFailure ?? 0
+
+const judgedKey = ({ auditor, channelId, index }: Pick<Finding, 'auditor' | 'channelId' | 'index'>): string =>
+  `${bytesToHex(auditor)}/${bytesToHex(channelId)}/${index}`

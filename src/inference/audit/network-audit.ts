@@ -17,7 +17,7 @@ import { type Followed, Following } from './following.js'
 import { LastAnswers } from './last-answers.js'
 import { findContradicted, findMissing, type KnownProvider } from './missing.js'
 import { Refusals } from './refusals.js'
-import { isSampled } from './sampling.js'
+import { isSampled, lowestDrawn } from './sampling.js'
 import type { ShelfAuditModules } from './shelf-audit.js'
 import type { WaitingReceipt, WaitingRedemption, WatchedChannel } from './watched-channel.js'
 import { WatchedChannels } from './watched-channels.js'
@@ -47,6 +47,8 @@ export interface NetworkAuditModules
 
 /** Places of redemptions in a round: more are looked at in the next. */
 const MOST_PLACES_AT_ONCE = 100_000
+/** Of one redemption: one convicts, and hundreds would leave no room for what others did. */
+const MOST_MISSING = 3
 const ZERO = new Uint8Array(32)
 
 export class NetworkAudit {
@@ -236,23 +238,28 @@ export class NetworkAudit {
     redemption: WaitingRedemption,
     signal: AbortSignal,
   ): Promise<number | undefined> {
-    const { beacon, randomness, domain, isFound } = this.#modules
+    const { beacon, randomness, domain, isFound, log } = this.#modules
     const { channelId } = channel
     const { receipts, receiptsHead, at } = redemption
     const { from, produced } = channel.committed(redemption)
     const places = Math.max(0, receipts - from + 1)
     if (places > this.#places) return undefined
     const round = drawingRound(beacon, at)
-    const { missing } = auditChain(
-      { domain },
-      { channelId, receipts, receiptsHead },
-      produced,
-      await randomness(round, signal),
-      { from },
-    )
+    const drawn = await randomness(round, signal)
+    const { missing } = auditChain({ domain }, { channelId, receipts, receiptsHead }, produced, drawn, {
+      from,
+    })
+    const told = lowestDrawn(drawn, channelId, missing, MOST_MISSING)
+    if (missing.length > told.length) {
+      const counts = { receipts, missing: missing.length, told: told.length }
+      log.warn(
+        { provider: provider.name, ...counts },
+        'more is missing of a redemption than is told: a few convict',
+      )
+    }
     const reason = (index: number) =>
       `the provider does not produce receipt ${index} of ${receipts} that it was paid for`
-    for (const index of missing)
+    for (const index of told)
       if (!isFound(channelId, index))
         await findMissing(this.#modules, provider, {
           ...{ channelId, index, receipt: ZERO, round },

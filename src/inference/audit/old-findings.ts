@@ -1,17 +1,18 @@
 /**
  * Findings that were told before one came: gossip passes on what is new, and who is new asks. Anybody is answered who asks a
- * node that keeps some; asked are the auditors that this node trusts, once about each provider, and what they send counts only
- * where it is signed and about that provider.
+ * node that keeps some; asked are the auditors that this node trusts, once about each provider, in a line for each auditor, and
+ * what they send counts only where it is signed and about that provider.
  */
 import { sha256 } from '@noble/hashes/sha2.js'
 import { UserError } from '../../errors.js'
 import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { FINDINGS_AT_ONCE, FINDINGS_MESSAGE } from '../network/messages.js'
+import { type Asked, AskingLine, type AskingLineOptions } from './asking-line.js'
 import { readFinding } from './finding.js'
 import type { FindingsBook } from './findings-book.js'
 
-export interface OldFindingsModules {
+export interface OldFindingsModules extends AskingLineOptions {
   readonly host: Pick<Host, 'request'>
   readonly book: Pick<FindingsBook, 'add'>
   /** Peer ids of the auditors that are asked. */
@@ -19,11 +20,14 @@ export interface OldFindingsModules {
   readonly log: Logger
 }
 
-/** A thousand findings about one provider: the newest. */
+/** Whom findings are about. */
+export interface About {
+  readonly peerId: string
+  readonly publicKey: Uint8Array
+}
+
+/** A thousand findings about one provider: what it is blamed for, and then the newest. */
 const MOST_PAGES = 20
-/** An auditor that was away is asked again after so long; one that answered tells news by gossip. */
-const AGAIN_MS = 10 * 60_000
-const MOST_REMEMBERED = 10_000
 const MOST_AUDITORS = 16
 
 /** Answers who asks. */
@@ -38,65 +42,56 @@ export async function serveFindings(
 
 export class OldFindings {
   readonly #modules: OldFindingsModules
-  /** By auditor and provider: when it may be asked again, monotonic milliseconds. */
-  readonly #asked = new Map<string, { readonly answer: Promise<void>; againMs: number }>()
+  /** By auditor. */
+  readonly #lines: ReadonlyMap<string, AskingLine>
 
   constructor(modules: OldFindingsModules) {
     this.#modules = modules
-  }
-
-  /** Resolves when each of them has answered, or has not in time; at once for a provider that is known. Never throws. */
-  async about({
-    peerId,
-    publicKey,
-  }: {
-    readonly peerId: string
-    readonly publicKey: Uint8Array
-  }): Promise<void> {
-    const { auditors } = this.#modules
-    await Promise.all(
-      auditors
-        .filter((auditor) => auditor !== peerId)
-        .slice(0, MOST_AUDITORS)
-        .map((auditor) => this.#once(auditor, peerId, publicKey)),
+    const { auditors, log } = modules
+    this.#lines = new Map(
+      auditors.slice(0, MOST_AUDITORS).map((auditor) => {
+        const onFailure = (error: unknown): void =>
+          log.debug({ auditor, reason: String(error) }, 'an auditor told no old findings')
+        const ask = (asked: Asked) => this.#ask(auditor, asked)
+        return [auditor, new AskingLine(modules, { ask, onFailure })]
+      }),
     )
   }
 
-  #once(auditor: string, peerId: string, provider: Uint8Array): Promise<void> {
-    const key = `${auditor}/${peerId}`
-    const before = this.#asked.get(key)
-    if (before !== undefined && performance.now() < before.againMs) return before.answer
-    const asked = {
-      againMs: Number.POSITIVE_INFINITY,
-      answer: this.#ask(auditor, provider).catch((error: unknown) => {
-        asked.againMs = performance.now() + AGAIN_MS
-        this.#modules.log.debug({ auditor, reason: String(error) }, 'an auditor told no old findings')
-      }),
-    }
-    this.#asked.delete(key)
-    this.#asked.set(key, asked)
-    const [oldest] = this.#asked.keys()
-    if (this.#asked.size > MOST_REMEMBERED && oldest !== undefined) this.#asked.delete(oldest)
-    return asked.answer
+  /** Resolves when each auditor has told all, or is away; at once for a provider that is known. Never throws. */
+  async about(provider: About): Promise<void> {
+    await this.meet([provider])
   }
 
-  async #ask(auditor: string, provider: Uint8Array): Promise<void> {
-    const { host, book } = this.#modules
-    let after: Uint8Array | undefined
-    for (let page = 0; page < MOST_PAGES; page++) {
-      const request = { provider, ...(after === undefined ? {} : { after }) }
-      const { findings } = await host.request(auditor, FINDINGS_MESSAGE, request)
-      for (const message of findings) {
-        if (Buffer.compare(readFinding(message).provider, provider) !== 0)
-          throw new UserError('it sent a finding about somebody else', { code: 'VERIFICATION_FAILED' })
-        await book.add(message)
-      }
-      const last = findings.at(-1)
-      if (findings.length < FINDINGS_AT_ONCE || last === undefined) return
-      const next = sha256(last)
-      if (after !== undefined && Buffer.compare(next, after) === 0)
-        throw new UserError('it sent the same page again', { code: 'BAD_MESSAGE' })
-      after = next
+  /**
+   * Those that are waited for, before all that wait already and in this order; behind all, those that may be of use later.
+   * Resolves when each auditor has told all of the first, or is away. Never throws.
+   */
+  async meet(first: readonly About[], later: readonly About[] = []): Promise<void> {
+    const waits: Promise<void>[] = []
+    for (const [auditor, line] of this.#lines) {
+      const others = (all: readonly About[]) => all.filter(({ peerId }) => peerId !== auditor)
+      waits.push(line.ask(others(first)))
+      line.askLater(others(later))
     }
+    await Promise.all(waits)
+  }
+
+  /** A page. @returns what the next is asked by; undefined after the last */
+  async #ask(auditor: string, { publicKey: provider, after, pages }: Asked): Promise<Uint8Array | undefined> {
+    const { host, book } = this.#modules
+    const request = { provider, ...(after === undefined ? {} : { after }) }
+    const { findings } = await host.request(auditor, FINDINGS_MESSAGE, request)
+    for (const message of findings) {
+      if (Buffer.compare(readFinding(message).provider, provider) !== 0)
+        throw new UserError('it sent a finding about somebody else', { code: 'VERIFICATION_FAILED' })
+      await book.add(message)
+    }
+    const last = findings.at(-1)
+    if (findings.length < FINDINGS_AT_ONCE || last === undefined || pages + 1 >= MOST_PAGES) return undefined
+    const next = sha256(last)
+    if (after !== undefined && Buffer.compare(next, after) === 0)
+      throw new UserError('it sent the same page again', { code: 'BAD_MESSAGE' })
+    return next
   }
 }

@@ -16,9 +16,12 @@ const DRAW_BITS = 64n
  * @param digest of the receipt
  */
 export function isSampled(randomness: Uint8Array, digest: Uint8Array, permille = SAMPLED_PERMILLE): boolean {
-  const drawn = new DataView(sha256(concatBytes(TAG, randomness, digest)).buffer).getBigUint64(0)
-  return drawn * PERMILLE < BigInt(permille) << DRAW_BITS
+  return draw(randomness, digest) * PERMILLE < BigInt(permille) << DRAW_BITS
 }
+
+/** 64 bits. */
+const draw = (randomness: Uint8Array, digest: Uint8Array): bigint =>
+  new DataView(sha256(concatBytes(TAG, randomness, digest)).buffer).getBigUint64(0)
 
 /** Whether the place of a receipt is drawn: for one that is not produced, whose digest nobody knows. */
 export function isPlaceSampled(
@@ -27,9 +30,32 @@ export function isPlaceSampled(
   index: number,
   permille = SAMPLED_PERMILLE,
 ): boolean {
+  return isSampled(randomness, placeDigest(channelId, index), permille)
+}
+
+/**
+ * Of many places those that are drawn lowest: which, nobody could choose, and every auditor that lacks the same names the
+ * same.
+ * @returns in the order of the places
+ */
+export function lowestDrawn(
+  randomness: Uint8Array,
+  channelId: Uint8Array,
+  places: readonly number[],
+  most: number,
+): readonly number[] {
+  return places
+    .map((index) => ({ index, drawn: draw(randomness, placeDigest(channelId, index)) }))
+    .sort((a, b) => (a.drawn < b.drawn ? -1 : a.drawn > b.drawn ? 1 : 0))
+    .slice(0, most)
+    .map(({ index }) => index)
+    .sort((a, b) => a - b)
+}
+
+function placeDigest(channelId: Uint8Array, index: number): Uint8Array {
   const place = new Uint8Array(8)
   new DataView(place.buffer).setBigUint64(0, BigInt(index))
-  return isSampled(randomness, sha256(concatBytes(channelId, place)), permille)
+  return sha256(concatBytes(channelId, place))
 }
 
 /**

@@ -49,9 +49,16 @@ export class Choice {
     if (pieces.length === 0) requireSendable(job)
     const { signal } = options
     const found = await this.#modules.offers.find(signal)
-    await this.#modules.audits?.meet?.(found.map(({ offer }) => offer))
-    signal?.throwIfAborted()
-    const candidates = await this.#fitting(job, found, options, pieces)
+    let candidates = await this.#fitting(job, found, options, pieces)
+    const { audits } = this.#modules
+    if (audits?.meet !== undefined) {
+      const first = new Set(candidates.map(({ offer }) => offer))
+      const others = found.map(({ offer }) => offer).filter((offer) => !first.has(offer))
+      await audits.meet([...first], others)
+      signal?.throwIfAborted()
+      // What was found about them leaves some out, and puts others behind.
+      candidates = await this.#fitting(job, found, options, pieces)
+    }
     // Who is left out for now has a channel that nothing ever came of: others are asked first, and it when there are none.
     const others = candidates.filter(
       ({ offer, priceWei, arrears }) =>

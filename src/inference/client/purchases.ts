@@ -25,8 +25,13 @@ export interface BuyerAudits {
   isTimely(issuedAt: number, at?: number): boolean
   /** Of a job that was paid for and delivered; returns at once. */
   keep(evidence: KeptEvidence): void
-  /** Before any of them is chosen: resolves when this node knows what its auditors found about them; never throws. */
-  meet?(offers: readonly Offer[]): Promise<void>
+  /**
+   * Before any of them is chosen: resolves when this node knows what its auditors found about them, or has waited long
+   * enough; never throws.
+   * @param candidates for the job at hand, those first that would be chosen first
+   * @param others that are known: nobody waits for them
+   */
+  meet?(candidates: readonly Offer[], others: readonly Offer[]): Promise<void>
   /** Whether a provider failed audits that this node believes. */
   isAvoided(peerId: string): boolean
   /** How many of its receipts were found good; 0 of a provider that ever failed an audit that this node believes. */

@@ -34,6 +34,8 @@ export interface AuditorStatus {
   /** By this node's record: receipts with a verdict, and those that failed. */
   readonly audited: number
   readonly failed: number
+  /** Some failed more often than is kept. */
+  readonly isCut: boolean
 }
 
 export interface AuditorRole {
@@ -123,7 +125,8 @@ export async function startAuditor({
           shelf.sweep(Date.now() / 1000)
           found = await offers.find(over.signal)
           // What auditors that it trusts found before it came makes its record of a provider whole; it judges by itself.
-          for (const { offer } of found) void old.about(offer)
+          const met = found.map(({ offer }) => offer)
+          void old.meet([], met)
           await channels.round(over.signal)
         } catch (error) {
           if (over.signal.aborted) return
@@ -149,6 +152,7 @@ export async function startAuditor({
         channels: audit?.channels ?? 0,
         audited: records.reduce((sum, each) => sum + each.audited, 0),
         failed: records.reduce((sum, each) => sum + each.failed, 0),
+        isCut: records.some(({ isCut }) => isCut),
       }
     },
     stop: async () => {

@@ -73,11 +73,7 @@ export async function openOwnAudits({ config, identity, host, log }: OwnAuditsMo
     ...(old === undefined || auditors.length === 0
       ? {}
       : {
-          meet: (offers) =>
-            within(
-              MOST_MEETING_MS,
-              offers.map((offer) => old.about(offer)),
-            ),
+          meet: (candidates, others) => within(MOST_MEETING_MS, old.meet(candidates, others)),
         }),
     isAvoided: (peerId) => book.isAvoided(peerId, Date.now() / 1000),
     goodFindings: (peerId) => book.goodFindings(peerId),
@@ -85,13 +81,13 @@ export async function openOwnAudits({ config, identity, host, log }: OwnAuditsMo
   return { shelf, book, modules, buyer }
 }
 
-/** Resolves when all have, or the time is over. */
-async function within(ms: number, all: readonly Promise<void>[]): Promise<void> {
+/** Resolves when it has, or the time is over. */
+async function within(ms: number, done: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms)
   })
-  await Promise.race([Promise.all(all), late]).finally(() => clearTimeout(timer))
+  await Promise.race([done, late]).finally(() => clearTimeout(timer))
 }
 
 /** The daemon of this data directory comes first: these stand still when its models do. */

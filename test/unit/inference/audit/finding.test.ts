@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { disagreement } from '../../../../src/inference/audit/agreement.js'
-import { providerRecord, readFinding, signFinding } from '../../../../src/inference/audit/finding.js'
+import { type Finding, readFinding, signFinding } from '../../../../src/inference/audit/finding.js'
+import { FindingsIndex } from '../../../../src/inference/audit/findings-index.js'
 import type { JobOutput } from '../../../../src/inference/job.js'
 
 const provider = Identity.generate()
@@ -24,6 +25,12 @@ const findingOf = (
     at,
   })
 
+function recordOf(findings: readonly Finding[], { peerId } = provider) {
+  const index = new FindingsIndex()
+  for (const [n, each] of findings.entries()) index.add(String(n), each)
+  return index.of(peerId)?.record
+}
+
 describe('findings', () => {
   it('are signed by their auditor, and say so', () => {
     const message = findingOf(a, 1, 'bad')
@@ -44,17 +51,16 @@ describe('findings', () => {
       findingOf(b, 3, 'bad', 310),
       findingOf(c, 4, 'undecided'),
     ].map(readFinding)
-    expect(providerRecord(provider.publicKey, all)).toEqual({
+    expect(recordOf(all)).toEqual({
       provider: provider.peerId,
       audited: 3,
       failed: 1,
+      isCut: false,
       lastFailure: 310,
     })
-    expect(providerRecord(provider.publicKey, all, new Set([b.peerId]))).toMatchObject({
-      audited: 2,
-      failed: 1,
-    })
-    expect(providerRecord(a.publicKey, all)).toMatchObject({ audited: 0, failed: 0, lastFailure: null })
+    const ofOne = all.filter(({ auditor }) => Buffer.compare(auditor, b.publicKey) === 0)
+    expect(recordOf(ofOne)).toMatchObject({ audited: 2, failed: 1 })
+    expect(recordOf(all, a)).toBeUndefined()
   })
 })
 

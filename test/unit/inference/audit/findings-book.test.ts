@@ -2,11 +2,13 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { Identity } from '../../../../src/crypto/identity.js'
-import { type Finding, signFinding } from '../../../../src/inference/audit/finding.js'
+import { type Finding, readFinding, signFinding } from '../../../../src/inference/audit/finding.js'
 import { FindingsBook } from '../../../../src/inference/audit/findings-book.js'
 import { FindingsIndex } from '../../../../src/inference/audit/findings-index.js'
+import { MOST_BLAMED } from '../../../../src/inference/audit/provider-findings.js'
 import { bytes32 } from '../payment/support.js'
 
 const [own, other, provider] = [31, 32, 33].map((n) => Identity.fromSecret(new Uint8Array(32).fill(n))) as [
@@ -16,21 +18,23 @@ const [own, other, provider] = [31, 32, 33].map((n) => Identity.fromSecret(new U
 ]
 const NOW = 1_900_000_000
 const MOST = 4
+/** As long as a failure counts. */
+const AVOIDED_SECONDS = 30 * 86_400
 
 const directories: string[] = []
 afterAll(async () => {
   for (const each of directories) await rm(each, { recursive: true })
 })
 
-async function openBook(directory?: string): Promise<FindingsBook> {
+async function openBook(directory?: string, most = MOST): Promise<FindingsBook> {
   const made = directory ?? (await mkdtemp(join(tmpdir(), 'findings-')))
   if (directory === undefined) directories.push(made)
-  return FindingsBook.open({ directory: made, trusted: [own.peerId, other.peerId], most: MOST })
+  return FindingsBook.open({ directory: made, trusted: [own.peerId, other.peerId], most })
 }
 
-const finding = (index: number, verdict: Finding['verdict'], auditor = own): Uint8Array =>
+const finding = (index: number, verdict: Finding['verdict'], auditor = own, about = provider): Uint8Array =>
   signFinding(auditor, {
-    ...{ provider: provider.publicKey, channelId: bytes32(1), index, receipt: bytes32(index) },
+    ...{ provider: about.publicKey, channelId: bytes32(1), index, receipt: bytes32(index) },
     ...{ round: 1, verdict, reason: '', at: NOW + index },
   })
 
@@ -61,6 +65,156 @@ describe('a book of findings that is full', () => {
   })
 })
 
+describe('findings about one provider', () => {
+  const decoy = Identity.fromSecret(new Uint8Array(32).fill(34))
+
+  it('push out no conviction of another: neither blames nor good ones, in a book that is full', async () => {
+    const book = await openBook(undefined, 20)
+    await book.add(finding(1, 'bad'))
+    await book.add(finding(2, 'good', own, other))
+    await book.add(finding(3, 'good', own, other))
+    for (let index = 10; index < 40; index++) await book.add(finding(index, 'good', own, decoy))
+    expect(book.goodFindings(other.peerId)).toBe(2)
+    for (let index = 100; index < 200; index++) await book.add(finding(index, 'missing', own, decoy))
+    expect(book.findings()).toHaveLength(20)
+    expect(book.isAvoided(provider.peerId, NOW + 300)).toBe(true)
+    expect(book.isAvoided(decoy.peerId, NOW + 300)).toBe(true)
+  })
+
+  it('are kept of 50 receipts that it is blamed for, the newest, and its record says so', async () => {
+    const book = await openBook(undefined, 1000)
+    for (let index = 1; index <= MOST_BLAMED - 1; index++) await book.add(finding(index, 'missing'))
+    expect(book.records()).toMatchObject([{ failed: MOST_BLAMED - 1, isCut: false }])
+    for (let index = MOST_BLAMED; index <= 3 * MOST_BLAMED; index++) {
+      expect(await book.add(finding(index, 'missing'))).toBe(true)
+      expect(book.isAvoided(provider.peerId, NOW + index + AVOIDED_SECONDS - 1)).toBe(true)
+    }
+    expect(book.records()).toMatchObject([
+      { audited: MOST_BLAMED, failed: MOST_BLAMED, isCut: true, lastFailure: NOW + 3 * MOST_BLAMED },
+    ])
+    // What is older than all of them is not taken in, nor written.
+    expect(await book.add(finding(1, 'missing'))).toBe(false)
+    const [directory = ''] = directories.slice(-1)
+    expect((await readdir(directory)).length).toBe(MOST_BLAMED)
+    expect((await openBook(directory, 1000)).records()).toEqual(book.records())
+  })
+
+  it('stay convictions by each auditor, whatever one of them finds later, and whatever is contested', async () => {
+    const book = await openBook(undefined, 1000)
+    await book.add(finding(1, 'bad', other))
+    await book.add(finding(2, 'bad', other))
+    for (let index = 100; index < 300; index++) await book.add(finding(index, 'missing'))
+    // One shows receipts to one auditor and not to the other: these convict nobody, and go first.
+    for (let index = 400; index < 500; index++) {
+      await book.add(finding(index, 'good', other))
+      await book.add(finding(index, 'missing'))
+    }
+    const by = book.findings().filter(({ verdict }) => verdict !== 'good')
+    expect(by.filter(({ auditor }) => Buffer.compare(auditor, other.publicKey) === 0)).toHaveLength(2)
+    expect(book.records()).toMatchObject([{ failed: MOST_BLAMED, isCut: true, lastFailure: NOW + 299 }])
+  })
+
+  it('are told those of blamed receipts first: no thousand good ones hides them', async () => {
+    const book = await openBook(undefined, 1000)
+    await book.add(finding(1, 'good', other))
+    await book.add(finding(1, 'bad'))
+    for (let index = 2; index < 200; index++) await book.add(finding(index, 'good'))
+    const [first, second, third] = book.messagesAbout(provider.publicKey, 50).map(readFinding)
+    expect([first?.index, second?.index, third?.index]).toEqual([1, 1, 199])
+    expect(new Set([first?.verdict, second?.verdict])).toEqual(new Set(['good', 'bad']))
+  })
+})
+
+describe('records', () => {
+  /** As counted anew over all findings. */
+  function recordOf(about: Identity, kept: ReadonlyMap<string, Finding>) {
+    const receipts = new Map<string, Map<string, Finding>>()
+    for (const each of kept.values()) {
+      if (Buffer.compare(each.provider, about.publicKey) !== 0 || each.verdict === 'undecided') continue
+      const receipt = receipts.get(String(each.index)) ?? new Map<string, Finding>()
+      receipts.set(String(each.index), receipt.set(String(each.auditor), each))
+    }
+    const failed = [...receipts.values()].flatMap((receipt) => {
+      const against = [...receipt.values()].filter(({ verdict }) => verdict !== 'good')
+      return 2 * against.length > receipt.size ? [Math.max(...against.map(({ at }) => at))] : []
+    })
+    const lastFailure = failed.length === 0 ? null : Math.max(...failed)
+    return { audited: receipts.size, failed: failed.length, lastFailure }
+  }
+
+  it('are kept as findings come and go, as if they were counted anew', () => {
+    const verdict = fc.constantFrom('good', 'bad', 'missing', 'undecided')
+    const who = fc.constantFrom(own, other, provider)
+    const one = fc.record({
+      ...{ verdict, auditor: who, about: who, index: fc.integer({ min: 1, max: 4 }) },
+      ...{ at: fc.integer({ min: 1, max: 50 }), isGone: fc.boolean() },
+    })
+    fc.assert(
+      fc.property(fc.array(one, { maxLength: 60 }), (steps) => {
+        const index = new FindingsIndex()
+        const kept = new Map<string, Finding>()
+        for (const [n, { verdict, auditor, about, index: receipt, at, isGone }] of steps.entries()) {
+          const found = { version: 1, channelId: bytes32(1), index: receipt, receipt: bytes32(9) } as const
+          const signed = { auditor: auditor.publicKey, provider: about.publicKey, verdict, at }
+          const added = { ...found, ...signed, round: 1, reason: '' } as Finding
+          index.add(String(n), added)
+          kept.set(String(n), added)
+          const [first] = kept
+          if (isGone && first !== undefined) {
+            index.delete(...first)
+            kept.delete(first[0])
+          }
+          for (const each of [own, other, provider]) {
+            const expected = recordOf(each, kept)
+            const record = index.of(each.peerId)?.record
+            expect(record ?? { audited: 0, failed: 0, lastFailure: null }).toMatchObject(expected)
+          }
+        }
+        // All goes where there is to be no room, and what blames nobody before what does.
+        let hasBlames = false
+        while (kept.size > 0) {
+          const names = index.leastMissed()
+          expect(names.length).toBeGreaterThan(0)
+          const all = names.map((name) => kept.get(name) as Finding)
+          const isHarmless = !all.some(({ verdict }) => verdict === 'bad' || verdict === 'missing')
+          expect(isHarmless && hasBlames).toBe(false)
+          hasBlames ||= !isHarmless
+          for (const [n, name] of names.entries()) {
+            index.delete(name, all[n] as Finding)
+            kept.delete(name)
+          }
+        }
+        expect(index.leastMissed()).toEqual([])
+        expect(index.records()).toEqual([])
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
+
+it('a finding that comes is counted with those of its receipt alone, not with thousands of others', () => {
+  const index = new FindingsIndex()
+  let reads = 0
+  const counted = (n: number, about: Identity): Finding => {
+    const found = { version: 1, channelId: bytes32(1), index: n, receipt: bytes32(9) } as const
+    const signed = { auditor: own.publicKey, provider: about.publicKey, round: 1, reason: '', at: n }
+    return {
+      ...{ ...found, ...signed },
+      get verdict() {
+        reads++
+        return 'good' as const
+      },
+    }
+  }
+  for (let n = 1; n <= 2000; n++) index.add(String(n), counted(n, n % 2 === 0 ? other : provider))
+  expect(index.records()).toHaveLength(2)
+  reads = 0
+  index.add('new', counted(3000, other))
+  for (const { peerId } of [own, other, provider]) index.of(peerId)?.record
+  expect(index.records().map(({ audited }) => audited)).toEqual([1000, 1001])
+  expect(reads).toBeLessThan(10)
+})
+
 it('what an auditor judged is found by its place alone', () => {
   const index = new FindingsIndex()
   const base = { provider: provider.publicKey, receipt: bytes32(9), round: 1, reason: '', at: NOW }
@@ -79,5 +233,5 @@ it('what an auditor judged is found by its place alone', () => {
   expect(hits).toBe(20_000)
   index.delete('7', { ...base, ...found, index: 7 })
   expect(index.has(own.publicKey, bytes32(1), 7)).toBe(false)
-  expect(index.leastMissed()).toBe('1')
+  expect(index.leastMissed()).toEqual(['1'])
 })

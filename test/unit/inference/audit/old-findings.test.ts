@@ -59,6 +59,29 @@ describe('old findings', () => {
   })
 })
 
+describe('many providers at once', () => {
+  it('are all asked about, whatever comes before the one that matters', { timeout: 180_000 }, async () => {
+    const kept = await bookOf('auditor', [auditor.peerId])
+    await kept.add(finding(1))
+    const teller = await startHost({}, auditor)
+    let asked = 0
+    await serveFindings(teller, {
+      messagesAbout: (...about) => {
+        asked++
+        return kept.messagesAbout(...about)
+      },
+    })
+    const asker = await startHost({ listen: [] })
+    await asker.connect(addressOf(teller))
+    const book = await bookOf('asker', [auditor.peerId])
+    const old = new OldFindings({ host: asker, book, auditors: [auditor.peerId], log: silentLogger })
+    const decoys = Array.from({ length: 39 }, () => Identity.generate())
+    await old.meet([...decoys, provider])
+    expect(asked).toBe(40)
+    expect(book.records()).toMatchObject([{ provider: provider.peerId, failed: 1 }])
+  })
+})
+
 describe('what is sent instead of findings', () => {
   const answering = async (messages: readonly Uint8Array[]) => {
     let asked = 0

@@ -1,0 +1,54 @@
+/**
+ * What an auditor tells in an hour: so many findings of one auditor are passed on at most, and no provider that has itself
+ * blamed, or found good, as often as it likes takes that from what is to be told of others. Pure.
+ */
+import { bytesToHex } from '@noble/hashes/utils.js'
+import { type Finding, isBlame } from './finding.js'
+
+const HOUR_MS = 3600_000
+/** Findings of one auditor in an hour, passed on: more than a machine can run again. */
+export const MOST_AN_HOUR = 2000
+/** One convicts. */
+const MOST_BLAMES_OF_ONE = 5
+const MOST_GOOD_OF_ONE = 20
+/** Of all: what blames somebody never waits for these. */
+const MOST_GOOD = MOST_AN_HOUR / 2
+/** What was told before, told to newcomers: who comes later asks. */
+const MOST_AGAIN = MOST_AN_HOUR / 4
+
+export class Telling {
+  #hour = 0
+  #good = 0
+  #again = 0
+  readonly #ofOne = new Map<string, number>()
+
+  /** Whether a new finding is told, and counts. @param nowMs Unix milliseconds, as {@link isToldAgain} */
+  isTold(finding: Pick<Finding, 'provider' | 'verdict'>, nowMs: number): boolean {
+    this.#turn(nowMs)
+    const isBlaming = isBlame(finding)
+    const key = `${bytesToHex(finding.provider)} ${isBlaming}`
+    const count = this.#ofOne.get(key) ?? 0
+    if (count >= (isBlaming ? MOST_BLAMES_OF_ONE : MOST_GOOD_OF_ONE)) return false
+    if (!isBlaming && this.#good >= MOST_GOOD) return false
+    this.#ofOne.set(key, count + 1)
+    if (!isBlaming) this.#good++
+    return true
+  }
+
+  /** Whether one that was told before is told to newcomers, and counts. */
+  isToldAgain(nowMs: number): boolean {
+    this.#turn(nowMs)
+    if (this.#again >= MOST_AGAIN) return false
+    this.#again++
+    return true
+  }
+
+  #turn(nowMs: number): void {
+    const hour = Math.floor(nowMs / HOUR_MS)
+    if (hour === this.#hour) return
+    this.#hour = hour
+    this.#good = 0
+    this.#again = 0
+    this.#ofOne.clear()
+  }
+}

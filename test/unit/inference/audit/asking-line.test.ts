@@ -1,0 +1,138 @@
+/** A line before an auditor: who is asked about first, how many at once, and what becomes of what fails. */
+import { describe, expect, it } from 'vitest'
+import { UserError } from '../../../../src/errors.js'
+import { type Asked, AskingLine } from '../../../../src/inference/audit/asking-line.js'
+import { bytes32 } from '../payment/support.js'
+
+const named = (name: string) => ({ peerId: name, publicKey: bytes32(1) })
+const many = (name: string, count: number) => Array.from({ length: count }, (_, i) => named(`${name}${i}`))
+
+/** @param answer what the auditor does, by the number of the request from 1 */
+function line(answer: (asked: Asked, request: number) => Promise<Uint8Array | undefined>, retryMs = 5) {
+  const asked: string[] = []
+  const failures: unknown[] = []
+  let [underWay, most] = [0, 0]
+  const ask = async (each: Asked): Promise<Uint8Array | undefined> => {
+    asked.push(each.peerId)
+    underWay++
+    most = Math.max(most, underWay)
+    try {
+      return await answer(each, asked.length)
+    } finally {
+      underWay--
+    }
+  }
+  const onFailure = (error: unknown): void => void failures.push(error)
+  return { line: new AskingLine({ retryMs }, { ask, onFailure }), asked, failures, most: () => most }
+}
+
+const told = async (): Promise<undefined> => new Promise((resolve) => setImmediate(() => resolve(undefined)))
+const never = (): Promise<undefined> => new Promise(() => {})
+const broken = (code: 'UNREACHABLE' | 'RATE_LIMITED' | 'VERIFICATION_FAILED') => {
+  throw new UserError('no', { code })
+}
+
+describe('a line before an auditor', () => {
+  it('has eight requests under way at most, in the order of who asks, and asks once about each', async () => {
+    const { line: waiting, asked, most } = line(told)
+    const all = many('p', 30)
+    await waiting.ask(all)
+    expect(most()).toBe(8)
+    expect(asked).toEqual(all.map(({ peerId }) => peerId))
+    await waiting.ask(all)
+    expect(asked).toHaveLength(30)
+  })
+
+  it('asks first about those that a job waits for, whatever waits already', async () => {
+    const { line: waiting, asked } = line(told)
+    waiting.askLater(many('later', 14))
+    const done = waiting.ask([named('later12'), named('cheap'), named('dear')])
+    expect(asked).toHaveLength(8)
+    await done
+    expect(asked.slice(8, 11)).toEqual(['later12', 'cheap', 'dear'])
+    await expect.poll(() => asked.length).toBe(16)
+    expect(new Set(asked).size).toBe(16)
+  })
+
+  it('reads the first pages of all before the next of any', async () => {
+    const { line: waiting, asked } = line(async ({ peerId, pages }) => {
+      await told()
+      return peerId === 'long' && pages < 2 ? bytes32(pages) : undefined
+    })
+    await waiting.ask([named('long'), ...many('p', 12)])
+    expect(asked).toEqual(['long', ...many('p', 12).map(({ peerId }) => peerId), 'long', 'long'])
+  })
+
+  it('takes no failure for an answer: it asks again', async () => {
+    const {
+      line: waiting,
+      asked,
+      failures,
+    } = line(async (_, request) => (request <= 2 ? broken('UNREACHABLE') : told()))
+    await waiting.ask([named('cheat')])
+    expect(asked).toEqual(['cheat', 'cheat', 'cheat'])
+    expect(failures).toHaveLength(2)
+    await waiting.ask([named('cheat')])
+    expect(asked).toHaveLength(3)
+  })
+
+  it('waits out an auditor that has too much to do, however often it says so', async () => {
+    const { line: waiting, asked } = line(
+      async (_, request) => (request <= 6 ? broken('RATE_LIMITED') : told()),
+      1,
+    )
+    void waiting.ask([named('cheat'), named('other')])
+    await expect.poll(() => asked.slice(6)).toEqual(['cheat', 'other'])
+  })
+
+  it('keeps nobody waiting for an auditor that is away, and asks it again later', async () => {
+    let isAway = true
+    const { line: waiting, asked } = line(async () => (isAway ? broken('UNREACHABLE') : told()), 100)
+    await waiting.ask(many('p', 4))
+    const before = asked.length
+    // At once: the auditor rests.
+    await waiting.ask([named('q')])
+    expect(asked).toHaveLength(before)
+    isAway = false
+    await expect.poll(() => new Set(asked.slice(before)).size, { timeout: 5000 }).toBe(5)
+  })
+
+  it('leaves alone for a while what is garbage, and goes on with the others', async () => {
+    const { line: waiting, asked } = line(async ({ peerId }) =>
+      peerId === 'p0' ? broken('VERIFICATION_FAILED') : told(),
+    )
+    await waiting.ask(many('p', 3))
+    await waiting.ask(many('p', 3))
+    expect(asked).toEqual(['p0', 'p1', 'p2'])
+  })
+
+  it('holds a thousand at most: the last go, and nobody waits for them', async () => {
+    const { line: waiting, asked } = line(never)
+    waiting.askLater(many('later', 5000))
+    // Without the eight that are under way.
+    expect(waiting.length).toBe(992)
+    void waiting.ask(many('p', 1000))
+    expect(waiting.length).toBe(1000)
+    expect(asked).toHaveLength(8)
+    // Those of before made room, and the dearest of too many do.
+    let isOver = false
+    const over = waiting.ask(many('q', 999)).then(() => {
+      isOver = true
+    })
+    void waiting.ask([named('r'), named('s')])
+    expect(waiting.length).toBe(1000)
+    await told()
+    expect(isOver).toBe(false)
+    void over
+  })
+
+  it('lets nobody wait for one that was let go', async () => {
+    const { line: waiting } = line(never)
+    const last = waiting.ask([named('first'), ...many('x', 7), named('last')])
+    void last
+    const dropped = waiting.ask([named('dropped')])
+    void waiting.ask(many('p', 1000))
+    await dropped
+    expect(waiting.length).toBe(1000)
+  })
+})

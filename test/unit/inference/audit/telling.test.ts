@@ -1,0 +1,31 @@
+/** What an auditor tells in an hour: whatever one provider does, others' failures are told. */
+import { expect, it } from 'vitest'
+import { MOST_AN_HOUR, Telling } from '../../../../src/inference/audit/telling.js'
+import { bytes32 } from '../payment/support.js'
+
+const NOW = 1_900_000_000_000
+const provider = (n: number): Uint8Array => Uint8Array.from([2, n >> 8, n & 255, ...bytes32(7).slice(2)])
+
+it('a provider that is blamed thousands of times, or found good, leaves all but a few to others', () => {
+  const telling = new Telling()
+  const told = (n: number, verdict: 'good' | 'bad' | 'missing', times: number): number =>
+    Array.from({ length: times }).filter(() => telling.isTold({ provider: provider(n), verdict }, NOW)).length
+  expect(told(1, 'good', 5000)).toBe(20)
+  // Who was found good, and then not, is told of all the same.
+  expect(told(1, 'missing', 5000)).toBe(5)
+  expect(told(2, 'bad', 1)).toBe(1)
+  let good = 20
+  for (let n = 100; n < 1100; n++) good += told(n, 'good', 20)
+  let again = 0
+  for (let n = 0; n < 5000; n++) if (telling.isToldAgain(NOW)) again++
+  expect(good).toBe(MOST_AN_HOUR / 2)
+  expect(again).toBe(MOST_AN_HOUR / 4)
+  // What is passed on of it leaves a quarter for blames.
+  let blames = 6
+  for (let n = 2000; n < 2098; n++) blames += told(n, 'missing', 100)
+  expect(blames).toBe(496)
+  expect(good + again + blames).toBeLessThan(MOST_AN_HOUR)
+  // In the next hour all of it begins anew.
+  expect(telling.isTold({ provider: provider(1), verdict: 'bad' }, NOW + 3600_000)).toBe(true)
+  expect(telling.isToldAgain(NOW + 3600_000)).toBe(true)
+})
