@@ -186,7 +186,11 @@ function auditText(
 const RECORD_COLUMNS = [
   { title: 'provider', value: ({ provider }: ProviderRecord) => provider },
   { title: 'audited', align: 'right' as const, value: ({ audited }: ProviderRecord) => String(audited) },
-  { title: 'failed', align: 'right' as const, value: ({ failed, isCut }: ProviderRecord) => `${failed}${isCut ? ' or more' : ''}` },
+  {
+    title: 'failed',
+    align: 'right' as const,
+    value: ({ failed, isCut }: ProviderRecord) => `${failed}${isCut ? ' or more' : ''}`,
+  },
 ]
 
 function recordsText(records: readonly ProviderRecord[]): string {
