@@ -9,6 +9,7 @@ import { decodeAnswer, RemoteError } from '../../../src/p2p/answer.js'
 import { ByteBudget } from '../../../src/p2p/byte-budget.js'
 import { orAbort } from '../../../src/p2p/deadline.js'
 import { type Exchange, type Host, protocolId } from '../../../src/p2p/index.js'
+import { Outbox } from '../../../src/p2p/outbox.js'
 import { answerShared, type MessageAnswerer } from '../../../src/p2p/shared-stream/answering.js'
 import { SharedStream } from '../../../src/p2p/shared-stream/asking.js'
 import {
@@ -22,7 +23,6 @@ import {
   MOST_UNDER_WAY,
   SHARED_PROTOCOL,
 } from '../../../src/p2p/shared-stream/limits.js'
-import { Outbox } from '../../../src/p2p/shared-stream/outbox.js'
 import { silentLogger } from '../../../src/telemetry/logger.js'
 import { addressOf, echo, eventually, startHost } from './hosts.js'
 
@@ -353,7 +353,8 @@ describe('who answers over a shared stream', () => {
     const onMessage: MessageAnswerer = async (message) => {
       const text = decode(message)
       if (text === 'wait') await gate.promise
-      return encode({ status: 'ok', body: text === 'long' ? 'y'.repeat(600_000) : 'x' })
+      const bytes = encode({ status: 'ok', body: text === 'long' ? 'y'.repeat(600_000) : 'x' })
+      return { bytes, release: () => {} }
     }
     const protocol = protocolId('short-shared')
     await server.node.handle(
@@ -467,9 +468,14 @@ describe('what is written to a shared stream', () => {
       },
     })
     const take = async (bytes: number) => {
-      stream.writeBufferLength -= bytes
-      stream.dispatchEvent(new Event(stream.writeBufferLength > 0 ? 'drain' : 'idle'))
-      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+      for (let left = bytes; left > 0; ) {
+        const part = Math.min(left, stream.writeBufferLength)
+        if (part === 0) throw new Error('nothing is left to take')
+        left -= part
+        stream.writeBufferLength -= part
+        stream.dispatchEvent(new Event(stream.writeBufferLength > 0 ? 'drain' : 'idle'))
+        await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+      }
     }
     return { stream: stream as unknown as Stream, take, end: () => events.dispatchEvent(new Event('close')) }
   }
