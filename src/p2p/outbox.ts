@@ -13,6 +13,8 @@ const LOOK_EVERY_MS = 20_000
 /** What the stream is given at once; the rest stays here until it has taken that. */
 const PIECE_BYTES = 65_536
 
+const OVER: ReadonlySet<Stream['status']> = new Set(['closed', 'reset', 'aborted'])
+
 export interface OutboxOptions {
   /** The peer reads nothing, or next to it. */
   readonly onStuck: () => void
@@ -58,6 +60,8 @@ export class Outbox {
 
   /** Resolves when all of it has been taken, or the stream is over. @throws the stream's error */
   send(...parts: readonly Uint8Array[]): Promise<void> {
+    // Behind other streams it would wait for a turn that never comes.
+    if (OVER.has(this.#stream.status)) throw new Error('the stream is over')
     for (const part of parts) {
       if (part.length === 0) continue
       this.#queue.push(part)

@@ -9,6 +9,7 @@ import { decodeAnswer, RemoteError } from '../../../src/p2p/answer.js'
 import { ByteBudget } from '../../../src/p2p/byte-budget.js'
 import { orAbort } from '../../../src/p2p/deadline.js'
 import { type Exchange, type Host, protocolId } from '../../../src/p2p/index.js'
+import { Lane } from '../../../src/p2p/lane.js'
 import { Outbox } from '../../../src/p2p/outbox.js'
 import { answerShared, type MessageAnswerer } from '../../../src/p2p/shared-stream/answering.js'
 import { SharedStream } from '../../../src/p2p/shared-stream/asking.js'
@@ -495,6 +496,19 @@ describe('what is written to a shared stream', () => {
     end()
     await new Promise((resolve) => setImmediate(resolve))
     expect(sent).toEqual([1, 2, 3])
+  })
+
+  it('is waited for no longer than there is a stream, whether it has its turn or not', async () => {
+    const { stream, end } = slowStream()
+    const blocked = new Lane(() => 2 ** 30)
+    const outbox = new Outbox(stream, { onStuck: () => {}, lane: blocked })
+    const sending = outbox.send(new Uint8Array(100))
+    expect([outbox.unread, stream.writeBufferLength]).toEqual([100, 0])
+    Object.assign(stream, { status: 'reset' })
+    end()
+    await sending
+    expect(outbox.unread).toBe(0)
+    expect(() => outbox.send(new Uint8Array(100))).toThrow('over')
   })
 
   it('may take as long as it moves, and no longer', async () => {
