@@ -62,7 +62,7 @@ export interface ServeModules {
 /** Time for the last bytes of an answer to leave and for the peer to close its side; a long one has the time of its bytes, too. */
 const CLOSE_DEADLINE_MS = 5000
 /** An answer that moves less than {@link LEAST_BYTES_A_SECOND} between two looks is broken off, long before its time is over. */
-const LOOK_EVERY_MS = 60_000
+const LOOK_EVERY_MS = 30_000
 const EVERYBODY = '*'
 
 /** What stands in the way of an answer is on its way to others, or to the same peer. */
