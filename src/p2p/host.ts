@@ -7,6 +7,7 @@ import { UserError } from '../errors.js'
 import type { Logger } from '../telemetry/logger.js'
 import { type Announcement, type AnnouncementContent, AnnouncementTable } from './announcements.js'
 import { Announcer, KNOWN_PEERS } from './announcer.js'
+import { AnswerRoom } from './answer-room.js'
 import { type AskOptions, ask } from './ask.js'
 import { ByteBudget } from './byte-budget.js'
 import { Dht } from './dht.js'
@@ -14,7 +15,7 @@ import type { NodeServices } from './libp2p-node.js'
 import { Liveness } from './liveness.js'
 import { openStream } from './open-stream.js'
 import { type PingOptions, ping, servePings } from './ping.js'
-import { type Exchange, isLarge, LARGE_BUDGET, protocolId, SMALL_BUDGET } from './protocols.js'
+import { ANSWER_LIMITS, type Exchange, isLarge, LARGE_BUDGET, protocolId, SMALL_BUDGET } from './protocols.js'
 import type { Misdeed, PeerScores } from './scores.js'
 import { type HandleOptions, type Handler, type Served, serve } from './serve.js'
 import { answerShared } from './shared-stream/answering.js'
@@ -72,6 +73,10 @@ export class Host {
   readonly #onBan: (ban: Ban) => void
   readonly #close: () => Promise<void>
   readonly #budgets = { small: new ByteBudget(SMALL_BUDGET), large: new ByteBudget(LARGE_BUDGET) }
+  readonly #answerRooms = {
+    ofChallenges: new AnswerRoom(ANSWER_LIMITS),
+    others: new AnswerRoom(ANSWER_LIMITS),
+  }
   readonly #bootstrap: readonly string[]
   readonly #stopping = new AbortController()
   readonly #shared: SharedStreams
@@ -190,6 +195,7 @@ export class Host {
       stopping: this.#stopping.signal,
       report: (peerId: string, misdeed: Misdeed) => this.report(peerId, misdeed),
       budgets: this.#budgets,
+      answerRooms: this.#answerRooms,
     }
     const served = serve(exchange, handler, modules, options)
     await this.node.handle(protocolId(exchange.name), served.onStream, {

@@ -1,5 +1,6 @@
 /** Names of our protocols, and the description of one request-and-answer exchange. */
 import type { Schema } from '../crypto/cbor-schema.js'
+import type { AnswerLimits } from './answer-room.js'
 import type { ByteLimits } from './byte-budget.js'
 import type { RateLimit } from './rate-limit.js'
 
@@ -43,6 +44,11 @@ export interface Exchange<Q, R> {
    * own costs milliseconds of both sides' processors (docs/protocol.md).
    */
   readonly sharesStream?: true
+  /**
+   * Its long answers have room of their own: those of a challenge are never refused because of what others leave unread of the
+   * rest.
+   */
+  readonly isOfChallenge?: true
 }
 
 /** A challenge takes some ten exchanges with a peer, more with repeats: bursts pass, a hammer does not. */
@@ -55,6 +61,16 @@ export const SMALL_MESSAGE_BYTES = 131_072
 /** Messages being read or answered: those of small exchanges, and the rest, where the largest has 16 MiB. */
 export const SMALL_BUDGET: ByteLimits = { total: 16 * 2 ** 20, perPeer: 4 * 2 ** 20 }
 export const LARGE_BUDGET: ByteLimits = { total: 48 * 2 ** 20, perPeer: 20 * 2 ** 20 }
+
+/**
+ * Answers that wait to be read; those of challenges have as much again. The longest answer of all, evidence of 30 MiB, fits into
+ * a peer's share; what one peer leaves of its network's, and one network of all, the longest output of a job.
+ */
+export const ANSWER_LIMITS: AnswerLimits = {
+  total: 96 * 2 ** 20,
+  perNetwork: 48 * 2 ** 20,
+  perPeer: 32 * 2 ** 20,
+}
 
 /** A peer that reads its answers more slowly holds memory for others: less than any line that carries sound. */
 export const LEAST_BYTES_A_SECOND = 16_384

@@ -33,6 +33,8 @@ export interface ControlMessage<Q, R> {
   readonly maxRequestBytes: number
   readonly maxResponseBytes: number
   readonly deadlineMs: number
+  /** Captures have megabytes: what else a node answers does not count against them. */
+  readonly isOfChallenge: true
 }
 
 const SMALL_BYTES = 64 * 1024
@@ -73,6 +75,7 @@ function message<Q, R>(
     request,
     response,
     deadlineMs,
+    isOfChallenge: true,
     maxRequestBytes: limits.request ?? SMALL_BYTES,
     maxResponseBytes: limits.response ?? SMALL_BYTES,
   }

@@ -35,6 +35,7 @@ import {
 import { untilAborted } from '../until-aborted.js'
 import type { Claim } from './claims.js'
 import { leftOut, withEarlier } from './earlier-receipts.js'
+import { patiently } from './patiently.js'
 import { ReceiptDates, type ReceiptDatesOptions } from './receipt-dates.js'
 import { Settlings } from './settlings.js'
 import { WordsOfDelivery } from './words-of-delivery.js'
@@ -277,7 +278,11 @@ export class Dealing {
   ): Promise<Uint8Array | undefined> {
     const { payer } = this.#payment()
     const { host, name } = this.#modules
-    const answer = await host.request(this.#target, PAY_MESSAGE, { jobId, voucher }, options)
+    // Many outputs at once, or those of others, may leave no room for this one.
+    const answer = await patiently(
+      () => host.request(this.#target, PAY_MESSAGE, { jobId, voucher }, options),
+      options.signal,
+    )
     if (answer.kind === 'refused') throw asError(answer, name)
     if (answer.kind === 'credited') {
       for (const credit of answer.receipts)

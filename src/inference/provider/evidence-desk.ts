@@ -42,6 +42,7 @@ export class EvidenceDesk {
   #timer: NodeJS.Timeout | undefined
   #drawing: Promise<void> | undefined
   #next: Promise<void> | undefined
+  #reading: Promise<unknown> = Promise.resolve()
 
   constructor(modules: EvidenceDeskModules) {
     this.#modules = modules
@@ -114,7 +115,7 @@ export class EvidenceDesk {
       if (state === 'pending') throw undecided(epochSeconds(this.#modules.beacon))
       if (state !== 'drawn')
         throw new UserError('no receipt of this digest was drawn and is kept', { code: 'NOT_FOUND' })
-      const evidence = await shelf.read(digest)
+      const evidence = await this.#read(digest)
       if (evidence === undefined)
         throw new UserError('the disk does not give what belongs to the receipt', { code: 'UNAVAILABLE' })
       const { terms, input, output } = evidence
@@ -125,6 +126,16 @@ export class EvidenceDesk {
     } catch (error) {
       return refusalOf(error)
     }
+  }
+
+  /** One at a time: what was read is in memory before it is known whether there is room for its answer. */
+  #read(digest: string): ReturnType<EvidenceShelf['read']> {
+    const reading = this.#reading.then(() => this.#modules.shelf.read(digest))
+    this.#reading = reading.then(
+      () => {},
+      () => {},
+    )
+    return reading
   }
 
   /** A beacon that takes long holds nobody up. */

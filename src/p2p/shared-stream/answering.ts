@@ -5,18 +5,19 @@ import { encodeAnswer } from '../answer.js'
 import type { ByteBudget } from '../byte-budget.js'
 import { FrameError } from '../framing.js'
 import { publicKeyOfRemote } from '../keys.js'
+import { type Lane, laneOf } from '../lane.js'
+import { Outbox } from '../outbox.js'
 import type { Misdeed } from '../scores.js'
-import { GoneError, type Remote, type Served } from '../serve.js'
-import { type FrameHead, readRequestPayload, SharedFrameReader, sharedFrame } from './frames.js'
+import { type Answered, GoneError, type Remote, type Served } from '../serve.js'
+import { type FrameHead, readRequestPayload, SharedFrameReader, sharedFrame, sharedHead } from './frames.js'
 import { MAX_SHARED_REQUEST_BYTES, MOST_UNDER_WAY } from './limits.js'
-import { Outbox } from './outbox.js'
 import { giveBackSeldom } from './seldom-window.js'
 
 /**
  * Answers one message of an exchange; never throws but where nobody needs an answer.
  * @param gone aborts where who asked does not wait any more
  */
-export type MessageAnswerer = (message: Uint8Array, remote: Remote, gone: AbortSignal) => Promise<Uint8Array>
+export type MessageAnswerer = (message: Uint8Array, remote: Remote, gone: AbortSignal) => Promise<Answered>
 
 export interface SharedModules {
   readonly log: Logger
@@ -39,6 +40,13 @@ const MOST_UNREAD_BYTES = 2 ** 20
 const NOTHING = new Uint8Array(0)
 const BUSY = encodeAnswer('busy', { message: 'too many messages are being read; try again in a second' })
 
+const EMPTY: Answered = { bytes: NOTHING, release: () => {} }
+
+/** What answers a request. */
+interface Made extends Answered {
+  readonly kind: 'answer' | 'unknown'
+}
+
 interface UnderWay {
   readonly gone: AbortController
   release: () => void
@@ -58,7 +66,7 @@ export function answerShared(modules: SharedModules): (stream: Stream, connectio
       address: connection.remoteAddr.toString(),
       limited: !connection.direct,
     }
-    new Answering(stream, remote, modules).start()
+    new Answering(stream, remote, laneOf(connection), modules).start()
   }
 }
 
@@ -72,9 +80,12 @@ class Answering {
   /** The frame that is waited for. */
   #awaited: number | undefined
 
-  constructor(stream: Stream, remote: Remote, modules: SharedModules) {
+  constructor(stream: Stream, remote: Remote, lane: Lane, modules: SharedModules) {
     this.#stream = stream
-    this.#outbox = new Outbox(stream, { onStuck: () => stream.abort(new Error('answers are not read')) })
+    this.#outbox = new Outbox(stream, {
+      lane,
+      onStuck: () => stream.abort(new Error('answers are not read')),
+    })
     this.#remote = remote
     this.#modules = modules
   }
@@ -165,32 +176,35 @@ class Answering {
   }
 
   async #answer(number: number, name: string, message: Uint8Array, underWay: UnderWay): Promise<void> {
+    let answer: Made | undefined
     try {
-      await this.#outbox.send(await this.#made(number, name, message, underWay))
+      answer = await this.#made(name, message, underWay)
+      const { kind, bytes } = answer
+      await this.#outbox.send(sharedHead(kind, number, bytes.length), bytes)
     } catch (error) {
       this.#refuse(error)
     } finally {
+      answer?.release()
       underWay.release()
       this.#underWay.delete(number)
     }
   }
 
-  /** The frame that answers a request. */
-  async #made(number: number, name: string, message: Uint8Array, underWay: UnderWay): Promise<Uint8Array> {
+  async #made(name: string, message: Uint8Array, underWay: UnderWay): Promise<Made> {
     const served = this.#modules.servedBy(name)
-    if (served === undefined) return sharedFrame('unknown', number, NOTHING)
+    if (served === undefined) return { kind: 'unknown', ...EMPTY }
     // What takes long, as a job does, counts as its exchange does: not against what is read meanwhile.
     const release = this.#room(served.budget, message.length)
-    if (release === undefined) return sharedFrame('answer', number, BUSY)
+    if (release === undefined) return { kind: 'answer', ...EMPTY, bytes: BUSY }
     underWay.release()
     underWay.release = release
     const { signal } = underWay.gone
     const answer = await served.onMessage(message, this.#remote, signal).catch((error: unknown) => {
       if (!signal.aborted)
         this.#modules.log.debug({ err: error, peerId: this.#remote.peerId }, 'no answer was made')
-      return NOTHING
+      return EMPTY
     })
-    return sharedFrame('answer', number, answer)
+    return { kind: 'answer', ...answer }
   }
 
   #room(budget: ByteBudget, bytes: number): (() => void) | undefined {

@@ -23,11 +23,16 @@ export interface FrameHead {
 const FIRST_BYTES = 16_384
 
 export function sharedFrame(kind: FrameKind, number: number, payload: Uint8Array): Uint8Array {
-  const head = [KINDS.indexOf(kind), ...varint(number), ...varint(payload.length)]
+  const head = sharedHead(kind, number, payload.length)
   const bytes = new Uint8Array(head.length + payload.length)
   bytes.set(head)
   bytes.set(payload, head.length)
   return bytes
+}
+
+/** A frame without its payload. */
+export function sharedHead(kind: FrameKind, number: number, length: number): Uint8Array {
+  return Uint8Array.of(KINDS.indexOf(kind), ...varint(number), ...varint(length))
 }
 
 export interface FrameSink {

@@ -9,6 +9,8 @@ import { decodeAnswer, RemoteError } from '../../../src/p2p/answer.js'
 import { ByteBudget } from '../../../src/p2p/byte-budget.js'
 import { orAbort } from '../../../src/p2p/deadline.js'
 import { type Exchange, type Host, protocolId } from '../../../src/p2p/index.js'
+import { Lane } from '../../../src/p2p/lane.js'
+import { Outbox } from '../../../src/p2p/outbox.js'
 import { answerShared, type MessageAnswerer } from '../../../src/p2p/shared-stream/answering.js'
 import { SharedStream } from '../../../src/p2p/shared-stream/asking.js'
 import {
@@ -22,7 +24,6 @@ import {
   MOST_UNDER_WAY,
   SHARED_PROTOCOL,
 } from '../../../src/p2p/shared-stream/limits.js'
-import { Outbox } from '../../../src/p2p/shared-stream/outbox.js'
 import { silentLogger } from '../../../src/telemetry/logger.js'
 import { addressOf, echo, eventually, startHost } from './hosts.js'
 
@@ -353,7 +354,8 @@ describe('who answers over a shared stream', () => {
     const onMessage: MessageAnswerer = async (message) => {
       const text = decode(message)
       if (text === 'wait') await gate.promise
-      return encode({ status: 'ok', body: text === 'long' ? 'y'.repeat(600_000) : 'x' })
+      const bytes = encode({ status: 'ok', body: text === 'long' ? 'y'.repeat(600_000) : 'x' })
+      return { bytes, release: () => {} }
     }
     const protocol = protocolId('short-shared')
     await server.node.handle(
@@ -467,9 +469,14 @@ describe('what is written to a shared stream', () => {
       },
     })
     const take = async (bytes: number) => {
-      stream.writeBufferLength -= bytes
-      stream.dispatchEvent(new Event(stream.writeBufferLength > 0 ? 'drain' : 'idle'))
-      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+      for (let left = bytes; left > 0; ) {
+        const part = Math.min(left, stream.writeBufferLength)
+        if (part === 0) throw new Error('nothing is left to take')
+        left -= part
+        stream.writeBufferLength -= part
+        stream.dispatchEvent(new Event(stream.writeBufferLength > 0 ? 'drain' : 'idle'))
+        await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+      }
     }
     return { stream: stream as unknown as Stream, take, end: () => events.dispatchEvent(new Event('close')) }
   }
@@ -489,6 +496,19 @@ describe('what is written to a shared stream', () => {
     end()
     await new Promise((resolve) => setImmediate(resolve))
     expect(sent).toEqual([1, 2, 3])
+  })
+
+  it('is waited for no longer than there is a stream, whether it has its turn or not', async () => {
+    const { stream, end } = slowStream()
+    const blocked = new Lane(() => 2 ** 30)
+    const outbox = new Outbox(stream, { onStuck: () => {}, lane: blocked })
+    const sending = outbox.send(new Uint8Array(100))
+    expect([outbox.unread, stream.writeBufferLength]).toEqual([100, 0])
+    Object.assign(stream, { status: 'reset' })
+    end()
+    await sending
+    expect(outbox.unread).toBe(0)
+    expect(() => outbox.send(new Uint8Array(100))).toThrow('over')
   })
 
   it('may take as long as it moves, and no longer', async () => {

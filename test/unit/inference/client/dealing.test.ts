@@ -24,6 +24,7 @@ import {
   type SignedReceipt,
   signReceipt,
 } from '../../../../src/inference/payment/index.js'
+import { RemoteError } from '../../../../src/p2p/index.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { CHANNEL, DOMAIN, MemoryBooks } from '../payment/support.js'
 import { MODEL, openShop, type Pipe, PRICE, type Shop } from './shop.js'
@@ -250,6 +251,35 @@ describe('a provider that trusts one job far', () => {
     books.sync()
     await expect(refused).rejects.toMatchObject({ code: 'DENIED', details: { needWei: String(PRICE) } })
     expect(pipe.reached).toEqual(['job'])
+  })
+})
+
+describe('an answer for which the provider has no room', () => {
+  it('is asked for again: what is paid is not given up', async () => {
+    const ledger = await openPayer(new MemoryBooks(true))
+    await ledger.setChannel(shop.keys.payee.address, CHANNEL)
+    dealing = dealWith(ledger)
+    let refusals = 0
+    pipe.onRequest = async (name) => {
+      if (name === 'job-pay' && refusals++ < 1)
+        throw new RemoteError(shop.keys.payee.peerId, 'busy', 'too many answers wait to be read')
+    }
+    expect(decodeOutput((await dealing.run(order)).output)).toMatchObject({ text: 'hello' })
+    expect(refusals).toBe(2)
+    expect(ledger.account(id).undelivered).toHaveLength(0)
+  })
+
+  it('is no longer waited for by who has given up', async () => {
+    const ledger = await openPayer(new MemoryBooks(true))
+    await ledger.setChannel(shop.keys.payee.address, CHANNEL)
+    dealing = dealWith(ledger)
+    const giving = new AbortController()
+    pipe.onRequest = async (name) => {
+      if (name !== 'job-pay') return
+      setImmediate(() => giving.abort(new Error('enough')))
+      throw new RemoteError(shop.keys.payee.peerId, 'busy', 'too many answers wait to be read')
+    }
+    await expect(dealing.run(order, giving.signal)).rejects.toThrow('enough')
   })
 })
 

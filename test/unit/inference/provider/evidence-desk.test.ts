@@ -96,6 +96,28 @@ describe('what was sold', () => {
     expect(await desk.answer(remote, digestOf(undrawn))).toMatchObject({ kind: 'refused', code: 'NOT_FOUND' })
   })
 
+  it('is read for one auditor at a time: all of it is in memory then', async () => {
+    const drawn = firstOf(true)
+    await desk.keep(drawn)
+    now = drawnFrom(beacon, START)
+    await desk.draw()
+    const read = shelf.read.bind(shelf)
+    let [reading, most] = [0, 0]
+    shelf.read = async (digest) => {
+      most = Math.max(most, ++reading)
+      await new Promise((resolve) => setImmediate(resolve))
+      return read(digest).finally(() => reading--)
+    }
+    const answers = await Promise.all(Array.from({ length: 8 }, () => desk.answer(remote, digestOf(drawn))))
+    expect(answers.map(({ kind }) => kind)).toEqual(answers.map(() => 'evidence'))
+    expect([most, reading]).toEqual([1, 0])
+    // One that fails holds up nobody.
+    shelf.read = () => Promise.reject(new Error('EIO'))
+    expect(await desk.answer(remote, digestOf(drawn))).toMatchObject({ kind: 'refused' })
+    shelf.read = read
+    expect(await desk.answer(remote, digestOf(drawn))).toMatchObject({ kind: 'evidence' })
+  })
+
   it('is put off while the beacon does not give the round', async () => {
     const drawn = firstOf(true)
     await desk.keep(drawn)
