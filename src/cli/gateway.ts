@@ -21,7 +21,7 @@ export const gatewayCommand = defineCommand({
   description: [
     'An HTTP server for apps that speak to OpenAI already: give them the base URL that it prints. It answers ' +
       '/v1/audio/transcriptions (json, text, srt, vtt, verbose_json, stream), /v1/audio/translations, ' +
-      '/v1/audio/speech (wav, pcm), /v1/embeddings and /v1/models, and /v1/audio/language, which tells the language of ' +
+      '/v1/audio/speech (wav, flac, pcm), /v1/embeddings and /v1/models, and /v1/audio/language, which tells the language of ' +
       'a recording; /health, /ready and /metrics are for whoever runs it. docs/gateway.md has them all, with examples.',
     'What apps ask for is bought from providers of the network, the cheapest first, and paid as transcribe pays: see ' +
       'there for what it needs. "auto" takes a model that is known here by its files. With --local this machine alone hears it, and models of the catalogue answer; with ' +
