@@ -149,6 +149,10 @@ describe('the command line', () => {
       ['node', '--roles', 'prover,king'],
       '--roles expects prover, challenger, coordinator, payer, provider or auditor, not "king"',
     ],
+    [
+      ['provider', '--sell', 'asr-small=1 ETH', ...NOWHERE],
+      'asr-small could never be sold, since a unit of it costs more than a client may owe: have 0.001 ETH, need 1 ETH; lower',
+    ],
     [['status', '--data-dir', ''], '--data-dir is empty'],
     [['status', '--json', '--json-stream'], '--json and --json-stream exclude each other'],
     [['verify', 'x', '--layer', '7'], '--layer expects 2, 3 or 4, not "7"'],
