@@ -80,7 +80,9 @@ export const beaconNewCommand = defineCommand({
     const configuration = fragment(localBeacon(secret, times), times, args.url)
     secret.fill(0)
     io.output.result({ path, ...configuration }, () => stringify(configuration, { lineWidth: 0 }))
-    io.output.note(`The key is in ${path}. The lines above go into the configuration of every node.`)
+    io.output.note(
+      `The key is in ${path}. The lines above go into the configuration of every node, in place of its section beacon.`,
+    )
     return 0
   },
 })

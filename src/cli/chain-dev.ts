@@ -19,7 +19,8 @@ export const chainDevCommand = defineCommand({
     'Starts anvil on loopback (the npm package @foundry-rs/anvil), deploys the contracts with short times and every ' +
       'profile allowed, and serves the beacon whose key they know. Everything is gone when it ends. The accounts it ' +
       'prints are the well-known ones of every development chain: never send real money to them.',
-    'The two sections that it prints as YAML go into the configuration of the nodes that are to use it.',
+    'The two sections that it prints as YAML go into the configuration of the nodes that are to use it, in place of the ' +
+      'sections chain and beacon that stand there.',
   ],
   options: {
     port: number({
@@ -138,7 +139,9 @@ export const chainDevCommand = defineCommand({
               stringify(configuration, { lineWidth: 0 }),
             ].join('\n'),
           )
-        io.output.note('The lines above go into the configuration of every node. Ctrl-C stops.')
+        io.output.note(
+          'The lines above go into the configuration of every node, in place of its sections chain and beacon. Ctrl-C stops.',
+        )
         const { untilAborted } = await import('./until-aborted.js')
         await Promise.race([untilAborted(io.signal), dev.exited])
         return io.signal.aborted ? 0 : 1

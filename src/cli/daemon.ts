@@ -9,10 +9,12 @@ import type { CommandIo } from './io.js'
 import { type ArgsOf, badArgument, list, number, type OptionSpecs, text } from './option.js'
 import { ROLE_NAMES } from './roles.js'
 import { type ConfigArguments, loadSettings, openIdentity, openLogger } from './settings.js'
+import { requireSaleable, soldPrices, soldText } from './sold-prices.js'
 import { untilAborted } from './until-aborted.js'
 
 const MAX_MBPS = 100_000
 const MAX_PORT = 65_535
+const SHOWN_MODELS = 12
 
 export const proverOptions = {
   claim: number({
@@ -138,6 +140,7 @@ export async function runDaemon(
       remedy: 'give --uplink <Mbit/s>: what the line can send',
       exitStatus: 2,
     })
+  if (roles.includes('provider')) await requireSaleable(config)
   const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
   const log = await openLogger(config.logging)
   keepYoungGenerationSmall()
@@ -145,8 +148,13 @@ export async function runDaemon(
   const daemon = await startDaemon({ config, identity, roles, log })
   try {
     const started = { peerId: daemon.peerId, address: identity.address, addresses: daemon.addresses, roles }
-    if (io.output.mode === 'json-stream') io.output.event('started', started)
-    else io.output.result(started, () => startedText(started, config.prover.claimMbps))
+    const sold = roles.includes('provider') ? await soldPrices(config) : []
+    const models = sold.map((each) => ({ ...each, priceWeiPerUnit: String(each.priceWeiPerUnit) }))
+    const told = roles.includes('provider') ? { ...started, models } : started
+    const { formatEther } = await import('../chain/ether.js')
+    const selling = sold.map((each) => soldText(each, (wei) => formatEther(wei, 'up')))
+    if (io.output.mode === 'json-stream') io.output.event('started', told)
+    else io.output.result(told, () => startedText(started, config.prover.claimMbps, selling))
     await untilAborted(io.signal)
     io.output.note('plumbline: stopping (again to force)')
   } finally {
@@ -163,7 +171,12 @@ interface Started {
   readonly roles: readonly Role[]
 }
 
-export function startedText(started: Started, claimMbps: number | undefined): string {
+/** @param selling a line for each model, of a provider */
+export function startedText(
+  started: Started,
+  claimMbps: number | undefined,
+  selling: readonly string[] = [],
+): string {
   const { peerId, address, addresses, roles } = started
   const where = addresses.length === 0 ? ['nobody can dial this node; relays may reach it'] : addresses
   // A loopback address comes first where all interfaces listen, and leads nowhere from another machine.
@@ -183,7 +196,13 @@ export function startedText(started: Started, claimMbps: number | undefined): st
     `  peer id    ${peerId}`,
     `  address    ${address}`,
     ...where.map((each, i) => `  ${i === 0 ? 'listens on' : '          '} ${each}`),
+    ...shownModels(selling).map((each, i) => `  ${i === 0 ? 'sells     ' : '          '} ${each}`),
     '',
     ...next,
   ].join('\n')
+}
+
+function shownModels(selling: readonly string[]): readonly string[] {
+  const more = selling.length - SHOWN_MODELS
+  return [...selling.slice(0, SHOWN_MODELS), ...(more > 0 ? [`and ${more} more`] : [])]
 }

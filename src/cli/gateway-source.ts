@@ -5,7 +5,7 @@ import type { JobSource } from '../inference/job.js'
 import type { Logger } from '../telemetry/logger.js'
 import { buyOptions, recipientNote, whoBuys } from './buy-options.js'
 import { configOptions, keyOptions } from './command.js'
-import { pairOf } from './gateway-arguments.js'
+import { pairOf, requireThatMuch } from './gateway-arguments.js'
 import type { CommandIo } from './io.js'
 import { localMemory } from './model-options.js'
 import { badArgument, flag, list, number, text } from './option.js'
@@ -100,7 +100,8 @@ export async function openGatewaySource(
     throw badArgument('--local and --upstream exclude each other', 'leave one out')
   const isBought = !args.local && args.upstream === undefined
   if (!isBought) requireNoBuying(args, `leave out ${args.local ? '--local' : '--upstream'}`)
-  if (!args.local) requireNoMachine(args)
+  if (args.local) requireThatMuch(args.memory)
+  else requireNoMachine(args)
   if (args.upstream === undefined) {
     const { upstreamModel, upstreamKeyFile } = args
     const given = { 'upstream-model': upstreamModel, 'upstream-key-file': upstreamKeyFile }
@@ -181,11 +182,11 @@ async function openLocal(
     memorySetting: 'the limit (--memory, or inference.localMemoryGiB)',
   })
   // Of all there are, those that fit are served; those that were asked for must.
-  if (models !== undefined)
-    await jobs.requireRoom().catch(async (error) => {
-      await jobs.close()
-      throw error
-    })
+  const room = models === undefined ? jobs.requireRoomForOne() : jobs.requireRoom()
+  await room.catch(async (error: unknown) => {
+    await jobs.close()
+    throw error
+  })
   // A daemon beside it that measures, or is measured, comes first.
   const holds = followHolds(dataDir)
   holds.join(jobs)

@@ -4,7 +4,14 @@ import { distinctModels, isKnownHere, publicId } from '../inference/model-rule.j
 import { keepYoungGenerationSmall } from '../node/heap.js'
 import { defineCommand } from './command.js'
 import { labelled, plural, printable } from './format.js'
-import { aliasesOf, listenAddress, readGatewayKeys } from './gateway-arguments.js'
+import {
+  aliasesOf,
+  checkAliases,
+  hostsOf,
+  listenAddress,
+  originsOf,
+  readGatewayKeys,
+} from './gateway-arguments.js'
 import { type Audience, gatewaySourceOptions, openGatewaySource } from './gateway-source.js'
 import type { CommandIo } from './io.js'
 import { list, number, text } from './option.js'
@@ -21,7 +28,7 @@ export const gatewayCommand = defineCommand({
   description: [
     'An HTTP server for apps that speak to OpenAI already: give them the base URL that it prints. It answers ' +
       '/v1/audio/transcriptions (json, text, srt, vtt, verbose_json, stream), /v1/audio/translations, ' +
-      '/v1/audio/speech (wav, pcm), /v1/embeddings and /v1/models, and /v1/audio/language, which tells the language of ' +
+      '/v1/audio/speech (wav, flac, pcm), /v1/embeddings and /v1/models, and /v1/audio/language, which tells the language of ' +
       'a recording; /health, /ready and /metrics are for whoever runs it. docs/gateway.md has them all, with examples.',
     'What apps ask for is bought from providers of the network, the cheapest first, and paid as transcribe pays: see ' +
       'there for what it needs. "auto" takes a model that is known here by its files. With --local this machine alone hears it, and models of the catalogue answer; with ' +
@@ -80,6 +87,8 @@ export const gatewayCommand = defineCommand({
     keepYoungGenerationSmall()
     const { host, port } = listenAddress(args.listen)
     const aliases = aliasesOf(args.alias ?? [])
+    const allowHosts = await hostsOf(args.allowHost ?? [])
+    const corsOrigins = await originsOf(args.corsOrigin ?? [])
     const keys = await readGatewayKeys(args.apiKeys, io)
     const { config } = await loadSettings(args, io)
     const log = await openLogger(config.logging)
@@ -90,6 +99,10 @@ export const gatewayCommand = defineCommand({
     })
     try {
       const models = await source.models(io.signal)
+      await checkAliases(aliases, models, {
+        isFinal: audience.kind === 'local',
+        warn: (message) => io.output.warn(message),
+      })
       const gateway = await Gateway.start(
         {
           host,
@@ -98,8 +111,8 @@ export const gatewayCommand = defineCommand({
           anyModel: args.anyModel || config.inference.client.anyModel,
           ...(keys === undefined ? {} : { keys }),
           ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
-          allowHosts: args.allowHost ?? [],
-          corsOrigins: args.corsOrigin ?? [],
+          allowHosts,
+          corsOrigins,
           limits: { uploadBytes: args.maxUpload * MIB },
         },
         { source, log: log.child({ component: 'gateway' }) },

@@ -19,8 +19,15 @@ const VERSION_FLAGS = ['--version', '-V']
 
 /** The mode that a command line asks for, even where it is wrong otherwise: its failure is reported that way. */
 export function outputModeOf(args: readonly string[]): OutputMode {
-  if (args.includes('--json-stream')) return 'json-stream'
-  return args.includes('--json') ? 'json' : 'human'
+  const [options] = splitAtDashes(args)
+  if (options.includes('--json-stream')) return 'json-stream'
+  return options.includes('--json') ? 'json' : 'human'
+}
+
+/** What may hold options, and the words after `--`, which are none however they begin. */
+function splitAtDashes(args: readonly string[]): readonly [readonly string[], readonly string[]] {
+  const at = args.indexOf('--')
+  return at === -1 ? [args, []] : [args.slice(0, at), args.slice(at + 1)]
 }
 
 /** @throws UserError BAD_ARGUMENT, exit status 2 */
@@ -29,14 +36,14 @@ export function parseCommandLine(
   commands: readonly Command[],
   version: string,
 ): Invocation {
-  const beforeDashes = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
+  const [beforeDashes, afterDashes] = splitAtDashes(args)
   const [first, ...rest] = args
   if (first === 'help') return help(rest, commands)
   if (args.length === 0 || beforeDashes.some((arg) => HELP_FLAGS.includes(arg)))
     return help(beforeDashes, commands)
   if (first !== undefined && VERSION_FLAGS.includes(first))
     return { kind: 'print', text: `plumbline ${version}\n` }
-  if (args.includes('--json') && args.includes('--json-stream'))
+  if (beforeDashes.includes('--json') && beforeDashes.includes('--json-stream'))
     throw badArgument('--json and --json-stream exclude each other', 'give one of them')
 
   let chosen: { command: Command; raw: RawArguments } | undefined
@@ -48,13 +55,23 @@ export function parseCommandLine(
   parser.fail((message, error) => {
     throw error instanceof UserError ? error : asUserError(message, beforeDashes, commands)
   })
-  parser.parse(args.map((arg) => (arg === '-' ? HYPHEN : arg)))
+  parser.parse([
+    ...beforeDashes.map((arg) => (arg === '-' ? asWord(arg) : arg)),
+    ...(afterDashes.length === 0 ? [] : [`--${END_OF_OPTIONS}=true`, ...afterDashes.map(asWord)]),
+  ])
   if (chosen === undefined) throw unknownCommand(beforeDashes, commands)
   return { kind: 'run', ...chosen, mode: outputModeOf(beforeDashes) }
 }
 
-/** Standard input, to those that read it: yargs would take a word "-" for an option without a name. No argument holds a NUL. */
-const HYPHEN = '\0-'
+/**
+ * Before a word that yargs would take for an option: "-", standard input to those that read it, and what comes after `--`.
+ * No argument holds a NUL.
+ */
+const WORD_MARK = '\0'
+/** In place of `--`, whose words yargs does not give to commands; an option before it still lacks its value. */
+const END_OF_OPTIONS = '\0end'
+const asWord = (arg: string): string => (arg.startsWith('-') ? WORD_MARK + arg : arg)
+const unmarked = (word: string): string => (word.startsWith(WORD_MARK) ? word.slice(1) : word)
 
 function strictYargs(): Argv {
   return yargs([])
@@ -73,7 +90,12 @@ function strictYargs(): Argv {
       'short-option-groups': false,
     })
     .options(
-      Object.fromEntries(Object.keys(outputOptions).map((name) => [name, { boolean: true, global: true }])),
+      Object.fromEntries(
+        [...Object.keys(outputOptions), END_OF_OPTIONS].map((name) => [
+          name,
+          { boolean: true, global: true },
+        ]),
+      ),
     )
 }
 
@@ -130,7 +152,7 @@ function rawArguments(command: Command, argv: Readonly<Record<string, unknown>>)
       throw badArgument(`--${name} was given more than once`, 'give it once')
     const text =
       value === undefined ? undefined : String(isFlag && Array.isArray(value) ? value.at(-1) : value)
-    raw[name] = text === HYPHEN ? '-' : text
+    raw[name] = text === undefined ? undefined : unmarked(text)
   }
   return raw
 }
@@ -173,7 +195,10 @@ function asUserError(message: string, args: readonly string[], commands: readonl
   }
   const extra = /^Unknown (?:argument|command)s?: (.+)$/.exec(message)?.[1]
   if (extra !== undefined)
-    return badArgument(`unexpected argument ${quoted(extra.split(', ')[0] ?? words.at(-1) ?? '')}`, helpHint)
+    return badArgument(
+      `unexpected argument ${quoted(unmarked(extra.split(', ')[0] ?? words.at(-1) ?? ''))}`,
+      helpHint,
+    )
   return badArgument(message.split('\n')[0] ?? message, helpHint)
 }
 

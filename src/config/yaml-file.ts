@@ -1,6 +1,6 @@
 /** A configuration file: YAML to plain values, with line and column of every path for messages. */
 import { isMap, LineCounter, parseDocument } from 'yaml'
-import { UserError } from '../errors.js'
+import { shown, UserError } from '../errors.js'
 
 export interface ConfigFile {
   readonly value: unknown
@@ -23,10 +23,15 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
   const [error] = document.errors
   if (error !== undefined) {
     const { line, col } = lines.linePos(error.pos[0])
-    throw new UserError(`${path}:${line}:${col}: ${error.message}`, {
-      code: 'BAD_CONFIG',
-      remedy: 'mend the YAML there',
-    })
+    const twice = error.code === 'DUPLICATE_KEY' ? repeatedKey(document.contents, error.pos[0]) : undefined
+    throw new UserError(
+      `${path}:${line}:${col}: ${twice === undefined ? error.message : `${shown(twice.key)} stands there again, as in line ${lines.linePos(twice.firstAt).line}`}`,
+      {
+        code: 'BAD_CONFIG',
+        remedy:
+          twice === undefined ? 'mend the YAML there' : 'keep one of the two, with all that is to hold in it',
+      },
+    )
   }
   let value: unknown
   try {
@@ -54,6 +59,25 @@ export function parseConfigFile(path: string, text: string): ConfigFile {
 function withoutEmptySections(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   return Object.fromEntries(Object.entries(value).filter(([, section]) => section !== null))
+}
+
+/** The key that repeats another at this offset, and where the first of them stands. */
+function repeatedKey(
+  node: unknown,
+  offset: number,
+): { readonly key: string; readonly firstAt: number } | undefined {
+  if (!isMap(node)) return undefined
+  const again = node.items.find(({ key }) => rangeOf(key) === offset)
+  if (again === undefined) {
+    for (const { value } of node.items) {
+      const found = repeatedKey(value, offset)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  const name = nodeValue(again.key)
+  const firstAt = rangeOf(node.items.find(({ key }) => nodeValue(key) === name)?.key)
+  return firstAt === undefined ? undefined : { key: String(name), firstAt }
 }
 
 type Document = ReturnType<typeof parseDocument>

@@ -4,6 +4,7 @@ import { type CborValue, encode } from '../crypto/cbor.js'
 import { UserError } from '../errors.js'
 import { ANSWER_OVERHEAD_BYTES, decodeAnswer, RemoteError, shortPeer } from './answer.js'
 import { DeadlineError, orAbort, withDeadline } from './deadline.js'
+import { dialProblem } from './dial-problem.js'
 import { FrameError, readMessage, writeMessage } from './framing.js'
 import { openStream } from './open-stream.js'
 import { type Exchange, protocolId } from './protocols.js'
@@ -94,7 +95,7 @@ export async function ask<Q, R>(
     })
   } catch (error) {
     if (error instanceof RemoteError || options.signal?.aborted) throw error
-    throw translate(error, peer, exchange.name, observe)
+    throw translate(error, target, exchange.name, observe)
   } finally {
     // No effect on a stream that both sides have closed.
     stream?.abort(new Error('exchange over'))
@@ -107,7 +108,13 @@ function unlessRejected<T>(result: Promise<T>, condition: Promise<void> | undefi
   return Promise.race([result, condition.then(() => result)])
 }
 
-function translate(error: unknown, peer: string, name: string, observe: AskObserver): unknown {
+function translate(
+  error: unknown,
+  { peerId, addresses }: ResolvedTarget,
+  name: string,
+  observe: AskObserver,
+): unknown {
+  const peer = peerId.toString()
   const who = shortPeer(peer)
   const details = { peerId: peer, exchange: name }
   if (error instanceof DeadlineError) {
@@ -146,17 +153,17 @@ function translate(error: unknown, peer: string, name: string, observe: AskObser
       details,
       cause: error,
     })
-  if (NETWORK_ERRORS.has(error.name) || 'errors' in error || 'code' in error)
-    return new UserError(`cannot reach ${who} for ${name} (${error.name}: ${firstLine(error.message)})`, {
+  if (NETWORK_ERRORS.has(error.name) || 'errors' in error || 'code' in error) {
+    const { reason, remedy } = dialProblem(error, addresses.length > 0)
+    return new UserError(`cannot reach ${who} for ${name} (${reason})`, {
       code: 'UNREACHABLE',
-      remedy: 'check that it runs and that its address can be dialled ("plumbline doctor")',
+      remedy,
       details,
       cause: error,
     })
+  }
   return error
 }
-
-const firstLine = (text: string): string => (text.split('\n', 1)[0] ?? '').slice(0, 200)
 
 /** What libp2p throws where the network or the peer, and not we, failed. */
 const NETWORK_ERRORS: ReadonlySet<string> = new Set([

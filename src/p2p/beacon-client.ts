@@ -27,6 +27,8 @@ const STAGGER_MS = 700
 const RETRY_MS = 250
 /** An answer has 300 bytes, an info 600. */
 const MAX_ANSWER_BYTES = 16_384
+/** What a server answers that serves another beacon, or one that began later. */
+const UNKNOWN_THERE = 'HTTP status 404'
 /** Of one server, in the line that names all of them. */
 const MOST_REASON = 120
 
@@ -62,7 +64,8 @@ export class BeaconClient {
     } catch (cause) {
       if (signal?.aborted) throw cause
       const told = [...problems].map(([url, problem]) => `${url}: ${problem}`)
-      throw unavailable(`no beacon server gave round ${round}`, told, cause)
+      const isUnknown = told.length > 0 && [...problems.values()].every((each) => each === UNKNOWN_THERE)
+      throw unavailable(`no beacon server gave round ${round}`, told, cause, isUnknown)
     }
   }
 
@@ -170,10 +173,21 @@ export function fetchLatestRound(options: BeaconClientOptions, signal?: AbortSig
   return new BeaconClient(options).latestRound(signal)
 }
 
-function unavailable(what: string, problems: readonly string[], cause?: unknown): UserError {
+/** @param isUnknown the servers are there, and know no such beacon or round */
+function unavailable(
+  what: string,
+  problems: readonly string[],
+  cause?: unknown,
+  isUnknown = false,
+): UserError {
   return new UserError(`${what}${problems.length > 0 ? ` (${problems.join('; ')})` : ''}`, {
     code: 'UNAVAILABLE',
-    remedy: 'check beacon.urls, the network and the clock of this machine',
+    remedy: isUnknown
+      ? 'the beacon there has another chainHash or genesisTimeSeconds than the configuration (copy its section beacon ' +
+        'again), or the clock of this machine is ahead'
+      : 'check beacon.urls, the network and the clock of this machine',
+    // Without the round, which is another one each time.
+    details: { problems: problems.join('; ') },
     cause,
   })
 }

@@ -11,6 +11,7 @@ import { AnswerRoom } from './answer-room.js'
 import { type AskOptions, ask } from './ask.js'
 import { ByteBudget } from './byte-budget.js'
 import { Dht } from './dht.js'
+import { dialProblem } from './dial-problem.js'
 import type { NodeServices } from './libp2p-node.js'
 import { Liveness } from './liveness.js'
 import { openStream } from './open-stream.js'
@@ -249,9 +250,10 @@ export class Host {
       return connection.remoteAddr.toString()
     } catch (cause) {
       if (options.signal?.aborted) throw cause
-      throw new UserError(`cannot connect to ${peerId} (${reasonOf(cause)})`, {
+      const { reason, remedy } = dialProblem(cause, addresses.length > 0)
+      throw new UserError(`cannot connect to ${peerId} (${reason})`, {
         code: 'UNREACHABLE',
-        remedy: 'check its address, and that its TCP port is open',
+        remedy,
         cause,
       })
     }
@@ -316,11 +318,6 @@ export class Host {
 
 const usualStreams = (exchange: Pick<Exchange<unknown, unknown>, 'maxRequestBytes'>): number =>
   isLarge(exchange) ? MAX_STREAMS_PER_LARGE_EXCHANGE : MAX_STREAMS_PER_EXCHANGE
-
-const reasonOf = (cause: unknown): string =>
-  cause instanceof Error
-    ? `${cause.name}: ${(cause.message.split('\n', 1)[0] ?? '').slice(0, 200)}`
-    : 'unknown reason'
 
 function listenProblem(cause: unknown): unknown {
   if (!(cause instanceof Error) || !/listen/i.test(cause.name + cause.message)) return cause

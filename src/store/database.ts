@@ -123,7 +123,7 @@ export async function read(from: Sublevel, key: string): Promise<Uint8Array | un
  */
 export async function openDatabase(directory: string, options: OpenOptions = {}): Promise<Database> {
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
-    throw unavailable(directory, cause)
+    throw unavailable(directory, cause, codeOf(cause) === 'ENOSPC')
   })
   const database: Database = new Level<string, Uint8Array>(directory, {
     valueEncoding: 'view',
@@ -139,12 +139,13 @@ export async function openDatabase(directory: string, options: OpenOptions = {})
         remedy: 'stop the other plumbline, or give this one its own --data-dir',
         cause,
       })
-    throw unavailable(directory, cause)
+    throw unavailable(directory, cause, await isForWantOfRoom(directory, cause))
   }
   try {
     await migrate(database, directory, options)
   } catch (cause) {
     await database.close()
+    if (await isForWantOfRoom(directory, cause)) throw unavailable(directory, cause, true)
     throw cause
   }
   return database
@@ -181,7 +182,22 @@ function codeOf(error: unknown): string | undefined {
   return codeOf(error.cause) ?? ('code' in error ? String(error.code) : undefined)
 }
 
-function unavailable(directory: string, cause: unknown): UserError {
+/** LevelDB has one code for all that the disk refuses. */
+async function isForWantOfRoom(directory: string, cause: unknown): Promise<boolean> {
+  if (codeOf(cause) !== 'LEVEL_IO_ERROR') return false
+  return statfs(directory).then(
+    ({ bavail, bsize }) => bavail * bsize < ROOM_BYTES,
+    () => false,
+  )
+}
+
+function unavailable(directory: string, cause: unknown, isFull: boolean): UserError {
+  if (isFull)
+    return new UserError(`cannot open the store at ${directory}: the disk is full`, {
+      code: 'UNAVAILABLE',
+      remedy: 'make room',
+      cause,
+    })
   const damaged = codeOf(cause) === 'LEVEL_CORRUPTION'
   return new UserError(
     `cannot open the store at ${directory}${damaged ? ': it is damaged' : ` (${codeOf(cause) ?? 'unknown reason'})`}`,

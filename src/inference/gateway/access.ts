@@ -37,6 +37,24 @@ function hostNameOf(header: string | undefined): string | undefined {
   return match?.[1]?.toLowerCase()
 }
 
+/** Whether a request's `Host` could ever say it: a name or an address alone, without scheme, port and path. */
+export const isHostName = (text: string): boolean => hostNameOf(text) === text.toLowerCase()
+
+/**
+ * As a browser would write it in `Origin`, where it could: `https://app.example` of `https://App.example:443/page`.
+ * Schemes of extensions and of apps are taken as they are (RFC 6454, section 6).
+ */
+export function originOf(text: string): string | undefined {
+  if (text === 'null') return text
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^\s/]/i.test(text) || text.includes('*')) return undefined
+  try {
+    const { origin, protocol, host } = new URL(text)
+    return origin === 'null' ? `${protocol}//${host}` : origin
+  } catch {
+    return undefined
+  }
+}
+
 /** @throws ApiError 421, 403 */
 export function checkSource({ headers }: IncomingMessage, { isLoopback, hosts, origins }: AccessRules): void {
   const host = hostNameOf(headers.host)

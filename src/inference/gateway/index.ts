@@ -7,7 +7,8 @@
  *
  * docs/gateway.md lists its routes and limits.
  */
-export { isLoopbackName } from './access.js'
+export { isHostName, isLoopbackName, originOf } from './access.js'
 export { ApiKeys, parseApiKeys, readApiKeys, readPrivateFile } from './api-keys.js'
 export { Gateway, type GatewayModules, type GatewayOptions } from './gateway.js'
 export { DEFAULT_LIMITS, type GatewayLimits } from './limits.js'
+export { ANY_MODEL } from './model-choice.js'

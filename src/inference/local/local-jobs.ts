@@ -11,6 +11,7 @@ import { UserError } from '../../errors.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { embedsFrom, type ModelCard } from '../catalogue/card.js'
 import { Catalogue } from '../catalogue/catalogue.js'
+import { servedMemoryOf } from '../catalogue/memory.js'
 import { ModelHashes } from '../catalogue/model-hash.js'
 import type { Job, JobAnswer, JobInput, JobSource, RunOptions, ServedModel } from '../job.js'
 import { unitOf } from '../units.js'
@@ -112,6 +113,16 @@ export class LocalJobs implements JobSource {
   async requireRoom(): Promise<void> {
     await this.models()
     for (const card of this.#cards.values()) this.#pool.requireRoom(card)
+  }
+
+  /**
+   * For who serves whichever fit.
+   * @throws UserError UNAVAILABLE with have and need of the smallest where there are models and none fits; as {@link models}
+   */
+  async requireRoomForOne(): Promise<void> {
+    await this.models()
+    const [smallest] = [...this.#cards.values()].toSorted((a, b) => servedMemoryOf(a) - servedMemoryOf(b))
+    if (smallest !== undefined) this.#pool.requireRoom(smallest)
   }
 
   /** The catalogue's entry of a model that is served. @throws UserError NOT_FOUND */

@@ -43,6 +43,8 @@ export class EvidenceDesk {
   #drawing: Promise<void> | undefined
   #next: Promise<void> | undefined
   #reading: Promise<unknown> = Promise.resolve()
+  /** Of the beacon, as it was told last: it is asked often, and may be away for a night. */
+  #problem: string | undefined
 
   constructor(modules: EvidenceDeskModules) {
     this.#modules = modules
@@ -149,14 +151,30 @@ export class EvidenceDesk {
 
   async #draw(): Promise<void> {
     const { shelf, now, log } = this.#modules
+    let isGiven = false
+    const randomness = async (round: number, signal?: AbortSignal): Promise<Uint8Array> => {
+      const drawn = await this.#modules.randomness(round, signal)
+      isGiven = true
+      return drawn
+    }
     try {
       shelf.sweep(now() / 1000)
-      await drawShelf(this.#modules, this.#over.signal, (digest) => shelf.remove(digest))
+      await drawShelf({ ...this.#modules, randomness }, this.#over.signal, (digest) => shelf.remove(digest))
       await shelf.settled()
+      // Where nothing was due nobody asked.
+      if (!isGiven || this.#problem === undefined) return
+      log.info('the beacon says again which jobs auditors may ask for')
+      this.#problem = undefined
     } catch (error) {
       if (this.#over.signal.aborted) return
+      const problem = problemOf(error)
+      if (problem === this.#problem) return
+      this.#problem = problem
       log.warn(
-        { reason: error instanceof Error ? error.message : String(error) },
+        {
+          reason:
+            error instanceof UserError ? error.line : error instanceof Error ? error.message : String(error),
+        },
         'the beacon did not say which jobs auditors may ask for: all are kept meanwhile',
       )
     }
@@ -178,6 +196,12 @@ function outputBytes({ task, unit, units, speedPermille = 1000 }: JobTerms, inpu
     case 'embed':
       return 0
   }
+}
+
+/** What stays the same from round to round. */
+function problemOf(error: unknown): string {
+  if (error instanceof UserError && typeof error.details.problems === 'string') return error.details.problems
+  return error instanceof Error ? error.message : String(error)
 }
 
 const clientOf = (payer: Address | undefined): string | undefined => payer?.slice(2).toLowerCase()

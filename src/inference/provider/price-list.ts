@@ -1,5 +1,5 @@
 /** What a provider sells: models of the catalogue with their prices, and what their licences allow. */
-import { parseAmount } from '../../chain/ether.js'
+import { formatEther, parseAmount } from '../../chain/ether.js'
 import type { Config } from '../../config/schema.js'
 import { UserError } from '../../errors.js'
 import type { ServedModel } from '../job.js'
@@ -32,6 +32,26 @@ export function priceList(models: Config['inference']['provider']['models']): Pr
       return price
     },
     isFree: [...prices.values()].every((price) => price === 0n),
+  }
+}
+
+/**
+ * Jobs are paid for once they are done: a model of which one unit costs more than a client may owe is never sold.
+ * @throws UserError BAD_CONFIG with have and need
+ */
+export function requireOwable({ names, priceOf }: PriceList, exposureWei: bigint): void {
+  for (const name of names) {
+    const priceWei = priceOf(name)
+    if (priceWei <= exposureWei) continue
+    throw new UserError(
+      `${name} could never be sold, since a unit of it costs more than a client may owe: ` +
+        `have ${formatEther(exposureWei)}, need ${formatEther(priceWei, 'up')}`,
+      {
+        code: 'BAD_CONFIG',
+        remedy: 'lower its price, or raise inference.provider.clientExposure',
+        exitStatus: 2,
+      },
+    )
   }
 }
 

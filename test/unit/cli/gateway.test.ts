@@ -3,6 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { checkAliases, hostsOf, originsOf } from '../../../src/cli/gateway-arguments.js'
+import type { ServedModel } from '../../../src/inference/job.js'
 import { complaint, run } from './in-process.js'
 
 const KEY = 'a-key-of-some-thirty-characters'
@@ -40,12 +42,68 @@ describe('plumbline gateway', () => {
       ['--local', '--max-price', '1 wei'],
       /--max-price is for what is bought from the network; leave out --local/,
     ],
+    [
+      ['--local', '--alias', 'whisper=nosuch'],
+      /^--alias whisper=nosuch leads to no model that is served here; there are .*asr-small/,
+    ],
+    [
+      ['--local', '--models', 'asr-small', '--alias', 'a=auto,b=asr-small,c=language-id'],
+      /^--alias c=language-id leads .*; there are asr-small$/,
+    ],
+    [['--cors-origin', 'foo'], /^--cors-origin expects an origin .*, not "foo"; for example https:/],
+    [['--cors-origin', '*'], /^--cors-origin expects an origin .*, not "\*"; for example https:/],
+    [['--cors-origin', 'https://App.example:443/'], /; write https:\/\/app\.example$/],
+    [['--allow-host', 'http://x'], /^--allow-host expects a host's name alone, not "http:\/\/x"; write x$/],
+    [['--allow-host', 'x:80'], /; write x$/],
+    [['--allow-host', 'a b'], /^--allow-host .*, not "a b"; for example speech\.example$/],
+    [
+      ['--local', '--memory', '0.00001'],
+      /does not fit: have 0\.00 GiB, need 0\.\d\d GiB; raise the limit \(--memory, or .*\) to 0\.\d\d/,
+    ],
+    [
+      ['--local', '--memory', '1000000'],
+      /^--memory is more than this machine has: have [\d.]+ GiB, need 1000000 GiB; give at most [\d.]+, or/,
+    ],
     [['--local', '--models', 'nothing'], /there is no model "nothing"; there are asr-small/],
   ])('%j is one clear line', async (args, line) => {
     const outcome = await gateway(args)
     expect(complaint(outcome)).toMatch(line)
     expect(outcome.status).toBeGreaterThan(0)
     expect(outcome.stdout).toBe('')
+  })
+
+  it('origins and host names that requests can say are taken, aliases of what nobody offers so far told', async () => {
+    const origins = [
+      'https://app.example',
+      'http://[::1]:3000',
+      'null',
+      'chrome-extension://abc',
+      'tauri://localhost',
+    ]
+    expect(await originsOf(origins)).toEqual(origins)
+    const hosts = ['speech.example', '10.0.0.7', '[::1]', 'Speech.example']
+    expect(await hostsOf(hosts)).toEqual(hosts)
+    const warned: string[] = []
+    const how = { isFinal: false, warn: (message: string) => warned.push(message) }
+    const model = { id: 'asr-small', sha256: 'ab'.repeat(32), task: 'transcribe', languages: ['en'] } as const
+    const served: ServedModel = {
+      ...model,
+      licence: null,
+      unit: 'audio-second',
+      priceWeiPerUnit: 0n,
+      ownedBy: 'x',
+      addedAtMs: 0,
+    }
+    const aliases = new Map([
+      ['whisper', 'nosuch'],
+      ['w', 'asr-small'],
+      ['any', 'auto'],
+    ])
+    await checkAliases(aliases, [served], how)
+    await checkAliases(aliases, [], how)
+    expect(warned).toEqual([
+      '--alias whisper=nosuch leads to no model that is offered so far; there are asr-small',
+    ])
   })
 
   it('keys that could be guessed, or that others may read, are refused and not shown', async () => {

@@ -79,6 +79,25 @@ describe('the command line', () => {
     expect(invocation.raw).toMatchObject({ transcript: id, 'data-dir': '/tmp/x' })
   })
 
+  it('takes what stands behind -- for words, however they begin', () => {
+    const raw = (...args: string[]) => {
+      const invocation = parse(...args)
+      return invocation.kind === 'run' ? [invocation.mode, invocation.raw] : []
+    }
+    expect(raw('transcribe', '--', '-dash.wav')).toMatchObject(['human', { recording: '-dash.wav' }])
+    expect(raw('transcribe', '--local', '--', '--json')).toMatchObject([
+      'human',
+      { recording: '--json', local: 'true' },
+    ])
+    expect(raw('verify', '--json', '--', '--help')).toMatchObject(['json', { transcript: '--help' }])
+    expect(raw('keys', 'import', '--', '-k')).toMatchObject(['human', { file: '-k' }])
+    expect(raw('transcribe', '--', '-')).toMatchObject(['human', { recording: '-' }])
+    expect(raw('transcribe', '--', 'talk.wav')).toMatchObject(['human', { recording: 'talk.wav' }])
+    expect(() => parse('verify', '--', '-a', '-b')).toThrow('unexpected argument "-b"')
+    expect(() => parse('measure', PEER, '--claim', '--', '5')).toThrow('--claim needs a value')
+    expect(outputModeOf(['speak', '--', '--json'])).toBe('human')
+  })
+
   it.each([
     [['mesure', PEER], 'unknown command "mesure"; did you mean "measure"?'],
     [['frobnicate'], 'unknown command "frobnicate"; "plumbline --help" lists the commands'],
@@ -129,6 +148,10 @@ describe('the command line', () => {
     [
       ['node', '--roles', 'prover,king'],
       '--roles expects prover, challenger, coordinator, payer, provider or auditor, not "king"',
+    ],
+    [
+      ['provider', '--sell', 'asr-small=1 ETH', ...NOWHERE],
+      'asr-small could never be sold, since a unit of it costs more than a client may owe: have 0.001 ETH, need 1 ETH; lower',
     ],
     [['status', '--data-dir', ''], '--data-dir is empty'],
     [['status', '--json', '--json-stream'], '--json and --json-stream exclude each other'],

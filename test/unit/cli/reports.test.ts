@@ -5,7 +5,9 @@ import { atLayer, resultAtLayer } from '../../../src/cli/layer.js'
 import { MeasureProgress } from '../../../src/cli/measure-progress.js'
 import { measureSummary } from '../../../src/cli/measure-summary.js'
 import { bar, Progress } from '../../../src/cli/progress.js'
+import { soldPrices, soldText } from '../../../src/cli/sold-prices.js'
 import { statusText } from '../../../src/cli/status.js'
+import { configSchema } from '../../../src/config/schema.js'
 import type { DaemonStatus } from '../../../src/node/daemon.js'
 import { QUALITY_FLAGS, type QualityFlag } from '../../../src/pob/flags.js'
 import type { ProgressEvent } from '../../../src/roles/coordinator.js'
@@ -232,6 +234,34 @@ describe('status and doctor', () => {
     expect(startedText(started, 50)).toContain('plumbline measure /ip4/192.0.2.7/tcp/4021/p2p/x --claim 50')
     const alone = { ...started, addresses: addresses.slice(0, 1) }
     expect(startedText(alone, 50)).toContain('plumbline measure /ip4/127.0.0.1/tcp/4021/p2p/x --claim 50')
+  })
+
+  it('a provider that starts shows each model with its price a unit', async () => {
+    const { inference } = configSchema.parse({
+      inference: {
+        provider: {
+          models: ['asr-small=2000 gwei', 'language-id=0 wei'],
+          upstream: {
+            url: 'http://127.0.0.1:9',
+            models: ['v/tts=1 gwei', 'other=0 wei'],
+            tasks: ['v/tts=speak'],
+          },
+        },
+      },
+    })
+    const sold = await soldPrices({ ...configSchema.parse({}), dataDir: '/no/such/directory', inference })
+    const lines = sold.map((each) => soldText(each, (wei) => `${wei} wei`))
+    expect(lines).toEqual([
+      'asr-small at 2000000000000 wei an audio-second',
+      'language-id for nothing',
+      'v/tts at 1000000000 wei a unit',
+      'other for nothing',
+    ])
+    const started = { peerId: 'x', address: '0x', addresses: ['/ip4/192.0.2.7/tcp/1/p2p/x'] }
+    const shown = startedText({ ...started, roles: ['provider'] }, undefined, lines)
+    expect(shown).toContain(`  sells      ${lines[0]}\n             ${lines[1]}\n`)
+    const many = startedText({ ...started, roles: ['provider'] }, undefined, Array(15).fill('a'))
+    expect(many).toContain('and 3 more')
   })
 
   const status: DaemonStatus = {

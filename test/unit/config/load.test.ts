@@ -171,7 +171,12 @@ describe('the configuration', () => {
     expect(await mistake('network:\n  listen: [a, b\nroles: []\n')).toMatch(
       /^DIR\/config.yaml:\d+:\d+: .*; mend the YAML there$/,
     )
-    expect(await mistake('roles: []\nroles: []\n')).toMatch(/^DIR\/config.yaml:2:1: Map keys must be unique/)
+    expect(await mistake('roles: []\nroles: []\n')).toBe(
+      'DIR/config.yaml:2:1: roles stands there again, as in line 1; keep one of the two, with all that is to hold in it',
+    )
+    expect(await mistake('roles: []\nnetwork:\n  listen: []\n  maxPeers: 3\n  listen: []\n')).toMatch(
+      /^DIR\/config.yaml:5:3: listen stands there again, as in line 3; keep one/,
+    )
     const bomb = ['a: &a [x,x,x,x,x,x,x,x,x]']
     for (let i = 1; i < 9; i++)
       bomb.push(

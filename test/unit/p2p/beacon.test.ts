@@ -142,6 +142,21 @@ describe('the beacon client', () => {
     }
   })
 
+  it('says what to do where a server knows no such beacon', async () => {
+    const other = localBeacon(secret, { genesisTimeSeconds: info.genesisTimeSeconds - 500, periodSeconds: 1 })
+    const { url } = await serve()
+    const asked = new BeaconClient({ info: other, urls: [url], deadlineMs: 400 })
+    await expect(asked.round(3)).rejects.toMatchObject({
+      line: expect.stringMatching(
+        /round 3 \(.*HTTP status 404\); the beacon there has another chainHash or genesis/,
+      ),
+      details: { problems: `${url}: HTTP status 404` },
+    })
+    const away = client(['http://127.0.0.1:1'], 400).round(3)
+    await expect(away).rejects.toThrow(UserError)
+    await expect(away).rejects.toMatchObject({ remedy: expect.stringMatching(/^check beacon\.urls/) })
+  })
+
   it('does not hang on a server that says nothing', async () => {
     const silent = createServer(() => {})
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))

@@ -462,6 +462,34 @@ describe('exchanges over real libp2p', () => {
     await eventually(async () => (await statusOf(client.request(addressOf(server), echo, 'x'))) === 'Error ')
   })
 
+  it('say without names of classes why a peer cannot be reached, and what to do', async () => {
+    const [server, client] = [await startHost(), await startHost()]
+    const port = addressOf(server).split('/')[4]
+    const { peerId: other } = Identity.generate()
+    const cases: readonly (readonly [string, RegExp])[] = [
+      [
+        other,
+        /no address of it is known here\); give its whole address, like \/ip4\/.*\/p2p\/16U.* with --bootstrap$/,
+      ],
+      [client.peerId, /it is this node's own peer id\); name another node/],
+      [
+        `/ip4/127.0.0.1/tcp/1/p2p/${other}`,
+        /\(connection refused\); check that it runs and that its address/,
+      ],
+      [`/ip4/127.0.0.1/tcp/${port}/p2p/${other}`, /; check the address and the peer id$/],
+      [
+        `/ip4/127.0.0.1/udp/9/p2p/${other}`,
+        /its address cannot be dialled from here\); give one of TCP, like \/ip4/,
+      ],
+    ]
+    for (const [target, line] of cases)
+      for (const work of [client.request(target, echo, 'x'), client.connect(target)]) {
+        const error = await failure(work)
+        expect(error, target).toMatchObject({ code: 'UNREACHABLE', line: expect.stringMatching(line) })
+        expect(error.message).not.toMatch(/[A-Z][a-z]+Error/)
+      }
+  })
+
   it('say plainly that a peer is not there, is another, or plays another role', async () => {
     const [server, client] = [await startHost(), await startHost()]
     const port = addressOf(server).split('/')[4]

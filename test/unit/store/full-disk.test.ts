@@ -27,6 +27,27 @@ afterAll(() => {
 })
 
 describe.skipIf(!isMounted)('a store whose disk was full', () => {
+  it('says so where it cannot be opened, be it new or there already', async () => {
+    const filler = join(disk, 'filler')
+    const there = join(disk, 'there')
+    await (await openStore(there)).close()
+    try {
+      writeFileSync(filler, Buffer.alloc(2 ** 21))
+    } catch {
+      // As much as there is room for.
+    }
+    for (const path of [there, join(disk, 'new')])
+      await expect(openStore(path).then((store) => store.close())).rejects.toMatchObject({
+        code: 'UNAVAILABLE',
+        line: `cannot open the store at ${path}: the disk is full; make room`,
+      })
+    rmSync(filler)
+    for (const path of [there, join(disk, 'new')]) {
+      await (await openStore(path)).close()
+      rmSync(path, { recursive: true })
+    }
+  })
+
   it('loses nothing that it acknowledged, and goes on when there is room', async () => {
     const path = join(disk, 'store')
     const filler = join(disk, 'filler')

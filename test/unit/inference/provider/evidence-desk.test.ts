@@ -131,6 +131,35 @@ describe('what was sold', () => {
     expect(await desk.answer(remote, digestOf(drawn))).toMatchObject({ kind: 'evidence' })
   })
 
+  it('is kept with one line in the log, until what is wrong with the beacon changes or is over', async () => {
+    const lines: string[] = []
+    const loud = createLogger({ level: 'info', format: 'json', write: (line) => lines.push(line) })
+    const isAuditor = async () => true
+    const modules = { shelf, beacon, isAuditor, log: loud, now: () => now * 1000 }
+    desk = new EvidenceDesk({ ...modules, randomness: () => randomness() })
+    const told = (): string[] =>
+      lines.splice(0).map((line) => JSON.parse(line).reason ?? JSON.parse(line).msg)
+    await desk.keep(firstOf(true))
+    now = drawnFrom(beacon, START)
+    let round = 0
+    const fail = (problems: string) => async () => {
+      throw new UserError(`no beacon server gave round ${++round} (${problems})`, {
+        code: 'UNAVAILABLE',
+        remedy: 'copy its section beacon again',
+        details: { problems },
+      })
+    }
+    randomness = fail('HTTP status 404')
+    for (let i = 0; i < 3; i++) await desk.draw()
+    expect(told()).toEqual(['no beacon server gave round 1 (HTTP status 404); copy its section beacon again'])
+    randomness = fail('fetch failed')
+    for (let i = 0; i < 3; i++) await desk.draw()
+    expect(told()).toEqual([expect.stringContaining('fetch failed')])
+    randomness = async () => random
+    for (let i = 0; i < 3; i++) await desk.draw()
+    expect(told()).toEqual(['the beacon says again which jobs auditors may ask for'])
+  })
+
   it('is drawn for who asks while a run that began too early is under way', async () => {
     const [first, later] = [firstOf(true), firstOf(false)]
     await desk.keep(first)

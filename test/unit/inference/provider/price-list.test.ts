@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { configSchema, SELL_NON_COMMERCIAL } from '../../../../src/config/schema.js'
 import { HeldOutputs } from '../../../../src/inference/provider/held-outputs.js'
-import { isNonCommercial, priceList, requireSellable } from '../../../../src/inference/provider/price-list.js'
+import {
+  isNonCommercial,
+  priceList,
+  requireOwable,
+  requireSellable,
+} from '../../../../src/inference/provider/price-list.js'
 import { priceOf, unitOf, unitsOf } from '../../../../src/inference/units.js'
 
 describe('what is sold', () => {
@@ -13,6 +18,14 @@ describe('what is sold', () => {
     expect(priceList(['mms=0 wei']).isFree).toBe(true)
     expect(() => list.priceOf('other')).toThrow('not for sale')
     expect(() => priceList(['a=1 wei', 'a=2 wei'])).toThrow('twice')
+  })
+
+  it('costs no more a unit than a client may owe', () => {
+    const list = priceList(['mms=0 wei', 'asr-small=1 gwei'])
+    expect(() => requireOwable(list, 1_000_000_000n)).not.toThrow()
+    expect(() => requireOwable(list, 999_999_999n)).toThrow(
+      'asr-small could never be sold, since a unit of it costs more than a client may owe: have 0.000000000999999 ETH, need',
+    )
   })
 
   it.each([
