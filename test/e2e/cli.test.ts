@@ -40,7 +40,8 @@ describe('plumbline', () => {
   it.skipIf(process.platform !== 'linux')('ends with 1 and one line where its result is not written', () => {
     const into = (script: string) =>
       spawnSync('bash', ['-c', script], { encoding: 'utf8', env: { ...process.env, MAIN } })
-    const line = /^plumbline: the result could not be written: the disk is full \(ENOSPC, write\); make room\n$/
+    const line =
+      /^plumbline: the result could not be written: the disk is full \(ENOSPC, write\); make room\n$/
     for (const args of ['models list', 'models list --json', 'models list --json-stream']) {
       const { status, stderr } = into(`node "$MAIN" ${args} --data-dir ${file('none')} > /dev/full`)
       expect([args, status, stderr]).toEqual([args, 1, expect.stringMatching(line)])
