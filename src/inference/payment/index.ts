@@ -10,6 +10,7 @@ export {
   ChannelKeeper,
   type ChannelKeeperModules,
   type ChannelKeeperOptions,
+  ChannelsUnread,
   type KeeperRound,
 } from './channel-keeper.js'
 export { type ChannelStanding, channelStanding, isOfChain } from './channel-standing.js'

@@ -23,6 +23,7 @@ import { collectBetweenJobs } from '../heap.js'
 import { createNodeHost } from '../host.js'
 import { clientLedger, openLedger } from './client-ledger.js'
 import { openOwnAudits, runOwnAudits } from './own-audits.js'
+import { ToldOnce } from './told-once.js'
 
 export interface NetworkClientOptions
   extends Pick<NetworkJobsOptions, 'providers' | 'maxPriceWei' | 'audit' | 'onRecipient'> {
@@ -113,11 +114,22 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
       openings: await Openings.open(paths.openings),
       ...(onLock === undefined ? {} : { onLock }),
     })
+    const trouble = new ToldOnce(log)
+    let isRefunding = false
     const refund = (): void => {
-      refunds = refunds
-        .then(() => channels.refundOver(stopping.signal))
-        .catch((error: unknown) => {
-          if (!stopping.signal.aborted) log.warn({ reason: String(error) }, 'deposits were not looked after')
+      // A chain that hangs is not asked again before it has answered or was given up.
+      if (isRefunding) return
+      isRefunding = true
+      refunds = channels
+        .refundOver(stopping.signal)
+        .then(
+          () => trouble.healed(),
+          (error: unknown) => {
+            if (!stopping.signal.aborted) trouble.failed(error, 'deposits were not looked after')
+          },
+        )
+        .finally(() => {
+          isRefunding = false
         })
     }
     refund()
@@ -185,13 +197,14 @@ async function untilOpen(
   openPayments: () => Promise<ClientPayments>,
   { signal, log }: { readonly signal: AbortSignal; readonly log: Logger },
 ): Promise<void> {
+  const trouble = new ToldOnce(log)
   for (let waitMs = FIRST_AGAIN_MS; !signal.aborted; waitMs = Math.min(2 * waitMs, REFUND_MS)) {
     try {
       await Promise.race([openPayments(), aborted(signal)])
       return
     } catch (error) {
       if (signal.aborted) return
-      log.warn({ reason: String(error) }, 'deposits cannot be looked after yet')
+      trouble.failed(error, 'deposits cannot be looked after yet')
       await sleep(waitMs, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }

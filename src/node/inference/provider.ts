@@ -11,7 +11,13 @@ import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
 import { LocalJobs } from '../../inference/local/local-jobs.js'
 import { OfferTable } from '../../inference/network/offer-table.js'
 import { OffersGossip } from '../../inference/network/offers-gossip.js'
-import { ChannelKeeper, Payee, paymentDomain, RetiredOpenings } from '../../inference/payment/index.js'
+import {
+  ChannelKeeper,
+  ChannelsUnread,
+  Payee,
+  paymentDomain,
+  RetiredOpenings,
+} from '../../inference/payment/index.js'
 import type { ProviderBehaviour } from '../../inference/provider/behaviour.js'
 import type { LookedKeeper } from '../../inference/provider/channel-looks.js'
 import { EvidenceDesk } from '../../inference/provider/evidence-desk.js'
@@ -24,11 +30,12 @@ import type { Host, Remote } from '../../p2p/index.js'
 import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { collectBetweenJobs } from '../heap.js'
-import { type EarningChannel, earningChannel } from './channel-list.js'
+import { type EarningChannel, earningChannel, unredeemedIn, unseenProblem } from './channel-list.js'
 import { ChannelRounds, FollowedPaidService, requireRedeemedInTime } from './channel-rounds.js'
 import { KeptTrying } from './kept-trying.js'
 import { openRandomness } from './randomness.js'
 import { openUpstream } from './sold-upstream.js'
+import { ToldOnce } from './told-once.js'
 
 export interface ProviderRoleModules {
   readonly config: Config
@@ -57,6 +64,8 @@ export interface ProviderRoleStatus extends ProviderStatus {
   readonly unredeemedWei: string
   /** Why no paid jobs are taken; absent where they are, or nothing costs anything. */
   readonly paidJobsProblem?: string
+  /** Channels that are not on this chain any more; absent where all are. */
+  readonly channelsProblem?: string
 }
 
 const GIB = 2 ** 30
@@ -179,7 +188,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
 
 interface Payments {
   readonly offered: Parameters<Provider['payThrough']>[0]
-  status(): { readonly channels: number; readonly unredeemedWei: string }
+  status(): Pick<ProviderRoleStatus, 'channels' | 'unredeemedWei' | 'channelsProblem'>
   channels(): readonly EarningChannel[]
   /** Why no job is begun at the moment. */
   problem(): string | undefined
@@ -262,16 +271,16 @@ async function openPayments(
     () => rounds.ended(),
     (error: unknown) => rounds.failed(error),
   )
+  const trouble = new ToldOnce(log)
   const round = async (isClosing = false): Promise<void> => {
     try {
       await keeper.round(isClosing)
       rounds.ended()
+      trouble.healed()
     } catch (error) {
       rounds.failed(error)
-      log.warn(
-        { reason: error instanceof Error ? error.message : String(error) },
-        'vouchers were not redeemed',
-      )
+      const isUnread = error instanceof ChannelsUnread
+      trouble.failed(error, isUnread ? 'the channels could not be looked at' : 'vouchers were not redeemed')
     }
   }
   const timer = setInterval(() => void round(), roundTerms.roundSeconds * 1000)
@@ -290,11 +299,13 @@ async function openPayments(
     },
     status: () => {
       const accounts = payee.accounts()
-      const unredeemed = accounts.reduce(
-        (sum, { voucher, redeemedWei }) => sum + ((voucher?.amountWei ?? 0n) - redeemedWei),
-        0n,
-      )
-      return { channels: accounts.length, unredeemedWei: String(unredeemed) }
+      const unredeemed = unredeemedIn(accounts)
+      const gone = unseenProblem(keeper.unseen)
+      return {
+        channels: accounts.length,
+        unredeemedWei: String(unredeemed),
+        ...(gone === undefined ? {} : { channelsProblem: gone }),
+      }
     },
     channels: () => payee.accounts().map(earningChannel),
     problem: () => rounds.problem,
