@@ -7,6 +7,7 @@ import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
 import type { Address } from '../../crypto/address.js'
 import type { Identity } from '../../crypto/identity.js'
+import { UserError } from '../../errors.js'
 import { readKnownModels } from '../../inference/catalogue/known-models.js'
 import { Channels } from '../../inference/client/channels.js'
 import { DailyBudget } from '../../inference/client/daily-budget.js'
@@ -46,6 +47,8 @@ export interface NetworkClientOptions
 export interface NetworkClient {
   readonly jobs: NetworkJobs
   readonly host: Host
+  /** Why nothing that costs something can be bought: another program pays with this key. Whether it still does is tried beside it. */
+  unpayable(): string | undefined
   close(): Promise<void>
 }
 
@@ -85,14 +88,28 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
   const running =
     audits !== undefined && isAudited && isLasting ? runOwnAudits(audits, { host, identity, log }) : undefined
   const opened: { store?: Store; chain?: Chain } = {}
+  let ledgerProblem: string | undefined
+  const ledgerTried = Promise.withResolvers<void>()
   const directory = clientLedger(config.dataDir, identity.address)
   const stopping = new AbortController()
   let refunds: Promise<void> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
 
+  const openOwnLedger = async (): Promise<Store> => {
+    try {
+      const store = await openLedger(directory, WHERE_IT_RUNS)
+      ledgerProblem = undefined
+      return store
+    } catch (error) {
+      if (error instanceof UserError && error.code === 'LOCKED') ledgerProblem = error.line
+      throw error
+    } finally {
+      ledgerTried.resolve()
+    }
+  }
   const open = async (): Promise<ClientPayments> => {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    const store = opened.store ?? (await openLedger(directory, WHERE_IT_RUNS))
+    const store = opened.store ?? (await openOwnLedger())
     opened.store = store
     const chain = opened.chain ?? (await openNodeChain({ config, identity, store, log }))
     opened.chain = chain
@@ -150,6 +167,9 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
       ? untilOpen(openPayments, { signal: stopping.signal, log })
       : undefined
 
+  // Whether another program has the ledger is known when this returns.
+  if (watching !== undefined) await Promise.race([ledgerTried.promise, watching])
+
   const jobs = new NetworkJobs(
     {
       ...rest,
@@ -174,6 +194,10 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
   return {
     jobs,
     host,
+    unpayable: () => {
+      if (ledgerProblem !== undefined) openPayments().catch(() => undefined)
+      return ledgerProblem
+    },
     close: async () => {
       endCollecting()
       await jobs.close()
