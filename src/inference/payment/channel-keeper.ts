@@ -30,6 +30,10 @@ import { largest } from './wei.js'
 /** Gas of a redemption, docs/contracts.md: what it must bring at least, all in all and each. */
 const GAS_PER_TRANSACTION = 36_000n
 const GAS_PER_VOUCHER = 22_300n
+/** Of the redemption of so many vouchers in one transaction. */
+export const redemptionGas = (vouchers: number): bigint =>
+  GAS_PER_TRANSACTION + GAS_PER_VOUCHER * BigInt(vouchers)
+
 /** Channels asked for at once. */
 const BATCH = 16
 
@@ -172,8 +176,8 @@ export class ChannelKeeper {
       .due({ ...policy, leastWei }, isClosing)
       .filter(({ account }) => this.#isHere(account) && !notDue.has(bytesToHex(account.channelId)))
     const dueWei = due.reduce((sum, each) => sum + each.dueWei, 0n)
-    const gas = GAS_PER_TRANSACTION + GAS_PER_VOUCHER * BigInt(due.length)
-    if (due.length === 0 || dueWei < gas * maxFeePerGas) return { redeemed: undefined, over }
+    if (due.length === 0 || dueWei < redemptionGas(due.length) * maxFeePerGas)
+      return { redeemed: undefined, over }
     const redeemed = await redeemVouchers(chain, {
       payee: address,
       vouchers: due.map(({ voucher }) => voucher),

@@ -1,5 +1,4 @@
 /** The role provider of a daemon: its models, its offers, and, once the chain is there, its payments. */
-import { availableParallelism, totalmem } from 'node:os'
 import { type Chain, channelsContract, parseAmount, readNode } from '../../chain/index.js'
 import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
@@ -8,7 +7,6 @@ import type { Identity } from '../../crypto/identity.js'
 import { EVIDENCE, Sealing } from '../../crypto/sealing.js'
 import { UserError } from '../../errors.js'
 import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
-import { LocalJobs } from '../../inference/local/local-jobs.js'
 import { OfferTable } from '../../inference/network/offer-table.js'
 import { OffersGossip } from '../../inference/network/offers-gossip.js'
 import {
@@ -34,6 +32,7 @@ import { type EarningChannel, earningChannel, unredeemedIn, unseenProblem } from
 import { ChannelRounds, FollowedPaidService, requireRedeemedInTime } from './channel-rounds.js'
 import { KeptTrying } from './kept-trying.js'
 import { openRandomness } from './randomness.js'
+import { openSoldModels } from './sold-models.js'
 import { openUpstream } from './sold-upstream.js'
 import { ToldOnce } from './told-once.js'
 
@@ -68,7 +67,6 @@ export interface ProviderRoleStatus extends ProviderStatus {
   readonly channelsProblem?: string
 }
 
-const GIB = 2 ** 30
 const MIB = 2 ** 20
 /** An output waits so long for its payment; then it is credited where it was paid for. */
 const HELD_MS = 10 * 60_000
@@ -113,18 +111,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
       exitStatus: 2,
     })
   const upstream = await openUpstream(config)
-  const local = await LocalJobs.open({
-    dataDir: config.dataDir,
-    names: priceList(terms.models).names,
-    parallel: terms.parallel,
-    mostWaiting: terms.queue,
-    deadlineMs: terms.deadlineSeconds * 1000,
-    threads: terms.threads ?? availableParallelism(),
-    memoryBytes:
-      terms.memoryGiB === undefined ? Math.floor(totalmem() / 2) : Math.round(terms.memoryGiB * GIB),
-    memorySetting: 'inference.provider.memoryGiB (half of the machine unless set)',
-    log,
-  })
+  const local = await openSoldModels(config, priceList(terms.models).names, log)
   const jobs = new SoldJobs(local, upstream)
   const provider = new Provider(
     {
