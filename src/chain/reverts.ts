@@ -306,6 +306,14 @@ export function rpcMessage(error: unknown): string {
   return error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error)
 }
 
+/** Why the chain did not do or say something, in one line for people, whatever viem put around it. */
+export function chainReason(error: unknown): string {
+  return userErrorIn(error)?.message ?? rpcMessage(error)
+}
+
+/** Whether no server answered, as opposed to one that refused. */
+export const isUnanswered = (error: unknown): boolean => userErrorIn(error)?.code === 'UNREACHABLE'
+
 /**
  * A failed call or transaction as a UserError where its reason is known; anything else as it was.
  * @param doing what was attempted, e.g. `opening the challenge`

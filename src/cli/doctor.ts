@@ -27,7 +27,8 @@ export const doctorCommand = defineCommand({
     'Checks the data directory, the key, the configuration, the clock, the registry, the beacon, how much this box ' +
       'can handle, and whether other nodes can reach this one (one of them dials back). Exit status 1 where there is ' +
       'a problem. Run it while the daemon runs to have its TCP port checked, and while it does not for the UDP port of ' +
-      'a challenger.',
+      'a challenger. For a provider it checks instead of the box whether each model is there, may be sold and fits into ' +
+      'memory, and whether the chain answers, has the contracts, and finds gas for redeeming.',
   ],
   options: {
     'no-key': flag('Do not ask for the passphrase; skips what needs the key'),

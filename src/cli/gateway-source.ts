@@ -149,6 +149,7 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
   const source: JobSource = {
     models: (signal) => client.jobs.models(signal),
     run: async (job, options) => sureness.judged(await client.jobs.run(job, options), job.model),
+    unpayable: () => client.unpayable(),
     close: () => client.close(),
   }
   const audience: Audience = {

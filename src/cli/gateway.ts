@@ -120,6 +120,9 @@ export const gatewayCommand = defineCommand({
       try {
         if (!gateway.isLoopback)
           io.output.warn('recordings and keys travel unencrypted: put a proxy with TLS in front')
+        const unpayable = models.some(isFree) ? undefined : source.unpayable?.()
+        if (unpayable !== undefined)
+          io.output.warn(`nothing that costs something can be bought: ${unpayable}`)
         await serve(gateway.url, { models, audience, apiKeys: keys?.count ?? 0 }, io)
       } finally {
         await gateway.stop()
@@ -131,6 +134,8 @@ export const gatewayCommand = defineCommand({
     return 0
   },
 })
+
+const isFree = ({ priceWeiPerUnit }: ServedModel): boolean => priceWeiPerUnit === 0n
 
 interface Served {
   readonly models: Awaited<ReturnType<JobSource['models']>>

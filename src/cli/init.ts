@@ -102,7 +102,7 @@ export const initCommand = defineCommand({
           ...(keyExists
             ? []
             : [['copy key.json to a safe place; it is this node, and nothing replaces it'] as const]),
-          ...nextSteps(args, given, paths.registry),
+          ...nextSteps(args, given, { registry: paths.registry, config: configPath }),
         ].flatMap(stepLines),
         '',
         'No network to join yet? This tries everything on this machine, without one:',
@@ -120,20 +120,40 @@ interface Chosen {
 }
 
 /** What to do after `init`, each with the command that does it. */
-function nextSteps({ roles = [], claim, uplink }: Chosen, given: string, registry: string): Step[] {
+function nextSteps({ roles = [], claim, uplink }: Chosen, given: string, paths: Paths): Step[] {
   const isChallenger = roles.includes('challenger')
+  const isProvider = roles.includes('provider')
+  if (isProvider && !isChallenger && !roles.includes('prover'))
+    return [
+      ...sellingSteps(given, paths.config),
+      ['find out what is missing:', `plumbline doctor${given}`],
+      ['sell:', `plumbline ${roles.length > 1 ? 'node' : 'provider'}${given}`],
+    ]
   const rate = isChallenger
     ? uplink === undefined && ' --uplink <Mbit/s>'
     : claim === undefined && ' --claim <Mbit/s>'
   const start = roles.length > 1 ? 'node' : isChallenger ? 'challenger' : 'prover'
   return [
-    ["ask your network's operator for its registry file, and put it here:", registry],
+    ["ask your network's operator for its registry file, and put it here:", paths.registry],
+    ...(isProvider ? sellingSteps(given, paths.config) : []),
     ['find out what is missing:', `plumbline doctor${given}`],
     [
       isChallenger ? 'serve challenges:' : 'let others measure this line:',
       `plumbline ${start}${rate || ''}${given}`,
     ],
   ]
+}
+
+/** A provider needs models, a price for each, and a chain on which it is paid; no registry. */
+const sellingSteps = (given: string, config: string): Step[] => [
+  ['see which models there are; "plumbline models add" adds one:', `plumbline models list${given}`],
+  ['name those that you sell, each with its price (inference.provider.models):', config],
+  ['name the chain that pays you (chain.rpcUrls; for 0 wei none is needed):', config],
+]
+
+interface Paths {
+  readonly registry: string
+  readonly config: string
 }
 
 type Step = readonly [what: string, how?: string]

@@ -77,8 +77,12 @@ export class Output {
     const body: Json = {
       error: { code: user?.code ?? 'INTERNAL', message, ...(remedy === undefined ? {} : { remedy }) },
     }
-    if (this.mode === 'json') this.stdout.write(`${json(body, this.#indent())}\n`)
-    else this.event('error', body)
+    try {
+      if (this.mode === 'json') this.stdout.write(`${json(body, this.#indent())}\n`)
+      else this.event('error', body)
+    } catch {
+      // Where standard output takes nothing the line on standard error is all there is.
+    }
     if (user === undefined) {
       const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
       this.stderr.write(`plumbline: this is a bug; please report it with these lines\n${stack}\n`)

@@ -6,6 +6,7 @@ import { COMMANDS } from './commands.js'
 import { processIo } from './io.js'
 import { outputModeOf } from './parse.js'
 import { INTERRUPTED_STATUS, runCommandLine } from './run.js'
+import { unwritten } from './system-error.js'
 
 /** 128 + SIGTERM, as shells count. */
 const TERMINATED_STATUS = 143
@@ -17,11 +18,16 @@ function version(): string {
 }
 
 /** `plumbline verify x | head -1` closes our output early: that is no error of ours. */
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
-    throw error
-  })
+function onUnwritten(error: NodeJS.ErrnoException): never {
+  if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
+  process.stderr.write(`plumbline: ${unwritten(error).line}\n`)
+  process.exit(1)
+}
+process.stdout.on('error', onUnwritten)
+// What cannot be told ends no command: its result goes elsewhere.
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0)
+})
 
 // The first signal asks the command to end; the second ends the process whatever it does.
 const interruption = new AbortController()
@@ -53,4 +59,5 @@ const status = await runCommandLine(args, { commands: COMMANDS, version: version
 )
 process.exitCode = status === INTERRUPTED_STATUS ? interruptedStatus : status
 // Sockets and workers that a command forgot must not keep a finished command alive; standard output drains first.
-process.stdout.write('', () => process.exit())
+if (process.stdout.writableLength === 0) process.exit()
+process.stdout.write('', (error) => (error ? onUnwritten(error) : process.exit()))

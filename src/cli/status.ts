@@ -2,6 +2,7 @@
 
 import { formatEther } from '../chain/ether.js'
 import { DEFAULT_DATA_DIR, dataPaths } from '../config/paths.js'
+import { UserError } from '../errors.js'
 import type { Spending } from '../inference/client/daily-budget.js'
 import type { ChainStatus } from '../node/chain/link.js'
 import type { DaemonStatus } from '../node/daemon.js'
@@ -18,7 +19,9 @@ export const statusCommand = defineCommand({
   path: 'status',
   group: 'look',
   summary: 'What the running daemon is doing',
-  description: ['Exit status 0 means that it runs and can do its job.'],
+  description: [
+    'Exit status 0 means that it runs and can do its job. Where none runs, what this data directory has spent is shown all the same.',
+  ],
   options: { 'data-dir': configOptions['data-dir'], config: configOptions.config },
   examples: [
     ['status', 'Ask the daemon of ~/.plumbline'],
@@ -29,14 +32,28 @@ export const statusCommand = defineCommand({
     const { callControlSocket } = await import('../p2p/control-client.js')
     const { readSpending } = await import('../inference/client/daily-budget.js')
     const paths = dataPaths(await dataDirOf(args, io))
-    // Our own daemon wrote it: the socket is the owner's alone.
-    const status = (await callControlSocket(paths.controlSocket, 'status')) as DaemonStatus
-    // A gateway and the commands that buy write it, beside the daemon.
+    // A gateway and the commands that buy write it, beside the daemon or without one.
     const spending = await readSpending(paths.spending, Date.now())
     const purchases =
       spending === undefined
         ? null
         : { spentWei: String(spending.spentWei), dailyBudgetWei: String(spending.budgetWei) }
+    // Our own daemon wrote it: the socket is the owner's alone.
+    const status = await callControlSocket(paths.controlSocket, 'status').then(
+      (told) => told as DaemonStatus,
+      (error: unknown) => {
+        const isNone = error instanceof UserError && error.code === 'UNAVAILABLE'
+        if (spending !== undefined && isNone) return undefined
+        throw error
+      },
+    )
+    if (status === undefined) {
+      const problem = 'no daemon runs here'
+      io.output.result({ healthy: false, problems: [problem], purchases }, () =>
+        [`${problem}; what was bought with this data directory:`, '', ...spendingRows(spending)].join('\n'),
+      )
+      return 1
+    }
     io.output.result({ ...status, purchases }, () => statusText(status, io.style, spending))
     return status.healthy ? 0 : 1
   },
@@ -53,8 +70,18 @@ async function dataDirOf(
   return settings.config.dataDir
 }
 
+const row = (label: string, text: string): string => labelled(`  ${label}`, text, LABEL_WIDTH)
+
+/** Of what was ever bought with this data directory. */
+function spendingRows(spending: Spending | undefined): string[] {
+  if (spending === undefined) return []
+  const { spentWei, budgetWei } = spending
+  return [
+    row('bought jobs', `${formatEther(spentWei, 'up')} in 24 hours, of ${formatEther(budgetWei)} at most`),
+  ]
+}
+
 export function statusText(status: DaemonStatus, style: Style, spending?: Spending): string {
-  const row = (label: string, text: string) => labelled(`  ${label}`, text, LABEL_WIDTH)
   const { addresses, dataPlane, prover, challenger, provider, auditor, registry, chain } = status
   const uptime = formatUptime(status.uptimeSeconds)
   const head = `${status.roles.join(', ')} running for ${uptime}, ${plural(status.peers, 'peer')}, ${status.memoryMiB} MiB`
@@ -101,14 +128,7 @@ export function statusText(status: DaemonStatus, style: Style, spending?: Spendi
           ),
         ]),
     ...(chain === null ? [] : chainRows(chain, row)),
-    ...(spending === undefined
-      ? []
-      : [
-          row(
-            'bought jobs',
-            `${formatEther(spending.spentWei, 'up')} in 24 hours, of ${formatEther(spending.budgetWei)} at most`,
-          ),
-        ]),
+    ...spendingRows(spending),
     row('transcripts', String(status.transcripts)),
   ].join('\n')
 }

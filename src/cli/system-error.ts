@@ -11,6 +11,9 @@ const REASONS: Readonly<
   EISDIR: { what: 'it is a directory', code: 'BAD_ARGUMENT', remedy: 'name a file' },
   EEXIST: { what: 'it exists', code: 'EXISTS', remedy: 'move it away, or choose another name' },
   ENOSPC: { what: 'the disk is full', code: 'UNAVAILABLE', remedy: 'make room' },
+  EDQUOT: { what: 'the quota is used up', code: 'UNAVAILABLE', remedy: 'make room' },
+  EFBIG: { what: 'the file would be too large', code: 'UNAVAILABLE', remedy: 'raise the limit (ulimit -f)' },
+  EIO: { what: 'the device fails', code: 'UNAVAILABLE', remedy: 'check the disk' },
   EROFS: { what: 'the file system is read-only', code: 'UNAVAILABLE', remedy: 'choose another place' },
   ELOOP: { what: 'too many symbolic links', code: 'BAD_ARGUMENT', remedy: 'check the path' },
   ENAMETOOLONG: { what: 'the name is too long', code: 'BAD_ARGUMENT', remedy: 'choose a shorter one' },
@@ -41,4 +44,15 @@ export function explained(error: unknown): unknown {
     `${where === undefined ? '' : `${where}: `}${reason.what} (${[error.code, syscall].filter(Boolean).join(', ')})`,
     { code: reason.code, remedy: reason.remedy, cause: error },
   )
+}
+
+/** What standard output did not take. */
+export function unwritten(error: unknown): UserError {
+  const known = explained(error)
+  const reason = known instanceof Error ? known.message : String(known)
+  return new UserError(`the result could not be written: ${reason}`, {
+    code: 'UNAVAILABLE',
+    remedy: (known instanceof UserError ? known.remedy : undefined) ?? 'check where standard output goes',
+    cause: error,
+  })
 }

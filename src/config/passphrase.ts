@@ -1,7 +1,8 @@
 /** The key's passphrase from the environment or a file; the prompt is the CLI's. Never logged, never in an error. */
-import { readFile, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
 import { UserError } from '../errors.js'
 import { expandPath } from './paths.js'
+import { openRegular } from './regular-file.js'
 
 /** Far beyond any passphrase: what is longer is the wrong file. */
 const MAX_BYTES = 4096
@@ -11,7 +12,7 @@ const OTHERS = 0o077
 /**
  * `PLUMBLINE_PASSPHRASE`, or the first line of the file that `PLUMBLINE_PASSPHRASE_FILE` names; undefined where
  * neither is set, and then a person must be asked.
- * @throws UserError NOT_FOUND or BAD_KEY for a file that is missing, unreadable, too long or empty.
+ * @throws UserError NOT_FOUND or BAD_KEY for a file that is missing, unreadable, no regular file, too long or empty.
  */
 export async function passphraseFromEnvironment(
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -28,14 +29,19 @@ export async function passphraseFromEnvironment(
  */
 export async function readPassphraseFile(path: string): Promise<string> {
   const full = expandPath(path)
-  await refuseOpenToOthers(full)
-  const text = await readFile(full, 'utf8').catch((cause: unknown) => {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO'
-    throw new UserError(`cannot read the passphrase file ${full} (${code})`, {
-      code: code === 'ENOENT' ? 'NOT_FOUND' : 'BAD_KEY',
-      remedy: 'check its path, owner and mode',
-    })
+  const file = await openRegular(full, { code: 'BAD_KEY' }).catch((cause: unknown) => {
+    throw cause instanceof UserError ? cause : unreadable(full, cause)
   })
+  let text: string
+  try {
+    const status = await file.stat()
+    refuseOpenToOthers(full, status)
+    text = await file.readFile('utf8').catch((cause: unknown) => {
+      throw unreadable(full, cause)
+    })
+  } finally {
+    await file.close()
+  }
   const line = text.split(/\r?\n/, 1)[0] ?? ''
   if (line === '' || text.length > MAX_BYTES)
     throw new UserError(
@@ -48,13 +54,19 @@ export async function readPassphraseFile(path: string): Promise<string> {
   return line
 }
 
+function unreadable(path: string, cause: unknown): UserError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'EIO'
+  return new UserError(`cannot read the passphrase file ${path} (${code})`, {
+    code: code === 'ENOENT' ? 'NOT_FOUND' : 'BAD_KEY',
+    remedy: 'check its path, owner and mode',
+  })
+}
+
 /** Windows has no such modes, and no uid. */
-async function refuseOpenToOthers(path: string): Promise<void> {
-  const status = await stat(path).catch(() => undefined)
-  if (status === undefined || !status.isFile() || process.getuid?.() !== status.uid) return
-  if ((status.mode & OTHERS) === 0) return
+function refuseOpenToOthers(path: string, { uid, mode }: Stats): void {
+  if (process.getuid?.() !== uid || (mode & OTHERS) === 0) return
   throw new UserError(
-    `the passphrase file ${path} has mode ${(status.mode & 0o777).toString(8).padStart(4, '0')}: others can read it`,
+    `the passphrase file ${path} has mode ${(mode & 0o777).toString(8).padStart(4, '0')}: others can read it`,
     { code: 'BAD_KEY', remedy: `chmod 600 ${path}` },
   )
 }

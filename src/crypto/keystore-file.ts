@@ -2,12 +2,16 @@
  * Key files on disk: mode 0600, written whole or not at all, flushed to the disk, and never overwritten.
  */
 import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
 import { link, mkdir, open, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { UserError } from '../errors.js'
 import type { Identity } from './identity.js'
 import { decryptKeystore, type EncryptOptions, encryptKeystore } from './keystore.js'
 import { KEYSTORE_MAX_BYTES, type KeystoreV3 } from './keystore-schema.js'
+
+/** To open a pipe that nobody writes to would wait, and no signal ends that. */
+const READ_AT_ONCE = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)
 
 /**
  * Writes a key file that did not exist. The text goes to a temporary file of its own, is flushed, and then gets its
@@ -67,7 +71,7 @@ export async function loadIdentity(path: string, passphrase: string): Promise<Id
 
 /** The text of a key file after checks of size and mode. @throws UserError as {@link loadIdentity} */
 export async function readKeystoreText(path: string): Promise<string> {
-  const handle = await open(path, 'r').catch((cause: unknown) => {
+  const handle = await open(path, READ_AT_ONCE).catch((cause: unknown) => {
     if (isErrno(cause, 'ENOENT'))
       throw new UserError(`no key file at ${path}`, {
         code: 'NOT_FOUND',

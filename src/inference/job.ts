@@ -147,5 +147,7 @@ export interface RunOptions {
 export interface JobSource {
   models(signal?: AbortSignal): Promise<readonly ServedModel[]>
   run(job: Job, options?: RunOptions): Promise<JobAnswer>
+  /** Why nothing that costs something can be bought, as far as that is known; whether it still holds is tried beside it. */
+  unpayable?(): string | undefined
   close(): Promise<void>
 }

@@ -258,6 +258,7 @@ async function start(
     const provided = provider?.status()
     if (provided?.paidJobsProblem !== undefined)
       problems.push(`paid jobs are not taken: ${provided.paidJobsProblem}`)
+    if (provided?.channelsProblem !== undefined) problems.push(provided.channelsProblem)
     const counters = await memberPlane?.counters()
     return {
       peerId: identity.peerId,

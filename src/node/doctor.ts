@@ -1,5 +1,6 @@
 /** `doctor`: what is wrong with this node, and how to mend it. Each check stands alone and yields one finding. */
 import './polyfills.js'
+import { existsSync } from 'node:fs'
 import { access, constants, stat, statfs } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { beaconOf } from '../config/beacon.js'
@@ -14,15 +15,12 @@ import type { Host } from '../p2p/index.js'
 import type { Registry } from '../pob/registry.js'
 import type { Logger } from '../telemetry/logger.js'
 import { askDialBack } from './dial-back.js'
+import { checkProvider, sells } from './doctor-provider.js'
+import { type Finding, messageOf, ok, problem, remedyOf, skipped, warning } from './finding.js'
 import { createNodeHost } from './host.js'
 import { readRegistryFile, registryPath } from './registry-file.js'
 
-export interface Finding {
-  readonly check: string
-  readonly verdict: 'ok' | 'warning' | 'problem' | 'skipped'
-  readonly message: string
-  readonly remedy?: string
-}
+export type { Finding } from './finding.js'
 
 export interface DoctorOptions {
   readonly config: Config
@@ -41,29 +39,6 @@ const MAX_CLOCK_LAG_SECONDS = 3
 /** The box must be this much faster than the link, or it is what gets measured. */
 const BOX_MARGIN = 1.5
 
-const ok = (check: string, message: string): Finding => ({ check, verdict: 'ok', message })
-const problem = (check: string, message: string, remedy: string): Finding => ({
-  check,
-  verdict: 'problem',
-  message,
-  remedy,
-})
-const warning = (check: string, message: string, remedy: string): Finding => ({
-  check,
-  verdict: 'warning',
-  message,
-  remedy,
-})
-const skipped = (check: string, message: string): Finding => ({ check, verdict: 'skipped', message })
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}
-
-function remedyOf(error: unknown): string | undefined {
-  return error instanceof UserError ? error.remedy : undefined
-}
-
 export async function* diagnose(options: DoctorOptions): AsyncIterable<Finding> {
   const { config } = options
   yield* checkDirectory(config)
@@ -71,7 +46,8 @@ export async function* diagnose(options: DoctorOptions): AsyncIterable<Finding> 
   const registry = tryRegistry(config)
   yield registry.finding
   yield* checkBeacon(config)
-  yield* checkBox(config)
+  if (sells(config)) yield* checkProvider(options)
+  if (measures(config) || !sells(config)) yield* checkBox(config)
   yield* checkReachability(options, registry.registry)
 }
 
@@ -118,8 +94,20 @@ function checkMachine(): Finding {
     : ok('machine', message)
 }
 
+const measures = ({ roles }: Config): boolean => roles.includes('prover') || roles.includes('challenger')
+
+/** Whoever is drawn from a chain, or sells and measures nothing, needs no registry, as when the daemon starts. */
+const needsRegistry = (config: Config): boolean =>
+  config.registry.path !== undefined ||
+  (config.chain.rpcUrls.length === 0 && (measures(config) || !sells(config)))
+
 function tryRegistry(config: Config): { readonly finding: Finding; readonly registry: Registry | undefined } {
   const path = registryPath(config)
+  if (!needsRegistry(config) && !existsSync(path))
+    return {
+      finding: skipped('registry', `there is none at ${path}, and none is needed`),
+      registry: undefined,
+    }
   try {
     const registry = readRegistryFile(path, config.registry.publisher)
     return { finding: ok('registry', `${registry.entries.length} challengers in ${path}`), registry }

@@ -41,6 +41,7 @@ import {
   signVoucher,
   voucherDigest,
 } from '../../src/inference/payment/index.js'
+import { unseenProblem } from '../../src/node/inference/channel-list.js'
 import { openStore } from '../../src/store/index.js'
 import { fundedChain, startProxy, testClientOf, whyNoAnvil } from './support.js'
 
@@ -696,6 +697,51 @@ describe.skipIf(whyNoAnvil !== undefined)('payment channels', () => {
     payee.admit(stays.channelId, { ...job(2), maxPriceWei: price })
     expect(await keeperOf(payee).round()).toMatchObject({ redeemed: undefined, over: [{ nonce: 1 }] })
     for (const chain of [hot, leaving, staying]) await chain.close()
+    await store.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  it('names the channels that a chain which went back does not have any more', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'plumbline-unseen-'))
+    const store = await openStore(directory)
+    const [hot, client, idle] = [await fundedChain(dev), await fundedChain(dev), await fundedChain(dev)]
+    const { identity } = hot
+    const domain = paymentDomain(payer.chainId, channelsContract(payer))
+    const { timestamp } = await hot.clock()
+    const payee = await Payee.open(
+      { domain, signer: identity, books: store.paymentsEarned, now: () => timestamp },
+      { exposureWei: DEPOSIT, maxJobs: 8, leastRemainingSeconds: 10 },
+    )
+    const policy = { thresholdWei: DEPOSIT, beforeEndSeconds: 30, leastWei: 0n }
+    const keeper = new ChannelKeeper(
+      { policy, leastDepositWei: 1000n, maxChannels: 8, ...KEEPING },
+      { chain: hot, payee, address: identity.address, retired: new RetiredOpenings(store.retiredOpenings) },
+    )
+    const test = testClientOf(dev.rpcUrl)
+    const before = await test.snapshot()
+    for (const each of [client, idle]) {
+      await openChannel(each, {
+        payee: identity.address,
+        depositWei: DEPOSIT,
+        endsAt: await inADay(each),
+      })
+      await keeper.adopt(each.identity.address)
+    }
+    const [paid] = payee.accounts().filter((each) => each.payer === client.identity.address)
+    if (paid === undefined) throw new Error('no channel')
+    const amountWei = 30_000n * 10n ** 9n
+    const content = { channelId: paid.channelId, amountWei, receipts: 0, receiptsHead: new Uint8Array(32) }
+    await payee.accept(signVoucher(domain, content, client.identity))
+    await keeper.round()
+    expect([keeper.unseen, unseenProblem(keeper.unseen)]).toEqual([[], undefined])
+
+    await test.revert({ id: before })
+    expect((await keeper.round()).redeemed).toBeUndefined()
+    expect(keeper.unseen.map(({ channelId }) => channelId)).toEqual([paid.channelId])
+    expect(unseenProblem(keeper.unseen)).toMatch(
+      /^1 channel is not on this chain any more: .*; 0\.00003 ETH of vouchers cannot be redeemed$/,
+    )
+    for (const each of [hot, client, idle]) await each.close()
     await store.close()
     await rm(directory, { recursive: true, force: true })
   })

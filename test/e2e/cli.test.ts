@@ -1,5 +1,5 @@
 /** The command line from outside: what a shell sees. The commands' own behaviour is tested in test/unit/cli. */
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -35,6 +35,25 @@ describe('plumbline', () => {
       await readFile(new URL('../../package.json', import.meta.url), 'utf8'),
     )
     expect(version).toEqual({ status: 0, stdout: `plumbline ${expected}\n`, stderr: '' })
+  })
+
+  it.skipIf(process.platform !== 'linux')('ends with 1 and one line where its result is not written', () => {
+    const into = (script: string) =>
+      spawnSync('bash', ['-c', script], { encoding: 'utf8', env: { ...process.env, MAIN } })
+    const line =
+      /^plumbline: the result could not be written: the disk is full \(ENOSPC, write\); make room\n$/
+    for (const args of ['models list', 'models list --json', 'models list --json-stream']) {
+      const { status, stderr } = into(`node "$MAIN" ${args} --data-dir ${file('none')} > /dev/full`)
+      expect([args, status, stderr]).toEqual([args, 1, expect.stringMatching(line)])
+    }
+    // A system that takes the beginning alone says so with the next write.
+    const half = into(`ulimit -f 1; node "$MAIN" --help > ${file('half')}`)
+    expect([half.status, half.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^plumbline: the result could not be written: .*EFBIG.*\n$/),
+    ])
+    // Who reads no more of it wants no more.
+    expect(into('set -o pipefail; node "$MAIN" --help | true')).toMatchObject({ status: 0, stderr: '' })
   })
 
   it('ends with 2 and one line for wrong usage, with 1 and one line for a circumstance', async () => {

@@ -1,6 +1,6 @@
 /** Keys that apps show to be let in: from a file that only its owner may read, or from the environment. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { openRegular } from '../../config/regular-file.js'
 import { UserError } from '../../errors.js'
 
 /** 128 bits as 22 characters of base64, rounded up: what `openssl rand -base64 24` gives is longer. */
@@ -54,9 +54,11 @@ export async function readApiKeys(path: string): Promise<ApiKeys> {
   return parseApiKeys(await readPrivateFile(path), path)
 }
 
-/** A file of secrets. @throws UserError NOT_FOUND, and BAD_CONFIG where others may read it or it is too large */
+/** A file of secrets. @throws UserError NOT_FOUND, and BAD_CONFIG where it is no regular file, others may read it, or it is too large */
 export async function readPrivateFile(path: string): Promise<string> {
-  const file = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
+  const refusal = { code: 'BAD_CONFIG', exitStatus: 2 } as const
+  const file = await openRegular(path, refusal).catch((cause: NodeJS.ErrnoException) => {
+    if (cause instanceof UserError) throw cause
     throw new UserError(`${path} cannot be read (${cause.code ?? cause.message})`, {
       code: 'NOT_FOUND',
       remedy: 'name a file with one API key a line',

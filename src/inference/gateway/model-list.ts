@@ -13,7 +13,7 @@ export class ModelList {
   #asked: Promise<readonly ServedModel[]> | undefined
   #askedAtMs = 0
   #isLooking = false
-  #known: { readonly count: number; readonly atMs: number } | undefined
+  #known: { readonly count: number; readonly isAnyFree: boolean; readonly atMs: number } | undefined
   #waiting: Promise<number> | undefined
 
   constructor(source: JobSource) {
@@ -29,9 +29,9 @@ export class ModelList {
       this.#asked = asked
       this.#isLooking = true
       asked.then(
-        ({ length }) => this.#learn(asked, length),
+        (models) => this.#learn(asked, models),
         () => {
-          this.#learn(asked, 0)
+          this.#learn(asked, [])
           if (this.#asked === asked) this.#asked = undefined
         },
       )
@@ -75,9 +75,15 @@ export class ModelList {
     }
   }
 
-  #learn(asked: Promise<readonly ServedModel[]>, count: number): void {
+  /** Whether the last look found none that is free. */
+  get isAllPaid(): boolean {
+    return this.#known?.isAnyFree === false
+  }
+
+  #learn(asked: Promise<readonly ServedModel[]>, models: readonly ServedModel[]): void {
     if (this.#asked !== asked) return
     this.#isLooking = false
-    this.#known = { count, atMs: performance.now() }
+    const isAnyFree = models.some(({ priceWeiPerUnit }) => priceWeiPerUnit === 0n)
+    this.#known = { count: models.length, isAnyFree, atMs: performance.now() }
   }
 }

@@ -10,6 +10,7 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import {
   type Chain,
   type ChannelState,
+  chainReason,
   formatEther,
   lackOfMoney,
   marketFees,
@@ -29,6 +30,10 @@ import { largest } from './wei.js'
 /** Gas of a redemption, docs/contracts.md: what it must bring at least, all in all and each. */
 const GAS_PER_TRANSACTION = 36_000n
 const GAS_PER_VOUCHER = 22_300n
+/** Of the redemption of so many vouchers in one transaction. */
+export const redemptionGas = (vouchers: number): bigint =>
+  GAS_PER_TRANSACTION + GAS_PER_VOUCHER * BigInt(vouchers)
+
 /** Channels asked for at once. */
 const BATCH = 16
 
@@ -74,6 +79,14 @@ interface Over {
   readonly isClosed: boolean
 }
 
+/** The chain did not say how the channels stand, so that nothing was redeemed either. */
+export class ChannelsUnread extends Error {
+  constructor(cause: unknown) {
+    super(chainReason(cause), { cause })
+    this.name = 'ChannelsUnread'
+  }
+}
+
 /** Nobody holds anything of it: taken up again it is what it was. */
 const isUnused = ({ issued, voucher, running }: PayeeAccount): boolean =>
   issued === 0 && voucher === null && running.length === 0
@@ -82,6 +95,7 @@ export class ChannelKeeper {
   readonly #options: ChannelKeeperOptions
   readonly #modules: ChannelKeeperModules
   #running: Promise<KeeperRound> | undefined
+  #unseen: readonly Uint8Array[] = []
 
   constructor(options: ChannelKeeperOptions, modules: ChannelKeeperModules) {
     this.#options = options
@@ -121,7 +135,19 @@ export class ChannelKeeper {
     return known === undefined || state.depositWei > known.depositWei || state.endsAt > known.endsAt
   }
 
-  /** Follows every channel and redeems what is due. One round at a time: a second caller gets the first one's. */
+  /**
+   * Channels with receipts that the chain, when it was read last, did not have: it was begun anew, or took blocks back. Those
+   * past their end are left out, which pay nothing anyway.
+   */
+  get unseen(): readonly PayeeAccount[] {
+    const { payee } = this.#modules
+    return this.#unseen.map((id) => payee.find(id)).filter((account) => account !== undefined)
+  }
+
+  /**
+   * Follows every channel and redeems what is due. One round at a time: a second caller gets the first one's.
+   * @throws ChannelsUnread; chain errors where the channels were read, and redeeming failed
+   */
   round(isClosing = false): Promise<KeeperRound> {
     this.#running ??= this.#round(isClosing).finally(() => {
       this.#running = undefined
@@ -138,11 +164,11 @@ export class ChannelKeeper {
 
   async #round(isClosing: boolean): Promise<KeeperRound> {
     const { chain, payee, address, log } = this.#modules
-    const { maxFeePerGas } = await marketFees(chain.client, undefined)
     const { policy } = this.#options
-    const leastWei = largest(policy.leastWei, GAS_PER_VOUCHER * maxFeePerGas)
-    const { timestamp } = await chain.clock()
-    const { over: ending, unread } = await this.#follow(timestamp, leastWei)
+    const looked = await this.#look().catch((error: unknown) => {
+      throw new ChannelsUnread(error)
+    })
+    const { maxFeePerGas, leastWei, timestamp, over: ending, unread } = looked
     const over = ending.map(({ account }) => account)
     const notDue = new Set([...unread, ...over.map(({ channelId }) => bytesToHex(channelId))])
     for (const each of ending) await this.#forget(each, timestamp)
@@ -150,8 +176,8 @@ export class ChannelKeeper {
       .due({ ...policy, leastWei }, isClosing)
       .filter(({ account }) => this.#isHere(account) && !notDue.has(bytesToHex(account.channelId)))
     const dueWei = due.reduce((sum, each) => sum + each.dueWei, 0n)
-    const gas = GAS_PER_TRANSACTION + GAS_PER_VOUCHER * BigInt(due.length)
-    if (due.length === 0 || dueWei < gas * maxFeePerGas) return { redeemed: undefined, over }
+    if (due.length === 0 || dueWei < redemptionGas(due.length) * maxFeePerGas)
+      return { redeemed: undefined, over }
     const redeemed = await redeemVouchers(chain, {
       payee: address,
       vouchers: due.map(({ voucher }) => voucher),
@@ -171,6 +197,15 @@ export class ChannelKeeper {
     return { redeemed, over }
   }
 
+  /** How the channels stand, and what a redemption costs at the moment. */
+  async #look() {
+    const { chain } = this.#modules
+    const { maxFeePerGas } = await marketFees(chain.client, undefined)
+    const leastWei = largest(this.#options.policy.leastWei, GAS_PER_VOUCHER * maxFeePerGas)
+    const { timestamp } = await chain.clock()
+    return { maxFeePerGas, leastWei, timestamp, ...(await this.#follow(timestamp, leastWei)) }
+  }
+
   /**
    * Finds the openings that are closed, or past their end with nothing left that is worth its gas. A channel that cannot be
    * read keeps nobody else from being paid.
@@ -181,11 +216,14 @@ export class ChannelKeeper {
     const accounts = payee.accounts().filter((account) => this.#isHere(account))
     const over: Over[] = []
     const unread = new Set<string>()
+    const unseen: Uint8Array[] = []
     let failure: unknown
     const follow = async (account: PayeeAccount): Promise<void> => {
       try {
         const found = await this.#standing(account, nowSeconds, leastWei)
-        if (found !== undefined) over.push(found)
+        if (found === 'unseen') {
+          if (!isUnused(account) && account.endsAt > nowSeconds) unseen.push(account.channelId)
+        } else if (found !== undefined) over.push(found)
       } catch (error) {
         failure = error
         unread.add(bytesToHex(account.channelId))
@@ -196,8 +234,12 @@ export class ChannelKeeper {
       // The chain is away: the others would be waited for one after the other.
       if (unread.size === Math.min(at + BATCH, accounts.length) && unread.size > 0) throw failure
     }
+    this.#unseen = unseen
     if (unread.size > 0)
-      log?.warn({ channels: unread.size, reason: String(failure) }, 'channels could not be read on the chain')
+      log?.warn(
+        { channels: unread.size, reason: chainReason(failure) },
+        'channels could not be read on the chain',
+      )
     return { over, unread }
   }
 
@@ -208,7 +250,11 @@ export class ChannelKeeper {
   }
 
   /** Takes up what the chain says of a channel. @returns it where it is over */
-  async #standing(account: PayeeAccount, nowSeconds: number, leastWei: bigint): Promise<Over | undefined> {
+  async #standing(
+    account: PayeeAccount,
+    nowSeconds: number,
+    leastWei: bigint,
+  ): Promise<Over | 'unseen' | undefined> {
     const { payee } = this.#modules
     const state = await this.#read(account.payer)
     if (state.isOpen && bytesToHex(idOf(state)) === bytesToHex(account.channelId)) {
@@ -223,15 +269,15 @@ export class ChannelKeeper {
     return this.#gone(account, state.nonce >= account.nonce, nowSeconds)
   }
 
-  /** What the chain does not have, any more or yet again, pays for nothing. @returns it where it is closed */
-  async #gone(account: PayeeAccount, isClosed: boolean, nowSeconds: number): Promise<Over | undefined> {
+  /** What the chain does not have, any more or yet again, pays for nothing. */
+  async #gone(account: PayeeAccount, isClosed: boolean, nowSeconds: number): Promise<Over | 'unseen'> {
     const { payee } = this.#modules
     const { payer, depositWei, redeemedWei } = account
     const endsAt = isClosed ? Math.min(account.endsAt, nowSeconds) : account.endsAt
     const isNews = depositWei !== redeemedWei || endsAt !== account.endsAt
     if (isNews && payee.find(account.channelId) !== undefined)
       await payee.setChannel(payer, { ...account, depositWei: redeemedWei, endsAt })
-    return isClosed ? { account: payee.find(account.channelId) ?? account, isClosed } : undefined
+    return isClosed ? { account: payee.find(account.channelId) ?? account, isClosed } : 'unseen'
   }
 
   /** Unless its receipts may be asked for, or a payer could bring it back and there is no room to remember that. */

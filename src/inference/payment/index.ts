@@ -10,7 +10,9 @@ export {
   ChannelKeeper,
   type ChannelKeeperModules,
   type ChannelKeeperOptions,
+  ChannelsUnread,
   type KeeperRound,
+  redemptionGas,
 } from './channel-keeper.js'
 export { type ChannelStanding, channelStanding, isOfChain } from './channel-standing.js'
 export { type DueRedemption, Payee, type PayeeModules, redeemable } from './payee.js'

@@ -7,6 +7,7 @@ import { toHex } from 'viem'
 import {
   type Chain,
   type ChallengeState,
+  chainReason,
   claimFees,
   closeChallenge,
   expireChallenge,
@@ -143,7 +144,7 @@ export class ChainKeeper {
       this.#problem = problem
     } catch (error) {
       if (this.#stop.signal.aborted) return
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = chainReason(error)
       if (reason !== this.#problem) this.#modules.log.warn({ reason }, 'the chain work waits')
       this.#problem = reason
     }

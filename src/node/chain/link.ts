@@ -4,6 +4,7 @@
  */
 import {
   type Chain,
+  chainReason,
   openConfiguredChain,
   openSeatCache,
   readNode,
@@ -24,6 +25,7 @@ import { Refusal } from '../../roles/protocol-error.js'
 import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { ChainKeeper, DEVELOPMENT_KEEPING, type KeeperModules, PUBLIC_KEEPING } from './keeper.js'
+import { KeptFigures } from './kept-figures.js'
 import { ChainSource } from './source.js'
 
 const FIRST_RETRY_MS = 1_000
@@ -54,11 +56,20 @@ export interface ChainLinkModules {
   readonly log: Logger
 }
 
+/** What the chain is asked for with each status. */
+interface ChainFigures {
+  readonly registered: boolean
+  readonly seats: number
+  readonly balanceWei: bigint
+  readonly depositWei: bigint
+}
+
 interface Tie {
   readonly chain: Chain
   readonly seats: SeatCache
   readonly source: ChainSource
   readonly keeper: ChainKeeper
+  readonly figures: KeptFigures<ChainFigures>
 }
 
 /** Opens the configured chain for reading and sending. */
@@ -156,36 +167,38 @@ export class ChainLink implements CommitteeSource {
     }
     if (tie === undefined)
       return { ...nothing, problems: [this.#problem ?? 'the chain has not been reached yet'] }
-    const { chain, keeper } = tie
-    const { address } = this.#modules.identity
-    const known = { ...nothing, chainId: chain.chainId, claimableWei: String(keeper.claimableWei) }
-    const pendingTransactions = chain.queue?.pending ?? 0
-    try {
-      const [node, account, balance] = await Promise.all([
-        readNode(chain, address),
-        readProverAccount(chain, address),
-        chain.client.getBalance({ address }),
-      ])
-      const registered = node !== undefined && node.record !== 0
-      const seats = registered ? node.seats : 0
-      const problems = keeper.problem === undefined ? [] : [keeper.problem]
-      if (!registered && this.#modules.roles.some((role) => ON_THE_REGISTER.has(role)))
-        problems.push('this key is not registered on the chain: run "plumbline chain register"')
-      else if (this.#modules.roles.includes('challenger') && seats === 0)
-        problems.push('this challenger has no seat on the chain, so it is never drawn')
-      if (balance === 0n) problems.push(`no ether for gas: send some to ${address}`)
-      return {
-        ...known,
-        registered,
-        seats,
-        pendingTransactions,
-        balanceWei: String(balance),
-        depositWei: String(account.freeWei),
-        problems,
-      }
-    } catch (error) {
-      return { ...known, pendingTransactions, problems: [messageOf(error)] }
+    const { chain, keeper, figures } = tie
+    const { last, problem } = await figures.get()
+    // The keeper's is the same trouble in other words.
+    const problems = [problem ?? keeper.problem].filter((each) => each !== undefined)
+    const known = {
+      ...nothing,
+      chainId: chain.chainId,
+      claimableWei: String(keeper.claimableWei),
+      pendingTransactions: chain.queue?.pending ?? 0,
     }
+    if (last === undefined) return { ...known, problems }
+    const { registered, seats, balanceWei, depositWei } = last
+    return {
+      ...known,
+      registered,
+      seats,
+      balanceWei: String(balanceWei),
+      depositWei: String(depositWei),
+      problems: [...problems, ...this.#lacks(last)],
+    }
+  }
+
+  /** What this node needs on the chain and does not have. */
+  #lacks({ registered, seats, balanceWei }: ChainFigures): string[] {
+    const { roles, identity } = this.#modules
+    const lacks: string[] = []
+    if (!registered && roles.some((role) => ON_THE_REGISTER.has(role)))
+      lacks.push('this key is not registered on the chain: run "plumbline chain register"')
+    else if (roles.includes('challenger') && seats === 0)
+      lacks.push('this challenger has no seat on the chain, so it is never drawn')
+    if (balanceWei === 0n) lacks.push(`no ether for gas: send some to ${identity.address}`)
+    return lacks
   }
 
   async #open(): Promise<void> {
@@ -206,7 +219,9 @@ export class ChainLink implements CommitteeSource {
       const { address } = identity
       const gatherNoResult = async (id: string) => this.#gatherNoResult?.(id)
       const keeper = new ChainKeeper({ chain, store, address, log, gatherNoResult }, keeping)
-      this.#tie = { chain, seats, source: new ChainSource({ chain, seats, beacon, address }), keeper }
+      const source = new ChainSource({ chain, seats, beacon, address })
+      const figures = new KeptFigures({ read: () => readFigures(chain, address) })
+      this.#tie = { chain, seats, source, keeper, figures }
       this.#problem = undefined
       keeper.start()
       log.info({ chainId: chain.chainId, seats: seats.seatCount }, 'the chain is open')
@@ -214,7 +229,7 @@ export class ChainLink implements CommitteeSource {
     } catch (error) {
       const isPassing = error instanceof UserError && PASSING.has(error.code)
       if (!isPassing || this.#stopping.signal.aborted) throw error
-      const reason = messageOf(error)
+      const reason = chainReason(error)
       if (reason !== this.#problem) log.warn({ reason }, 'the chain cannot be reached; trying again')
       this.#problem = reason
       this.#timer = setTimeout(
@@ -228,9 +243,19 @@ export class ChainLink implements CommitteeSource {
 
   #giveUp(error: unknown): void {
     if (this.#stopping.signal.aborted) return
-    this.#problem = messageOf(error)
+    this.#problem = chainReason(error)
     this.#modules.log.error({ reason: this.#problem }, 'the chain of the configuration cannot be used')
   }
+}
+
+async function readFigures(chain: Chain, address: Address): Promise<ChainFigures> {
+  const [node, account, balanceWei] = await Promise.all([
+    readNode(chain, address),
+    readProverAccount(chain, address),
+    chain.client.getBalance({ address }),
+  ])
+  const registered = node !== undefined && node.record !== 0
+  return { registered, seats: registered ? node.seats : 0, balanceWei, depositWei: account.freeWei }
 }
 
 /** Roles that the chain must know a node by; to sell work, a key is enough. */
@@ -238,5 +263,3 @@ const ON_THE_REGISTER: ReadonlySet<Role> = new Set(['prover', 'challenger'])
 
 /** Codes of what may mend itself. */
 const PASSING: ReadonlySet<string> = new Set(['UNREACHABLE', 'TIMEOUT', 'VERIFICATION_FAILED'])
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

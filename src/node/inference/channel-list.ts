@@ -1,7 +1,7 @@
 /** The payment channels of this key, as payer and as payee: what the ledgers say, beside what the chain says. */
 import { existsSync } from 'node:fs'
 import { bytesToHex } from '@noble/hashes/utils.js'
-import { type Chain, readChannel } from '../../chain/index.js'
+import { type Chain, formatEther, readChannel } from '../../chain/index.js'
 import { dataPaths } from '../../config/paths.js'
 import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
@@ -58,6 +58,21 @@ export function earningChannel(account: PayeeAccount): EarningChannel {
     earnedWei: String(voucher?.amountWei ?? 0n),
     endsAt,
   }
+}
+
+/** By the newest vouchers, in wei; what a channel pays for may be less. */
+export const unredeemedIn = (accounts: readonly PayeeAccount[]): bigint =>
+  accounts.reduce((sum, { voucher, redeemedWei }) => sum + ((voucher?.amountWei ?? 0n) - redeemedWei), 0n)
+
+/** What a provider is told of its channels that the chain has lost; undefined for none. */
+export function unseenProblem(unseen: readonly PayeeAccount[]): string | undefined {
+  const count = unseen.length
+  if (count === 0) return undefined
+  const channels = count === 1 ? '1 channel is' : `${count} channels are`
+  return (
+    `${channels} not on this chain any more: it began anew or took blocks back, unless chain.rpcUrls names another one; ` +
+    `${formatEther(unredeemedIn(unseen))} of vouchers cannot be redeemed`
+  )
 }
 
 /** @throws UserError LOCKED while a client of this key runs; chain errors */

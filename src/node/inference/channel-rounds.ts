@@ -2,6 +2,7 @@
  * A provider's rounds over its channels, and what it may do by them. What it knows of a channel's end is as old as the last
  * round that heard of it: who was not told for long that a client leaves works for what can't be redeemed any more.
  */
+import { chainReason } from '../../chain/index.js'
 import { UserError } from '../../errors.js'
 import { PaidService, type PaidServiceModules } from '../../inference/provider/paid-service.js'
 
@@ -60,7 +61,7 @@ export class ChannelRounds {
   }
 
   failed(error: unknown): void {
-    this.#reason = error instanceof Error ? error.message : String(error)
+    this.#reason = chainReason(error)
     // The channels were followed before it turned out that redeeming is too dear.
     if (error instanceof UserError && error.code === 'DENIED') this.ended()
   }

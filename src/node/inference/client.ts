@@ -7,6 +7,7 @@ import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
 import type { Address } from '../../crypto/address.js'
 import type { Identity } from '../../crypto/identity.js'
+import { UserError } from '../../errors.js'
 import { readKnownModels } from '../../inference/catalogue/known-models.js'
 import { Channels } from '../../inference/client/channels.js'
 import { DailyBudget } from '../../inference/client/daily-budget.js'
@@ -23,6 +24,7 @@ import { collectBetweenJobs } from '../heap.js'
 import { createNodeHost } from '../host.js'
 import { clientLedger, openLedger } from './client-ledger.js'
 import { openOwnAudits, runOwnAudits } from './own-audits.js'
+import { ToldOnce } from './told-once.js'
 
 export interface NetworkClientOptions
   extends Pick<NetworkJobsOptions, 'providers' | 'maxPriceWei' | 'audit' | 'onRecipient'> {
@@ -45,6 +47,8 @@ export interface NetworkClientOptions
 export interface NetworkClient {
   readonly jobs: NetworkJobs
   readonly host: Host
+  /** Why nothing that costs something can be bought: another program pays with this key. Whether it still does is tried beside it. */
+  unpayable(): string | undefined
   close(): Promise<void>
 }
 
@@ -84,14 +88,28 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
   const running =
     audits !== undefined && isAudited && isLasting ? runOwnAudits(audits, { host, identity, log }) : undefined
   const opened: { store?: Store; chain?: Chain } = {}
+  let ledgerProblem: string | undefined
+  const ledgerTried = Promise.withResolvers<void>()
   const directory = clientLedger(config.dataDir, identity.address)
   const stopping = new AbortController()
   let refunds: Promise<void> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined
 
+  const openOwnLedger = async (): Promise<Store> => {
+    try {
+      const store = await openLedger(directory, WHERE_IT_RUNS)
+      ledgerProblem = undefined
+      return store
+    } catch (error) {
+      if (error instanceof UserError && error.code === 'LOCKED') ledgerProblem = error.line
+      throw error
+    } finally {
+      ledgerTried.resolve()
+    }
+  }
   const open = async (): Promise<ClientPayments> => {
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    const store = opened.store ?? (await openLedger(directory, WHERE_IT_RUNS))
+    const store = opened.store ?? (await openOwnLedger())
     opened.store = store
     const chain = opened.chain ?? (await openNodeChain({ config, identity, store, log }))
     opened.chain = chain
@@ -113,11 +131,22 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
       openings: await Openings.open(paths.openings),
       ...(onLock === undefined ? {} : { onLock }),
     })
+    const trouble = new ToldOnce(log)
+    let isRefunding = false
     const refund = (): void => {
-      refunds = refunds
-        .then(() => channels.refundOver(stopping.signal))
-        .catch((error: unknown) => {
-          if (!stopping.signal.aborted) log.warn({ reason: String(error) }, 'deposits were not looked after')
+      // A chain that hangs is not asked again before it has answered or was given up.
+      if (isRefunding) return
+      isRefunding = true
+      refunds = channels
+        .refundOver(stopping.signal)
+        .then(
+          () => trouble.healed(),
+          (error: unknown) => {
+            if (!stopping.signal.aborted) trouble.failed(error, 'deposits were not looked after')
+          },
+        )
+        .finally(() => {
+          isRefunding = false
         })
     }
     refund()
@@ -137,6 +166,9 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
     isLasting && audits !== undefined && existsSync(directory)
       ? untilOpen(openPayments, { signal: stopping.signal, log })
       : undefined
+
+  // Whether another program has the ledger is known when this returns.
+  if (watching !== undefined) await Promise.race([ledgerTried.promise, watching])
 
   const jobs = new NetworkJobs(
     {
@@ -162,6 +194,10 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
   return {
     jobs,
     host,
+    unpayable: () => {
+      if (ledgerProblem !== undefined) openPayments().catch(() => undefined)
+      return ledgerProblem
+    },
     close: async () => {
       endCollecting()
       await jobs.close()
@@ -185,13 +221,14 @@ async function untilOpen(
   openPayments: () => Promise<ClientPayments>,
   { signal, log }: { readonly signal: AbortSignal; readonly log: Logger },
 ): Promise<void> {
+  const trouble = new ToldOnce(log)
   for (let waitMs = FIRST_AGAIN_MS; !signal.aborted; waitMs = Math.min(2 * waitMs, REFUND_MS)) {
     try {
       await Promise.race([openPayments(), aborted(signal)])
       return
     } catch (error) {
       if (signal.aborted) return
-      log.warn({ reason: String(error) }, 'deposits cannot be looked after yet')
+      trouble.failed(error, 'deposits cannot be looked after yet')
       await sleep(waitMs, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }

@@ -1,5 +1,6 @@
 /** What a daemon opens, and tries again until it opens, while it runs: a disk that was full, a ledger that was in use. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { chainReason } from '../../chain/index.js'
 import { UserError } from '../../errors.js'
 import type { Logger } from '../../telemetry/logger.js'
 
@@ -68,5 +69,4 @@ export class KeptTrying<T> {
   }
 }
 
-const lineOf = (error: unknown): string =>
-  error instanceof UserError ? error.line : error instanceof Error ? error.message : String(error)
+const lineOf = (error: unknown): string => (error instanceof UserError ? error.line : chainReason(error))

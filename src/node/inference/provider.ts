@@ -1,5 +1,4 @@
 /** The role provider of a daemon: its models, its offers, and, once the chain is there, its payments. */
-import { availableParallelism, totalmem } from 'node:os'
 import { type Chain, channelsContract, parseAmount, readNode } from '../../chain/index.js'
 import { dataPaths } from '../../config/paths.js'
 import type { Config } from '../../config/schema.js'
@@ -8,10 +7,15 @@ import type { Identity } from '../../crypto/identity.js'
 import { EVIDENCE, Sealing } from '../../crypto/sealing.js'
 import { UserError } from '../../errors.js'
 import { EvidenceShelf } from '../../inference/audit/evidence-shelf.js'
-import { LocalJobs } from '../../inference/local/local-jobs.js'
 import { OfferTable } from '../../inference/network/offer-table.js'
 import { OffersGossip } from '../../inference/network/offers-gossip.js'
-import { ChannelKeeper, Payee, paymentDomain, RetiredOpenings } from '../../inference/payment/index.js'
+import {
+  ChannelKeeper,
+  ChannelsUnread,
+  Payee,
+  paymentDomain,
+  RetiredOpenings,
+} from '../../inference/payment/index.js'
 import type { ProviderBehaviour } from '../../inference/provider/behaviour.js'
 import type { LookedKeeper } from '../../inference/provider/channel-looks.js'
 import { EvidenceDesk } from '../../inference/provider/evidence-desk.js'
@@ -24,11 +28,13 @@ import type { Host, Remote } from '../../p2p/index.js'
 import type { Store } from '../../store/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { collectBetweenJobs } from '../heap.js'
-import { type EarningChannel, earningChannel } from './channel-list.js'
+import { type EarningChannel, earningChannel, unredeemedIn, unseenProblem } from './channel-list.js'
 import { ChannelRounds, FollowedPaidService, requireRedeemedInTime } from './channel-rounds.js'
 import { KeptTrying } from './kept-trying.js'
 import { openRandomness } from './randomness.js'
+import { openSoldModels } from './sold-models.js'
 import { openUpstream } from './sold-upstream.js'
+import { ToldOnce } from './told-once.js'
 
 export interface ProviderRoleModules {
   readonly config: Config
@@ -57,9 +63,10 @@ export interface ProviderRoleStatus extends ProviderStatus {
   readonly unredeemedWei: string
   /** Why no paid jobs are taken; absent where they are, or nothing costs anything. */
   readonly paidJobsProblem?: string
+  /** Channels that are not on this chain any more; absent where all are. */
+  readonly channelsProblem?: string
 }
 
-const GIB = 2 ** 30
 const MIB = 2 ** 20
 /** An output waits so long for its payment; then it is credited where it was paid for. */
 const HELD_MS = 10 * 60_000
@@ -104,18 +111,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
       exitStatus: 2,
     })
   const upstream = await openUpstream(config)
-  const local = await LocalJobs.open({
-    dataDir: config.dataDir,
-    names: priceList(terms.models).names,
-    parallel: terms.parallel,
-    mostWaiting: terms.queue,
-    deadlineMs: terms.deadlineSeconds * 1000,
-    threads: terms.threads ?? availableParallelism(),
-    memoryBytes:
-      terms.memoryGiB === undefined ? Math.floor(totalmem() / 2) : Math.round(terms.memoryGiB * GIB),
-    memorySetting: 'inference.provider.memoryGiB (half of the machine unless set)',
-    log,
-  })
+  const local = await openSoldModels(config, priceList(terms.models).names, log)
   const jobs = new SoldJobs(local, upstream)
   const provider = new Provider(
     {
@@ -179,7 +175,7 @@ export async function startProvider(modules: ProviderRoleModules): Promise<Provi
 
 interface Payments {
   readonly offered: Parameters<Provider['payThrough']>[0]
-  status(): { readonly channels: number; readonly unredeemedWei: string }
+  status(): Pick<ProviderRoleStatus, 'channels' | 'unredeemedWei' | 'channelsProblem'>
   channels(): readonly EarningChannel[]
   /** Why no job is begun at the moment. */
   problem(): string | undefined
@@ -262,16 +258,16 @@ async function openPayments(
     () => rounds.ended(),
     (error: unknown) => rounds.failed(error),
   )
+  const trouble = new ToldOnce(log)
   const round = async (isClosing = false): Promise<void> => {
     try {
       await keeper.round(isClosing)
       rounds.ended()
+      trouble.healed()
     } catch (error) {
       rounds.failed(error)
-      log.warn(
-        { reason: error instanceof Error ? error.message : String(error) },
-        'vouchers were not redeemed',
-      )
+      const isUnread = error instanceof ChannelsUnread
+      trouble.failed(error, isUnread ? 'the channels could not be looked at' : 'vouchers were not redeemed')
     }
   }
   const timer = setInterval(() => void round(), roundTerms.roundSeconds * 1000)
@@ -290,11 +286,13 @@ async function openPayments(
     },
     status: () => {
       const accounts = payee.accounts()
-      const unredeemed = accounts.reduce(
-        (sum, { voucher, redeemedWei }) => sum + ((voucher?.amountWei ?? 0n) - redeemedWei),
-        0n,
-      )
-      return { channels: accounts.length, unredeemedWei: String(unredeemed) }
+      const unredeemed = unredeemedIn(accounts)
+      const gone = unseenProblem(keeper.unseen)
+      return {
+        channels: accounts.length,
+        unredeemedWei: String(unredeemed),
+        ...(gone === undefined ? {} : { channelsProblem: gone }),
+      }
     },
     channels: () => payee.accounts().map(earningChannel),
     problem: () => rounds.problem,

@@ -26,3 +26,25 @@ it('ends with steps that lead somewhere, also for who has no network yet', async
   const again = await run(args, { env })
   expect(again.stdout).toContain("1. ask your network's operator")
 })
+
+it('tells a provider what it needs: models, prices and a chain, and neither a registry nor a claim', async () => {
+  const dataDir = join(root, 'seller')
+  const env = { PLUMBLINE_PASSPHRASE: 'a long enough passphrase' }
+  const init = (roles: string) =>
+    run(['init', '--roles', roles, '--key-cost', 'light', '--data-dir', dataDir], { env })
+  const { stdout } = await init('provider')
+  for (const step of [
+    `plumbline models list --data-dir ${dataDir}`,
+    'inference.provider.models',
+    'chain.rpcUrls',
+    `plumbline doctor --data-dir ${dataDir}`,
+    `plumbline provider --data-dir ${dataDir}`,
+  ])
+    expect(stdout).toContain(step)
+  expect(stdout).not.toMatch(/registry|--claim|measure/)
+  expect(stdout.split('\n').filter((line) => line.length > 80 && !line.includes(root))).toEqual([])
+
+  const both = (await init('prover,provider')).stdout
+  for (const step of ['registry file', 'inference.provider.models', 'plumbline node --claim'])
+    expect(both).toContain(step)
+})

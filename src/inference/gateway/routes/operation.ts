@@ -13,13 +13,15 @@ export const health: Route = {
   answer: async (exchange) => exchange.json({ status: 'ok' }),
 }
 
-/** There is a model to send a job to: as far as is known, since whoever asks without a key must not make others wait. */
+/** There is a model to send a job to, and what it costs could be paid: as far as is known, since whoever asks without a key must not make others wait. */
 export const ready: Route = {
   method: 'GET',
   path: '/ready',
   isOpen: true,
   answer: async (exchange, context) => {
     const count = context.models.lastCount() ?? (await awaitedCount(context))
+    const reason = count > 0 && context.models.isAllPaid ? context.source.unpayable?.() : undefined
+    if (reason !== undefined) return exchange.json({ status: 'cannot pay', models: count, reason }, 503)
     exchange.json({ status: count > 0 ? 'ready' : 'no models', models: count }, count > 0 ? 200 : 503)
   },
 }

@@ -26,6 +26,7 @@ class SlowSource extends ScriptedSource {
   looks = 0
   readonly #waiting: (() => void)[] = []
   isSlow = true
+  unpayable: () => string | undefined = () => undefined
 
   override async models(): Promise<readonly ServedModel[]> {
     this.looks++
@@ -92,6 +93,31 @@ describe('probes', () => {
     const statuses = (await Promise.all(all)).map(({ status }) => status)
     expect(statuses.sort()).toEqual([200, 200, 503])
     expect(source.looks).toBe(1)
+  })
+
+  it('are told where nothing can be paid, and nothing is free', async () => {
+    const { source, url } = await start()
+    source.isSlow = false
+    const [model] = source.list
+    if (model === undefined) throw new Error('no model')
+    const reason = 'a gateway is running and has its channels'
+    source.unpayable = () => reason
+    source.list = [{ ...model, priceWeiPerUnit: 7n }]
+    const { status, text } = await ready(url)
+    expect([status, JSON.parse(text)]).toEqual([503, { status: 'cannot pay', models: 1, reason }])
+    source.unpayable = () => undefined
+    expect((await ready(url)).status).toBe(200)
+  })
+
+  it('are well where something is free, whoever has the ledger', async () => {
+    const { source, url } = await start()
+    source.isSlow = false
+    source.unpayable = () => 'a gateway is running and has its channels'
+    source.list = source.list.flatMap((model) => [
+      { ...model, priceWeiPerUnit: 7n },
+      { ...model, priceWeiPerUnit: 0n },
+    ])
+    expect((await ready(url)).status).toBe(200)
   })
 
   it('learn what is known, and wait for nothing, once something is', async () => {

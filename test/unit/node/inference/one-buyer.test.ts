@@ -38,7 +38,11 @@ it('a second one that pays with a key is told of the first', async () => {
       },
     )
     expect(reasons.join('\n')).not.toMatch(/another process uses/)
+    expect(client.unpayable()).toMatch(/^a gateway, or a command that buys with this key, is running/)
     await expect(openLedger(ledger, 'ask it')).rejects.toMatchObject({ code: 'LOCKED', remedy: 'ask it' })
+    // It ends: who asks whether this one can pay finds out.
+    await first.close()
+    await vi.waitFor(() => expect(client.unpayable()).toBeUndefined(), { timeout: 10_000 })
   } finally {
     await client.close()
     await first.close()
