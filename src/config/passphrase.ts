@@ -2,7 +2,7 @@
 import type { Stats } from 'node:fs'
 import { UserError } from '../errors.js'
 import { expandPath } from './paths.js'
-import { openRegular } from './regular-file.js'
+import { readSecretFile } from './secret-file.js'
 
 /** Far beyond any passphrase: what is longer is the wrong file. */
 const MAX_BYTES = 4096
@@ -12,7 +12,7 @@ const OTHERS = 0o077
 /**
  * `PLUMBLINE_PASSPHRASE`, or the first line of the file that `PLUMBLINE_PASSPHRASE_FILE` names; undefined where
  * neither is set, and then a person must be asked.
- * @throws UserError NOT_FOUND or BAD_KEY for a file that is missing, unreadable, no regular file, too long or empty.
+ * @throws UserError NOT_FOUND or BAD_KEY for a file that is missing, unreadable, neither a file nor a pipe, too long or empty.
  */
 export async function passphraseFromEnvironment(
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -29,19 +29,13 @@ export async function passphraseFromEnvironment(
  */
 export async function readPassphraseFile(path: string): Promise<string> {
   const full = expandPath(path)
-  const file = await openRegular(full, { code: 'BAD_KEY' }).catch((cause: unknown) => {
+  const text = await readSecretFile(full, {
+    refusal: { code: 'BAD_KEY' },
+    mostBytes: MAX_BYTES,
+    check: (status) => refuseOpenToOthers(full, status),
+  }).catch((cause: unknown) => {
     throw cause instanceof UserError ? cause : unreadable(full, cause)
   })
-  let text: string
-  try {
-    const status = await file.stat()
-    refuseOpenToOthers(full, status)
-    text = await file.readFile('utf8').catch((cause: unknown) => {
-      throw unreadable(full, cause)
-    })
-  } finally {
-    await file.close()
-  }
   const line = text.split(/\r?\n/, 1)[0] ?? ''
   if (line === '' || text.length > MAX_BYTES)
     throw new UserError(
@@ -63,7 +57,9 @@ function unreadable(path: string, cause: unknown): UserError {
 }
 
 /** Windows has no such modes, and no uid. */
-function refuseOpenToOthers(path: string, { uid, mode }: Stats): void {
+function refuseOpenToOthers(path: string, status: Stats): void {
+  const { uid, mode } = status
+  if (!status.isFile()) return
   if (process.getuid?.() !== uid || (mode & OTHERS) === 0) return
   throw new UserError(
     `the passphrase file ${path} has mode ${(mode & 0o777).toString(8).padStart(4, '0')}: others can read it`,

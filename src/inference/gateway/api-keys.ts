@@ -1,6 +1,7 @@
 /** Keys that apps show to be let in: from a file that only its owner may read, or from the environment. */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { openRegular } from '../../config/regular-file.js'
+import type { Stats } from 'node:fs'
+import { readSecretFile } from '../../config/secret-file.js'
 import { UserError } from '../../errors.js'
 
 /** 128 bits as 22 characters of base64, rounded up: what `openssl rand -base64 24` gives is longer. */
@@ -54,10 +55,13 @@ export async function readApiKeys(path: string): Promise<ApiKeys> {
   return parseApiKeys(await readPrivateFile(path), path)
 }
 
-/** A file of secrets. @throws UserError NOT_FOUND, and BAD_CONFIG where it is no regular file, others may read it, or it is too large */
+/** A file of secrets. @throws UserError NOT_FOUND, and BAD_CONFIG where it is neither a file nor a pipe, others may read it, or it is too large */
 export async function readPrivateFile(path: string): Promise<string> {
-  const refusal = { code: 'BAD_CONFIG', exitStatus: 2 } as const
-  const file = await openRegular(path, refusal).catch((cause: NodeJS.ErrnoException) => {
+  const text = await readSecretFile(path, {
+    refusal: { code: 'BAD_CONFIG', exitStatus: 2 },
+    mostBytes: MOST_FILE_BYTES,
+    check: (status) => refuseOpenToOthers(path, status),
+  }).catch((cause: NodeJS.ErrnoException) => {
     if (cause instanceof UserError) throw cause
     throw new UserError(`${path} cannot be read (${cause.code ?? cause.message})`, {
       code: 'NOT_FOUND',
@@ -66,19 +70,17 @@ export async function readPrivateFile(path: string): Promise<string> {
       cause,
     })
   })
-  try {
-    const { mode, size } = await file.stat()
-    if (process.platform !== 'win32' && (mode & READABLE_BY_OTHERS) !== 0)
-      throw new UserError(`${path} may be read by others on this machine`, {
-        code: 'BAD_CONFIG',
-        remedy: `chmod 600 ${path}`,
-        exitStatus: 2,
-      })
-    if (size > MOST_FILE_BYTES) throw noKeys(path, `has ${size} bytes`)
-    return await file.readFile('utf8')
-  } finally {
-    await file.close()
-  }
+  if (Buffer.byteLength(text) > MOST_FILE_BYTES) throw noKeys(path, `has over ${MOST_FILE_BYTES} bytes`)
+  return text
+}
+
+function refuseOpenToOthers(path: string, status: Stats): void {
+  if (process.platform === 'win32' || !status.isFile() || (status.mode & READABLE_BY_OTHERS) === 0) return
+  throw new UserError(`${path} may be read by others on this machine`, {
+    code: 'BAD_CONFIG',
+    remedy: `chmod 600 ${path}`,
+    exitStatus: 2,
+  })
 }
 
 /** @param source named in complaints @param separator between keys */

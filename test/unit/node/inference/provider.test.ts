@@ -21,7 +21,6 @@ import { addressOf, startHost } from '../../p2p/hosts.js'
 const PATIENT = { timeout: 60_000, interval: 50 }
 /** As far as payments look at it before their first round: of no channel. */
 const chain = {
-  clock: async () => ({ blockNumber: 1n, timestamp: 1_900_000_000 }),
   chainId: 1,
   pollMs: 4000,
   confirmations: 2,
