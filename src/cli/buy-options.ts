@@ -92,6 +92,7 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
         (elapsedMs) => `waiting for ${printable(recipient.model)}, ${(elapsedMs / 1000).toFixed(1)} s`,
       )
     },
+    onGivenUp: (line) => io.output.warn(line),
     onLock: async ({ payee, amountWei, isNew }) => {
       const { formatEther } = await import('../chain/ether.js')
       io.output.note(

@@ -138,6 +138,7 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
         io.output.note(await recipientNote(recipient))
       }
     },
+    onGivenUp: (line) => io.output.warn(line),
     onLock: ({ payee, amountWei, isNew }) =>
       io.output.note(
         `${isNew ? 'Opening a payment channel with' : 'Adding to the payment channel with'} ${payee}: ${formatEther(amountWei)}.`,

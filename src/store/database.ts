@@ -190,6 +190,7 @@ function unavailable(directory: string, cause: unknown): UserError {
       remedy: damaged
         ? 'move it away; keys and transcripts outside it are not affected'
         : 'check its owner and mode',
+      details: { isDamaged: damaged },
       cause,
     },
   )

@@ -94,6 +94,11 @@ export class Purse {
     await this.#opened?.channels.doubt(addressOfPublicKey(publicKey))
   }
 
+  /** As `Channels.giveUp`. @throws chain errors */
+  async giveUp({ publicKey }: Offer): Promise<void> {
+    await this.#opened?.channels.giveUp(addressOfPublicKey(publicKey))
+  }
+
   /** Gives up the channel with a provider, where there is one. @throws chain errors */
   async leave({ publicKey }: Offer): Promise<void> {
     const payments = await this.#payments?.catch(() => undefined)

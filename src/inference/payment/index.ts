@@ -28,6 +28,7 @@ export { Payer, type PayerModules } from './payer.js'
 export {
   type AskedJob,
   type ChannelTerms,
+  isOfEarlierLedger,
   type PayerAccount,
   type PayerLimits,
   payerExposure,

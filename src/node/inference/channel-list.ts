@@ -79,7 +79,7 @@ export async function listChannels(
         depositWei: String(isOnChain ? state.depositWei : account.depositWei),
         spentWei: String(account.voucher?.amountWei ?? 0n),
         redeemedWei: isOnChain ? String(state.redeemedWei) : null,
-        freeWei: String(standing === 'closed' ? 0n : payerFree(account)),
+        freeWei: String(standing === 'closed' || standing === 'unseen' ? 0n : payerFree(account)),
         endsAt: isOnChain ? state.endsAt : account.endsAt,
       }
     },
@@ -114,7 +114,7 @@ async function listEarning(chain: Chain, dataDir: string, payee: Address): Promi
             depositWei,
             spentWei: earnedWei,
             redeemedWei: isOnChain ? String(state.redeemedWei) : null,
-            freeWei: String(standing === 'closed' || free < 0n ? 0n : free),
+            freeWei: String(standing === 'closed' || standing === 'unseen' || free < 0n ? 0n : free),
             endsAt: isOnChain ? state.endsAt : endsAt,
           }
         }),

@@ -64,7 +64,9 @@ export async function withOwnChannels<T>(
         address,
         all,
         with: async (payee) => {
-          const known = (await all()).filter((each) => each.payee === payee && each.standing !== 'closed')
+          const known = (await all()).filter(
+            (each) => each.payee === payee && each.standing !== 'closed' && each.standing !== 'unseen',
+          )
           if (known.length > 0) return known[0]
           const parties = { payer: address, payee }
           const state = await readChannel(chain, parties)
