@@ -20,6 +20,7 @@ import { isOfEarlierLedger } from '../payment/index.js'
 import { smaller } from '../payment/wei.js'
 import { workOf } from '../units.js'
 import { type Candidate, inOrder, servedModels } from './candidates.js'
+import { ChainWait } from './chain-wait.js'
 import { Choice } from './choice.js'
 import { Conduct } from './conduct.js'
 import type { DailyBudget } from './daily-budget.js'
@@ -48,6 +49,8 @@ export interface NetworkJobsOptions {
   readonly allowUnaudited?: boolean
   /** Called before anything of a job leaves; what it throws refuses that. */
   readonly onRecipient?: (recipient: Recipient) => void | Promise<void>
+  /** Called every ten seconds while a job waits for the chain. */
+  readonly onChainWait?: (elapsedMs: number) => void
 }
 
 export interface NetworkJobsModules {
@@ -90,7 +93,7 @@ export class NetworkJobs implements JobSource {
     const { host, log, audits, openPayments, conduct = new Conduct() } = modules
     this.#conduct = conduct
     this.#left = modules.left ?? LeftProviders.passing()
-    this.#purse = new Purse(openPayments)
+    this.#purse = new Purse(openPayments, new ChainWait(options.onChainWait))
     this.#offers = new Offers({
       ...{ host, log, named: options.providers ?? [] },
       isKnown: (offer) => this.#purse.hasDelivered(offer),

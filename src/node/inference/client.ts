@@ -26,7 +26,7 @@ import { clientLedger, openLedger } from './client-ledger.js'
 import { openOwnAudits, runOwnAudits } from './own-audits.js'
 
 export interface NetworkClientOptions
-  extends Pick<NetworkJobsOptions, 'providers' | 'maxPriceWei' | 'audit' | 'onRecipient'> {
+  extends Pick<NetworkJobsOptions, 'providers' | 'maxPriceWei' | 'audit' | 'onRecipient' | 'onChainWait'> {
   readonly config: Config
   readonly identity: Identity
   readonly log: Logger
