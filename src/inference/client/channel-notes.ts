@@ -6,6 +6,7 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { type Address, addressBytes, parseAddress } from '../../crypto/address.js'
 import type { DurableMap } from '../../store/index.js'
+import { newPayerAccount, type PayerAccount } from '../payment/index.js'
 
 export interface ChannelNote {
   readonly kind: 'opening' | 'left'
@@ -45,6 +46,14 @@ export class ChannelNotes {
 
   all(): readonly ChannelNote[] {
     return [...this.#notes.values()]
+  }
+
+  /** Left openings that no account speaks of, as empty ones: what lies in them the chain alone knows. */
+  leftWithout(accounts: readonly PayerAccount[]): readonly PayerAccount[] {
+    const known = new Set(accounts.map(({ channelId }) => bytesToHex(channelId)))
+    return this.all()
+      .filter(({ kind, channelId }) => kind === 'left' && !known.has(bytesToHex(channelId)))
+      .map((note) => newPayerAccount(note.payee, { ...note, depositWei: 0n, endsAt: 0 }))
   }
 
   kindOf(channelId: Uint8Array): ChannelNote['kind'] | undefined {

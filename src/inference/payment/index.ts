@@ -29,6 +29,7 @@ export {
   type AskedJob,
   type ChannelTerms,
   isOfEarlierLedger,
+  newPayerAccount,
   type PayerAccount,
   type PayerLimits,
   payerExposure,
