@@ -1,5 +1,6 @@
 /** Work bought and sold between real processes on a real chain: paid, receipted, redeemed, and resumed after kills. */
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import OpenAI, { toFile } from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,7 +13,9 @@ import {
   startDevChain,
   writeDeployment,
 } from '../../src/chain/index.js'
+import { dataPaths } from '../../src/config/paths.js'
 import { Identity } from '../../src/crypto/identity.js'
+import { clientLedger } from '../../src/node/inference/client-ledger.js'
 import { LocalNetwork, type Member, whyNoLoopback } from '../support/local-network.js'
 import { longRecording } from '../support/long-recording.js'
 import type { NodeProcess } from '../support/node-process.js'
@@ -212,5 +215,26 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
     })
     expect(thrifty.gateway.events.some(({ event }) => event === 'recipient')).toBe(false)
     await thrifty.gateway.stop()
+  })
+
+  it('a buyer whose ledger is gone ends the channel that it used, blames nobody, and buys again after it', {
+    timeout: SLOW,
+  }, async () => {
+    await bought()
+    const { nonce } = await channel()
+    const { address } = client.identity
+    await rename(clientLedger(client.dataDir, address), join(client.dataDir, 'damaged'))
+    for (let round = 0; round < 2; round++) {
+      const { code, stderr } = await buy()
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/an earlier ledger of this key used the channel with .* comes back after/)
+      expect(stderr).not.toContain('was not asked for')
+    }
+    const challengeSeconds = chain.terms.channelChallengeSeconds
+    expect((await channel()).endsAt).toBeLessThanOrEqual((await chain.clock()).timestamp + challengeSeconds)
+    expect(existsSync(dataPaths(client.dataDir).leftProviders)).toBe(false)
+    await dev.increaseTime(challengeSeconds + 1)
+    await bought()
+    expect(await channel()).toMatchObject({ isOpen: true, nonce: nonce + 1 })
   })
 })
