@@ -9,6 +9,7 @@ import { plural, printable } from './format.js'
 import type { CommandIo } from './io.js'
 import { flag, list, type OptionSpecs, text } from './option.js'
 import { Progress } from './progress.js'
+import { RecipientsTold } from './recipients-told.js'
 import { type ConfigArguments, loadSettings, openIdentity, openLogger } from './settings.js'
 
 export const buyOptions = {
@@ -68,6 +69,7 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
   const { config, identity } = await whoBuys(args, io)
   const log = await openLogger({ ...config.logging, level: args.logLevel ?? 'error' })
   const progress = new Progress(io.stderr, io.env, !io.output.isJson)
+  const told = new RecipientsTold()
   const started = performance.now()
   progress.live((elapsedMs) => `looking for a provider, ${(elapsedMs / 1000).toFixed(1)} s`)
   const client = await openNetworkClient({
@@ -79,9 +81,11 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
     ...(args.unaudited ? { audit: false } : {}),
     onRecipient: async (recipient) => {
       // A program that reads one object at the end could not learn it in time otherwise.
-      const line = await recipientNote(recipient)
-      if (io.output.mode === 'json') io.output.warn(line)
-      else io.output.note(line)
+      if (told.isNews(recipient, true)) {
+        const line = await recipientNote(recipient)
+        if (io.output.mode === 'json') io.output.warn(line)
+        else io.output.note(line)
+      }
       const { priceWei, mostLostWei, ...rest } = recipient
       io.output.event('recipient', {
         ...rest,
@@ -92,6 +96,9 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
         (elapsedMs) => `waiting for ${printable(recipient.model)}, ${(elapsedMs / 1000).toFixed(1)} s`,
       )
     },
+    onGivenUp: (line) => io.output.warn(line),
+    onChainWait: (elapsedMs) =>
+      io.output.note(`Still waiting for the chain, ${Math.round(elapsedMs / 1000)} s.`),
     onLock: async ({ payee, amountWei, isNew }) => {
       const { formatEther } = await import('../chain/ether.js')
       io.output.note(
@@ -103,6 +110,7 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
     const wanted = {
       model: args.model,
       isAnyTaken: args.anyModel || config.inference.client.anyModel,
+      providers: args.provider?.length ?? 0,
     }
     const model = await chooseOffered(await client.jobs.models(io.signal), wanted, purchase)
     const job = { ...purchase, model: model.sha256 }
@@ -136,6 +144,8 @@ export interface WantedOffer {
   readonly model: string | undefined
   /** One that nobody here knows will do. */
   readonly isAnyTaken: boolean
+  /** How many providers were named; 0 unless given. */
+  readonly providers?: number
 }
 
 const MOST_SHOWN = 10
@@ -147,7 +157,7 @@ const MOST_SHOWN = 10
  */
 export async function chooseOffered(
   all: readonly ServedModel[],
-  { model: wanted, isAnyTaken }: WantedOffer,
+  { model: wanted, isAnyTaken, providers = 0 }: WantedOffer,
   { task, parameters: { language } }: Pick<Purchase, 'task' | 'parameters'>,
 ): Promise<ServedModel> {
   const { UserError } = await import('../errors.js')
@@ -166,6 +176,20 @@ export async function chooseOffered(
     case 'found':
       return choice.model
     case 'absent':
+      if (offered.length === 0 && providers > 0) {
+        const sold = distinctModels(all)
+        const only =
+          sold.length === 0
+            ? 'nothing that this node buys'
+            : `${shown(sold, (each) => `${publicId(each, sold)} (${each.task})`)} only`
+        throw new UserError(
+          `the provider${providers === 1 ? '' : 's'} that you named sell${providers === 1 ? 's' : ''} ${only}`,
+          {
+            code: 'NOT_FOUND',
+            remedy: `name one that does ${task} with --provider, leave it out, or run it here with --local`,
+          },
+        )
+      }
       throw new UserError(
         offered.length === 0 ? `no provider was found that does ${task}` : `no provider offers ${what}`,
         {

@@ -236,7 +236,7 @@ function doneText(
     waiting: `ends at ${when} already: run this again then`,
     kept: 'was closed; its receipts are kept for a week, as evidence',
     forgotten: 'was closed, and is forgotten',
-    untouched: 'is not on this chain, or not yet',
+    untouched: 'is not on this chain, or not yet: nothing of it can come back here',
   } as const satisfies Readonly<Record<DoneStep['action'], string>>
   return `${channelId.slice(0, 12)} ${words[action]}.`
 }

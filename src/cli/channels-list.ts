@@ -16,7 +16,8 @@ export const channelsListCommand = defineCommand({
   description: [
     'As payer: what gateways and commands with this key locked for providers. As payee: what clients locked for this ' +
       'node. open: it can be paid from. ending: it ends so soon that nothing brings the end forward. over: anybody may ' +
-      "close it, and the rest is the payer's. closed: kept for a week as evidence.",
+      "close it, and the rest is the payer's. closed: kept for a week as evidence. unseen: this " +
+      'chain does not have it, so that nothing of it can be paid or come back.',
     'It works while a daemon runs, but not while a gateway buys with the same key.',
   ],
   options: chainOptions,
@@ -44,8 +45,10 @@ export function channelsText(
 ): string {
   if (channels.length === 0) return `${address} has no payment channels here.`
   const ends = ({ endsAt, state }: ListedChannel): string =>
-    state === 'closed' ? 'closed' : formatMoment(endsAt * MS_PER_SECOND)
-  const locked = channels.filter(({ role, state }) => role === 'payer' && state !== 'closed')
+    state === 'closed' ? 'closed' : state === 'unseen' ? '-' : formatMoment(endsAt * MS_PER_SECOND)
+  const locked = channels.filter(
+    ({ role, state }) => role === 'payer' && state !== 'closed' && state !== 'unseen',
+  )
   const free = locked.reduce((sum, { freeWei }) => sum + BigInt(freeWei), 0n)
   return [
     table(channels, [

@@ -5,15 +5,14 @@ import type { JobSource } from '../inference/job.js'
 import type { Logger } from '../telemetry/logger.js'
 import { buyOptions, recipientNote, whoBuys } from './buy-options.js'
 import { configOptions, keyOptions } from './command.js'
+import { printable } from './format.js'
 import { pairOf, requireThatMuch } from './gateway-arguments.js'
 import type { CommandIo } from './io.js'
 import { localMemory } from './model-options.js'
 import { badArgument, flag, list, number, text } from './option.js'
 import { requireNoBuying, requireNoMachine, requireNone } from './place-options.js'
+import { RecipientsTold } from './recipients-told.js'
 import type { ConfigArguments } from './settings.js'
-
-/** Providers of one session that a person is told of. */
-const MOST_KNOWN = 1000
 
 const { provider, bootstrap, 'max-price': maxPrice, 'any-model': anyModel, unaudited } = buyOptions
 
@@ -120,7 +119,7 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
   const { config, identity } = await whoBuys(args, io)
   const { maxPrice: configured } = config.inference.client
   const mostWei = maxPriceWei ?? (configured === undefined ? undefined : parseAmount(configured))
-  const known = new Set<string>()
+  const known = new RecipientsTold()
   const client = await openNetworkClient({
     config,
     identity,
@@ -134,11 +133,18 @@ async function openNetwork(args: GatewaySourceArguments, io: CommandIo, log: Log
       const told = { ...rest, priceWei: String(priceWei), mostLostWei: String(mostLostWei) }
       io.output.event('recipient', told)
       log.debug(told, 'a job is sent')
-      if (known.size < MOST_KNOWN && !known.has(recipient.provider)) {
-        known.add(recipient.provider)
-        io.output.note(await recipientNote(recipient))
-      }
+      if (known.isNews(recipient, false)) io.output.note(await recipientNote(recipient))
+      const risen = known.risen(recipient)
+      if (risen === undefined) return
+      const { fromWei, toWei } = risen
+      io.output.note(
+        `The price of ${printable(recipient.model)} rose from ${formatEther(fromWei, 'up')} to ${formatEther(toWei, 'up')} a unit.`,
+      )
+      const price = { model: recipient.model, provider: recipient.provider }
+      io.output.event('price', { ...price, fromWei: String(fromWei), toWei: String(toWei) })
+      log.info({ ...price, from: String(fromWei), to: String(toWei) }, 'the price of a model rose')
     },
+    onGivenUp: (line) => io.output.warn(line),
     onLock: ({ payee, amountWei, isNew }) =>
       io.output.note(
         `${isNew ? 'Opening a payment channel with' : 'Adding to the payment channel with'} ${payee}: ${formatEther(amountWei)}.`,

@@ -206,6 +206,7 @@ function unavailable(directory: string, cause: unknown, isFull: boolean): UserEr
       remedy: damaged
         ? 'move it away; keys and transcripts outside it are not affected'
         : 'check its owner and mode',
+      details: { isDamaged: damaged },
       cause,
     },
   )

@@ -49,6 +49,8 @@ const MAX_CHAIN_CURSORS = 20_000
 const MAX_CHANNELS = 10_000
 /** A number each: what an attacker would have to buy from, and leave open, to fill it. */
 const MAX_RETIRED_OPENINGS = 50_000
+/** Openings under way, and left ones until they are closed: a few. */
+const MAX_CHANNEL_NOTES = 10_000
 
 export interface StoreOptions extends OpenOptions {
   /** Unix time in ms; a test hands in its own. */
@@ -77,6 +79,7 @@ export async function openStore(directory: string, options: StoreOptions = {}): 
       paymentsMade: await Books.open(database, 'payments-made', MAX_CHANNELS),
       paymentsEarned: await Books.open(database, 'payments-earned', MAX_CHANNELS),
       retiredOpenings: await DurableMap.open(database, 'retired-openings', MAX_RETIRED_OPENINGS),
+      channelNotes: await DurableMap.open(database, 'channel-notes', MAX_CHANNEL_NOTES),
     })
   } catch (cause) {
     await database.close()
@@ -97,6 +100,7 @@ interface Parts {
   readonly paymentsMade: Books
   readonly paymentsEarned: Books
   readonly retiredOpenings: DurableMap
+  readonly channelNotes: DurableMap
 }
 
 const IDENTITY_KEY = 'identity'
@@ -120,6 +124,8 @@ export class Store {
   readonly paymentsEarned: Books
   /** Openings that a payee forgot before the chain did, by payer. */
   readonly retiredOpenings: DurableMap
+  /** Openings of a payer without an account: under way, or left. */
+  readonly channelNotes: DurableMap
 
   constructor(database: Database, parts: Parts) {
     this.#database = database
@@ -135,6 +141,7 @@ export class Store {
     this.paymentsMade = parts.paymentsMade
     this.paymentsEarned = parts.paymentsEarned
     this.retiredOpenings = parts.retiredOpenings
+    this.channelNotes = parts.channelNotes
   }
 
   /** See {@link SignOnceLocks.signOnce}: on the disk before `granted`, at most one digest per key for good. */

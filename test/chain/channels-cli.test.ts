@@ -6,6 +6,7 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import {
   type Chain,
+  channelIdOf,
   channelsContract,
   type DevChain,
   deploymentPath,
@@ -17,14 +18,16 @@ import {
   startDevChain,
   writeDeployment,
 } from '../../src/chain/index.js'
+import { channelsText } from '../../src/cli/channels-list.js'
 import { createKeyFile } from '../../src/cli/key-file.js'
 import { loadConfig } from '../../src/config/load.js'
 import { dataPaths } from '../../src/config/paths.js'
 import type { Address } from '../../src/crypto/address.js'
 import { Identity } from '../../src/crypto/identity.js'
+import { ChannelNotes } from '../../src/inference/client/channel-notes.js'
 import { Channels } from '../../src/inference/client/channels.js'
 import { Payee, Payer, paymentDomain, redeemable } from '../../src/inference/payment/index.js'
-import { earningChannel } from '../../src/node/inference/channel-list.js'
+import { earningChannel, type ListedChannel } from '../../src/node/inference/channel-list.js'
 import { openNetworkClient } from '../../src/node/inference/client.js'
 import { clientLedger } from '../../src/node/inference/client-ledger.js'
 import { serveControlSocket } from '../../src/p2p/control-socket.js'
@@ -251,5 +254,36 @@ describe.skipIf(whyNoAnvil !== undefined)('plumbline channels', () => {
     await client.close()
     // Nothing was left open.
     await (await ledger()).close()
+  })
+
+  it('shows what an earlier ledger used until it is closed, and counts nothing that the chain does not have', {
+    timeout: 120_000,
+  }, async () => {
+    const [used, gone] = [Identity.generate().address, Identity.generate().address]
+    const { timestamp } = await chain.clock()
+    const opened = await openChannel(chain, { payee: used, depositWei: DEPOSIT, endsAt: timestamp + 9 * DAY })
+    const idBytes = (id: string) => hexToBytes(id.slice(2))
+    const contract = channelsContract(chain)
+    const parties = { payer: own.address, payee: gone, nonce: 1 }
+    const lost = idBytes(channelIdOf({ chainId: chain.chainId, contract, ...parties }))
+    const store = await ledger()
+    const notes = await ChannelNotes.open(store.channelNotes)
+    await notes.set({ kind: 'left', channelId: idBytes(opened.channelId), payee: used, nonce: 1 })
+    const buyer = await payer(store)
+    await buyer.setChannel(gone, { channelId: lost, nonce: 1, depositWei: DEPOSIT, endsAt: timestamp + DAY })
+    await store.close()
+
+    const listed = (await run(['list'])).json.channels as ListedChannel[]
+    expect(listed.find(({ partner }) => partner === used)).toMatchObject({
+      ...{ role: 'payer', state: 'open', depositWei: String(DEPOSIT), freeWei: String(DEPOSIT) },
+    })
+    const unseen = listed.filter(({ partner }) => partner === gone)
+    expect(unseen).toMatchObject([{ state: 'unseen', freeWei: '0', redeemedWei: null }])
+    expect(channelsText(unseen, own.address, String)).toContain("0 of this key's deposits are not spent")
+    const { channels } = (await run(['close', '--all', '--yes'])).json as { channels: { payee: string }[] }
+    expect(channels.find(({ payee }) => payee === used)).toMatchObject({ action: 'asked' })
+    expect(channels.find(({ payee }) => payee === gone)).toMatchObject({ action: 'untouched' })
+    const soonest = (await chain.clock()).timestamp + chain.terms.channelChallengeSeconds
+    expect((await stateOf(used)).endsAt).toBeLessThanOrEqual(soonest)
   })
 })

@@ -15,6 +15,7 @@ import { addressOfPublicKey } from '../../src/crypto/address.js'
 import { Identity } from '../../src/crypto/identity.js'
 import { UserError } from '../../src/errors.js'
 import { KnownModels } from '../../src/inference/catalogue/known-models.js'
+import { ChannelNotes } from '../../src/inference/client/channel-notes.js'
 import { Channels } from '../../src/inference/client/channels.js'
 import { NetworkJobs } from '../../src/inference/client/network-jobs.js'
 import { Openings } from '../../src/inference/client/openings.js'
@@ -63,13 +64,14 @@ describe.skipIf(whyNoAnvil !== undefined)('providers that cost nothing, and refu
       { exposureWei: DEPOSIT, maxJobs: 8 },
     )
     const openings = await Openings.open(join(directory, 'openings.json'))
+    const notes = await ChannelNotes.open(store.channelNotes)
     const channels = new Channels(
       {
         depositWei: DEPOSIT,
         lifeSeconds: 2 * DAY,
         ...(mostLockedWei === undefined ? {} : { mostLockedWei }),
       },
-      { chain, payer, address: identity.address, log: silentLogger, openings },
+      { chain, payer, address: identity.address, log: silentLogger, openings, notes },
     )
     const payment = {
       ...{ chainId: chain.chainId, contract: Buffer.from(contract.slice(2), 'hex') },
@@ -112,7 +114,7 @@ describe.skipIf(whyNoAnvil !== undefined)('providers that cost nothing, and refu
       return states.reduce((sum, { depositWei }) => sum + depositWei, 0n)
     }
     const refusal = () => jobs.run(SOLD_JOB).catch((error: unknown) => error)
-    return { asked, channels, openings, payer, chain, offered: payment, lockedWei, refusal }
+    return { asked, channels, openings, notes, payer, chain, offered: payment, lockedWei, refusal }
   }
 
   it('get three channels from one job, ten in a day, and are asked once; the deposits come home', {
@@ -137,15 +139,23 @@ describe.skipIf(whyNoAnvil !== undefined)('providers that cost nothing, and refu
   })
 
   it('hide no deposit whose opening was mined while the buyer ended', { timeout: 120_000 }, async () => {
-    const { channels, openings, payer, chain } = await openBuyer()
+    const { channels, openings, notes, payer, chain } = await openBuyer()
     const payees = sellers.map(({ publicKey }) => addressOfPublicKey(publicKey))
     const [mined, stranger] = payees as [Address, Address]
-    for (const payee of [mined, stranger])
-      await openChannel(chain, {
+    for (const payee of [mined, stranger]) {
+      const { channelId } = await openChannel(chain, {
         payee,
         depositWei: DEPOSIT,
         endsAt: (await chain.clock()).timestamp + 2 * DAY,
       })
+      const opening = {
+        kind: 'opening',
+        channelId: Buffer.from(channelId.slice(2), 'hex'),
+        payee,
+        nonce: 1,
+      } as const
+      if (payee === mined) await notes.set(opening)
+    }
     await openings.add(mined)
     expect(payer.accounts()).toEqual([])
     await channels.refundOver()

@@ -1,5 +1,6 @@
 /** Work bought and sold between real processes on a real chain: paid, receipted, redeemed, and resumed after kills. */
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import OpenAI, { toFile } from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -12,7 +13,10 @@ import {
   startDevChain,
   writeDeployment,
 } from '../../src/chain/index.js'
+import { dataPaths } from '../../src/config/paths.js'
 import { Identity } from '../../src/crypto/identity.js'
+import { clientLedger } from '../../src/node/inference/client-ledger.js'
+import { testClientOf } from '../chain/support.js'
 import { LocalNetwork, type Member, whyNoLoopback } from '../support/local-network.js'
 import { longRecording } from '../support/long-recording.js'
 import type { NodeProcess } from '../support/node-process.js'
@@ -34,6 +38,8 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
   let client: Member
   let running: NodeProcess
   let jobPrice = 0n
+  /** The chain before any channel. */
+  let genesis: `0x${string}`
   let paidJobs = 0
 
   const chainSection = () => ({ rpcUrls: [dev.rpcUrl], addresses: join(network.directory, 'addresses.json') })
@@ -95,6 +101,7 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
       chain: chainSection(),
       inference: { client: { exposure: EXPOSURE, deposit: DEPOSIT } },
     })
+    genesis = await testClientOf(dev.rpcUrl).snapshot()
     running = await serve()
   }, SLOW)
   afterAll(async () => {
@@ -212,5 +219,50 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
     })
     expect(thrifty.gateway.events.some(({ event }) => event === 'recipient')).toBe(false)
     await thrifty.gateway.stop()
+  })
+
+  it('a buyer whose ledger is gone ends the channel that it used, blames nobody, and buys again after it', {
+    timeout: SLOW,
+  }, async () => {
+    await bought()
+    const { nonce } = await channel()
+    const { address } = client.identity
+    await rename(clientLedger(client.dataDir, address), join(client.dataDir, 'damaged'))
+    for (let round = 0; round < 2; round++) {
+      const { code, stderr } = await buy()
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/an earlier ledger of this key used the channel with .* comes back after/)
+      expect(stderr).not.toContain('was not asked for')
+    }
+    const challengeSeconds = chain.terms.channelChallengeSeconds
+    expect((await channel()).endsAt).toBeLessThanOrEqual((await chain.clock()).timestamp + challengeSeconds)
+    expect(existsSync(dataPaths(client.dataDir).leftProviders)).toBe(false)
+    await dev.increaseTime(challengeSeconds + 1)
+    await bought()
+    expect(await channel()).toMatchObject({ isOpen: true, nonce: nonce + 1 })
+  })
+
+  it('a buyer whose chain is begun anew opens a new channel there, beside a provider with a new store', {
+    timeout: SLOW,
+  }, async () => {
+    await rm(clientLedger(client.dataDir, client.identity.address), { recursive: true, force: true })
+    const anew = testClientOf(dev.rpcUrl)
+    const beginAnew = async () => {
+      await running.stop()
+      await rm(dataPaths(provider.dataDir).store, { recursive: true, force: true })
+      await anew.revert({ id: genesis })
+      genesis = await anew.snapshot()
+      await dev.increaseTime(60)
+      running = await serve()
+    }
+    await beginAnew()
+    await bought()
+    // As if that had been a while ago.
+    await rm(dataPaths(client.dataDir).openings)
+    await beginAnew()
+    const { code, stderr } = await buy()
+    expect(code, stderr).toBe(0)
+    expect(stderr.match(/Sending it to/g)).toHaveLength(1)
+    expect(await channel()).toMatchObject({ isOpen: true, nonce: 1 })
   })
 })

@@ -21,10 +21,20 @@ import {
 } from '../payment/index.js'
 import { largest, smallest } from '../payment/wei.js'
 import { untilAborted } from '../until-aborted.js'
+import { ChannelNotes } from './channel-notes.js'
 import { type Claim, Claims } from './claims.js'
 import { Locked } from './locked.js'
 import { Openings } from './openings.js'
-import { askForEnd, forgetInTime, readOwnChannels, takeBack } from './refunds.js'
+import {
+  askForEnd,
+  endedSooner,
+  endUnused,
+  forgetInTime,
+  isUnused,
+  readOwnChannels,
+  takeBack,
+} from './refunds.js'
+import { FRESH_MS, UnkeptChannels } from './unkept-channels.js'
 
 export interface ChannelsOptions {
   /** Locked in a new channel, and added to one that runs dry. */
@@ -42,6 +52,10 @@ export interface ChannelsModules {
   readonly log: Logger
   /** Those of the last day; in memory unless given. */
   readonly openings?: Openings
+  /** Of the ledger; in memory unless given. */
+  readonly notes?: ChannelNotes
+  /** Told in a line of a channel that cannot be paid from. */
+  readonly onGivenUp?: (line: string) => void
   /** Told before money is locked. */
   readonly onLock?: (what: {
     readonly payee: Address
@@ -52,16 +66,12 @@ export interface ChannelsModules {
 
 /** A channel that ends sooner is given a later end before a job. */
 const LEAST_REMAINING_SECONDS = 3600
-/** Within it a provider may not have seen what this client did on the chain: its own node of it may be behind. */
-const FRESH_MS = 30_000
 /** A provider's refusals make this client look at the chain no oftener. */
 const DOUBT_MS = 60_000
 /** Others may take the room that was made for a job: then there is more made. */
 const MOST_ROUNDS = 8
 /** Deposits that may be locked, where nothing else is said. */
 const MOST_DEPOSITS = 10n
-/** A channel is opened for a job: who did none by then does not serve this client. */
-const UNUSED_SECONDS = 3600
 /** Of an opening that failed: no transaction of it will be mined. */
 const NOT_SENT: ReadonlySet<ErrorCode> = new Set(['BAD_KEY', 'BUSY', 'DENIED', 'EXISTS'])
 /** Beyond the challenge period, which a channel must outlive. */
@@ -75,6 +85,7 @@ export class Channels {
   readonly #claims = new Claims()
   readonly #money: Locked
   readonly #openings: Openings
+  readonly #unkept: UnkeptChannels
   /** When money was locked last, monotonic milliseconds. */
   readonly #locked = new Map<Address, number>()
   /** When the channel was looked at for a provider's refusal, in the same way. */
@@ -86,6 +97,7 @@ export class Channels {
     const { depositWei, mostLockedWei = MOST_DEPOSITS * depositWei } = options
     this.#money = new Locked(mostLockedWei, modules.payer, Date.now)
     this.#openings = modules.openings ?? Openings.passing()
+    this.#unkept = new UnkeptChannels({ ...modules, notes: modules.notes ?? ChannelNotes.passing() })
   }
 
   /** The channel that is known with a payee, without a look at the chain. */
@@ -93,7 +105,7 @@ export class Channels {
     const { payer } = this.#modules
     return payer
       .accounts()
-      .filter((account) => account.payee === payee)
+      .filter((account) => account.payee === payee && this.#unkept.isHere(account))
       .reduce<PayerAccount | undefined>(
         (newest, each) => (newest === undefined || each.nonce > newest.nonce ? each : newest),
         undefined,
@@ -159,7 +171,9 @@ export class Channels {
 
   #claim(payee: Address, priceWei: bigint): Claim | undefined {
     const account = this.known(payee)
-    return account !== undefined && this.#suffices(account, priceWei)
+    return account !== undefined &&
+      !this.#unkept.isLeft(account.channelId) &&
+      this.#suffices(account, priceWei)
       ? this.#claims.claim(account.channelId, priceWei)
       : undefined
   }
@@ -176,6 +190,15 @@ export class Channels {
     if (account === undefined) return
     const { endsAt } = await askForEnd(this.#modules, account)
     log.warn({ payee, endsAt }, 'the channel with a provider that cannot be trusted ends')
+  }
+
+  /** What a provider has signed in a channel is of no account of this ledger: it is paid from no more. @throws chain errors */
+  async giveUp(payee: Address): Promise<void> {
+    const { chain, address } = this.#modules
+    await this.#inTurn(payee, async () => {
+      const state = await readChannel(chain, { payer: address, payee })
+      if (state.isOpen) await this.#unkept.giveUp(state)
+    })
   }
 
   /** A provider refuses a job that its channel pays for: it may have closed that, which the chain knows. Never throws. */
@@ -200,66 +223,33 @@ export class Channels {
     await this.#findUnkept(signal)
     const { timestamp } = await chain.clock()
     const accounts = payer.accounts()
-    const ended = await this.#endedSooner(accounts.filter(({ endsAt }) => endsAt > timestamp))
+    const running = accounts.filter(({ endsAt }) => endsAt > timestamp)
+    const ended = await endedSooner(this.#modules, running, (payee) => this.isFresh(payee))
     for (const account of accounts) {
       const { channelId, payee, endsAt } = account
       const isRunning = endsAt > timestamp && !ended.has(account)
-      if (isRunning && !this.#isUnused(account, timestamp)) continue
+      if (isRunning && !isUnused(chain, account, timestamp, this.#openings.openedAt(payee))) continue
       signal?.throwIfAborted()
-      const act = isRunning ? this.#endUnused : this.#refund
-      await this.#inTurn(payee, () => act.call(this, channelId, signal)).catch((error: unknown) => {
+      const act = (): Promise<void> =>
+        isRunning ? endUnused(this.#modules, channelId, signal) : this.#refund(channelId, signal)
+      await this.#inTurn(payee, act).catch((error: unknown) => {
         signal?.throwIfAborted()
         log.warn({ payee, reason: String(error) }, 'a deposit did not come back yet')
       })
     }
   }
 
-  /** Of channels that run by the ledger: those that do not by the chain. */
-  async #endedSooner(running: readonly PayerAccount[]): Promise<ReadonlySet<PayerAccount>> {
-    try {
-      const found = (await readOwnChannels(this.#modules, running)).filter(
-        // A node of the chain that is behind may not know of a later end.
-        ({ account, standing }) =>
-          standing === 'closed' || (standing === 'over' && !this.isFresh(account.payee)),
-      )
-      return new Set(found.map(({ account }) => account))
-    } catch (error) {
-      this.#modules.log.warn({ reason: String(error) }, 'channels could not be read on the chain')
-      return new Set()
-    }
-  }
-
   /** Channels whose opening was mined while this process ended: the chain alone knows of their deposits. */
   async #findUnkept(signal: AbortSignal | undefined): Promise<void> {
     const { chain, address } = this.#modules
-    for (const payee of this.#openings.payees()) {
+    for (const payee of new Set([...this.#openings.payees(), ...this.#unkept.payees()])) {
       signal?.throwIfAborted()
       await this.#inTurn(payee, async () => {
+        await this.#unkept.look(payee, signal)
         if (this.known(payee) !== undefined) return
         const state = await readChannel(chain, { payer: address, payee })
-        if (state.isOpen) await this.#take(payee, { ...state, channelId: idOf(state) })
+        if (state.isOpen) await this.#adopt(state, signal)
       })
-    }
-  }
-
-  /** Nothing was delivered in it, it is not new, and its end was not asked for. */
-  #isUnused(account: PayerAccount, timestamp: number): boolean {
-    const { payee, endsAt } = account
-    const openedAt = this.#openings.openedAt(payee) ?? 0
-    return (
-      payerReceived(account) === 0n &&
-      openedAt + UNUSED_SECONDS <= Date.now() / 1000 &&
-      endsAt > timestamp + this.#modules.chain.terms.channelChallengeSeconds
-    )
-  }
-
-  async #endUnused(channelId: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const { payer, log } = this.#modules
-    const accounts = payer.accounts().filter((each) => Buffer.compare(each.channelId, channelId) === 0)
-    for (const { account, standing } of await readOwnChannels(this.#modules, accounts)) {
-      if (standing !== 'open' || payerReceived(account) > 0n) continue
-      const { endsAt } = await askForEnd(this.#modules, account, signal)
-      log.info({ payee: account.payee, endsAt }, 'a channel in which nothing was delivered ends')
     }
   }
 
@@ -269,14 +259,28 @@ export class Channels {
     for (const { account, state, standing } of await readOwnChannels(this.#modules, accounts)) {
       if (standing === 'closed') {
         // The deposit of a newer opening lies there, whether the ledger has it or not.
-        if (state.isOpen && find(payer, idOf(state)) === undefined)
-          await this.#take(account.payee, { ...state, channelId: idOf(state) })
+        if (state.isOpen && find(payer, idOf(state)) === undefined) await this.#adopt(state, signal)
         await forgetInTime(this.#modules, account)
       }
+      if (standing === 'unseen' && (await this.#isLost(account))) await this.#unkept.setAside(account)
       if (standing !== 'over') continue
       const { refundWei } = await takeBack(this.#modules, account, signal)
       log.info({ payee: account.payee, refund: formatEther(refundWei) }, 'the rest of a deposit came back')
     }
+  }
+
+  /** The chain has lost an opening, and not only a node of it that is behind. */
+  async #isLost(account: PayerAccount): Promise<boolean> {
+    const { payee } = account
+    return !this.isFresh(payee) && this.#unkept.isLost(account, this.#openings.openedAt(payee))
+  }
+
+  /** Takes an open channel into the ledger where it is this ledger's own. @returns why it is not, and ends then */
+  async #adopt(state: ChannelState, signal?: AbortSignal): Promise<UserError | undefined> {
+    if (!this.#unkept.isOwn(state)) return this.#unkept.giveUp(state, signal)
+    await this.#take(state.payee, { ...state, channelId: idOf(state) })
+    await this.#unkept.settled(idOf(state))
+    return undefined
   }
 
   /** After whatever else is done about a payee's channel. */
@@ -312,13 +316,14 @@ export class Channels {
   ): Promise<void> {
     const { chain, payer, address } = this.#modules
     const state = await readChannel(chain, { payer: address, payee })
-    if (!state.isOpen) return this.#open(payee, priceWei, offered)
+    if (!state.isOpen) return this.#open(payee, priceWei, offered, state)
     if (state.endsAt <= (await chain.clock()).timestamp) {
       // The provider may have forgotten it: a later end would not bring it back.
       await takeBack(this.#modules, { payee, channelId: idOf(state) })
-      return this.#open(payee, priceWei, offered)
+      return this.#open(payee, priceWei, offered, state)
     }
-    await this.#take(payee, { ...state, channelId: idOf(state) })
+    const refusal = await this.#adopt(state)
+    if (refusal !== undefined) throw refusal
     const account = payer.account(idOf(state))
     if (!this.#suffices(account, priceWei)) await this.#topUp(payee, account, priceWei)
   }
@@ -327,6 +332,7 @@ export class Channels {
     payee: Address,
     priceWei: bigint,
     offered: NonNullable<OfferContent['payment']>,
+    before: ChannelState,
   ): Promise<void> {
     const { chain, onLock, log } = this.#modules
     const { depositWei } = this.#options
@@ -340,18 +346,24 @@ export class Channels {
           details: { haveWei: String(depositWei), needWei: String(needWei) },
         },
       )
+    await this.#unkept.forgetLost(payee, before, this.#openings.openedAt(payee))
     await this.#money.during(depositWei, async () => {
       await this.#openings.add(payee)
+      const undo = await this.#unkept.begin(payee, before)
       onLock?.({ payee, amountWei: depositWei, isNew: true })
       const endsAt = await this.#end()
       const opened = await openChannel(chain, { payee, depositWei, endsAt }).catch(async (error: unknown) => {
         // What may have been sent may still be mined: it counts.
-        if (error instanceof UserError && NOT_SENT.has(error.code)) await this.#openings.remove(payee)
+        if (error instanceof UserError && NOT_SENT.has(error.code)) {
+          await this.#openings.remove(payee)
+          await undo()
+        }
         throw error
       })
       this.#locked.set(payee, performance.now())
       log.info({ payee, deposit: formatEther(depositWei), endsAt }, 'a channel is open')
       await this.#take(payee, { ...opened, channelId: idOf(opened) })
+      await this.#unkept.settled(idOf(opened))
     })
   }
 

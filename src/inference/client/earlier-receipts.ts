@@ -1,6 +1,6 @@
 /** A receipt may come before those before it: these are asked for then, and not for ever. */
 import { UserError } from '../../errors.js'
-import type { Payer } from '../payment/index.js'
+import { isOfEarlierLedger, type Payer } from '../payment/index.js'
 
 export interface EarlierReceiptsModules {
   /** Of the provider, for messages to people. */
@@ -29,7 +29,7 @@ export async function withEarlier<T>(
     if (performance.now() - begunMs > MISSING_MOST_MS) stuck.abort(leftOut(name, 'TIMEOUT'))
     void settle().catch((error: unknown) => {
       // What it waits for is not going to be paid.
-      if (error instanceof UserError && error.code === 'WRONG_CLOCK') stuck.abort(error)
+      if (isFinal(error)) stuck.abort(error)
     })
   }, MISSING_AFTER_MS)
   try {
@@ -38,6 +38,13 @@ export async function withEarlier<T>(
     clearInterval(missing)
   }
 }
+
+/** Nothing that is asked for again would change these. */
+const isFinal = (error: unknown): boolean =>
+  isOfEarlierLedger(error) ||
+  (error instanceof UserError &&
+    (error.code === 'WRONG_CLOCK' ||
+      (error.code === 'VERIFICATION_FAILED' && error.details.isRemote !== true)))
 
 export const leftOut = (name: string, code: 'TIMEOUT' | 'UNAVAILABLE'): UserError =>
   new UserError(`${name} left a receipt out`, { code })

@@ -15,9 +15,12 @@ import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { KnownModels } from '../catalogue/known-models.js'
 import type { Job, JobAnswer, JobSource, RunOptions, ServedModel } from '../job.js'
+import type { Offer } from '../network/offer.js'
+import { isOfEarlierLedger } from '../payment/index.js'
 import { smaller } from '../payment/wei.js'
 import { workOf } from '../units.js'
 import { type Candidate, inOrder, servedModels } from './candidates.js'
+import { ChainWait } from './chain-wait.js'
 import { Choice } from './choice.js'
 import { Conduct } from './conduct.js'
 import type { DailyBudget } from './daily-budget.js'
@@ -46,6 +49,8 @@ export interface NetworkJobsOptions {
   readonly allowUnaudited?: boolean
   /** Called before anything of a job leaves; what it throws refuses that. */
   readonly onRecipient?: (recipient: Recipient) => void | Promise<void>
+  /** Called every ten seconds while a job waits for the chain. */
+  readonly onChainWait?: (elapsedMs: number) => void
 }
 
 export interface NetworkJobsModules {
@@ -88,7 +93,7 @@ export class NetworkJobs implements JobSource {
     const { host, log, audits, openPayments, conduct = new Conduct() } = modules
     this.#conduct = conduct
     this.#left = modules.left ?? LeftProviders.passing()
-    this.#purse = new Purse(openPayments)
+    this.#purse = new Purse(openPayments, new ChainWait(options.onChainWait))
     this.#offers = new Offers({
       ...{ host, log, named: options.providers ?? [] },
       isKnown: (offer) => this.#purse.hasDelivered(offer),
@@ -310,6 +315,7 @@ export class NetworkJobs implements JobSource {
   async #judge({ offer }: Candidate, error: UserError): Promise<void> {
     const { log } = this.#modules
     log.info({ provider: offer.peerId, reason: error.message }, 'a provider did not do a job')
+    if (isOfEarlierLedger(error)) return this.#giveUp(offer)
     if (error.code !== 'VERIFICATION_FAILED' || error.details.isRemote === true) return
     // No honest provider does that: nothing more is asked of it, and the rest of the deposit comes home.
     await this.#left
@@ -320,5 +326,13 @@ export class NetworkJobs implements JobSource {
     await this.#purse
       .leave(offer)
       .catch((reason: unknown) => log.warn({ reason: String(reason) }, 'the channel could not be left'))
+  }
+
+  /** It may be an honest one, and what it holds of the channel from before. */
+  async #giveUp(offer: Offer): Promise<void> {
+    const { log } = this.#modules
+    await this.#purse
+      .giveUp(offer)
+      .catch((reason: unknown) => log.warn({ reason: String(reason) }, 'the channel could not be given up'))
   }
 }

@@ -5,6 +5,7 @@ import { UserError } from '../../errors.js'
 import type { Offer } from '../network/offer.js'
 import type { Payer } from '../payment/index.js'
 import { providerName } from './candidates.js'
+import { ChainWait } from './chain-wait.js'
 import type { Channels } from './channels.js'
 import type { Claim } from './claims.js'
 
@@ -21,12 +22,14 @@ export type OpenPayments = () => Promise<ClientPayments>
 
 export class Purse {
   readonly #openPayments: OpenPayments | undefined
+  readonly #wait: ChainWait
   #payments: Promise<ClientPayments> | undefined
   #opened: ClientPayments | undefined
 
   /** @param openPayments absent: only free jobs */
-  constructor(openPayments: OpenPayments | undefined) {
+  constructor(openPayments: OpenPayments | undefined, wait = new ChainWait(undefined)) {
     this.#openPayments = openPayments
+    this.#wait = wait
   }
 
   /** @throws UserError BAD_CONFIG without a chain; as `openPayments` */
@@ -38,7 +41,7 @@ export class Purse {
         remedy: 'set chain.rpcUrls, or choose models that cost nothing',
         exitStatus: 2,
       })
-    this.#payments ??= openPayments().then(
+    this.#payments ??= this.#wait.during(openPayments).then(
       (payments) => {
         this.#opened = payments
         return payments
@@ -80,7 +83,7 @@ export class Purse {
         remedy: 'choose another provider, or set chain.rpcUrls to that chain',
       })
     const payee = addressOfPublicKey(offer.publicKey)
-    return channels.ready(payee, priceWei, payment, signal)
+    return this.#wait.during(() => channels.ready(payee, priceWei, payment, signal))
   }
 
   /** Whether a channel with a provider was opened or topped up a moment ago. */
@@ -92,6 +95,11 @@ export class Purse {
   /** It refused a job that is paid: as `Channels.doubt`. */
   async doubt({ publicKey }: Offer): Promise<void> {
     await this.#opened?.channels.doubt(addressOfPublicKey(publicKey))
+  }
+
+  /** As `Channels.giveUp`. @throws chain errors */
+  async giveUp({ publicKey }: Offer): Promise<void> {
+    await this.#opened?.channels.giveUp(addressOfPublicKey(publicKey))
   }
 
   /** Gives up the channel with a provider, where there is one. @throws chain errors */

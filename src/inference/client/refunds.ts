@@ -10,7 +10,14 @@ import {
   requestChannelClose,
 } from '../../chain/index.js'
 import type { Address } from '../../crypto/address.js'
-import { type ChannelStanding, channelStanding, type Payer, type PayerAccount } from '../payment/index.js'
+import type { Logger } from '../../telemetry/logger.js'
+import {
+  type ChannelStanding,
+  channelStanding,
+  type Payer,
+  type PayerAccount,
+  payerReceived,
+} from '../payment/index.js'
 
 export interface RefundModules {
   readonly chain: Chain
@@ -28,6 +35,8 @@ export interface OwnChannel {
 
 /** Receipts are evidence for as long as auditors may ask the provider for them. */
 const EVIDENCE_SECONDS = 7 * 86_400
+/** A channel is opened for a job: who did none by then does not serve this client. */
+const UNUSED_SECONDS = 3600
 /** Channels asked for at once. */
 const BATCH = 16
 
@@ -50,6 +59,54 @@ export async function readOwnChannels(
       )),
     )
   return channels
+}
+
+/** Of channels that run by the ledger: those that do not by the chain. @param isFresh whether a payee's was changed a moment ago */
+export async function endedSooner(
+  modules: RefundModules & { readonly log: Logger },
+  running: readonly PayerAccount[],
+  isFresh: (payee: Address) => boolean,
+): Promise<ReadonlySet<PayerAccount>> {
+  try {
+    const found = (await readOwnChannels(modules, running)).filter(
+      // A node of the chain that is behind may not know of a later end, or of the channel.
+      ({ account, standing }) =>
+        standing === 'closed' || ((standing === 'over' || standing === 'unseen') && !isFresh(account.payee)),
+    )
+    return new Set(found.map(({ account }) => account))
+  } catch (error) {
+    modules.log.warn({ reason: String(error) }, 'channels could not be read on the chain')
+    return new Set()
+  }
+}
+
+/** Nothing was delivered in it, it is not new, and its end was not asked for. @param openedAt Unix seconds, of the last day */
+export function isUnused(
+  { terms }: Pick<Chain, 'terms'>,
+  account: PayerAccount,
+  timestamp: number,
+  openedAt = 0,
+): boolean {
+  return (
+    payerReceived(account) === 0n &&
+    openedAt + UNUSED_SECONDS <= Date.now() / 1000 &&
+    account.endsAt > timestamp + terms.channelChallengeSeconds
+  )
+}
+
+/** Asks for the end of a channel that is open, and in which nothing was delivered. @throws chain errors */
+export async function endUnused(
+  modules: RefundModules & { readonly log: Logger },
+  channelId: Uint8Array,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { payer, log } = modules
+  const accounts = payer.accounts().filter((each) => Buffer.compare(each.channelId, channelId) === 0)
+  for (const { account, standing } of await readOwnChannels(modules, accounts)) {
+    if (standing !== 'open' || payerReceived(account) > 0n) continue
+    const { endsAt } = await askForEnd(modules, account, signal)
+    log.info({ payee: account.payee, endsAt }, 'a channel in which nothing was delivered ends')
+  }
 }
 
 /** Asks for the end of an open channel. @throws chain errors */
@@ -96,12 +153,21 @@ export async function forgetInTime(
     blockNumber: blockNumber > depth ? blockNumber - depth : 0n,
   })
   if (channelStanding(chain, { channelId, nonce, ...parties }, deep, timestamp) !== 'closed') return false
+  return retire({ payer }, channelId, timestamp)
+}
+
+/** Forgets an opening that pays no more, or keeps it as one that has ended while its receipts are evidence. @returns as {@link forgetInTime} */
+export async function retire(
+  { payer }: Pick<RefundModules, 'payer'>,
+  channelId: Uint8Array,
+  timestamp: number,
+): Promise<boolean> {
   const known = find(payer, channelId)
   if (known === undefined) return true
   // By both clocks: what has ended is no money that is locked.
   const ended = Math.min(known.endsAt, timestamp, Math.floor(Date.now() / 1000))
   if (known.receipts > 0 && ended + EVIDENCE_SECONDS > timestamp) {
-    if (known.endsAt > ended) await payer.setChannel(payee, { ...known, endsAt: ended })
+    if (known.endsAt > ended) await payer.setChannel(known.payee, { ...known, endsAt: ended })
     return false
   }
   await payer.forget(channelId)

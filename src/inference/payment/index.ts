@@ -30,6 +30,8 @@ export { Payer, type PayerModules } from './payer.js'
 export {
   type AskedJob,
   type ChannelTerms,
+  isOfEarlierLedger,
+  newPayerAccount,
   type PayerAccount,
   type PayerLimits,
   payerExposure,

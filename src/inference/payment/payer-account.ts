@@ -11,6 +11,7 @@
 import { lackOfMoney } from '../../chain/ether.js'
 import type { Address } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
+import { UserError } from '../../errors.js'
 import { isReceiptOf, NO_RECEIPTS, ReceiptKind, receiptDigest, type SignedReceipt } from './receipt.js'
 import { busy, busyWith, refused, wrong } from './refusal.js'
 import type { SignatureCheck, SignedVoucher, Voucher } from './voucher.js'
@@ -184,7 +185,7 @@ function acceptJob(
 ): Pick<PayerAccount, 'asked' | 'undelivered'> {
   const { jobId, priceWei, output } = receipt
   const job = account.asked.find((each) => sameBytes(each.jobId, jobId))
-  if (job === undefined) throw wrong('the receipt is of a job that was not asked for')
+  if (job === undefined) throw notAskedFor(account)
   for (const what of ['model', 'input', 'terms'] as const)
     if (!sameBytes(job[what], receipt[what])) throw wrong(`the receipt names another ${what}`)
   if (priceWei > job.maxPriceWei)
@@ -198,6 +199,23 @@ function acceptJob(
     undelivered: [...account.undelivered, { jobId, receipt: digest, priceWei, output }],
   }
 }
+
+/**
+ * Where this ledger holds no receipt yet, an earlier one of its key may have asked for the job: nothing was lost by that, and it
+ * says no more of a provider than a refusal.
+ */
+function notAskedFor({ receipts }: PayerAccount): UserError {
+  if (receipts > 0) return wrong('the receipt is of a job that was not asked for')
+  return new UserError('the provider has receipts of this channel that this ledger never asked for', {
+    code: 'UNAVAILABLE',
+    remedy: 'choose another provider until the channel is closed',
+    details: { isOfEarlierLedger: true },
+  })
+}
+
+/** Whether a failure is one of an account that began empty in a channel that did not. */
+export const isOfEarlierLedger = (error: unknown): boolean =>
+  error instanceof UserError && error.details.isOfEarlierLedger === true
 
 function acceptCredit(account: PayerAccount, receipt: SignedReceipt): Pick<PayerAccount, 'undelivered'> {
   const { jobId, priceWei, output } = receipt

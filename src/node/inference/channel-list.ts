@@ -5,7 +5,8 @@ import { type Chain, formatEther, readChannel } from '../../chain/index.js'
 import { dataPaths } from '../../config/paths.js'
 import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
-import { readOwnChannels } from '../../inference/client/refunds.js'
+import { ChannelNotes } from '../../inference/client/channel-notes.js'
+import { type OwnChannel, readOwnChannels } from '../../inference/client/refunds.js'
 import {
   type ChannelStanding,
   channelStanding,
@@ -82,6 +83,8 @@ export async function listChannels(
 ): Promise<readonly ListedChannel[]> {
   const ledger = await openClientLedger(dataDir, address)
   const accounts = ledger === undefined ? [] : await storedPayerAccounts(ledger.paymentsMade)
+  const left =
+    ledger === undefined ? [] : (await ChannelNotes.open(ledger.channelNotes)).leftWithout(accounts)
   await ledger?.close()
   const paying = (await readOwnChannels({ chain, address }, accounts)).map(
     ({ account, state, standing }): ListedChannel => {
@@ -94,13 +97,30 @@ export async function listChannels(
         depositWei: String(isOnChain ? state.depositWei : account.depositWei),
         spentWei: String(account.voucher?.amountWei ?? 0n),
         redeemedWei: isOnChain ? String(state.redeemedWei) : null,
-        freeWei: String(standing === 'closed' ? 0n : payerFree(account)),
+        freeWei: String(standing === 'closed' || standing === 'unseen' ? 0n : payerFree(account)),
         endsAt: isOnChain ? state.endsAt : account.endsAt,
       }
     },
   )
-  return [...paying, ...(await listEarning(chain, dataDir, address))]
+  const given = (await readOwnChannels({ chain, address }, left)).filter(isOnChain).map(givenUp)
+  return [...paying, ...given, ...(await listEarning(chain, dataDir, address))]
 }
+
+const isOnChain = ({ standing }: Pick<OwnChannel, 'standing'>): boolean =>
+  standing === 'open' || standing === 'ending' || standing === 'over'
+
+/** What an earlier ledger of this key paid from: the rest comes back, less what it signed away. */
+const givenUp = ({ account, state, standing }: OwnChannel): ListedChannel => ({
+  role: 'payer',
+  channelId: `0x${bytesToHex(account.channelId)}`,
+  partner: account.payee,
+  state: standing,
+  depositWei: String(state.depositWei),
+  spentWei: String(state.redeemedWei),
+  redeemedWei: String(state.redeemedWei),
+  freeWei: String(state.depositWei - state.redeemedWei),
+  endsAt: state.endsAt,
+})
 
 async function listEarning(chain: Chain, dataDir: string, payee: Address): Promise<readonly ListedChannel[]> {
   const entries = await earningEntries(dataDir)
@@ -129,7 +149,7 @@ async function listEarning(chain: Chain, dataDir: string, payee: Address): Promi
             depositWei,
             spentWei: earnedWei,
             redeemedWei: isOnChain ? String(state.redeemedWei) : null,
-            freeWei: String(standing === 'closed' || free < 0n ? 0n : free),
+            freeWei: String(standing === 'closed' || standing === 'unseen' || free < 0n ? 0n : free),
             endsAt: isOnChain ? state.endsAt : endsAt,
           }
         }),

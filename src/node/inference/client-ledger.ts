@@ -25,11 +25,25 @@ export async function openLedger(directory: string, remedy: string): Promise<Sto
   try {
     return await openStore(directory)
   } catch (error) {
-    if (!(error instanceof UserError) || error.code !== 'LOCKED') throw error
+    if (!(error instanceof UserError)) throw error
+    if (error.details.isDamaged === true) throw damaged(error)
+    if (error.code !== 'LOCKED') throw error
     throw new UserError('a gateway, or a command that buys with this key, is running and has its channels', {
       code: 'LOCKED',
       remedy,
       cause: error,
     })
   }
+}
+
+/** The money is on the chain, whatever becomes of the ledger. */
+function damaged({ message, code, remedy, details, cause }: UserError): UserError {
+  return new UserError(message, {
+    code,
+    remedy:
+      `${remedy}; what lies in channels comes back by "plumbline channels close <provider's address>", ` +
+      'once for each provider that was paid, and again when the channel is over',
+    details,
+    cause,
+  })
 }

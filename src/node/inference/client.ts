@@ -9,6 +9,7 @@ import type { Address } from '../../crypto/address.js'
 import type { Identity } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
 import { readKnownModels } from '../../inference/catalogue/known-models.js'
+import { ChannelNotes } from '../../inference/client/channel-notes.js'
 import { Channels } from '../../inference/client/channels.js'
 import { DailyBudget } from '../../inference/client/daily-budget.js'
 import { LeftProviders } from '../../inference/client/left-providers.js'
@@ -27,7 +28,7 @@ import { openOwnAudits, runOwnAudits } from './own-audits.js'
 import { ToldOnce } from './told-once.js'
 
 export interface NetworkClientOptions
-  extends Pick<NetworkJobsOptions, 'providers' | 'maxPriceWei' | 'audit' | 'onRecipient'> {
+  extends Pick<NetworkJobsOptions, 'providers' | 'maxPriceWei' | 'audit' | 'onRecipient' | 'onChainWait'> {
   readonly config: Config
   readonly identity: Identity
   readonly log: Logger
@@ -42,6 +43,8 @@ export interface NetworkClientOptions
     readonly amountWei: bigint
     readonly isNew: boolean
   }) => void
+  /** Told in a line of a channel that an earlier ledger of this key used: it ends, and is not paid from. */
+  readonly onGivenUp?: (line: string) => void
 }
 
 export interface NetworkClient {
@@ -68,7 +71,7 @@ const WHERE_IT_RUNS =
 
 /** @throws UserError as the host and, with the first paid job, the chain */
 export async function openNetworkClient(options: NetworkClientOptions): Promise<NetworkClient> {
-  const { config, identity, log, onLock, isLasting = false, ...rest } = options
+  const { config, identity, log, onLock, onGivenUp, isLasting = false, ...rest } = options
   const { client } = config.inference
   const exposureWei = parseAmount(client.exposure)
   const configured = client.maxPrice === undefined ? undefined : parseAmount(client.maxPrice)
@@ -129,6 +132,8 @@ export async function openNetworkClient(options: NetworkClientOptions): Promise<
       address,
       log,
       openings: await Openings.open(paths.openings),
+      notes: await ChannelNotes.open(store.channelNotes),
+      ...(onGivenUp === undefined ? {} : { onGivenUp }),
       ...(onLock === undefined ? {} : { onLock }),
     })
     const trouble = new ToldOnce(log)

@@ -3,6 +3,7 @@ import { type Chain, type ChannelState, channelsContract, readChannel } from '..
 import type { Config } from '../../config/schema.js'
 import type { Address } from '../../crypto/address.js'
 import type { Identity } from '../../crypto/identity.js'
+import { ChannelNotes } from '../../inference/client/channel-notes.js'
 import { type RefundModules, readOwnChannels } from '../../inference/client/refunds.js'
 import { type ChannelStanding, channelStanding, Payer, paymentDomain } from '../../inference/payment/index.js'
 import { openStore } from '../../store/index.js'
@@ -53,18 +54,27 @@ export async function withOwnChannels<T>(
     try {
       const domain = paymentDomain(chain.chainId, channelsContract(chain))
       const payer = await Payer.open({ domain, signer: identity, books: store.paymentsMade }, NO_LIMITS)
-      const all = async (): Promise<readonly EndedChannel[]> =>
-        (await readOwnChannels({ chain, address }, payer.accounts())).map(({ account, state, standing }) => {
-          const { payee, channelId, endsAt } = account
-          return { payee, channelId, endsAt, state, standing }
-        })
+      const notes = await ChannelNotes.open(store.channelNotes)
+      const all = async (): Promise<readonly EndedChannel[]> => {
+        const accounts = payer.accounts()
+        const left = (await readOwnChannels({ chain, address }, notes.leftWithout(accounts)))
+          .filter(({ standing }) => standing === 'open' || standing === 'ending' || standing === 'over')
+          .map((each) => ({ ...each, account: { ...each.account, endsAt: each.state.endsAt } }))
+        return [...(await readOwnChannels({ chain, address }, accounts)), ...left].map(
+          ({ account: { payee, channelId, endsAt }, state, standing }) => {
+            return { payee, channelId, endsAt, state, standing }
+          },
+        )
+      }
       return await use({
         chain,
         payer,
         address,
         all,
         with: async (payee) => {
-          const known = (await all()).filter((each) => each.payee === payee && each.standing !== 'closed')
+          const known = (await all()).filter(
+            (each) => each.payee === payee && each.standing !== 'closed' && each.standing !== 'unseen',
+          )
           if (known.length > 0) return known[0]
           const parties = { payer: address, payee }
           const state = await readChannel(chain, parties)

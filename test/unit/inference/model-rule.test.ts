@@ -69,6 +69,19 @@ describe('the choice of what is bought', () => {
     })
   })
 
+  it('says what a provider sells that was named and does not do it', async () => {
+    const asked = { task: 'identify', parameters: {} } as const
+    const wanted = { model: undefined, isAnyTaken: false }
+    const refusal = (models: readonly ServedModel[], providers: number) =>
+      chooseOffered(models, { ...wanted, providers }, asked).catch((error: unknown) => String(error))
+    expect(await refusal([ours], 1)).toContain(
+      'the provider that you named sells asr-small (transcribe) only',
+    )
+    expect(await refusal([ours, cheap], 2)).toMatch(/providers that you named sell .*, best-ever .* only/)
+    expect(await refusal([], 1)).toContain('sells nothing that this node buys')
+    expect(await refusal([ours], 0)).toContain('no provider was found that does identify')
+  })
+
   it('counts a known model that has not the language as none', async () => {
     const german = served({ id: 'deutsch', sha256: OTHER, languages: ['de'] })
     const asked = { ...purchase, parameters: { language: 'de' } }

@@ -80,7 +80,8 @@ describe('a provider that was named', () => {
     state.unit = 'request'
     expect((await jobs.run(job)).output).toMatchObject({ text: 'hello' })
     expect(state.offersAsked).toBe(before + 1)
-    // The next one knows.
+    // The next one knows, and so does who asks what there is.
+    expect(await jobs.models()).toMatchObject([{ id: 'recogniser', unit: 'request' }])
     await jobs.run(job)
     expect(state.offersAsked).toBe(before + 1)
     await jobs.close()

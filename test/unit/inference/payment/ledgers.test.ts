@@ -224,7 +224,7 @@ describe('the payment ledgers', () => {
       expect(payer.receive(receipt)).rejects.toThrow(message)
     await refused(bent({}, keys.payer), /not signed by the provider/)
     await refused(bent({ previous: bytes32(1) }), /the provider rewrote its chain/)
-    await refused(bent({ jobId: bytes32(77) }), /a job that was not asked for/)
+    await refused(bent({ jobId: bytes32(77) }), /this ledger never asked for/)
     await refused(bent({ model: bytes32(1) }), /another model/)
     await refused(bent({ input: bytes32(1) }), /another input/)
     await refused(bent({ terms: bytes32(1) }), /another terms/)
@@ -235,6 +235,9 @@ describe('the payment ledgers', () => {
     expect(payer.account(id).voucher).toBeNull()
     await payer.receive(good)
     await refused(bent({ jobId: bytes32(2), units: 3 }), /two receipts for one place/)
+    // No earlier ledger of this key asked for what comes after a receipt that this one holds.
+    const next = { index: 2, previous: receiptDigest(DOMAIN, good), jobId: bytes32(77) }
+    await refused(bent(next), /a job that was not asked for/)
     await expect(payer.deliver(id, bytes32(1), outputOf(2))).rejects.toThrow(
       /not the one that the receipt names/,
     )
