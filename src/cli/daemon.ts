@@ -140,7 +140,12 @@ export async function runDaemon(
       remedy: 'give --uplink <Mbit/s>: what the line can send',
       exitStatus: 2,
     })
-  if (roles.includes('provider')) await requireSaleable(config)
+  if (roles.includes('provider'))
+    await requireSaleable(config).catch((error: unknown) => {
+      // What a configuration says since long keeps the other models from nobody.
+      if (args.sell !== undefined || !(error instanceof UserError)) throw error
+      io.output.warn(error.line)
+    })
   const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
   const log = await openLogger(config.logging)
   keepYoungGenerationSmall()

@@ -75,8 +75,9 @@ export class Host {
   readonly #close: () => Promise<void>
   readonly #budgets = { small: new ByteBudget(SMALL_BUDGET), large: new ByteBudget(LARGE_BUDGET) }
   readonly #answerRooms = {
-    ofChallenges: new AnswerRoom(ANSWER_LIMITS),
-    others: new AnswerRoom(ANSWER_LIMITS),
+    challenge: new AnswerRoom(ANSWER_LIMITS.challenge),
+    paid: new AnswerRoom(ANSWER_LIMITS.paid),
+    common: new AnswerRoom(ANSWER_LIMITS.common),
   }
   readonly #bootstrap: readonly string[]
   readonly #stopping = new AbortController()

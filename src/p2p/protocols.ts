@@ -23,6 +23,12 @@ export const FINDINGS_TOPIC = protocolId('findings')
 export const TOPICS: readonly string[] = [ANNOUNCEMENTS_TOPIC, OFFERS_TOPIC, FINDINGS_TOPIC]
 
 /** One exchange: both sides agree on it. */
+/**
+ * Rooms for long answers: what is left unread of one refuses none of another. `challenge`: messages of a challenge; `paid`: what
+ * only who paid for it is given; `common`: the rest, which anybody may ask for.
+ */
+export type AnswerRoomName = 'challenge' | 'paid' | 'common'
+
 export interface Exchange<Q, R> {
   /** As in {@link protocolId}. */
   readonly name: string
@@ -44,11 +50,8 @@ export interface Exchange<Q, R> {
    * own costs milliseconds of both sides' processors (docs/protocol.md).
    */
   readonly sharesStream?: true
-  /**
-   * Its long answers have room of their own: those of a challenge are never refused because of what others leave unread of the
-   * rest.
-   */
-  readonly isOfChallenge?: true
+  /** Where its long answers find room: `common` unless given. */
+  readonly answersIn?: AnswerRoomName
 }
 
 /** A challenge takes some ten exchanges with a peer, more with repeats: bursts pass, a hammer does not. */
@@ -62,14 +65,15 @@ export const SMALL_MESSAGE_BYTES = 131_072
 export const SMALL_BUDGET: ByteLimits = { total: 16 * 2 ** 20, perPeer: 4 * 2 ** 20 }
 export const LARGE_BUDGET: ByteLimits = { total: 48 * 2 ** 20, perPeer: 20 * 2 ** 20 }
 
+const MIB = 2 ** 20
 /**
- * Answers that wait to be read; those of challenges have as much again. The longest answer of all, evidence of 30 MiB, fits into
- * a peer's share; what one peer leaves of its network's, and one network of all, the longest output of a job.
+ * Answers that wait to be read. The longest answer of all, evidence of 30 MiB, fits into a peer's share; what one peer leaves of
+ * its network's, and one network of all, the longest output of a job.
  */
-export const ANSWER_LIMITS: AnswerLimits = {
-  total: 96 * 2 ** 20,
-  perNetwork: 48 * 2 ** 20,
-  perPeer: 32 * 2 ** 20,
+export const ANSWER_LIMITS: Readonly<Record<AnswerRoomName, AnswerLimits>> = {
+  challenge: { total: 96 * MIB, perNetwork: 48 * MIB, perPeer: 32 * MIB },
+  paid: { total: 64 * MIB, perNetwork: 48 * MIB, perPeer: 32 * MIB },
+  common: { total: 96 * MIB, perNetwork: 48 * MIB, perPeer: 32 * MIB },
 }
 
 /** A peer that reads its answers more slowly holds memory for others: less than any line that carries sound. */

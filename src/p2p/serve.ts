@@ -13,6 +13,7 @@ import { publicKeyOfRemote } from './keys.js'
 import { laneOf } from './lane.js'
 import { Outbox } from './outbox.js'
 import {
+  type AnswerRoomName,
   DEFAULT_PEER_RATE,
   DEFAULT_TOTAL_RATE,
   type Exchange,
@@ -56,7 +57,7 @@ export interface ServeModules {
   /** Shared by all exchanges of a host. */
   readonly budgets: { readonly small: ByteBudget; readonly large: ByteBudget }
   /** The same, for answers until they have been taken. */
-  readonly answerRooms: { readonly ofChallenges: AnswerRoom; readonly others: AnswerRoom }
+  readonly answerRooms: Readonly<Record<AnswerRoomName, AnswerRoom>>
 }
 
 /** Time for the last bytes of an answer to leave and for the peer to close its side; a long one has the time of its bytes, too. */
@@ -101,8 +102,7 @@ export function serve<Q, R>(
   const total = new RateLimiter(exchange.rateTotal ?? DEFAULT_TOTAL_RATE, modules.now, 1)
   const log = modules.log.child({ exchange: exchange.name })
   const budget = isLarge(exchange) ? modules.budgets.large : modules.budgets.small
-  const { ofChallenges, others } = modules.answerRooms
-  const answers = exchange.isOfChallenge ? ofChallenges : others
+  const answers = modules.answerRooms[exchange.answersIn ?? 'common']
 
   /** Room for a message of that length; the function gives it back. @throws UserError DENIED or BUSY */
   const makeRoom = (remote: Remote, bytes: number): (() => void) => {

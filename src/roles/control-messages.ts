@@ -34,7 +34,7 @@ export interface ControlMessage<Q, R> {
   readonly maxResponseBytes: number
   readonly deadlineMs: number
   /** Captures have megabytes: what else a node answers does not count against them. */
-  readonly isOfChallenge: true
+  readonly answersIn: 'challenge'
 }
 
 const SMALL_BYTES = 64 * 1024
@@ -75,7 +75,7 @@ function message<Q, R>(
     request,
     response,
     deadlineMs,
-    isOfChallenge: true,
+    answersIn: 'challenge',
     maxRequestBytes: limits.request ?? SMALL_BYTES,
     maxResponseBytes: limits.response ?? SMALL_BYTES,
   }

@@ -44,6 +44,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
   let lines: string[]
   /** Calls are answered as of this block where there is one. */
   let behind: string | undefined
+  let calls = 0
   const closing: (() => unknown)[] = []
   const provider = Identity.generate()
   const payee: Address = provider.address
@@ -53,6 +54,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
     lines = []
     behind = undefined
     const proxy = await startProxy(dev.rpcUrl, async (method, params, pass) => {
+      calls++
       if (method !== 'eth_call' || behind === undefined) return pass()
       const [call] = params as [unknown]
       const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: [call, behind] })
@@ -118,7 +120,11 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
         ),
       }
       await expect(ready()).rejects.toMatchObject(refusal)
-      await expect(ready()).rejects.toMatchObject(refusal)
+      // No job waits for the chain to be told that again.
+      const before = calls
+      for (let jobs = 0; jobs < 3; jobs++) await expect(ready()).rejects.toMatchObject(refusal)
+      expect(calls).toBe(before)
+      expect(channels.isOpen(payee)).toBe(false)
       expect(lines).toEqual([expect.stringContaining(payee)])
       expect(payer.accounts()).toEqual([])
       const soonest = (await chain.clock()).timestamp + chain.terms.channelChallengeSeconds
@@ -166,6 +172,8 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
       await expect(ready()).rejects.toMatchObject({ code: 'DENIED' })
       await expect((await start(disk)).ready()).rejects.toMatchObject({ code: 'DENIED' })
       await dev.increaseTime(chain.terms.channelChallengeSeconds + 1)
+      // Of itself a job looks again within a minute.
+      await channels.refundOver()
       await ready()
       expect(await state()).toMatchObject({ nonce: 2, isOpen: true })
     },

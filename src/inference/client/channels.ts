@@ -114,7 +114,10 @@ export class Channels {
 
   /** Whether a channel runs by the ledger: a job there opens none. */
   isOpen(payee: Address): boolean {
-    return (this.known(payee)?.endsAt ?? 0) > Date.now() / 1000
+    const account = this.known(payee)
+    return (
+      account !== undefined && account.endsAt > Date.now() / 1000 && !this.#unkept.isLeft(account.channelId)
+    )
   }
 
   /** Whether anything that was paid for has come from a payee. */
@@ -144,6 +147,7 @@ export class Channels {
   ): Promise<Claim> {
     const claim = this.#claim(payee, priceWei)
     if (claim !== undefined) return claim
+    this.#unkept.requirePayable(payee)
     const made = this.#inTurn(payee, () => this.#makeRoom(payee, priceWei, offered, signal))
     if (signal === undefined) return made
     void made.then((late) => signal.aborted && late.release()).catch(() => undefined)
@@ -241,14 +245,17 @@ export class Channels {
 
   /** Channels whose opening was mined while this process ended: the chain alone knows of their deposits. */
   async #findUnkept(signal: AbortSignal | undefined): Promise<void> {
-    const { chain, address } = this.#modules
+    const { chain, address, log } = this.#modules
     for (const payee of new Set([...this.#openings.payees(), ...this.#unkept.payees()])) {
       signal?.throwIfAborted()
       await this.#inTurn(payee, async () => {
-        await this.#unkept.look(payee, signal)
+        await this.#unkept.look(payee, this.#openings.openedAt(payee), signal)
         if (this.known(payee) !== undefined) return
         const state = await readChannel(chain, { payer: address, payee })
         if (state.isOpen) await this.#adopt(state, signal)
+      }).catch((error: unknown) => {
+        signal?.throwIfAborted()
+        log.warn({ payee, reason: String(error) }, 'a channel without an account could not be looked at')
       })
     }
   }

@@ -60,6 +60,8 @@ export interface Order {
   readonly claim?: Pick<Claim, 'hold' | 'release'>
   /** Until its receipt, or its output, is here, settling before it included; the exchange's own time unless given. */
   readonly patienceMs?: number
+  /** It stands in the ledger, and is asked for: what is open from before was settled. */
+  readonly onBegun?: () => void
   /** Its receipt is here: from now on it may cost what it costs, whatever goes wrong. */
   readonly onReceipt?: () => void
 }
@@ -177,6 +179,7 @@ export class Dealing {
         askedAt: Math.floor(this.#dates.now()),
       })
       claim?.release()
+      order.onBegun?.()
       const options = { until: kept, ...(ahead === undefined ? {} : { ahead }) }
       const reply = await this.#ask({ ...order, ...left }, jobId, options, signal)
       if (reply.kind === 'refused') {
@@ -274,7 +277,7 @@ export class Dealing {
     channelId: Uint8Array,
     jobId: Uint8Array,
     voucher: ReturnType<typeof voucherToCbor>,
-    options: AskOptions = {},
+    options: AskOptions & { readonly isSettling?: boolean } = {},
   ): Promise<Uint8Array | undefined> {
     const { payer } = this.#payment()
     const { host, name } = this.#modules
@@ -285,10 +288,11 @@ export class Dealing {
     )
     if (answer.kind === 'refused') throw asError(answer, name)
     if (answer.kind === 'credited') {
-      for (const credit of answer.receipts)
-        await this.#withEarlier(channelId, options.signal, (either) =>
-          this.#take(readReceipt(credit), either),
-        )
+      for (const credit of answer.receipts.map((each) => readReceipt(each))) {
+        // A settling that asks for what is missing would wait for itself: it takes all of it in its next round.
+        if (options.isSettling === true && credit.index > payer.account(channelId).receipts + 1) break
+        await this.#withEarlier(channelId, options.signal, (either) => this.#take(credit, either))
+      }
       return undefined
     }
     const { kept } = payer.deliverNow(channelId, jobId, hashOf(answer.output))
@@ -345,8 +349,8 @@ export class Dealing {
       }
       for (const jobId of stand.unknown) await payer.drop(channelId, jobId)
       await this.#tell(channelId, stand.owed, signal)
-      await this.#fetchAll(channelId, signal)
-      return
+      if (await this.#fetchAll(channelId, signal)) return
+      onPage()
     }
     throw new UserError(`${this.#modules.name} never runs out of receipts`, { code: 'VERIFICATION_FAILED' })
   }
@@ -365,19 +369,30 @@ export class Dealing {
     await this.#modules.host.request(this.#target, HAVE_MESSAGE, { channelId, jobIds }, { signal })
   }
 
-  /** Nobody waits for these outputs any more: they are taken, so that nothing stands open, and let go. */
-  async #fetchAll(channelId: Uint8Array, signal: AbortSignal): Promise<void> {
+  /**
+   * Nobody waits for these outputs any more: they are taken, so that nothing stands open, and let go.
+   * @returns whether none is left whose credit waits for receipts before it
+   */
+  async #fetchAll(channelId: Uint8Array, signal: AbortSignal): Promise<boolean> {
     const { payer } = this.#payment()
     const voucher = await payer.newestVoucher(channelId)
-    if (voucher === undefined) return
+    if (voucher === undefined) return true
+    let isWhole = true
     for (const { jobId } of payer.account(channelId).undelivered) {
       if (this.#active.has(bytesToHex(jobId))) continue
-      await this.#fetch(channelId, jobId, voucherToCbor(voucher), { signal }).catch((error: unknown) => {
+      const options = { signal, isSettling: true }
+      try {
+        const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options)
+        const { undelivered } = payer.account(channelId)
+        if (output === undefined && undelivered.some((each) => Buffer.compare(each.jobId, jobId) === 0))
+          isWhole = false
+      } catch (error) {
         // It came too late for this one too often: what it cost is lost, and the others are not.
         if (!isLackOfMoney(error)) throw error
         this.#note(error)
-      })
+      }
     }
+    return isWhole
   }
 
   #payment(): NonNullable<DealingModules['payment']> {

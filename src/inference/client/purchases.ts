@@ -98,11 +98,15 @@ export class Purchases {
             giveBack?.()
             throw error
           })
+    let isBegun = false
     let isReceipted = false
     const delivery = await this.#deal(
       candidate,
       {
         ...{ model: model.sha256, terms, input, priceWei },
+        onBegun: () => {
+          isBegun = true
+        },
         onReceipt: () => {
           isReceipted = true
         },
@@ -112,8 +116,9 @@ export class Purchases {
       { signal, ...(onAsked === undefined ? {} : { onAsked }) },
     )
       .catch((error: unknown) => {
-        // What was broken off may be settled later: it counts, unless the provider refused it.
-        if (!isReceipted && error instanceof UserError && error.details.isRemote === true) giveBack?.()
+        // What was broken off may be settled later: it counts, unless it never was asked for or the provider refused it.
+        const isRefused = error instanceof UserError && error.details.isRemote === true
+        if (!isBegun || (!isReceipted && isRefused)) giveBack?.()
         throw error
       })
       .finally(() => claim?.release())

@@ -3,7 +3,7 @@
  * been paid from by an earlier ledger of this key, whose vouchers and receipts nobody knows here: it is not paid from
  * unless it is known to be unused. Its end is asked for, and the rest of its deposit comes back.
  */
-import { hexToBytes } from '@noble/hashes/utils.js'
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import { type ChannelState, channelIdOf, channelsContract, readChannel } from '../../chain/index.js'
 import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
@@ -24,19 +24,41 @@ export const FRESH_MS = 30_000
 const FRESH_SECONDS = FRESH_MS / 1000
 const DAY_SECONDS = 86_400
 
+/** A channel that is not paid from is looked at for a job no oftener: each job would wait for that. */
+const REFUSED_MS = 60_000
+/** More openings than a ledger has. */
+const KNOWN_OPENINGS = 16_384
+
 type Opening = Pick<PayerAccount, 'payee' | 'channelId' | 'nonce'>
 
 export class UnkeptChannels {
   readonly #modules: UnkeptModules
+  readonly #here = new Map<string, boolean>()
+  /** By payee; monotonic milliseconds. */
+  readonly #refused = new Map<Address, { readonly error: UserError; readonly untilMs: number }>()
 
   constructor(modules: UnkeptModules) {
     this.#modules = modules
   }
 
-  /** Whether this chain and contract have it, or may. */
+  /** Whether this chain and contract have it, or may: its id says so, and each job asks. */
   isHere(opening: Opening): boolean {
     const { chain, address } = this.#modules
-    return isOfChain(chain, { ...opening, payer: address })
+    const key = bytesToHex(opening.channelId)
+    const known = this.#here.get(key)
+    if (known !== undefined) return known
+    const isHere = isOfChain(chain, { ...opening, payer: address })
+    if (this.#here.size >= KNOWN_OPENINGS) this.#here.clear()
+    this.#here.set(key, isHere)
+    return isHere
+  }
+
+  /** @throws UserError that {@link giveUp} returned a moment ago */
+  requirePayable(payee: Address): void {
+    const refused = this.#refused.get(payee)
+    if (refused === undefined) return
+    if (performance.now() < refused.untilMs) throw refused.error
+    this.#refused.delete(payee)
   }
 
   /**
@@ -117,21 +139,31 @@ export class UnkeptChannels {
       log.warn({ payee, endsAt }, line)
       onGivenUp?.(line)
     }
-    return new UserError(line, {
+    const error = new UserError(line, {
       code: 'DENIED',
       remedy:
         failure === undefined
           ? 'choose another provider, or wait'
           : `ask for it with "plumbline channels close ${payee}"`,
     })
+    const leftMs = Math.max(0, (endsAt - timestamp) * 1000)
+    this.#refused.set(payee, { error, untilMs: performance.now() + Math.min(REFUSED_MS, leftMs) })
+    return error
   }
 
   /**
    * One look at what the notes say of a payee's channels: the rest of a deposit is taken back from what is over.
+   * @param openedAt as {@link isLost}
    * @throws chain errors
    */
-  async look(payee: Address, signal?: AbortSignal): Promise<void> {
+  async look(payee: Address, openedAt: number | undefined, signal?: AbortSignal): Promise<void> {
     const { chain, address, notes, log } = this.#modules
+    for (const note of notes.all().filter((each) => each.kind === 'opening' && each.payee === payee)) {
+      const { isOpen, nonce } = await readChannel(chain, { payer: address, payee })
+      // Another one came after it, or it was closed, or it was never mined.
+      const isDone = nonce > note.nonce || (nonce === note.nonce && !isOpen)
+      if (isDone || (nonce < note.nonce && openedAt === undefined)) await notes.drop(note.channelId)
+    }
     const left = notes.all().filter((note) => note.kind === 'left' && note.payee === payee)
     for (const note of left.filter((each) => this.isHere(each))) {
       const parties = { payer: address, payee }
@@ -143,7 +175,9 @@ export class UnkeptChannels {
         await takeBack(this.#modules, note, signal)
         log.info({ payee }, 'the rest of a deposit came back')
       }
-      if (standing === 'over' || standing === 'closed') await notes.drop(note.channelId)
+      if (standing !== 'over' && standing !== 'closed') continue
+      await notes.drop(note.channelId)
+      this.#refused.delete(payee)
     }
   }
 

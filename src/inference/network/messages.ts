@@ -136,6 +136,7 @@ export const PAY_MESSAGE: Exchange<Infer<typeof payRequest>, Infer<typeof payAns
   maxRequestBytes: SMALL_BYTES,
   maxResponseBytes: MAX_OUTPUT_BYTES + 4096,
   deadlineMs: 60_000,
+  answersIn: 'paid',
   ...often,
 }
 

@@ -29,7 +29,7 @@ const long: Exchange<string, Uint8Array> = {
   maxStreams: 64,
 }
 const longShared: Exchange<string, Uint8Array> = { ...long, name: 'long-shared', sharesStream: true }
-const capture: Exchange<string, Uint8Array> = { ...long, name: 'capture', isOfChallenge: true }
+const capture: Exchange<string, Uint8Array> = { ...long, name: 'capture', answersIn: 'challenge' }
 
 /** Answers with as many bytes as it is asked for. */
 async function startServer(): Promise<Host> {

@@ -22,6 +22,7 @@ import {
   NO_RECEIPTS,
   Payer,
   ReceiptKind,
+  readReceipt,
   receiptDigest,
   receiptToCbor,
   type SignedReceipt,
@@ -89,6 +90,9 @@ async function open(jobs: number) {
   const syncing = { now: 0, most: 0, signals: [] as (AbortSignal | undefined)[] }
   /** What holds a settling up, before each page. @param from the number of its first receipt */
   const hold: { until: (from: number) => Promise<void> } = { until: async () => {} }
+  const pay: { answer: () => unknown } = {
+    answer: () => ({ kind: 'refused', code: 'DENIED', message: 'gone', haveWei: '0', needWei: '1' }),
+  }
   const request = async (
     _: unknown,
     { name }: { name: string },
@@ -98,8 +102,7 @@ async function open(jobs: number) {
     await until
     reached.push(name)
     if (name === 'job') return { kind: 'refused', code: 'BUSY', message: 'not now' }
-    if (name === 'job-pay')
-      return { kind: 'refused', code: 'DENIED', message: 'gone', haveWei: '0', needWei: '1' }
+    if (name === 'job-pay') return pay.answer()
     if (name !== 'job-sync') return null
     const { from } = body as { from: number }
     syncing.most = Math.max(syncing.most, ++syncing.now)
@@ -121,7 +124,7 @@ async function open(jobs: number) {
     payment: { payer, domain: DOMAIN },
     log: silentLogger,
   })
-  return { seller, books, payer, receipts, reached, syncing, hold, dealing }
+  return { seller, books, payer, receipts, reached, syncing, hold, pay, dealing }
 }
 
 describe('a settling that takes long', () => {
@@ -190,6 +193,31 @@ describe('a settling that takes long', () => {
     await dealing.close()
     await ended
     expect(payer.account(id)).toMatchObject({ receipts: 100, voucher: { receipts: 100 } })
+  })
+
+  it('that is given a credit before the receipts before it takes them first, and waits for nothing', async () => {
+    const { seller, payer, receipts, reached, pay, dealing } = await open(2)
+    const [first, second] = receipts.splice(0)
+    if (first === undefined || second === undefined) throw new Error('no receipts')
+    receipts.push(first)
+    await payer.receive(readReceipt(first))
+    const zeros = new Uint8Array(32)
+    const work = { ...workOf(askedJob(1, 0n), 1), kind: ReceiptKind.credit, units: 0 }
+    const takenBack = { model: zeros, input: zeros, terms: zeros }
+    const output = receiptDigest(DOMAIN, readReceipt(first))
+    const credit = receiptToCbor(seller.sign({ ...work, ...takenBack, output }))
+    const refuse = pay.answer
+    // The second receipt comes to be while the first job's output is asked for.
+    pay.answer = () => {
+      receipts.push(second, credit)
+      pay.answer = refuse
+      return { kind: 'credited', receipts: [credit] }
+    }
+    const begunMs = performance.now()
+    await dealing.settle(id)
+    expect(performance.now() - begunMs).toBeLessThan(5000)
+    expect(reached).toEqual(['job-sync', 'job-pay', 'job-sync', 'job-pay'])
+    expect(payer.account(id)).toMatchObject({ receipts: 3, undelivered: [{ jobId: bytes32(2) }] })
   })
 
   it('that finds out a cheat when nobody waits tells the next job', async () => {
