@@ -39,6 +39,12 @@ type Entry = { -readonly [Key in keyof Asked]: Asked[Key] } & {
 const MOST_UNDER_WAY = 8
 /** Below what an auditor answers one peer (network/messages.ts). */
 const PACE = { perSecond: 6, burst: 32 }
+/**
+ * After an auditor said that this is too much, one request at a time and below what auditors of earlier versions answer
+ * (two a second), whatever it answers meanwhile: each refusal costs points there, half of which are forgiven in half an hour.
+ */
+const SLOW_PACE = { perSecond: 1.5, burst: 1 }
+const SLOW_MS = 15 * 60_000
 /** Then twice as long, and so on. */
 const RETRY_MS = 1000
 const MOST_REST_MS = 60_000
@@ -56,6 +62,10 @@ export class AskingLine {
   readonly #modules: AskingLineModules
   readonly #retryMs: number
   readonly #pace = new RateLimiter(PACE, () => performance.now(), 1)
+  readonly #slowPace = new RateLimiter(SLOW_PACE, () => performance.now(), 1)
+  #slowUntilMs = 0
+  /** That an auditor had too much to do, one after another, since the pace is slow. */
+  #refusals = 0
   /** All that wait, or are under way, by peer id. */
   readonly #entries = new Map<string, Entry>()
   #wanted: Entry[] = []
@@ -137,10 +147,13 @@ export class AskingLine {
   }
 
   #next(): void {
-    while (this.#underWay < (this.#failures === 0 ? MOST_UNDER_WAY : 1)) {
-      if (this.length === 0) return
-      const restMs = this.#restUntilMs - performance.now()
-      const waitMs = restMs > 0 ? restMs : this.#pace.take('').retryAfterMs
+    for (;;) {
+      const now = performance.now()
+      const isSlow = now < this.#slowUntilMs
+      if (!isSlow) this.#refusals = 0
+      if (this.#underWay >= (this.#failures > 0 || isSlow ? 1 : MOST_UNDER_WAY) || this.length === 0) return
+      const restMs = this.#restUntilMs - now
+      const waitMs = restMs > 0 ? restMs : (isSlow ? this.#slowPace : this.#pace).take('').retryAfterMs
       if (waitMs > 0) {
         this.#timer ??= setTimeout(() => {
           this.#timer = undefined
@@ -190,12 +203,15 @@ export class AskingLine {
     }
     // An auditor that has too much to do says nothing of one provider.
     if (code !== 'RATE_LIMITED' && code !== 'BUSY') entry.failures++
+    if (code === 'RATE_LIMITED') this.#slowUntilMs = now + SLOW_MS
     if (entry.failures > MOST_RETRIES) this.#remember(entry, now + AGAIN_MS)
     else this.#putBack(entry)
     if (begunMs < this.#restedMs) return
     this.#failures++
+    if (code === 'RATE_LIMITED') this.#refusals++
+    const doublings = Math.max(this.#failures, this.#refusals) - 1
     this.#restedMs = now
-    this.#restUntilMs = now + Math.min(this.#retryMs * 2 ** (this.#failures - 1), MOST_REST_MS)
+    this.#restUntilMs = now + Math.min(this.#retryMs * 2 ** doublings, MOST_REST_MS)
     if (this.#failures >= MOST_FAILURES) for (const each of this.#entries.values()) release(each)
   }
 
