@@ -101,7 +101,8 @@ export class AskingLine {
     this.#wanted = [...moved, ...this.#wanted.filter((each) => !moved.has(each))]
     this.#later = this.#later.filter((each) => !moved.has(each))
     this.#bound()
-    const isAway = this.#failures >= MOST_FAILURES && performance.now() < this.#restUntilMs
+    // Until it answers: while it is tried again, which may take long, nobody waits either.
+    const isAway = this.#failures >= MOST_FAILURES
     const waiting = isAway
       ? []
       : entries
@@ -204,7 +205,9 @@ export class AskingLine {
     // An auditor that has too much to do says nothing of one provider.
     if (code !== 'RATE_LIMITED' && code !== 'BUSY') entry.failures++
     if (code === 'RATE_LIMITED') this.#slowUntilMs = now + SLOW_MS
-    if (entry.failures > MOST_RETRIES) this.#remember(entry, now + AGAIN_MS)
+    // One stays, so that an auditor that was away is found to be there before the next job comes.
+    const isLast = this.#failures >= MOST_FAILURES && this.length === 0
+    if (entry.failures > MOST_RETRIES && !isLast) this.#remember(entry, now + AGAIN_MS)
     else this.#putBack(entry)
     if (begunMs < this.#restedMs) return
     this.#failures++

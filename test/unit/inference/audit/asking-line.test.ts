@@ -197,4 +197,37 @@ describe('a line before an auditor, over a long time', () => {
     expect(most).toBe(8)
     expect(count).toBe(9 + 330)
   })
+
+  it('delays a few jobs at most by an auditor that hangs, and waits for it again when it is back', async () => {
+    let isHanging = true
+    const { line: waiting } = line(async () => {
+      await pause(isHanging ? 20_000 : 100)
+      return isHanging ? broken('UNREACHABLE') : undefined
+    }, 1000)
+    let delayed = 0
+    // A job each three seconds, and each has a candidate that is not known yet.
+    for (let job = 0; job < 400; job++) {
+      let isDone = false
+      void waiting.ask([named(`p${job}`)]).then(() => {
+        isDone = true
+      })
+      await vi.advanceTimersByTimeAsync(3000)
+      if (!isDone) delayed++
+    }
+    // As long as it takes to fail three times.
+    expect(delayed).toBeLessThan(30)
+    // Nobody asks any more; once all has failed, one request is left that is tried again.
+    await pass(3000)
+    expect(waiting.length).toBeLessThanOrEqual(1)
+    isHanging = false
+    await pass(2)
+    let isTold = false
+    void waiting.ask([named('cheat')]).then(() => {
+      isTold = true
+    })
+    await vi.advanceTimersByTimeAsync(50)
+    expect(isTold).toBe(false)
+    await vi.advanceTimersByTimeAsync(200)
+    expect(isTold).toBe(true)
+  })
 })
