@@ -12,6 +12,8 @@ export interface Asked {
   readonly after: Uint8Array | undefined
   /** That were read. */
   readonly pages: number
+  /** It was told before: what is new is asked for. */
+  readonly isAgain: boolean
 }
 
 export interface AskingLineOptions {
@@ -29,6 +31,8 @@ type Entry = { -readonly [Key in keyof Asked]: Asked[Key] } & {
   failures: number
   isUnderWay: boolean
   isWanted: boolean
+  /** It is to be asked about from the first page when what is under way is over. */
+  isStale: boolean
   /** The lowest is first in its line. */
   rank: number
   /** Who waits for it. */
@@ -120,14 +124,43 @@ export class AskingLine {
     this.#next()
   }
 
+  /** Once more from the first page, behind all others, though it was told. Not of one that failed: that has its own time. */
+  askAgain(provider: Pick<Asked, 'peerId' | 'publicKey'>): void {
+    const { peerId } = provider
+    const waiting = this.#entries.get(peerId)
+    if (waiting !== undefined) {
+      if (waiting.isUnderWay || waiting.pages > 0) waiting.isStale = true
+      return
+    }
+    const isTold = this.#known.get(peerId) === Number.POSITIVE_INFINITY
+    if (isTold) this.#known.delete(peerId)
+    this.askLater([provider])
+    const entry = this.#entries.get(peerId)
+    if (isTold && entry !== undefined) entry.isAgain = true
+  }
+
   /** Of those that are not known: as they wait, or new and in no line yet. */
   #entriesOf(providers: readonly Pick<Asked, 'peerId' | 'publicKey'>[]): readonly Entry[] {
     const now = performance.now()
     const found = new Set<Entry>()
     for (const { peerId, publicKey } of providers) {
       if ((this.#known.get(peerId) ?? 0) > now) continue
-      const fresh = { failures: 0, isUnderWay: false, isWanted: false, rank: ++this.#lastRank, waiting: [] }
-      const entry = this.#entries.get(peerId) ?? { peerId, publicKey, after: undefined, pages: 0, ...fresh }
+      const fresh = {
+        failures: 0,
+        isUnderWay: false,
+        isWanted: false,
+        isStale: false,
+        rank: ++this.#lastRank,
+        waiting: [],
+      }
+      const entry = this.#entries.get(peerId) ?? {
+        peerId,
+        publicKey,
+        after: undefined,
+        pages: 0,
+        isAgain: false,
+        ...fresh,
+      }
       this.#entries.set(peerId, entry)
       found.add(entry)
     }
@@ -177,7 +210,16 @@ export class AskingLine {
       this.#restUntilMs = 0
       entry.failures = 0
       entry.isUnderWay = false
-      if (after === undefined) this.#remember(entry, Number.POSITIVE_INFINITY)
+      if (entry.isStale) {
+        Object.assign(entry, {
+          isStale: false,
+          isAgain: false,
+          after: undefined,
+          pages: 0,
+          rank: ++this.#lastRank,
+        })
+        this.#putBack(entry)
+      } else if (after === undefined) this.#remember(entry, Number.POSITIVE_INFINITY)
       else {
         entry.after = after
         entry.pages++
