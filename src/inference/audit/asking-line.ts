@@ -12,6 +12,8 @@ export interface Asked {
   readonly after: Uint8Array | undefined
   /** That were read. */
   readonly pages: number
+  /** It was told before: what is new is asked for. */
+  readonly isAgain: boolean
 }
 
 export interface AskingLineOptions {
@@ -29,6 +31,8 @@ type Entry = { -readonly [Key in keyof Asked]: Asked[Key] } & {
   failures: number
   isUnderWay: boolean
   isWanted: boolean
+  /** It is to be asked about from the first page when what is under way is over. */
+  isStale: boolean
   /** The lowest is first in its line. */
   rank: number
   /** Who waits for it. */
@@ -39,6 +43,12 @@ type Entry = { -readonly [Key in keyof Asked]: Asked[Key] } & {
 const MOST_UNDER_WAY = 8
 /** Below what an auditor answers one peer (network/messages.ts). */
 const PACE = { perSecond: 6, burst: 32 }
+/**
+ * After an auditor said that this is too much, one request at a time and below what auditors of earlier versions answer
+ * (two a second), whatever it answers meanwhile: each refusal costs points there, half of which are forgiven in half an hour.
+ */
+const SLOW_PACE = { perSecond: 1.5, burst: 1 }
+const SLOW_MS = 15 * 60_000
 /** Then twice as long, and so on. */
 const RETRY_MS = 1000
 const MOST_REST_MS = 60_000
@@ -56,6 +66,10 @@ export class AskingLine {
   readonly #modules: AskingLineModules
   readonly #retryMs: number
   readonly #pace = new RateLimiter(PACE, () => performance.now(), 1)
+  readonly #slowPace = new RateLimiter(SLOW_PACE, () => performance.now(), 1)
+  #slowUntilMs = 0
+  /** That an auditor had too much to do, one after another, since the pace is slow. */
+  #refusals = 0
   /** All that wait, or are under way, by peer id. */
   readonly #entries = new Map<string, Entry>()
   #wanted: Entry[] = []
@@ -91,7 +105,8 @@ export class AskingLine {
     this.#wanted = [...moved, ...this.#wanted.filter((each) => !moved.has(each))]
     this.#later = this.#later.filter((each) => !moved.has(each))
     this.#bound()
-    const isAway = this.#failures >= MOST_FAILURES && performance.now() < this.#restUntilMs
+    // Until it answers: while it is tried again, which may take long, nobody waits either.
+    const isAway = this.#failures >= MOST_FAILURES
     const waiting = isAway
       ? []
       : entries
@@ -109,14 +124,43 @@ export class AskingLine {
     this.#next()
   }
 
+  /** Once more from the first page, behind all others, though it was told. Not of one that failed: that has its own time. */
+  askAgain(provider: Pick<Asked, 'peerId' | 'publicKey'>): void {
+    const { peerId } = provider
+    const waiting = this.#entries.get(peerId)
+    if (waiting !== undefined) {
+      if (waiting.isUnderWay || waiting.pages > 0) waiting.isStale = true
+      return
+    }
+    const isTold = this.#known.get(peerId) === Number.POSITIVE_INFINITY
+    if (isTold) this.#known.delete(peerId)
+    this.askLater([provider])
+    const entry = this.#entries.get(peerId)
+    if (isTold && entry !== undefined) entry.isAgain = true
+  }
+
   /** Of those that are not known: as they wait, or new and in no line yet. */
   #entriesOf(providers: readonly Pick<Asked, 'peerId' | 'publicKey'>[]): readonly Entry[] {
     const now = performance.now()
     const found = new Set<Entry>()
     for (const { peerId, publicKey } of providers) {
       if ((this.#known.get(peerId) ?? 0) > now) continue
-      const fresh = { failures: 0, isUnderWay: false, isWanted: false, rank: ++this.#lastRank, waiting: [] }
-      const entry = this.#entries.get(peerId) ?? { peerId, publicKey, after: undefined, pages: 0, ...fresh }
+      const fresh = {
+        failures: 0,
+        isUnderWay: false,
+        isWanted: false,
+        isStale: false,
+        rank: ++this.#lastRank,
+        waiting: [],
+      }
+      const entry = this.#entries.get(peerId) ?? {
+        peerId,
+        publicKey,
+        after: undefined,
+        pages: 0,
+        isAgain: false,
+        ...fresh,
+      }
       this.#entries.set(peerId, entry)
       found.add(entry)
     }
@@ -137,10 +181,13 @@ export class AskingLine {
   }
 
   #next(): void {
-    while (this.#underWay < (this.#failures === 0 ? MOST_UNDER_WAY : 1)) {
-      if (this.length === 0) return
-      const restMs = this.#restUntilMs - performance.now()
-      const waitMs = restMs > 0 ? restMs : this.#pace.take('').retryAfterMs
+    for (;;) {
+      const now = performance.now()
+      const isSlow = now < this.#slowUntilMs
+      if (!isSlow) this.#refusals = 0
+      if (this.#underWay >= (this.#failures > 0 || isSlow ? 1 : MOST_UNDER_WAY) || this.length === 0) return
+      const restMs = this.#restUntilMs - now
+      const waitMs = restMs > 0 ? restMs : (isSlow ? this.#slowPace : this.#pace).take('').retryAfterMs
       if (waitMs > 0) {
         this.#timer ??= setTimeout(() => {
           this.#timer = undefined
@@ -163,7 +210,16 @@ export class AskingLine {
       this.#restUntilMs = 0
       entry.failures = 0
       entry.isUnderWay = false
-      if (after === undefined) this.#remember(entry, Number.POSITIVE_INFINITY)
+      if (entry.isStale) {
+        Object.assign(entry, {
+          isStale: false,
+          isAgain: false,
+          after: undefined,
+          pages: 0,
+          rank: ++this.#lastRank,
+        })
+        this.#putBack(entry)
+      } else if (after === undefined) this.#remember(entry, Number.POSITIVE_INFINITY)
       else {
         entry.after = after
         entry.pages++
@@ -190,12 +246,17 @@ export class AskingLine {
     }
     // An auditor that has too much to do says nothing of one provider.
     if (code !== 'RATE_LIMITED' && code !== 'BUSY') entry.failures++
-    if (entry.failures > MOST_RETRIES) this.#remember(entry, now + AGAIN_MS)
+    if (code === 'RATE_LIMITED') this.#slowUntilMs = now + SLOW_MS
+    // One stays, so that an auditor that was away is found to be there before the next job comes.
+    const isLast = this.#failures >= MOST_FAILURES && this.length === 0
+    if (entry.failures > MOST_RETRIES && !isLast) this.#remember(entry, now + AGAIN_MS)
     else this.#putBack(entry)
     if (begunMs < this.#restedMs) return
     this.#failures++
+    if (code === 'RATE_LIMITED') this.#refusals++
+    const doublings = Math.max(this.#failures, this.#refusals) - 1
     this.#restedMs = now
-    this.#restUntilMs = now + Math.min(this.#retryMs * 2 ** (this.#failures - 1), MOST_REST_MS)
+    this.#restUntilMs = now + Math.min(this.#retryMs * 2 ** doublings, MOST_REST_MS)
     if (this.#failures >= MOST_FAILURES) for (const each of this.#entries.values()) release(each)
   }
 

@@ -78,13 +78,19 @@ export interface Judgement {
 
 /**
  * A receipt counts once, and as failed where more of its auditors say so than say otherwise: a single one convicts nobody
- * whom another acquits. What an auditor said last counts.
+ * whom another acquits. What an auditor said last counts, by the time that it signed, in whatever order they came; of one
+ * second what acquits.
  * @returns undefined where no finding has a verdict
  */
 export function judgeReceipt(findings: Iterable<Finding>): Judgement | undefined {
   const byAuditor = new Map<string, Finding>()
-  for (const finding of findings)
-    if (finding.verdict !== 'undecided') byAuditor.set(bytesToHex(finding.auditor), finding)
+  for (const finding of findings) {
+    if (finding.verdict === 'undecided') continue
+    const auditor = bytesToHex(finding.auditor)
+    const known = byAuditor.get(auditor)
+    if (known === undefined || finding.at > known.at || (finding.at === known.at && isBlame(known)))
+      byAuditor.set(auditor, finding)
+  }
   if (byAuditor.size === 0) return undefined
   const against = [...byAuditor.values()].filter(isBlame)
   const at = against.length === 0 ? undefined : Math.max(...against.map((each) => each.at))

@@ -9,7 +9,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { peerIdOfPublicKey } from '../../crypto/identity.js'
 import { UserError } from '../../errors.js'
-import { type Finding, type ProviderRecord, readFinding } from './finding.js'
+import { type Finding, isBlame, type ProviderRecord, readFinding } from './finding.js'
 import { FindingsIndex } from './findings-index.js'
 
 export interface FindingsBookOptions {
@@ -37,6 +37,7 @@ export class FindingsBook {
   /** By file name, the oldest first. */
   readonly #kept = new Map<string, Kept>()
   readonly #index = new FindingsIndex()
+  #onBlame: ((finding: Finding) => void) | undefined
 
   private constructor({ directory, trusted, most = MOST_FINDINGS }: FindingsBookOptions) {
     this.#directory = directory
@@ -68,6 +69,12 @@ export class FindingsBook {
       dropped.push(...this.#makeRoom(kept.finding.provider))
     }
     await this.#remove(dropped)
+    for (const [name, { finding }] of found) if (this.#kept.has(name)) this.#tellBlame(finding)
+  }
+
+  /** Told of each blame that is taken in from now on, whoever found it. One listener. */
+  followBlames(onBlame: (finding: Finding) => void): void {
+    this.#onBlame = onBlame
   }
 
   /**
@@ -83,6 +90,7 @@ export class FindingsBook {
     const isKept = this.#kept.has(name)
     if (isKept) await this.#write(name, message)
     await this.#remove(dropped)
+    if (isKept) this.#tellBlame(finding)
     return isKept
   }
 
@@ -94,6 +102,11 @@ export class FindingsBook {
   /** Whether an auditor has judged a receipt's place. */
   has(auditor: Uint8Array, channelId: Uint8Array, index: number): boolean {
     return this.#index.has(auditor, channelId, index)
+  }
+
+  /** Whether somebody blames the provider for the receipt at this place. */
+  isBlamed(finding: Pick<Finding, 'provider' | 'channelId' | 'index'>): boolean {
+    return this.#index.isBlamed(finding)
   }
 
   /** As they travel: those of one auditor, the newest last. */
@@ -134,6 +147,10 @@ export class FindingsBook {
   goodFindings(peerId: string): number {
     const record = this.#index.of(peerId)?.record
     return record === undefined || record.failed > 0 ? 0 : record.audited
+  }
+
+  #tellBlame(finding: Finding): void {
+    if (isBlame(finding)) this.#onBlame?.(finding)
   }
 
   #newestFirst(names: readonly string[]): readonly (readonly [string, Kept])[] {

@@ -68,7 +68,9 @@ export class FindingsGossip {
 
   /** A new finding: to all who listen, unless enough is told of its provider in this hour. */
   async publish(message: Uint8Array): Promise<void> {
-    if (this.#telling.isTold(readFinding(message), Date.now())) await this.#tell(message)
+    const finding = readFinding(message)
+    const isContested = this.#modules.book.isBlamed(finding)
+    if (this.#telling.isTold(finding, Date.now(), isContested)) await this.#tell(message)
   }
 
   async #tell(message: Uint8Array): Promise<void> {

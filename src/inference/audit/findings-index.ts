@@ -44,6 +44,11 @@ export class FindingsIndex {
     return this.#judged.has(judgedKey({ auditor, channelId, index }))
   }
 
+  /** Whether somebody blames the provider for the receipt at this place. */
+  isBlamed(finding: Pick<Finding, 'provider' | 'channelId' | 'index'>): boolean {
+    return this.#providers.get(bytesToHex(finding.provider))?.isBlamedFor(finding) === true
+  }
+
   /** Undefined where there are no findings about it. */
   of(peerId: string): Pick<ProviderFindings, 'record' | 'lastFailure'> | undefined {
     return this.#byPeerId.get(peerId)

@@ -33,6 +33,11 @@ export class ProviderFindings {
     this.peerId = peerIdOfPublicKey(provider)
   }
 
+  /** Whether somebody blames it for the receipt at this place. */
+  isBlamedFor(place: Pick<Finding, 'channelId' | 'index'>): boolean {
+    return this.#blamed.has(receiptOf(place))
+  }
+
   /** Findings of receipts that nobody blames it for. */
   get harmless(): number {
     return this.#harmless.size

@@ -11,21 +11,32 @@ export const MOST_AN_HOUR = 2000
 /** One convicts. */
 const MOST_BLAMES_OF_ONE = 5
 const MOST_GOOD_OF_ONE = 20
-/** Of all: what blames somebody never waits for these. */
-const MOST_GOOD = MOST_AN_HOUR / 2
+/** Of receipts that somebody blames: one that is not heard leaves an honest provider convicted. */
+const MOST_CONTESTED = 200
+/** Of all others: what blames somebody never waits for these. */
+const MOST_GOOD = MOST_AN_HOUR / 2 - MOST_CONTESTED
 /** What was told before, told to newcomers: who comes later asks. */
 const MOST_AGAIN = MOST_AN_HOUR / 4
 
 export class Telling {
   #hour = 0
   #good = 0
+  #contested = 0
   #again = 0
   readonly #ofOne = new Map<string, number>()
 
-  /** Whether a new finding is told, and counts. @param nowMs Unix milliseconds, as {@link isToldAgain} */
-  isTold(finding: Pick<Finding, 'provider' | 'verdict'>, nowMs: number): boolean {
+  /**
+   * Whether a new finding is told, and counts.
+   * @param nowMs Unix milliseconds, as {@link isToldAgain}
+   * @param isContested somebody blames the receipt: what acquits it is told beyond what is told of its provider
+   */
+  isTold(finding: Pick<Finding, 'provider' | 'verdict'>, nowMs: number, isContested = false): boolean {
     this.#turn(nowMs)
     const isBlaming = isBlame(finding)
+    if (isContested && finding.verdict === 'good' && this.#contested < MOST_CONTESTED) {
+      this.#contested++
+      return true
+    }
     const key = `${bytesToHex(finding.provider)} ${isBlaming}`
     const count = this.#ofOne.get(key) ?? 0
     if (count >= (isBlaming ? MOST_BLAMES_OF_ONE : MOST_GOOD_OF_ONE)) return false
@@ -48,6 +59,7 @@ export class Telling {
     if (hour === this.#hour) return
     this.#hour = hour
     this.#good = 0
+    this.#contested = 0
     this.#again = 0
     this.#ofOne.clear()
   }

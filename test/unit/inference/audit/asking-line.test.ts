@@ -1,7 +1,9 @@
 /** A line before an auditor: who is asked about first, how many at once, and what becomes of what fails. */
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { UserError } from '../../../../src/errors.js'
 import { type Asked, AskingLine } from '../../../../src/inference/audit/asking-line.js'
+import { RateLimiter } from '../../../../src/p2p/rate-limit.js'
+import { PeerScores } from '../../../../src/p2p/scores.js'
 import { bytes32 } from '../payment/support.js'
 
 const named = (name: string) => ({ peerId: name, publicKey: bytes32(1) })
@@ -82,7 +84,7 @@ describe('a line before an auditor', () => {
       1,
     )
     void waiting.ask([named('cheat'), named('other')])
-    await expect.poll(() => asked.slice(6)).toEqual(['cheat', 'other'])
+    await expect.poll(() => asked.slice(6), { timeout: 20_000 }).toEqual(['cheat', 'other'])
   })
 
   it('keeps nobody waiting for an auditor that is away, and asks it again later', async () => {
@@ -134,5 +136,98 @@ describe('a line before an auditor', () => {
     void waiting.ask(many('p', 1000))
     await dropped
     expect(waiting.length).toBe(1000)
+  })
+})
+
+describe('a line before an auditor, over a long time', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+  const pause = (ms: number): Promise<undefined> =>
+    new Promise((resolve) => setTimeout(() => resolve(undefined), ms))
+  const pass = (minutes: number) => vi.advanceTimersByTimeAsync(minutes * 60_000)
+
+  it.each([
+    ['of an earlier version', { perSecond: 2, burst: 40 }],
+    ['that answers less than any version', { perSecond: 0.5, burst: 5 }],
+  ])('is banned by no auditor %s, and hears all of it', async (_, rate) => {
+    const limiter = new RateLimiter(rate, () => performance.now())
+    const scores = new PeerScores(() => performance.now())
+    let [isBanned, most] = [false, 0]
+    const { line: waiting, asked } = line(async () => {
+      await pause(50)
+      if (limiter.take('').allowed) return undefined
+      isBanned ||= scores.report('client', 'rateLimited')
+      most = Math.max(most, scores.points('client'))
+      return broken('RATE_LIMITED')
+    }, 1000)
+    // Four hours of newcomers, hundreds at once.
+    for (let n = 0; n < 8; n++) {
+      waiting.askLater(many(`p${n}-`, 300))
+      await pass(30)
+    }
+    expect({ isBanned, most: most < 90 }).toEqual({ isBanned: false, most: true })
+    if (rate.perSecond === 2) expect(waiting.length).toBe(0)
+    expect(asked.length).toBeGreaterThan(400)
+  })
+
+  it('asks one at a time, and slowly, for minutes after it was too much, and then as before', async () => {
+    let [underWay, most, count] = [0, 0, 0]
+    const { line: waiting } = line(async () => {
+      most = Math.max(most, ++underWay)
+      await pause(100)
+      underWay--
+      return ++count === 1 ? broken('RATE_LIMITED') : undefined
+    }, 1000)
+    waiting.askLater(many('first', 8))
+    await pass(1)
+    expect(count).toBe(9)
+    most = 0
+    waiting.askLater(many('p', 300))
+    await pass(2)
+    expect(most).toBe(1)
+    expect(count).toBeGreaterThan(9 + 170)
+    expect(count).toBeLessThan(9 + 185)
+    await pass(20)
+    waiting.askLater(many('q', 30))
+    await pass(0.1)
+    expect(most).toBe(8)
+    expect(count).toBe(9 + 330)
+  })
+
+  it('delays a few jobs at most by an auditor that hangs, and waits for it again when it is back', async () => {
+    let isHanging = true
+    const { line: waiting } = line(async () => {
+      await pause(isHanging ? 20_000 : 100)
+      return isHanging ? broken('UNREACHABLE') : undefined
+    }, 1000)
+    let delayed = 0
+    // A job each three seconds, and each has a candidate that is not known yet.
+    for (let job = 0; job < 400; job++) {
+      let isDone = false
+      void waiting.ask([named(`p${job}`)]).then(() => {
+        isDone = true
+      })
+      await vi.advanceTimersByTimeAsync(3000)
+      if (!isDone) delayed++
+    }
+    // As long as it takes to fail three times.
+    expect(delayed).toBeLessThan(30)
+    // Nobody asks any more; once all has failed, one request is left that is tried again.
+    await pass(3000)
+    expect(waiting.length).toBeLessThanOrEqual(1)
+    isHanging = false
+    await pass(2)
+    let isTold = false
+    void waiting.ask([named('cheat')]).then(() => {
+      isTold = true
+    })
+    await vi.advanceTimersByTimeAsync(50)
+    expect(isTold).toBe(false)
+    await vi.advanceTimersByTimeAsync(200)
+    expect(isTold).toBe(true)
   })
 })

@@ -62,6 +62,28 @@ describe('findings', () => {
     expect(recordOf(ofOne)).toMatchObject({ audited: 2, failed: 1 })
     expect(recordOf(all, a)).toBeUndefined()
   })
+
+  it('count as their auditor said last, in whatever order they come', () => {
+    const [blame, acquittal, later] = [
+      findingOf(a, 1, 'missing', 100),
+      findingOf(a, 1, 'good', 200),
+      findingOf(a, 1, 'bad', 300),
+    ].map(readFinding) as [Finding, Finding, Finding]
+    for (const all of [
+      [blame, acquittal],
+      [acquittal, blame],
+    ])
+      expect(recordOf(all)).toMatchObject({ audited: 1, failed: 0 })
+    for (const all of [
+      [blame, acquittal, later],
+      [later, acquittal, blame],
+    ])
+      expect(recordOf(all)).toMatchObject({ audited: 1, failed: 1, lastFailure: 300 })
+    // Of one second: what acquits.
+    const same = [findingOf(a, 1, 'good', 300), findingOf(a, 1, 'bad', 300)].map(readFinding)
+    expect(recordOf(same)).toMatchObject({ failed: 0 })
+    expect(recordOf(same.toReversed())).toMatchObject({ failed: 0 })
+  })
 })
 
 describe('two outputs', () => {

@@ -132,7 +132,10 @@ describe('records', () => {
     for (const each of kept.values()) {
       if (Buffer.compare(each.provider, about.publicKey) !== 0 || each.verdict === 'undecided') continue
       const receipt = receipts.get(String(each.index)) ?? new Map<string, Finding>()
-      receipts.set(String(each.index), receipt.set(String(each.auditor), each))
+      const before = receipt.get(String(each.auditor))
+      const isLast =
+        before === undefined || each.at > before.at || (each.at === before.at && before.verdict !== 'good')
+      receipts.set(String(each.index), isLast ? receipt.set(String(each.auditor), each) : receipt)
     }
     const failed = [...receipts.values()].flatMap((receipt) => {
       const against = [...receipt.values()].filter(({ verdict }) => verdict !== 'good')

@@ -35,14 +35,19 @@ async function node(name: string, trusted: readonly string[], identity = Identit
   return { host, book, gossip }
 }
 
-const finding = (index: number, at = Math.floor(Date.now() / 1000)) =>
-  signFinding(auditor, {
+const finding = (
+  index: number,
+  at = Math.floor(Date.now() / 1000),
+  verdict: 'good' | 'bad' = 'bad',
+  by = auditor,
+) =>
+  signFinding(by, {
     provider: provider.publicKey,
     channelId: new Uint8Array(32).fill(1),
     index,
     receipt: new Uint8Array(32).fill(2),
     round: 3,
-    verdict: 'bad',
+    verdict,
     reason: 'another output was due',
     at,
   })
@@ -67,4 +72,28 @@ it('reach those who trust the auditor, and those who come later', async () => {
   await teller.gossip.publish(finding(3))
   await eventually(() => believer.book.findings().some(({ index }) => index === 3))
   expect(believer.book.findings().map(({ index }) => index)).not.toContain(2)
+})
+
+it('acquit a receipt that somebody blames, however much was told of its provider', async () => {
+  const accuser = Identity.generate()
+  const trusted = [auditor.peerId, accuser.peerId]
+  const teller = await node('teller', trusted, auditor)
+  const believer = await node('believer', trusted)
+  const now = Math.floor(Date.now() / 1000)
+  const tell = async (index: number) => {
+    const message = finding(index, now, 'good')
+    await teller.book.add(message)
+    await teller.gossip.publish(message)
+  }
+  // Told to newcomers alone: from then on each message arrives once, when it is new.
+  await teller.book.add(finding(1, now, 'good'))
+  await believer.host.connect(addressOf(teller.host))
+  await eventually(() => believer.book.findings().length === 1)
+  for (let index = 2; index <= 30; index++) await tell(index)
+  await eventually(() => believer.book.findings().length === 21)
+  const blame = finding(31, now, 'bad', accuser)
+  for (const { book } of [teller, believer]) await book.add(blame)
+  expect(believer.book.isAvoided(provider.peerId, now)).toBe(true)
+  await tell(31)
+  await eventually(() => !believer.book.isAvoided(provider.peerId, now))
 })

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { signFinding } from '../../../../src/inference/audit/finding.js'
 import { FindingsBook } from '../../../../src/inference/audit/findings-book.js'
@@ -79,6 +79,79 @@ describe('many providers at once', () => {
     await old.meet([...decoys, provider])
     expect(asked).toBe(40)
     expect(book.records()).toMatchObject([{ provider: provider.peerId, failed: 1 }])
+  })
+})
+
+describe('a provider that is blamed', () => {
+  const now = Math.floor(Date.now() / 1000)
+  const judged = (by: Identity, index: number, verdict: 'good' | 'bad' = 'good') =>
+    signFinding(by, {
+      ...{ provider: provider.publicKey, channelId: new Uint8Array(32).fill(1), index, verdict, at: now },
+      ...{ receipt: new Uint8Array(32).fill(2), round: 3, reason: '' },
+    })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  it('is asked about again, of the others at once and of all a little later, but not often', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+    const told = new Map<string, Uint8Array[]>([
+      [auditor.peerId, []],
+      [other.peerId, []],
+    ])
+    const asked: string[] = []
+    const host = {
+      request: async (peerId: string) => {
+        asked.push(peerId)
+        return { findings: told.get(peerId) ?? [] }
+      },
+    } as never
+    const auditors = [auditor.peerId, other.peerId]
+    const book = await bookOf('asker', auditors)
+    const old = new OldFindings({ host, book, auditors, log: silentLogger })
+    await old.about(provider)
+    await old.about(provider)
+    expect(asked).toEqual(auditors)
+    // The other has acquitted the receipt, and told nobody since it had told much.
+    told.get(other.peerId)?.push(judged(other, 1))
+    await book.add(judged(auditor, 1, 'bad'))
+    await expect.poll(() => book.findings().length).toBe(2)
+    expect(asked.slice(2)).toEqual([other.peerId])
+    expect(book.isAvoided(provider.peerId, now)).toBe(false)
+    // The next blames wait for their time, and that of one that is judged later is heard then.
+    for (let index = 2; index < 9; index++) await book.add(judged(auditor, index, 'bad'))
+    expect(asked).toHaveLength(3)
+    for (let index = 2; index < 9; index++) told.get(other.peerId)?.push(judged(other, index))
+    await vi.advanceTimersByTimeAsync(301_000)
+    await expect.poll(() => book.isAvoided(provider.peerId, now)).toBe(false)
+    expect(asked.slice(3)).toEqual(auditors)
+    // Nobody blames it anew.
+    await vi.advanceTimersByTimeAsync(3_600_000)
+    expect(asked).toHaveLength(5)
+  })
+
+  it('is asked about from the first page again where it is blamed while that is read', async () => {
+    let answer: (() => void) | undefined
+    const asked: boolean[] = []
+    const host = {
+      request: async (peerId: string, _: unknown, { after }: { readonly after?: Uint8Array }) => {
+        if (peerId !== other.peerId) return { findings: [] }
+        asked.push(after === undefined)
+        if (asked.length > 1) return { findings: [judged(other, 1)] }
+        await new Promise<void>((resolve) => {
+          answer = resolve
+        })
+        return { findings: [] }
+      },
+    } as never
+    const auditors = [auditor.peerId, other.peerId]
+    const book = await bookOf('asker', auditors)
+    const met = new OldFindings({ host, book, auditors, log: silentLogger }).about(provider)
+    await book.add(judged(auditor, 1, 'bad'))
+    answer?.()
+    await met
+    expect(asked).toEqual([true, true])
+    expect(book.isAvoided(provider.peerId, now)).toBe(false)
   })
 })
 
