@@ -141,10 +141,9 @@ export async function runDaemon(
       exitStatus: 2,
     })
   if (roles.includes('provider'))
-    await requireSaleable(config).catch((error: unknown) => {
-      // What a configuration says since long keeps the other models from nobody.
-      if (args.sell !== undefined || !(error instanceof UserError)) throw error
-      io.output.warn(error.line)
+    await requireSaleable(config, {
+      isAskedNow: args.sell !== undefined,
+      warn: (line) => io.output.warn(line),
     })
   const identity = await openIdentity(config.dataDir, args.passphraseFile, io)
   const log = await openLogger(config.logging)

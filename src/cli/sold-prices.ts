@@ -1,5 +1,6 @@
 /** What a provider sells, with its prices, for the person who starts it. */
 import type { Config } from '../config/schema.js'
+import { UserError } from '../errors.js'
 import { printable } from './format.js'
 
 export interface SoldPrice {
@@ -9,12 +10,25 @@ export interface SoldPrice {
   readonly unit: string | null
 }
 
-/** @throws UserError BAD_CONFIG for a price that no client may come to owe, or a model that is named twice */
-export async function requireSaleable({ inference }: Config): Promise<void> {
+/**
+ * What can never be sold, since a unit costs more than a client may come to owe: refused where it was asked for now; where the
+ * configuration says it, perhaps since long, that keeps the other models from nobody.
+ * @throws UserError BAD_CONFIG for such a price, or a model that is named twice
+ */
+export async function requireSaleable(
+  { inference }: Config,
+  { isAskedNow, warn }: { readonly isAskedNow: boolean; readonly warn: (line: string) => void },
+): Promise<void> {
   const { parseAmount } = await import('../chain/ether.js')
   const { priceList, requireOwable } = await import('../inference/provider/price-list.js')
   const { models, upstream, clientExposure } = inference.provider
-  requireOwable(priceList([...models, ...upstream.models]), parseAmount(clientExposure))
+  const prices = priceList([...models, ...upstream.models])
+  try {
+    requireOwable(prices, parseAmount(clientExposure))
+  } catch (error) {
+    if (isAskedNow || !(error instanceof UserError)) throw error
+    warn(error.line)
+  }
 }
 
 /** Of a configuration with which a provider has started. */

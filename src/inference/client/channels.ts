@@ -1,5 +1,4 @@
 /** The client's channels: found, opened, topped up and left, as its jobs need them. */
-import { hexToBytes } from '@noble/hashes/utils.js'
 import {
   type Chain,
   type ChannelState,
@@ -14,6 +13,7 @@ import type { Logger } from '../../telemetry/logger.js'
 import type { OfferContent } from '../network/offer.js'
 import {
   type ChannelTerms,
+  openingIdOf,
   type Payer,
   type PayerAccount,
   payerFree,
@@ -23,7 +23,7 @@ import { largest, smallest } from '../payment/wei.js'
 import { untilAborted } from '../until-aborted.js'
 import { ChannelNotes } from './channel-notes.js'
 import { type Claim, Claims } from './claims.js'
-import { Locked } from './locked.js'
+import { Locked, requireDeposit } from './locked.js'
 import { Openings } from './openings.js'
 import {
   askForEnd,
@@ -266,7 +266,7 @@ export class Channels {
     for (const { account, state, standing } of await readOwnChannels(this.#modules, accounts)) {
       if (standing === 'closed') {
         // The deposit of a newer opening lies there, whether the ledger has it or not.
-        if (state.isOpen && find(payer, idOf(state)) === undefined) await this.#adopt(state, signal)
+        if (state.isOpen && payer.find(openingIdOf(state)) === undefined) await this.#adopt(state, signal)
         await forgetInTime(this.#modules, account)
       }
       if (standing === 'unseen' && (await this.#isLost(account))) await this.#unkept.setAside(account)
@@ -285,8 +285,8 @@ export class Channels {
   /** Takes an open channel into the ledger where it is this ledger's own. @returns why it is not, and ends then */
   async #adopt(state: ChannelState, signal?: AbortSignal): Promise<UserError | undefined> {
     if (!this.#unkept.isOwn(state)) return this.#unkept.giveUp(state, signal)
-    await this.#take(state.payee, { ...state, channelId: idOf(state) })
-    await this.#unkept.settled(idOf(state))
+    await this.#take(state.payee, { ...state, channelId: openingIdOf(state) })
+    await this.#unkept.settled(openingIdOf(state))
     return undefined
   }
 
@@ -326,12 +326,12 @@ export class Channels {
     if (!state.isOpen) return this.#open(payee, priceWei, offered, state)
     if (state.endsAt <= (await chain.clock()).timestamp) {
       // The provider may have forgotten it: a later end would not bring it back.
-      await takeBack(this.#modules, { payee, channelId: idOf(state) })
+      await takeBack(this.#modules, { payee, channelId: openingIdOf(state) })
       return this.#open(payee, priceWei, offered, state)
     }
     const refusal = await this.#adopt(state)
     if (refusal !== undefined) throw refusal
-    const account = payer.account(idOf(state))
+    const account = payer.account(openingIdOf(state))
     if (!this.#suffices(account, priceWei)) await this.#topUp(payee, account, priceWei)
   }
 
@@ -343,16 +343,7 @@ export class Channels {
   ): Promise<void> {
     const { chain, onLock, log } = this.#modules
     const { depositWei } = this.#options
-    const needWei = largest(priceWei, offered.leastDepositWei)
-    if (depositWei < needWei)
-      throw new UserError(
-        `the provider asks for a deposit of ${formatEther(needWei, 'up')}, and ${formatEther(depositWei)} is allowed`,
-        {
-          code: 'DENIED',
-          remedy: 'raise inference.client.deposit, or choose another provider',
-          details: { haveWei: String(depositWei), needWei: String(needWei) },
-        },
-      )
+    requireDeposit(depositWei, largest(priceWei, offered.leastDepositWei))
     await this.#unkept.forgetLost(payee, before, this.#openings.openedAt(payee))
     await this.#money.during(depositWei, async () => {
       await this.#openings.add(payee)
@@ -369,8 +360,8 @@ export class Channels {
       })
       this.#locked.set(payee, performance.now())
       log.info({ payee, deposit: formatEther(depositWei), endsAt }, 'a channel is open')
-      await this.#take(payee, { ...opened, channelId: idOf(opened) })
-      await this.#unkept.settled(idOf(opened))
+      await this.#take(payee, { ...opened, channelId: openingIdOf(opened) })
+      await this.#unkept.settled(openingIdOf(opened))
     })
   }
 
@@ -402,11 +393,7 @@ export class Channels {
   async #take(payee: Address, { channelId, nonce, depositWei, endsAt }: ChannelTerms): Promise<void> {
     const { payer } = this.#modules
     // A node of the chain that is behind knows less than what was mined a moment ago.
-    const leastWei = this.isFresh(payee) ? (find(payer, channelId)?.depositWei ?? 0n) : 0n
+    const leastWei = this.isFresh(payee) ? (payer.find(channelId)?.depositWei ?? 0n) : 0n
     await payer.setChannel(payee, { channelId, nonce, depositWei: largest(leastWei, depositWei), endsAt })
   }
 }
-
-const idOf = ({ channelId }: Pick<ChannelState, 'channelId'>): Uint8Array => hexToBytes(channelId.slice(2))
-const find = (payer: Payer, channelId: Uint8Array): PayerAccount | undefined =>
-  payer.accounts().find((account) => Buffer.compare(account.channelId, channelId) === 0)

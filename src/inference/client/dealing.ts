@@ -15,15 +15,7 @@ import {
 } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { hashOf } from '../network/job-codec.js'
-import {
-  asError,
-  HAVE_MESSAGE,
-  JOB_MESSAGE,
-  type JobReply,
-  PAY_MESSAGE,
-  RECEIPTS_AT_ONCE,
-  SYNC_MESSAGE,
-} from '../network/messages.js'
+import { asError, HAVE_MESSAGE, JOB_MESSAGE, type JobReply, PAY_MESSAGE } from '../network/messages.js'
 import {
   type Payer,
   ReceiptKind,
@@ -34,9 +26,11 @@ import {
 } from '../payment/index.js'
 import { untilAborted } from '../until-aborted.js'
 import type { Claim } from './claims.js'
-import { leftOut, withEarlier } from './earlier-receipts.js'
+import { withEarlier } from './earlier-receipts.js'
+import { isLackOfMoney } from './failures.js'
 import { patiently } from './patiently.js'
 import { ReceiptDates, type ReceiptDatesOptions } from './receipt-dates.js'
+import { type SettlingModules, settle } from './settling.js'
 import { Settlings } from './settlings.js'
 import { WordsOfDelivery } from './words-of-delivery.js'
 
@@ -74,8 +68,6 @@ export interface Delivery {
 }
 
 const LAST_WORDS_MS = 5000
-/** Rounds of receipts in one settling: ten thousand receipts. */
-const MOST_ROUNDS = 100
 
 export class Dealing {
   readonly #modules: DealingModules
@@ -99,7 +91,7 @@ export class Dealing {
     )
     this.#settlings = new Settlings({
       name: modules.name,
-      settle: (channelId, onPage, signal) => this.#settle(channelId, onPage, signal),
+      settle: (channelId, onPage, signal) => settle(this.#settlingOf(channelId), channelId, onPage, signal),
       onFailure: (error) => this.#note(error),
     })
     this.#spare = this.#newSpare()
@@ -322,77 +314,16 @@ export class Dealing {
     return this.#settlings.settle(channelId)
   }
 
-  async #settle(channelId: Uint8Array, onPage: () => void, signal: AbortSignal): Promise<void> {
-    const { payer } = this.#payment()
-    const { host } = this.#modules
-    for (let round = 0; round < MOST_ROUNDS; round++) {
-      const voucher = await payer.newestVoucher(channelId)
-      const { receipts, asked } = payer.account(channelId)
-      // A new channel has nothing to settle, and the provider need not have seen it yet.
-      if (receipts === 0 && asked.length === 0) return
-      const idle = asked.filter(({ jobId }) => !this.#active.has(bytesToHex(jobId)))
-      const request = {
-        ...{ channelId, from: receipts + 1, asked: idle.map(({ jobId }) => jobId) },
-        ...(voucher === undefined ? {} : { voucher: voucherToCbor(voucher) }),
-      }
-      const stand = await host.request(this.#target, SYNC_MESSAGE, request, { signal })
-      for (const each of stand.receipts) {
-        const receipt = readReceipt(each)
-        // Nothing would bring those before it.
-        if (receipt.index > payer.account(channelId).receipts + 1)
-          throw leftOut(this.#modules.name, 'UNAVAILABLE')
-        await this.#take(receipt, signal)
-      }
-      if (stand.receipts.length === RECEIPTS_AT_ONCE) {
-        onPage()
-        continue
-      }
-      for (const jobId of stand.unknown) await payer.drop(channelId, jobId)
-      await this.#tell(channelId, stand.owed, signal)
-      if (await this.#fetchAll(channelId, signal)) return
-      onPage()
+  #settlingOf(channelId: Uint8Array): SettlingModules {
+    const { host, name } = this.#modules
+    return {
+      ...{ name, payer: this.#payment().payer },
+      ask: (exchange, body, options) => host.request(this.#target, exchange, body, options),
+      isActive: (jobId) => this.#active.has(bytesToHex(jobId)),
+      take: (receipt, signal) => this.#take(receipt, signal),
+      fetch: (jobId, voucher, signal) => this.#fetch(channelId, jobId, voucher, { signal, isSettling: true }),
+      onLost: (error) => this.#note(error),
     }
-    throw new UserError(`${this.#modules.name} never runs out of receipts`, { code: 'VERIFICATION_FAILED' })
-  }
-
-  /** Outputs that are here, and that the provider believes to owe. */
-  async #tell(channelId: Uint8Array, owed: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
-    const { payer } = this.#payment()
-    const { undelivered, asked } = payer.account(channelId)
-    const open = new Set([...undelivered, ...asked].map(({ jobId }) => bytesToHex(jobId)))
-    const jobIds = owed.filter(
-      (jobId) => !open.has(bytesToHex(jobId)) && !this.#active.has(bytesToHex(jobId)),
-    )
-    if (jobIds.length === 0) return
-    // The provider lets go of what it is told: a crash must not forget here what nobody could fetch again.
-    await payer.kept(channelId)
-    await this.#modules.host.request(this.#target, HAVE_MESSAGE, { channelId, jobIds }, { signal })
-  }
-
-  /**
-   * Nobody waits for these outputs any more: they are taken, so that nothing stands open, and let go.
-   * @returns whether none is left whose credit waits for receipts before it
-   */
-  async #fetchAll(channelId: Uint8Array, signal: AbortSignal): Promise<boolean> {
-    const { payer } = this.#payment()
-    const voucher = await payer.newestVoucher(channelId)
-    if (voucher === undefined) return true
-    let isWhole = true
-    for (const { jobId } of payer.account(channelId).undelivered) {
-      if (this.#active.has(bytesToHex(jobId))) continue
-      const options = { signal, isSettling: true }
-      try {
-        const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options)
-        const { undelivered } = payer.account(channelId)
-        if (output === undefined && undelivered.some((each) => Buffer.compare(each.jobId, jobId) === 0))
-          isWhole = false
-      } catch (error) {
-        // It came too late for this one too often: what it cost is lost, and the others are not.
-        if (!isLackOfMoney(error)) throw error
-        this.#note(error)
-      }
-    }
-    return isWhole
   }
 
   #payment(): NonNullable<DealingModules['payment']> {
@@ -412,10 +343,3 @@ const leftOf = (patienceMs: number | undefined, spentMs: number): Pick<Order, 'p
 
 const isSameTarget = (a: PeerTarget, b: PeerTarget): boolean =>
   a === b || JSON.stringify(a) === JSON.stringify(b)
-
-/** A provider's refusal for what a channel or its limit for one client does not cover. */
-export const isLackOfMoney = (error: unknown): error is UserError =>
-  error instanceof UserError &&
-  error.code === 'DENIED' &&
-  error.details.isRemote === true &&
-  error.details.needWei !== undefined

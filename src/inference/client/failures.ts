@@ -39,3 +39,10 @@ export const isRefusal = (error: unknown): boolean =>
 /** Perhaps it offers something else by now. */
 export const isOfTerms = ({ code, details }: UserError): boolean =>
   details.isRemote === true && (code === 'NOT_FOUND' || code === 'DENIED')
+
+/** A provider's refusal for what a channel or its limit for one client does not cover. */
+export const isLackOfMoney = (error: unknown): error is UserError =>
+  error instanceof UserError &&
+  error.code === 'DENIED' &&
+  error.details.isRemote === true &&
+  error.details.needWei !== undefined

@@ -57,3 +57,16 @@ export class Locked {
     }
   }
 }
+
+/** @param needWei what the provider, or the job, asks for @throws UserError DENIED with have and need */
+export function requireDeposit(depositWei: bigint, needWei: bigint): void {
+  if (depositWei >= needWei) return
+  throw new UserError(
+    `the provider asks for a deposit of ${formatEther(needWei, 'up')}, and ${formatEther(depositWei)} is allowed`,
+    {
+      code: 'DENIED',
+      remedy: 'raise inference.client.deposit, or choose another provider',
+      details: { haveWei: String(depositWei), needWei: String(needWei) },
+    },
+  )
+}

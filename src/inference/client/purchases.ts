@@ -10,8 +10,9 @@ import { decodeOutput, encodeInput, encodeTerms, termsOfParameters } from '../ne
 import type { Offer } from '../network/offer.js'
 import { type Candidate, providerName } from './candidates.js'
 import type { DailyBudget } from './daily-budget.js'
-import { type Delivery, isLackOfMoney, type Order } from './dealing.js'
+import type { Delivery, Order } from './dealing.js'
 import { Dealings } from './dealings.js'
+import { isLackOfMoney } from './failures.js'
 import type { Purse } from './payments.js'
 import { isAuditable } from './recipient.js'
 

@@ -118,7 +118,7 @@ export async function askForEnd(
   // A top-up may have moved the end since: then it is asked for again.
   const intent = `end:${bytesToHex(channelId)}:${endsAt}`
   const asked = await requestChannelClose(chain, { payer: address, payee }, { signal, intent })
-  const known = find(payer, channelId)
+  const known = payer.find(channelId)
   if (known !== undefined) await payer.setChannel(payee, { ...known, endsAt: asked.endsAt })
   return asked
 }
@@ -131,7 +131,7 @@ export async function takeBack(
 ): Promise<ClosedChannel> {
   const intent = `close:${bytesToHex(channelId)}`
   const closed = await closeChannel(chain, { payer: address, payee }, { signal, intent })
-  const known = find(payer, channelId)
+  const known = payer.find(channelId)
   if (known !== undefined) await forgetInTime({ chain, payer, address }, known)
   return closed
 }
@@ -162,7 +162,7 @@ export async function retire(
   channelId: Uint8Array,
   timestamp: number,
 ): Promise<boolean> {
-  const known = find(payer, channelId)
+  const known = payer.find(channelId)
   if (known === undefined) return true
   // By both clocks: what has ended is no money that is locked.
   const ended = Math.min(known.endsAt, timestamp, Math.floor(Date.now() / 1000))
@@ -173,6 +173,3 @@ export async function retire(
   await payer.forget(channelId)
   return true
 }
-
-const find = (payer: Payer, channelId: Uint8Array): PayerAccount | undefined =>
-  payer.accounts().find((account) => Buffer.compare(account.channelId, channelId) === 0)

@@ -8,7 +8,7 @@ import { type ChannelState, channelIdOf, channelsContract, readChannel } from '.
 import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
 import type { Logger } from '../../telemetry/logger.js'
-import { channelStanding, isOfChain, type PayerAccount } from '../payment/index.js'
+import { channelStanding, isOfChain, openingIdOf, type PayerAccount } from '../payment/index.js'
 import type { ChannelNotes } from './channel-notes.js'
 import { askForEnd, type RefundModules, retire, takeBack } from './refunds.js'
 
@@ -93,10 +93,10 @@ export class UnkeptChannels {
 
   /** Whether an open channel is this ledger's own: it has an account, or is one that was opened for this ledger and is unused. */
   isOwn(state: ChannelState): boolean {
-    const channelId = idOf(state)
+    const channelId = openingIdOf(state)
     if (this.isLeft(channelId)) return false
     const { payer, notes } = this.#modules
-    if (payer.accounts().some((each) => Buffer.compare(each.channelId, channelId) === 0)) return true
+    if (payer.find(channelId) !== undefined) return true
     return notes.kindOf(channelId) === 'opening' && state.redeemedWei === 0n
   }
 
@@ -115,7 +115,7 @@ export class UnkeptChannels {
   async giveUp(state: ChannelState, signal?: AbortSignal): Promise<UserError> {
     const { chain, notes, log, onGivenUp } = this.#modules
     const { payee, nonce } = state
-    const channelId = idOf(state)
+    const channelId = openingIdOf(state)
     const isNews = !this.isLeft(channelId)
     if (isNews) await notes.set({ kind: 'left', channelId, payee, nonce })
     let { endsAt } = state
@@ -228,5 +228,3 @@ export class UnkeptChannels {
     }
   }
 }
-
-const idOf = ({ channelId }: Pick<ChannelState, 'channelId'>): Uint8Array => hexToBytes(channelId.slice(2))

@@ -6,7 +6,7 @@
  *     await keeper.adopt(payerAddress)   // a client names its channel for the first time, or topped it up
  *     await keeper.round()               // every minute or so, and with `true` when the provider stops
  */
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
 import {
   type Chain,
   type ChannelState,
@@ -20,7 +20,7 @@ import {
 } from '../../chain/index.js'
 import type { Address } from '../../crypto/address.js'
 import type { Logger } from '../../telemetry/logger.js'
-import { isOfChain } from './channel-standing.js'
+import { isOfChain, openingIdOf } from './channel-standing.js'
 import type { Payee } from './payee.js'
 import { type PayeeAccount, type RedeemPolicy, unredeemed } from './payee-account.js'
 import { busy, refused } from './refusal.js'
@@ -119,7 +119,7 @@ export class ChannelKeeper {
       )
     if (state.depositWei < leastDepositWei)
       throw lackOfMoney('the deposit is too small', state.depositWei, leastDepositWei, 'top the channel up')
-    const channelId = idOf(state)
+    const channelId = openingIdOf(state)
     if (payee.find(channelId) === undefined) await this.#makeRoom(state)
     await this.#update(state)
     return payee.account(channelId)
@@ -131,7 +131,7 @@ export class ChannelKeeper {
     if (chain.confirmations === 1) return false
     const state = await readChannel(chain, { payer, payee: address })
     if (!state.isOpen) return false
-    const known = payee.find(idOf(state))
+    const known = payee.find(openingIdOf(state))
     return known === undefined || state.depositWei > known.depositWei || state.endsAt > known.endsAt
   }
 
@@ -183,7 +183,7 @@ export class ChannelKeeper {
       vouchers: due.map(({ voucher }) => voucher),
     })
     for (const { channelId, redeemedWei } of redeemed.redemptions) {
-      const account = payee.account(hexToBytes(channelId.slice(2)))
+      const account = payee.account(openingIdOf({ channelId }))
       await payee.setChannel(account.payer, { ...account, redeemedWei })
     }
     log?.info(
@@ -257,7 +257,7 @@ export class ChannelKeeper {
   ): Promise<Over | 'unseen' | undefined> {
     const { payee } = this.#modules
     const state = await this.#read(account.payer)
-    if (state.isOpen && bytesToHex(idOf(state)) === bytesToHex(account.channelId)) {
+    if (state.isOpen && bytesToHex(openingIdOf(state)) === bytesToHex(account.channelId)) {
       if (payee.find(account.channelId) === undefined) return undefined
       await this.#update(state)
       const known = payee.find(account.channelId)
@@ -322,7 +322,7 @@ export class ChannelKeeper {
 
   async #update(state: ChannelState): Promise<void> {
     const { payee } = this.#modules
-    const channelId = idOf(state)
+    const channelId = openingIdOf(state)
     const known = payee.find(channelId)
     const { payer, nonce, depositWei, redeemedWei, endsAt } = state
     const isSame =
@@ -341,5 +341,3 @@ export class ChannelKeeper {
     )
   }
 }
-
-const idOf = ({ channelId }: ChannelState): Uint8Array => hexToBytes(channelId.slice(2))

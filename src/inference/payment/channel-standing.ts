@@ -1,6 +1,6 @@
 /** How one opening of a channel, as a ledger knows it, stands on the chain. */
 
-import { bytesToHex } from '@noble/hashes/utils.js'
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import {
   type Chain,
   type ChannelParties,
@@ -19,6 +19,10 @@ interface Opening extends ChannelParties {
   readonly channelId: Uint8Array
   readonly nonce: number
 }
+
+/** The id of an opening that the chain shows, as ledgers have it. */
+export const openingIdOf = ({ channelId }: Pick<ChannelState, 'channelId'>): Uint8Array =>
+  hexToBytes(channelId.slice(2))
 
 export function isOfChain(chain: Pick<Chain, 'chainId' | 'deployment'>, opening: Opening): boolean {
   const { channelId, payer, payee, nonce } = opening

@@ -14,7 +14,7 @@ export {
   type KeeperRound,
   redemptionGas,
 } from './channel-keeper.js'
-export { type ChannelStanding, channelStanding, isOfChain } from './channel-standing.js'
+export { type ChannelStanding, channelStanding, isOfChain, openingIdOf } from './channel-standing.js'
 export { type DueRedemption, Payee, type PayeeModules, redeemable } from './payee.js'
 export {
   type PayeeAccount,

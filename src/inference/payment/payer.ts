@@ -78,6 +78,10 @@ export class Payer {
     return this.#table.all()
   }
 
+  find(channelId: Uint8Array): PayerAccount | undefined {
+    return this.#table.find(channelId)
+  }
+
   account(channelId: Uint8Array): PayerAccount {
     return this.#table.get(channelId)
   }
