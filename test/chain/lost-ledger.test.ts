@@ -45,6 +45,8 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
   /** Calls are answered as of this block where there is one. */
   let behind: string | undefined
   let calls = 0
+  /** Calls that name it fail. */
+  let unreadable: Address | undefined
   const closing: (() => unknown)[] = []
   const provider = Identity.generate()
   const payee: Address = provider.address
@@ -53,8 +55,15 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
     closing.push(() => dev.stop())
     lines = []
     behind = undefined
+    unreadable = undefined
     const proxy = await startProxy(dev.rpcUrl, async (method, params, pass) => {
       calls++
+      const isUnreadable =
+        method === 'eth_call' &&
+        unreadable !== undefined &&
+        JSON.stringify(params).includes(unreadable.slice(2).toLowerCase())
+      if (isUnreadable)
+        return JSON.stringify({ jsonrpc: '2.0', id: 1, error: { code: -32000, message: 'no state' } })
       if (method !== 'eth_call' || behind === undefined) return pass()
       const [call] = params as [unknown]
       const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: [call, behind] })
@@ -86,8 +95,8 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
         onGivenUp: (line) => lines.push(line),
       },
     )
-    const ready = async () => {
-      const claim = await channels.ready(payee, 1n, OFFERED)
+    const ready = async (other = payee) => {
+      const claim = await channels.ready(other, 1n, OFFERED)
       claim.release()
       return claim.channelId
     }
@@ -178,6 +187,45 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
       expect(await state()).toMatchObject({ nonce: 2, isOpen: true })
     },
   )
+
+  it(
+    'takes every deposit back that it can, though a channel without an account cannot be read',
+    PATIENT,
+    async () => {
+      const disk = new Disk()
+      const { channels, ready } = await start(disk)
+      const others = [payee, Identity.generate().address]
+      for (const each of others) {
+        await ready(each)
+        await channels.giveUp(each)
+      }
+      await dev.increaseTime(chain.terms.channelChallengeSeconds + 1)
+      unreadable = payee
+      await channels.refundOver()
+      unreadable = undefined
+      const [first, second] = others.map((each) =>
+        readChannel(chain, { payer: chain.identity.address, payee: each }),
+      )
+      expect(await first).toMatchObject({ isOpen: true })
+      expect(await second).toMatchObject({ isOpen: false })
+      await channels.refundOver()
+      expect(await state()).toMatchObject({ isOpen: false })
+    },
+  )
+
+  it('forgets an opening that was sent and never came to be', PATIENT, async () => {
+    const disk = new Disk()
+    const { ready } = await start(disk)
+    const { queue } = chain
+    if (queue === undefined) throw new Error('a buyer pays')
+    vi.spyOn(queue, 'submit').mockRejectedValueOnce(new UserError('it ends', { code: 'INTERRUPTED' }))
+    await expect(ready()).rejects.toMatchObject({ code: 'INTERRUPTED' })
+    expect(await disk.notes.entries()).toHaveLength(1)
+    // A process of another day.
+    const { channels } = await start(disk)
+    await channels.refundOver()
+    expect(await disk.notes.entries()).toEqual([])
+  })
 
   it('whose chain is begun anew opens a new channel there, and mixes nothing up', PATIENT, async () => {
     const anew = testClientOf(dev.rpcUrl)

@@ -3,6 +3,7 @@ import type { Stream } from '@libp2p/interface'
 import { describe, expect, it } from 'vitest'
 import { type CborValue, encode } from '../../../src/crypto/cbor.js'
 import { bytes, text } from '../../../src/crypto/cbor-schema.js'
+import { PAY_MESSAGE } from '../../../src/inference/network/messages.js'
 import { ANSWER_OVERHEAD_BYTES, decodeAnswer, RemoteError } from '../../../src/p2p/answer.js'
 import { AnswerRoom, mostEncodedBytes, UNCOUNTED_ANSWER_BYTES } from '../../../src/p2p/answer-room.js'
 import { frame, readMessage } from '../../../src/p2p/framing.js'
@@ -30,11 +31,12 @@ const long: Exchange<string, Uint8Array> = {
 }
 const longShared: Exchange<string, Uint8Array> = { ...long, name: 'long-shared', sharesStream: true }
 const capture: Exchange<string, Uint8Array> = { ...long, name: 'capture', answersIn: 'challenge' }
+const paid: Exchange<string, Uint8Array> = { ...long, name: 'paid', answersIn: 'paid' }
 
 /** Answers with as many bytes as it is asked for. */
 async function startServer(): Promise<Host> {
   const server = await startHost()
-  for (const exchange of [long, longShared, capture])
+  for (const exchange of [long, longShared, capture, paid])
     await server.handle(exchange, async (request) => LONG.subarray(0, Number(request)))
   return server
 }
@@ -113,10 +115,12 @@ describe('answers that are not read', () => {
     await eventually(async () => (await ask(fresh, server)) === 'busy')
   })
 
-  it('do not stand in the way of a challenge', async () => {
+  it('do not stand in the way of a challenge, nor of what was paid for', async () => {
     const [server, greedy] = [await startServer(), await startHost()]
     await fill(greedy, server)
     expect(await ask(greedy, server, capture)).toBe(LONG.length)
+    expect(await ask(greedy, server, paid)).toBe(LONG.length)
+    expect(PAY_MESSAGE.answersIn).toBe('paid')
     expect(await ask(greedy, server)).toBe('busy')
   })
 

@@ -1,9 +1,11 @@
 /** What a buyer makes of a provider that refuses what its channel covers. */
 import { describe, expect, it } from 'vitest'
 import type { Address } from '../../../../src/crypto/address.js'
+import { UserError } from '../../../../src/errors.js'
 import type { Candidate } from '../../../../src/inference/client/candidates.js'
 import type { Channels } from '../../../../src/inference/client/channels.js'
 import { Claims } from '../../../../src/inference/client/claims.js'
+import type { DailyBudget } from '../../../../src/inference/client/daily-budget.js'
 import type { Dealing } from '../../../../src/inference/client/dealing.js'
 import { Dealings } from '../../../../src/inference/client/dealings.js'
 import { Purse } from '../../../../src/inference/client/payments.js'
@@ -14,11 +16,21 @@ import { Payer } from '../../../../src/inference/payment/index.js'
 import type { Host } from '../../../../src/p2p/index.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { addressOf, startHost } from '../../p2p/hosts.js'
-import { CHANNEL, CONTRACT, DOMAIN, MemoryBooks } from '../payment/support.js'
+import { askedJob, CHANNEL, CONTRACT, DOMAIN, MemoryBooks } from '../payment/support.js'
 import { candidateOf, openShop, PRICE, type Shop, SOLD_JOB } from './shop.js'
 
 /** @param isFresh whether the buyer locked money a moment ago */
 async function open(isFresh: boolean, exposureWei = 500n, isAudited = true) {
+  const spent = { wei: 0n }
+  const budget = {
+    take: async (wei: bigint) => {
+      spent.wei += wei
+      return () => {
+        spent.wei -= wei
+      }
+    },
+  } as unknown as DailyBudget
+
   const shop = await openShop(exposureWei)
   const { pipe, payee, keys } = shop
   const signer = keys.payer
@@ -49,9 +61,11 @@ async function open(isFresh: boolean, exposureWei = 500n, isAudited = true) {
     return pipe.request(target, message, body, options)
   }
   const host = { request, openAhead: () => pipe.openAhead() } as unknown as Host
-  const purchases = new Purchases(true, { host, log: silentLogger, purse, audits: undefined })
+  const purchases = new Purchases(true, { host, log: silentLogger, purse, budget, audits: undefined })
   return {
-    buy: () => purchases.buy(candidate, SOLD_JOB, { signal: undefined }),
+    buy: (patienceMs = 10_000) => purchases.buy(candidate, SOLD_JOB, { signal: undefined, patienceMs }),
+    spent,
+    payer,
     pipe,
     audits,
     doubted,
@@ -99,6 +113,26 @@ describe('a provider that does one job for a client before it is paid', () => {
     await expect(small.buy()).rejects.toMatchObject({ code: 'DENIED' })
     await small.close()
   })
+})
+
+it('what was never asked for costs nothing of a day, and what was broken off does', async () => {
+  const { buy, spent, payer, pipe, close } = await open(false)
+  // An earlier process left something open, and the provider takes long over that.
+  await payer.begin(CHANNEL.channelId, askedJob(7, 1n))
+  const held = Promise.withResolvers<void>()
+  pipe.onRequest = (name) => (name === 'job-sync' ? held.promise : Promise.resolve())
+  await expect(buy(50)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  expect(pipe.reached).not.toContain('job')
+  expect(spent.wei).toBe(0n)
+  held.resolve()
+  // It may be run, and settled, all the same.
+  pipe.onRequest = (name) =>
+    name === 'job'
+      ? Promise.reject(new UserError('the line broke', { code: 'UNREACHABLE' }))
+      : Promise.resolve()
+  await expect(buy()).rejects.toMatchObject({ code: 'UNREACHABLE' })
+  expect(spent.wei).toBe(PRICE)
+  await close()
 })
 
 it('no audit is agreed on with a provider that lets no auditor hear anything', async () => {
