@@ -100,12 +100,12 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
       claim.release()
       return claim.channelId
     }
-    const buy = async () => {
+    const buy = async (priceWei = 1n) => {
       const channelId = await ready()
-      const job = askedJob(1, 1n)
+      const job = askedJob(1, priceWei)
       await payer.begin(channelId, job)
       const place = { channelId, index: 1, previous: NO_RECEIPTS, kind: ReceiptKind.job }
-      const work = { ...workOf(job, 1), totalWei: 1n, issuedAt: 1_900_000_000 }
+      const work = { ...workOf(job, 1), totalWei: priceWei, issuedAt: 1_900_000_000 }
       await payer.receive(signReceipt(domain, { ...place, ...work }, provider))
       await payer.deliver(channelId, job.jobId, work.output)
       return channelId
@@ -245,9 +245,9 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
     expect([channels.isOpen(payee), roomWei()]).toEqual([false, 10n * DEPOSIT])
     expect((await payer.receipts(channelId, 1, 1)).length).toBe(1)
     // The same id by chance of the same keys and the same count.
-    expect(await buy()).toEqual(channelId)
+    expect(await buy(2n)).toEqual(channelId)
     expect(payer.accounts()).toHaveLength(1)
-    expect(payer.account(channelId)).toMatchObject({ receipts: 1, totalWei: 1n, voucher: { amountWei: 1n } })
+    expect(payer.account(channelId)).toMatchObject({ receipts: 1, totalWei: 2n, voucher: { amountWei: 2n } })
     expect(await state()).toMatchObject({ nonce: 1, isOpen: true, depositWei: DEPOSIT })
   })
 
