@@ -112,7 +112,7 @@ function notRunning(path: string, cause: NodeJS.ErrnoException): UserError {
       code: denied ? 'DENIED' : 'UNAVAILABLE',
       remedy: denied
         ? 'run as that user'
-        : 'start one with "plumbline prover" or "plumbline challenger", or check --data-dir',
+        : 'start one with "plumbline prover", "challenger" or "provider", or check --data-dir',
       details: { path },
       cause,
     },

@@ -51,7 +51,8 @@ export class Holds {
   /** Until `from` gets the place of that challenge, milliseconds; 0 where it does now, undefined where it is not due to it. */
   yieldsInMs(hold: Hold, from: string, nowMs: number): number | undefined {
     if (hold.hasRun || hold.from === from) return undefined
-    if (this.#level(from, nowMs) >= this.#level(hold.from, nowMs)) return undefined
+    // What is held is not forgiven: else who keeps a challenge open for long enough without beginning it would be as good as anybody.
+    if (this.#level(from, nowMs) >= this.#level(hold.from, hold.sinceMs)) return undefined
     const end = hold.openedMs === undefined ? hold.sinceMs + hold.graceMs : hold.openedMs + OPENED_GRACE_MS
     return Math.max(0, end - nowMs)
   }
