@@ -5,6 +5,7 @@
 import { inspect } from 'node:util'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { type Address, addressOfPublicKey } from './address.js'
+import { fastSecp256k1 } from './fast/secp256k1.js'
 import { peerIdOfPublicKey } from './peer-id.js'
 
 export { type Address, addressBytes, addressOfPublicKey, checksumAddress, parseAddress } from './address.js'
@@ -13,8 +14,11 @@ export { PUBLIC_KEY_BYTES, peerIdOfPublicKey, publicKeyOfPeerId } from './peer-i
 export const DIGEST_BYTES = 32
 /** r (32) || s (32) || v (1), as Solidity's ecrecover wants it. */
 export const SIGNATURE_BYTES = 65
+const [S_AT, V_AT] = [32, 64]
 /** v of the EVM: 27 + parity of R's y. */
 const V_OFFSET = 27
+/** (n - 1) / 2: the larger s of two is malleable. */
+const MAX_LOW_S = Buffer.from('7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0', 'hex')
 
 /** What the rest of the program sees of a key. */
 export interface Signer {
@@ -24,7 +28,7 @@ export interface Signer {
   readonly address: Address
   /** libp2p peer id, base58btc. */
   readonly peerId: string
-  /** Signs a 32-byte digest: 65 bytes r || s || v, low s, deterministic (RFC 6979). Synchronous, about 0.4 ms. */
+  /** Signs a 32-byte digest: 65 bytes r || s || v, low s, deterministic (RFC 6979). Synchronous, about 0.1 ms. */
   sign(digest: Uint8Array): Uint8Array
 }
 
@@ -60,14 +64,10 @@ export class Identity implements Signer {
 
   sign(digest: Uint8Array): Uint8Array {
     if (digest.length !== DIGEST_BYTES) throw new RangeError(`a digest has 32 bytes, not ${digest.length}`)
-    const recovered = secp256k1.sign(digest, this.#secret, {
-      prehash: false,
-      lowS: true,
-      format: 'recovered',
-    })
+    const { compact, recoveryId } = fastSecp256k1().sign(digest, this.#secret)
     const signature = new Uint8Array(SIGNATURE_BYTES)
-    signature.set(recovered.subarray(1))
-    signature[64] = V_OFFSET + (recovered[0] ?? 0)
+    signature.set(compact)
+    signature[V_AT] = V_OFFSET + recoveryId
     return signature
   }
 
@@ -99,20 +99,14 @@ export class Identity implements Signer {
 
 /**
  * The compressed key that made a signature, or undefined where the signature is malformed: wrong length, v other
- * than 27 and 28, high s (malleable, EIP-2), zero or over-range r or s, or no such point. About 1.5 ms.
+ * than 27 and 28, high s (malleable, EIP-2), zero or over-range r or s, or no such point. About 0.25 ms.
  */
 export function recoverPublicKey(digest: Uint8Array, signature: Uint8Array): Uint8Array | undefined {
   if (digest.length !== DIGEST_BYTES || signature.length !== SIGNATURE_BYTES) return undefined
-  const v = signature[64]
-  if (v !== V_OFFSET && v !== V_OFFSET + 1) return undefined
-  try {
-    const parsed = secp256k1.Signature.fromBytes(signature.subarray(0, 64), 'compact')
-    if (parsed.hasHighS()) return undefined
-    const point = parsed.addRecoveryBit(v - V_OFFSET).recoverPublicKey(digest)
-    return point.toBytes(true)
-  } catch {
-    return undefined
-  }
+  const recoveryId = (signature[V_AT] ?? 0) - V_OFFSET
+  if (recoveryId !== 0 && recoveryId !== 1) return undefined
+  if (MAX_LOW_S.compare(signature, S_AT, V_AT) < 0) return undefined
+  return fastSecp256k1().recover(digest, signature.subarray(0, V_AT), recoveryId)
 }
 
 /** The address that made a signature, or undefined: see {@link recoverPublicKey}. */

@@ -177,7 +177,7 @@ describe.skipIf(whyNoAnvil !== undefined)('plumbline channels', () => {
     })
 
     // The provider redeems in its time; then the rest comes back, and what holds no evidence is forgotten.
-    await redeemVouchers(seller, { payee: used, vouchers: [redeemable(domain(), own.address, voucher)] })
+    await redeemVouchers(seller, { payee: used, vouchers: [redeemable(own.address, voucher)] })
     await dev.increaseTime(chain.terms.channelChallengeSeconds + 1)
     const closed = await run(['close', '--all', '--yes'])
     expect(closed.json.refundWei).toBe(String(2n * DEPOSIT - PRICE))

@@ -58,7 +58,6 @@ export {
   isVoucherOf,
   paymentDomain,
   readVoucher,
-  type SignatureCheck,
   type SignedVoucher,
   signVoucher,
   VOUCHER,

@@ -15,7 +15,7 @@ import type { ChannelTerms } from './payer-account.js'
 import { sameBytes } from './payer-account.js'
 import { NO_RECEIPTS, type Receipt, ReceiptKind, receiptDigest, type SignedReceipt } from './receipt.js'
 import { busy, refused, wrong } from './refusal.js'
-import { isVoucherOf, type SignatureCheck, type SignedVoucher } from './voucher.js'
+import { isVoucherOf, type SignedVoucher } from './voucher.js'
 import { largest, smallest } from './wei.js'
 
 /** A job that was admitted and has no receipt yet: forgotten by a restart, since the work is lost, too. */
@@ -261,7 +261,6 @@ export function acceptVoucher(
   domain: TypedDomain,
   account: PayeeAccount,
   voucher: SignedVoucher,
-  isBy?: SignatureCheck,
 ): PayeeAccount {
   const newest = account.voucher
   if (!sameBytes(voucher.channelId, account.channelId)) throw wrong('the voucher is of another channel')
@@ -279,7 +278,7 @@ export function acceptVoucher(
   // Otherwise what is paid for would not be any more.
   if (voucher.amountWei < committed)
     throw wrong('the voucher pays less than the receipts that it names', { receipts: voucher.receipts })
-  if (!isVoucherOf(domain, voucher, account.payer, isBy))
+  if (!isVoucherOf(domain, voucher, account.payer))
     throw wrong('the voucher is not signed by the payer of this channel')
   const unpaid = account.unpaid.filter(({ index }) => index > voucher.receipts)
   return { ...account, voucher, committedWei: committed, unpaid }

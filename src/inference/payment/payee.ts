@@ -12,7 +12,6 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import type { RedeemableVoucher } from '../../chain/index.js'
 import type { Address } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
-import { KnownSigners, withRightV } from '../../crypto/fast/known-signers.js'
 import type { Signer } from '../../crypto/identity.js'
 import type { BookStore } from '../../store/books.js'
 import { decodePayeeAccount, encodePayeeAccount } from './account-codec.js'
@@ -36,7 +35,7 @@ import {
 } from './payee-account.js'
 import type { ChannelTerms } from './payer-account.js'
 import { type Receipt, type SignedReceipt, signReceipt } from './receipt.js'
-import { type SignatureCheck, type SignedVoucher, voucherDigest } from './voucher.js'
+import type { SignedVoucher } from './voucher.js'
 
 export interface PayeeModules {
   readonly domain: TypedDomain
@@ -61,7 +60,6 @@ export class Payee {
   readonly #modules: PayeeModules
   readonly #limits: PayeeLimits
   readonly #table: AccountTable<PayeeAccount>
-  readonly #signers = new KnownSigners()
 
   private constructor(modules: PayeeModules, limits: PayeeLimits, table: AccountTable<PayeeAccount>) {
     this.#modules = modules
@@ -130,7 +128,7 @@ export class Payee {
    */
   async accept(voucher: SignedVoucher): Promise<void> {
     const account = this.#table.get(voucher.channelId)
-    const next = acceptVoucher(this.#modules.domain, account, voucher, this.#isBy)
+    const next = acceptVoucher(this.#modules.domain, account, voucher)
     // An older one than one that is being written must not overtake it.
     if (next === account) await this.#table.settled(voucher.channelId)
     else await this.#table.write(next)
@@ -209,7 +207,7 @@ export class Payee {
           account,
           reason,
           dueWei: unredeemed(account),
-          voucher: redeemable(this.#modules.domain, payer, voucher),
+          voucher: redeemable(payer, voucher),
         },
       ]
     })
@@ -220,17 +218,13 @@ export class Payee {
     await this.#table.remove(channelId)
   }
 
-  readonly #isBy: SignatureCheck = (address, digest, signature) =>
-    this.#signers.isBy(address, digest, signature)
-
   readonly #sign = (receipt: Receipt): SignedReceipt =>
     signReceipt(this.#modules.domain, receipt, this.#modules.signer)
 }
 
-/** A voucher as the contract takes it: its signature recovers to the payer, whichever last byte it came with. */
-export function redeemable(domain: TypedDomain, payer: Address, voucher: SignedVoucher): RedeemableVoucher {
-  const { amountWei, receipts, receiptsHead } = voucher
-  const signature = withRightV(payer, voucherDigest(domain, voucher), voucher.signature)
+/** A voucher as the contract takes it. */
+export function redeemable(payer: Address, voucher: SignedVoucher): RedeemableVoucher {
+  const { amountWei, receipts, receiptsHead, signature } = voucher
   return {
     payer,
     amountWei,

@@ -14,7 +14,7 @@ import type { TypedDomain } from '../../crypto/eip712.js'
 import { UserError } from '../../errors.js'
 import { isReceiptOf, NO_RECEIPTS, ReceiptKind, receiptDigest, type SignedReceipt } from './receipt.js'
 import { busy, busyWith, refused, wrong } from './refusal.js'
-import type { SignatureCheck, SignedVoucher, Voucher } from './voucher.js'
+import type { SignedVoucher, Voucher } from './voucher.js'
 import { largest } from './wei.js'
 
 /** What a payer asks for: the receipt must say the same. */
@@ -160,13 +160,11 @@ export function acceptReceipt(
   domain: TypedDomain,
   account: PayerAccount,
   receipt: SignedReceipt,
-  isBy?: SignatureCheck,
 ): PayerAccount | undefined {
   if (!sameBytes(receipt.channelId, account.channelId)) throw wrong('the receipt is of another channel')
   if (receipt.index <= account.receipts) return account
   if (receipt.index > account.receipts + 1) return undefined
-  if (!isReceiptOf(domain, receipt, account.payee, isBy))
-    throw wrong('the receipt is not signed by the provider')
+  if (!isReceiptOf(domain, receipt, account.payee)) throw wrong('the receipt is not signed by the provider')
   if (!sameBytes(receipt.previous, account.head))
     throw wrong('the receipt does not follow the one before: the provider rewrote its chain', {
       index: receipt.index,

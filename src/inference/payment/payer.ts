@@ -9,7 +9,6 @@
  */
 import type { Address } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
-import { KnownSigners } from '../../crypto/fast/known-signers.js'
 import type { Signer } from '../../crypto/identity.js'
 import type { BookStore } from '../../store/books.js'
 import { decodePayerAccount, encodePayerAccount } from './account-codec.js'
@@ -29,7 +28,7 @@ import {
 } from './payer-account.js'
 import { receiptDigest, type SignedReceipt } from './receipt.js'
 import { busy, wrong } from './refusal.js'
-import { type SignatureCheck, type SignedVoucher, signVoucher } from './voucher.js'
+import { type SignedVoucher, signVoucher } from './voucher.js'
 
 export interface PayerModules {
   readonly domain: TypedDomain
@@ -57,7 +56,6 @@ export class Payer {
   readonly #modules: PayerModules
   readonly #limits: PayerLimits
   readonly #table: AccountTable<PayerAccount>
-  readonly #signers = new KnownSigners()
   /** Receipts that came before their predecessors, by channel and number. */
   readonly #early = new Map<string, Map<number, Early>>()
 
@@ -125,7 +123,7 @@ export class Payer {
   async receiveNow(receipt: SignedReceipt, signal?: AbortSignal): Promise<KeptVoucher> {
     const account = this.#table.get(receipt.channelId)
     if (receipt.index <= account.receipts) return this.#again(receipt)
-    const next = acceptReceipt(this.#modules.domain, account, receipt, this.#isBy)
+    const next = acceptReceipt(this.#modules.domain, account, receipt)
     if (next === undefined) return this.#wait(receipt, signal)
     return this.#pay(next, [receipt])
   }
@@ -185,7 +183,7 @@ export class Payer {
       if (early === undefined) break
       waiting.delete(account.receipts + 1)
       try {
-        account = acceptReceipt(domain, account, early.receipt, this.#isBy) ?? account
+        account = acceptReceipt(domain, account, early.receipt) ?? account
         receipts.push(early.receipt)
         followers.push(early)
       } catch (error) {
@@ -238,9 +236,6 @@ export class Payer {
     if (voucher === null) throw new Error('a receipt that is held was paid by a voucher')
     return { voucher, kept: this.#table.settled(channelId) }
   }
-
-  readonly #isBy: SignatureCheck = (address, digest, signature) =>
-    this.#signers.isBy(address, digest, signature)
 
   #waiting(channelId: Uint8Array): Map<number, Early> {
     const id = Buffer.from(channelId).toString('hex')

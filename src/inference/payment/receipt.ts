@@ -6,8 +6,7 @@ import type { Address } from '../../crypto/address.js'
 import type { CborValue } from '../../crypto/cbor.js'
 import { bytes, enumeration, type Infer, integer, object } from '../../crypto/cbor-schema.js'
 import { type TypedDomain, type TypedStructure, typedDigest } from '../../crypto/eip712.js'
-import { SIGNATURE_BYTES, type Signer } from '../../crypto/identity.js'
-import { recovered, type SignatureCheck } from './voucher.js'
+import { recoverAddress, SIGNATURE_BYTES, type Signer } from '../../crypto/identity.js'
 import { weiSchema, weiToBytes } from './wei.js'
 
 export const RECEIPT: TypedStructure = {
@@ -87,13 +86,8 @@ export function receiptDigest(domain: TypedDomain, receipt: Receipt): Uint8Array
   })
 }
 
-export function isReceiptOf(
-  domain: TypedDomain,
-  receipt: SignedReceipt,
-  payee: Address,
-  isBy: SignatureCheck = recovered,
-): boolean {
-  return isBy(payee, receiptDigest(domain, receipt), receipt.signature)
+export function isReceiptOf(domain: TypedDomain, receipt: SignedReceipt, payee: Address): boolean {
+  return recoverAddress(receiptDigest(domain, receipt), receipt.signature) === payee
 }
 
 export function signReceipt(domain: TypedDomain, receipt: Receipt, payee: Signer): SignedReceipt {

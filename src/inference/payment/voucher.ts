@@ -50,19 +50,8 @@ export function signVoucher(domain: TypedDomain, voucher: Voucher, payer: Signer
   return { ...voucher, signature: payer.sign(voucherDigest(domain, voucher)) }
 }
 
-/** Whether a signature is of an address's key: {@link recovered}, or `KnownSigners.isBy`, which is faster. */
-export type SignatureCheck = (address: Address, digest: Uint8Array, signature: Uint8Array) => boolean
-
-export const recovered: SignatureCheck = (address, digest, signature) =>
-  recoverAddress(digest, signature) === address
-
-export function isVoucherOf(
-  domain: TypedDomain,
-  voucher: SignedVoucher,
-  payer: Address,
-  isBy: SignatureCheck = recovered,
-): boolean {
-  return isBy(payer, voucherDigest(domain, voucher), voucher.signature)
+export function isVoucherOf(domain: TypedDomain, voucher: SignedVoucher, payer: Address): boolean {
+  return recoverAddress(voucherDigest(domain, voucher), voucher.signature) === payer
 }
 
 /** On the wire: a map of these keys. */
