@@ -125,7 +125,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
       const refusal = {
         code: 'DENIED',
         message: expect.stringMatching(
-          /earlier ledger of this key used the channel with 0x.* comes back after/,
+          /another ledger of this key used the channel with 0x.* comes back after/,
         ),
       }
       await expect(ready()).rejects.toMatchObject(refusal)

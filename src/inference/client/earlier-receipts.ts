@@ -1,6 +1,6 @@
 /** A receipt may come before those before it: these are asked for then, and not for ever. */
 import { UserError } from '../../errors.js'
-import { isOfEarlierLedger, type Payer } from '../payment/index.js'
+import { isOfOtherLedger, type Payer } from '../payment/index.js'
 
 export interface EarlierReceiptsModules {
   /** Of the provider, for messages to people. */
@@ -41,7 +41,7 @@ export async function withEarlier<T>(
 
 /** Nothing that is asked for again would change these. */
 const isFinal = (error: unknown): boolean =>
-  isOfEarlierLedger(error) ||
+  isOfOtherLedger(error) ||
   (error instanceof UserError &&
     (error.code === 'WRONG_CLOCK' ||
       (error.code === 'VERIFICATION_FAILED' && error.details.isRemote !== true)))

@@ -16,7 +16,7 @@ import type { Logger } from '../../telemetry/logger.js'
 import type { KnownModels } from '../catalogue/known-models.js'
 import type { Job, JobAnswer, JobSource, RunOptions, ServedModel } from '../job.js'
 import type { Offer } from '../network/offer.js'
-import { isOfEarlierLedger } from '../payment/index.js'
+import { isOfOtherLedger } from '../payment/index.js'
 import { smaller } from '../payment/wei.js'
 import { workOf } from '../units.js'
 import { type Candidate, inOrder, servedModels } from './candidates.js'
@@ -315,7 +315,7 @@ export class NetworkJobs implements JobSource {
   async #judge({ offer }: Candidate, error: UserError): Promise<void> {
     const { log } = this.#modules
     log.info({ provider: offer.peerId, reason: error.message }, 'a provider did not do a job')
-    if (isOfEarlierLedger(error)) return this.#giveUp(offer)
+    if (isOfOtherLedger(error)) return this.#giveUp(offer)
     if (error.code !== 'VERIFICATION_FAILED' || error.details.isRemote === true) return
     // No honest provider does that: nothing more is asked of it, and the rest of the deposit comes home.
     await this.#left

@@ -6,7 +6,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { UserError } from '../../errors.js'
 import type { AskOptions, Exchange } from '../../p2p/index.js'
 import { HAVE_MESSAGE, RECEIPTS_AT_ONCE, SYNC_MESSAGE } from '../network/messages.js'
-import { type Payer, readReceipt, type SignedReceipt, voucherToCbor } from '../payment/index.js'
+import { type Payer, readReceipt, readVoucher, type SignedReceipt, voucherToCbor } from '../payment/index.js'
 import { leftOut } from './earlier-receipts.js'
 import { isLackOfMoney } from './failures.js'
 
@@ -55,6 +55,7 @@ export async function settle(
       ...(voucher === undefined ? {} : { voucher: voucherToCbor(voucher) }),
     }
     const stand = await ask(SYNC_MESSAGE, request, { signal })
+    if (stand.voucher !== undefined) payer.requireKnown(channelId, readVoucher(stand.voucher))
     for (const each of stand.receipts) {
       const receipt = readReceipt(each)
       // Nothing would bring those before it.

@@ -1,6 +1,6 @@
 /**
  * Openings that the chain has and the ledger has not, and the other way round. An open channel without an account may have
- * been paid from by an earlier ledger of this key, whose vouchers and receipts nobody knows here: it is not paid from
+ * been paid from by another ledger of this key, whose vouchers and receipts nobody knows here: it is not paid from
  * unless it is known to be unused. Its end is asked for, and the rest of its deposit comes back.
  */
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
@@ -130,7 +130,7 @@ export class UnkeptChannels {
         failure = error
       }
     const when = new Date(endsAt * 1000).toISOString()
-    const why = `an earlier ledger of this key used the channel with ${payee}`
+    const why = `another ledger of this key used the channel with ${payee}`
     const line =
       failure === undefined
         ? `${why}; its end is asked for, and the rest of its deposit comes back after ${when}: until then nothing can be bought there`

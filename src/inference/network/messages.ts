@@ -168,6 +168,8 @@ const syncAnswer = object({
   unknown: array(hash, { max: MAX_JOBS }),
   /** Jobs whose outputs the provider believes to owe: tell it where they are there. */
   owed: array(hash, { max: MAX_JOBS }),
+  /** The client's own newest one, where it names receipts that the client asks for: its ledger is older than the channel. */
+  voucher: optional(asCbor(voucherSchema)),
 })
 
 /** On a new connection, after a restart, and where a receipt is missing. */

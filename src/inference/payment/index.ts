@@ -30,7 +30,7 @@ export { Payer, type PayerModules } from './payer.js'
 export {
   type AskedJob,
   type ChannelTerms,
-  isOfEarlierLedger,
+  isOfOtherLedger,
   newPayerAccount,
   type PayerAccount,
   type PayerLimits,

@@ -14,7 +14,7 @@ import type { TypedDomain } from '../../crypto/eip712.js'
 import { UserError } from '../../errors.js'
 import { isReceiptOf, NO_RECEIPTS, ReceiptKind, receiptDigest, type SignedReceipt } from './receipt.js'
 import { busy, busyWith, refused, wrong } from './refusal.js'
-import type { SignedVoucher, Voucher } from './voucher.js'
+import { isVoucherOf, type SignedVoucher, type Voucher } from './voucher.js'
 import { largest } from './wei.js'
 
 /** What a payer asks for: the receipt must say the same. */
@@ -199,21 +199,44 @@ function acceptJob(
 }
 
 /**
+ * A voucher commits to receipts that are on the disk before it leaves. One of this key that commits to more than the ledger
+ * holds was signed by a later ledger, of which this is an older copy, or by another one of the key: nobody cheats.
+ * @throws UserError UNAVAILABLE then; VERIFICATION_FAILED where this payer never signed it
+ */
+export function requireKnown(
+  domain: TypedDomain,
+  account: PayerAccount,
+  voucher: SignedVoucher,
+  payer: Address,
+): void {
+  if (!sameBytes(voucher.channelId, account.channelId) || !isVoucherOf(domain, voucher, payer))
+    throw wrong('the provider shows a voucher that this key never signed')
+  if (voucher.receipts > account.receipts)
+    throw ofOtherLedger(
+      'the provider has a voucher of this key that this ledger does not know: it is an older copy',
+    )
+}
+
+/**
  * Where this ledger holds no receipt yet, an earlier one of its key may have asked for the job: nothing was lost by that, and it
  * says no more of a provider than a refusal.
  */
 function notAskedFor({ receipts }: PayerAccount): UserError {
   if (receipts > 0) return wrong('the receipt is of a job that was not asked for')
-  return new UserError('the provider has receipts of this channel that this ledger never asked for', {
+  return ofOtherLedger('the provider has receipts of this channel that this ledger never asked for')
+}
+
+function ofOtherLedger(what: string): UserError {
+  return new UserError(what, {
     code: 'UNAVAILABLE',
     remedy: 'choose another provider until the channel is closed',
-    details: { isOfEarlierLedger: true },
+    details: { isOfOtherLedger: true },
   })
 }
 
-/** Whether a failure is one of an account that began empty in a channel that did not. */
-export const isOfEarlierLedger = (error: unknown): boolean =>
-  error instanceof UserError && error.details.isOfEarlierLedger === true
+/** Whether a failure is one of a ledger that does not have all that its key did in a channel. */
+export const isOfOtherLedger = (error: unknown): boolean =>
+  error instanceof UserError && error.details.isOfOtherLedger === true
 
 function acceptCredit(account: PayerAccount, receipt: SignedReceipt): Pick<PayerAccount, 'undelivered'> {
   const { jobId, priceWei, output } = receipt

@@ -23,6 +23,7 @@ import {
   newPayerAccount,
   type PayerAccount,
   type PayerLimits,
+  requireKnown,
   sameBytes,
   withVoucher,
 } from './payer-account.js'
@@ -138,6 +139,15 @@ export class Payer {
   async newestVoucher(channelId: Uint8Array): Promise<SignedVoucher | undefined> {
     await this.#table.settled(channelId)
     return this.#table.get(channelId).voucher ?? undefined
+  }
+
+  /**
+   * What the payee shows as this payer's newest voucher of a channel.
+   * @throws UserError as `requireKnown` of payer-account.ts
+   */
+  requireKnown(channelId: Uint8Array, voucher: SignedVoucher): void {
+    const { domain, signer } = this.#modules
+    requireKnown(domain, this.#table.get(channelId), voucher, signer.address)
   }
 
   /** The output came and is the right one. Once it resolves the payee may be told. */

@@ -176,6 +176,8 @@ export class PaidService {
     readonly receipts: readonly SignedReceipt[]
     readonly unknown: readonly Uint8Array[]
     readonly owed: readonly Uint8Array[]
+    /** The payer's own newest one, where it commits to receipts that the payer misses. */
+    readonly voucher?: SignedVoucher
   }> {
     const { payee } = this.#modules
     const { channelId, voucher, from, asked } = request
@@ -184,7 +186,7 @@ export class PaidService {
     this.#own(remote, channelId)
     if (voucher !== undefined) await this.#accept(remote, voucher)
     const receipts = await payee.receipts(channelId, from, RECEIPTS_AT_ONCE)
-    const { issued, owed } = payee.account(channelId)
+    const { issued, owed, voucher: newest } = payee.account(channelId)
     const last = receipts.at(-1)?.index ?? from - 1
     // More receipts are to come: only with all of them is it known which jobs have none.
     const isComplete = last >= issued
@@ -192,7 +194,10 @@ export class PaidService {
     const unknown = isComplete
       ? asked.filter((jobId) => !known.has(bytesToHex(jobId)) && !this.#running.has(keyOf(channelId, jobId)))
       : []
-    return { receipts, unknown, owed: owed.map(({ jobId }) => jobId) }
+    return {
+      ...{ receipts, unknown, owed: owed.map(({ jobId }) => jobId) },
+      ...(newest !== null && newest.receipts >= from ? { voucher: newest } : {}),
+    }
   }
 
   /** Undefined for a channel that is not known here. */

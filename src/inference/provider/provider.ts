@@ -28,7 +28,7 @@ import {
   SYNC_MESSAGE,
 } from '../network/messages.js'
 import { type OfferContent, type OfferedModel, signOffer } from '../network/offer.js'
-import { readVoucher, receiptToCbor, type SignedReceipt } from '../payment/index.js'
+import { readVoucher, receiptToCbor, type SignedReceipt, voucherToCbor } from '../payment/index.js'
 import { priceOf, unitsOf } from '../units.js'
 import { honestProvider, type ProviderBehaviour } from './behaviour.js'
 import type { EvidenceDesk } from './evidence-desk.js'
@@ -144,8 +144,12 @@ export class Provider {
     })
     await host.handle(SYNC_MESSAGE, async ({ channelId, voucher, from, asked }, remote) => {
       const given = voucher === undefined ? undefined : readVoucher(voucher)
-      const stand = await this.#paid().service.sync(remote, { channelId, voucher: given, from, asked })
-      return { ...stand, receipts: stand.receipts.map(receiptToCbor) }
+      const request = { channelId, voucher: given, from, asked }
+      const { receipts, voucher: newest, ...stand } = await this.#paid().service.sync(remote, request)
+      return {
+        ...{ ...stand, receipts: receipts.map(receiptToCbor) },
+        ...(newest === undefined ? {} : { voucher: voucherToCbor(newest) }),
+      }
     })
   }
 

@@ -109,7 +109,7 @@ export async function listChannels(
 const isOnChain = ({ standing }: Pick<OwnChannel, 'standing'>): boolean =>
   standing === 'open' || standing === 'ending' || standing === 'over'
 
-/** What an earlier ledger of this key paid from: the rest comes back, less what it signed away. */
+/** What another ledger of this key paid from: the rest comes back, less what it signed away. */
 const givenUp = ({ account, state, standing }: OwnChannel): ListedChannel => ({
   role: 'payer',
   channelId: `0x${bytesToHex(account.channelId)}`,

@@ -43,7 +43,7 @@ export interface NetworkClientOptions
     readonly amountWei: bigint
     readonly isNew: boolean
   }) => void
-  /** Told in a line of a channel that an earlier ledger of this key used: it ends, and is not paid from. */
+  /** Told in a line of a channel that another ledger of this key used: it ends, and is not paid from. */
   readonly onGivenUp?: (line: string) => void
 }
 

@@ -88,4 +88,12 @@ export class MemoryBooks implements BookStore {
   crash(): void {
     this.#waiting = []
   }
+
+  /** What a copy of the disk has that is taken now. */
+  copy(): MemoryBooks {
+    const copy = new MemoryBooks(this.isImmediate)
+    copy.#accounts = new Map(this.#accounts)
+    copy.#entries = new Map([...this.#entries].map(([id, entries]) => [id, new Map(entries)]))
+    return copy
+  }
 }
