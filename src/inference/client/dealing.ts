@@ -11,6 +11,7 @@ import {
   type Host,
   MAX_SHARED_REQUEST_BYTES,
   type PeerTarget,
+  RemoteError,
   SpareStream,
 } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
@@ -27,7 +28,7 @@ import {
 import { untilAborted } from '../until-aborted.js'
 import type { Claim } from './claims.js'
 import { withEarlier } from './earlier-receipts.js'
-import { isLackOfMoney } from './failures.js'
+import { isLackOfMoney, isRemote } from './failures.js'
 import { patiently } from './patiently.js'
 import { ReceiptDates, type ReceiptDatesOptions } from './receipt-dates.js'
 import { type SettlingModules, settle } from './settling.js'
@@ -232,7 +233,11 @@ export class Dealing {
       payer.receiveNow(receipt, either),
     )
     const options = { until: kept, ...(signal === undefined ? {} : { signal }) }
-    const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options)
+    const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options).catch(
+      (error: unknown) => {
+        throw isRemote(error) || error instanceof RemoteError ? undelivered(error) : error
+      },
+    )
     if (output === undefined)
       throw new UserError(`${this.#modules.name} lost the output: its price is taken off the next jobs`, {
         code: 'UNAVAILABLE',
@@ -340,6 +345,17 @@ export class Dealing {
 /** What is left of a job's patience after so long, for who has some. */
 const leftOf = (patienceMs: number | undefined, spentMs: number): Pick<Order, 'patienceMs'> =>
   patienceMs === undefined ? {} : { patienceMs: Math.max(1, Math.ceil(patienceMs - spentMs)) }
+
+/**
+ * Whatever a provider says once it was paid: it has failed the job, which is not bought there again for that. The output
+ * comes with the next settling, or its price is taken off.
+ */
+const undelivered = (cause: UserError): UserError =>
+  new UserError(`${cause.message} (it was paid, and gave no output)`, {
+    code: 'UNAVAILABLE',
+    remedy: 'ask again: others are asked first',
+    cause,
+  })
 
 const isSameTarget = (a: PeerTarget, b: PeerTarget): boolean =>
   a === b || JSON.stringify(a) === JSON.stringify(b)

@@ -23,6 +23,10 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'WRONG_CLOCK',
 ])
 
+/** In the provider's own words. */
+export const isRemote = (error: unknown): error is UserError =>
+  error instanceof UserError && error.details.isRemote === true
+
 export const isFailure = (error: unknown): boolean => error instanceof UserError && FAILURES.has(error.code)
 
 /** A provider's word that the job is amiss: a lie costs it nothing, so that others are asked all the same. */
