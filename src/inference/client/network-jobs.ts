@@ -122,6 +122,8 @@ export class NetworkJobs implements JobSource {
   /** The cheapest first. */
   async models(signal?: AbortSignal): Promise<readonly ServedModel[]> {
     const found = await this.#offers.find(signal)
+    // A model that is not listed is asked for by nobody.
+    this.#choice.askAbout(found)
     const asked = found.filter(({ offer }) => !this.#choice.isShunned(offer))
     // Where nobody else is left, the refusal of a job says why.
     return servedModels(
