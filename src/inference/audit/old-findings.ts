@@ -16,7 +16,7 @@ import type { FindingsBook } from './findings-book.js'
 
 export interface OldFindingsModules extends AskingLineOptions {
   readonly host: Pick<Host, 'request'>
-  readonly book: Pick<FindingsBook, 'add' | 'followBlames'>
+  readonly book: Pick<FindingsBook, 'add' | 'followBlames' | 'isAvoided'>
   /** Peer ids of the auditors that are asked. */
   readonly auditors: readonly string[]
   readonly log: Logger
@@ -119,7 +119,7 @@ export class OldFindings {
   /** A page. @returns what the next is asked by; undefined after the last */
   async #ask(
     auditor: string,
-    { publicKey: provider, after, pages, isAgain }: Asked,
+    { peerId, publicKey: provider, after, pages, isAgain }: Asked,
   ): Promise<Uint8Array | undefined> {
     const { host, book } = this.#modules
     const request = { provider, ...(after === undefined ? {} : { after }) }
@@ -135,7 +135,8 @@ export class OldFindings {
     const next = sha256(last)
     if (after !== undefined && Buffer.compare(next, after) === 0)
       throw new UserError('it sent the same page again', { code: 'BAD_MESSAGE' })
-    if (isAgain && !isNew) return undefined
+    // What acquits one that is convicted may lie behind what gossip has brought since.
+    if (isAgain && !isNew && !book.isAvoided(peerId, Date.now() / 1000)) return undefined
     return next
   }
 }

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { signFinding } from '../../../../src/inference/audit/finding.js'
@@ -128,6 +129,42 @@ describe('a provider that is blamed', () => {
     // Nobody blames it anew.
     await vi.advanceTimersByTimeAsync(3_600_000)
     expect(asked).toHaveLength(5)
+  })
+
+  it('is acquitted by what is behind pages that gossip had brought', async () => {
+    const at = (index: number) => now - 100_000 + index
+    const good = (index: number) =>
+      signFinding(other, {
+        ...{
+          provider: provider.publicKey,
+          channelId: new Uint8Array(32).fill(1),
+          index,
+          verdict: 'good' as const,
+        },
+        ...{ receipt: new Uint8Array(32).fill(2), round: 3, reason: '', at: at(index) },
+      })
+    // The newest first, as an auditor answers that trusts itself alone.
+    const all = Array.from({ length: 110 }, (_, i) => good(110 - i))
+    let known: readonly Uint8Array[] = []
+    const host = {
+      request: async (peerId: string, _: unknown, { after }: { readonly after?: Uint8Array }) => {
+        if (peerId !== other.peerId) return { findings: [] }
+        const from =
+          known.findIndex((each) => Buffer.compare(sha256(each), after ?? new Uint8Array()) === 0) + 1
+        return { findings: known.slice(from, from + FINDINGS_AT_ONCE) }
+      },
+    } as never
+    const auditors = [auditor.peerId, other.peerId]
+    const book = await bookOf('asker', auditors)
+    const old = new OldFindings({ host, book, auditors, log: silentLogger })
+    await old.about(provider)
+    // It tells twenty an hour of one provider: the first of all was beyond that, and all since were not.
+    known = all
+    for (const message of all.slice(0, 109)) await book.add(message)
+    // Evidence that is not given is blamed a day later.
+    await book.add(judged(auditor, 1, 'bad'))
+    await expect.poll(() => book.isAvoided(provider.peerId, now)).toBe(false)
+    await expect.poll(async () => (await bookOf('asker', auditors)).findings().length).toBe(111)
   })
 
   it('is asked about from the first page again where it is blamed while that is read', async () => {
