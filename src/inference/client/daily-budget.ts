@@ -97,8 +97,12 @@ export class DailyBudget {
     this.require(priceWei)
     const hour = hourOf(this.#now())
     this.#spent.set(hour, (this.#spent.get(hour) ?? 0n) + priceWei)
-    await this.#keep(hour)
-    return () => this.#spent.set(hour, (this.#spent.get(hour) ?? priceWei) - priceWei)
+    const giveBack = () => this.#spent.set(hour, (this.#spent.get(hour) ?? priceWei) - priceWei)
+    await this.#keep(hour).catch((error: unknown) => {
+      giveBack()
+      throw error
+    })
+    return giveBack
   }
 
   /** The disk has what was spent, and no more. */

@@ -86,6 +86,19 @@ describe('the budget of a day', () => {
   })
 })
 
+describe('a disk that takes nothing', () => {
+  it('takes nothing of the budget, and opens no channel', async () => {
+    const budget = await DailyBudget.open(path, 1000n)
+    const openings = await Openings.open(path)
+    // A file is where the directory should be.
+    await writeFile(join(directory, 'purchases'), '')
+    await expect(budget.take(600n)).rejects.toThrow()
+    expect(budget.leftWei).toBe(1000n)
+    await expect(openings.add('0x0000000000000000000000000000000000000001')).rejects.toThrow()
+    expect(openings.payees()).toEqual([])
+  })
+})
+
 describe('channels that were opened', () => {
   it('are ten in 24 hours, over restarts; who did not come about, and the same one again, does not count', async () => {
     let now = 500_000 * HOUR
