@@ -7,6 +7,7 @@ import { UserError } from '../../src/errors.js'
 import { ChannelNotes } from '../../src/inference/client/channel-notes.js'
 import { Channels } from '../../src/inference/client/channels.js'
 import { Locked } from '../../src/inference/client/locked.js'
+import { Openings } from '../../src/inference/client/openings.js'
 import {
   NO_RECEIPTS,
   Payer,
@@ -80,7 +81,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
   })
 
   /** A process of the buyer with what is on a disk. */
-  async function start(disk: Disk) {
+  async function start(disk: Disk, openings = Openings.passing()) {
     const { address } = chain.identity
     const domain = paymentDomain(chain.chainId, channelsContract(chain))
     const payer = await Payer.open(
@@ -90,7 +91,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
     const channels = new Channels(
       { depositWei: DEPOSIT, lifeSeconds: 30 * DAY },
       {
-        ...{ chain, payer, address, log: silentLogger },
+        ...{ chain, payer, address, openings, log: silentLogger },
         notes: await ChannelNotes.open(disk.notes),
         onGivenUp: (line) => lines.push(line),
       },
@@ -225,6 +226,37 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
     const { channels } = await start(disk)
     await channels.refundOver()
     expect(await disk.notes.entries()).toEqual([])
+  })
+
+  it('that tries again while an opening is under way pays from it once it is mined', PATIENT, async () => {
+    const disk = new Disk()
+    const { channels, ready } = await start(disk)
+    const { queue } = chain
+    if (queue === undefined) throw new Error('a buyer pays')
+    const submit = queue.submit.bind(queue)
+    let mine: (() => Promise<unknown>) | undefined
+    const submitted = vi.spyOn(queue, 'submit').mockImplementationOnce(async (...given) => {
+      mine = () => submit(...given)
+      throw new UserError('it takes long', { code: 'TIMEOUT' })
+    })
+    await expect(ready()).rejects.toMatchObject({ code: 'TIMEOUT' })
+    submitted.mockRejectedValueOnce(new UserError('too many transactions wait', { code: 'BUSY' }))
+    await expect(ready()).rejects.toMatchObject({ code: 'BUSY' })
+    await channels.refundOver()
+    expect(await disk.notes.entries()).toHaveLength(1)
+    await mine?.()
+    await ready()
+    expect(lines).toEqual([])
+    expect(await state()).toMatchObject({ nonce: 1, isOpen: true })
+  })
+
+  it('that does not get as far as sending an opening has opened nothing', PATIENT, async () => {
+    const disk = new Disk()
+    const openings = Openings.passing()
+    const { ready } = await start(disk, openings)
+    vi.spyOn(chain, 'clock').mockRejectedValueOnce(new UserError('no answer', { code: 'UNREACHABLE' }))
+    await expect(ready()).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    expect([openings.payees(), await disk.notes.entries()]).toEqual([[], []])
   })
 
   it('whose chain is begun anew opens a new channel there, and mixes nothing up', PATIENT, async () => {

@@ -346,16 +346,14 @@ export class Channels {
     requireDeposit(depositWei, largest(priceWei, offered.leastDepositWei))
     await this.#unkept.forgetLost(payee, before, this.#openings.openedAt(payee))
     await this.#money.during(depositWei, async () => {
+      const endsAt = await this.#end()
       await this.#openings.add(payee)
       const undo = await this.#unkept.begin(payee, before)
       onLock?.({ payee, amountWei: depositWei, isNew: true })
-      const endsAt = await this.#end()
       const opened = await openChannel(chain, { payee, depositWei, endsAt }).catch(async (error: unknown) => {
         // What may have been sent may still be mined: it counts.
-        if (error instanceof UserError && NOT_SENT.has(error.code)) {
-          await this.#openings.remove(payee)
-          await undo()
-        }
+        const isNothingSent = error instanceof UserError && NOT_SENT.has(error.code) && (await undo())
+        if (isNothingSent) await this.#openings.remove(payee)
         throw error
       })
       this.#locked.set(payee, performance.now())

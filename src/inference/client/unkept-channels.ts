@@ -64,9 +64,9 @@ export class UnkeptChannels {
   /**
    * Before an opening is sent: what is mined of it while this process ends is unused.
    * @param before as the chain is
-   * @returns for one that was not sent: an earlier try may be under way still
+   * @returns for one that was not sent: whether nothing is under way, since an earlier try may be so still
    */
-  async begin(payee: Address, before: ChannelState): Promise<() => Promise<void>> {
+  async begin(payee: Address, before: ChannelState): Promise<() => Promise<boolean>> {
     const { chain, address, notes } = this.#modules
     const nonce = before.nonce + 1
     const parties = { payer: address, payee }
@@ -79,6 +79,7 @@ export class UnkeptChannels {
     await notes.set({ kind: 'opening', payee, channelId, nonce })
     return async () => {
       if (!isTriedAgain) await this.settled(channelId)
+      return !isTriedAgain
     }
   }
 
