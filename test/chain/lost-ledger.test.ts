@@ -259,6 +259,19 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
     expect([openings.payees(), await disk.notes.entries()]).toEqual([[], []])
   })
 
+  it('that leaves a provider gives it no more money, whatever waits for a top-up', PATIENT, async () => {
+    const { channels, buy } = await start(new Disk())
+    await buy()
+    const more = channels.ready(payee, DEPOSIT, OFFERED).catch((error: unknown) => error)
+    await channels.leave(payee)
+    await more
+    const soonest = (await chain.clock()).timestamp + chain.terms.channelChallengeSeconds
+    expect((await state()).endsAt).toBeLessThanOrEqual(soonest)
+    expect(await channels.ready(payee, 1n, OFFERED).catch((error: unknown) => error)).toMatchObject({
+      code: 'DENIED',
+    })
+  })
+
   it('whose chain is begun anew opens a new channel there, and mixes nothing up', PATIENT, async () => {
     const anew = testClientOf(dev.rpcUrl)
     const snapshot = await anew.snapshot()

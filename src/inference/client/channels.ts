@@ -90,6 +90,8 @@ export class Channels {
   readonly #locked = new Map<Address, number>()
   /** When the channel was looked at for a provider's refusal, in the same way. */
   readonly #doubted = new Map<Address, number>()
+  /** Whom {@link leave} left: each had a channel. */
+  readonly #left = new Set<Address>()
 
   constructor(options: ChannelsOptions, modules: ChannelsModules) {
     this.#options = options
@@ -145,6 +147,7 @@ export class Channels {
     offered: NonNullable<OfferContent['payment']>,
     signal?: AbortSignal,
   ): Promise<Claim> {
+    this.#requireTrusted(payee)
     const claim = this.#claim(payee, priceWei)
     if (claim !== undefined) return claim
     this.#unkept.requirePayable(payee)
@@ -162,6 +165,7 @@ export class Channels {
   ): Promise<Claim> {
     for (let round = 0; round < MOST_ROUNDS; round++) {
       signal?.throwIfAborted()
+      this.#requireTrusted(payee)
       const claim = this.#claim(payee, priceWei)
       if (claim !== undefined) return claim
       await this.#prepare(payee, priceWei, offered)
@@ -170,6 +174,15 @@ export class Channels {
       code: 'BUSY',
       remedy: 'raise inference.client.deposit',
       details: { retryAfterSeconds: 1 },
+    })
+  }
+
+  /** Jobs that wait were begun before it was left. */
+  #requireTrusted(payee: Address): void {
+    if (!this.#left.has(payee)) return
+    throw new UserError(`the channel with ${payee} is left: this provider cheated`, {
+      code: 'DENIED',
+      remedy: 'choose another provider',
     })
   }
 
@@ -187,13 +200,16 @@ export class Channels {
     return performance.now() - (this.#locked.get(payee) ?? Number.NEGATIVE_INFINITY) < FRESH_MS
   }
 
-  /** The provider is left: what is not owed to it comes back once its time is over. */
+  /** The provider is left: what is not owed to it comes back once its time is over. Nothing more is locked for it. */
   async leave(payee: Address): Promise<void> {
     const { log } = this.#modules
-    const account = this.known(payee)
-    if (account === undefined) return
-    const { endsAt } = await askForEnd(this.#modules, account)
-    log.warn({ payee, endsAt }, 'the channel with a provider that cannot be trusted ends')
+    this.#left.add(payee)
+    await this.#inTurn(payee, async () => {
+      const account = this.known(payee)
+      if (account === undefined) return
+      const { endsAt } = await askForEnd(this.#modules, account)
+      log.warn({ payee, endsAt }, 'the channel with a provider that cannot be trusted ends')
+    })
   }
 
   /** What a provider has signed in a channel is of no account of this ledger: it is paid from no more. @throws chain errors */
