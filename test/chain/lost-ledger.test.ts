@@ -17,7 +17,7 @@ import {
 } from '../../src/inference/payment/index.js'
 import type { DurableChange } from '../../src/store/index.js'
 import { silentLogger } from '../../src/telemetry/logger.js'
-import { askedJob, MemoryBooks, workOf } from '../unit/inference/payment/support.js'
+import { askedJob, bytes32, MemoryBooks, workOf } from '../unit/inference/payment/support.js'
 import { fundedChain, startProxy, testClientOf, whyNoAnvil } from './support.js'
 
 const DEPOSIT = 1000n
@@ -257,6 +257,15 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
     vi.spyOn(chain, 'clock').mockRejectedValueOnce(new UserError('no answer', { code: 'UNREACHABLE' }))
     await expect(ready()).rejects.toMatchObject({ code: 'UNREACHABLE' })
     expect([openings.payees(), await disk.notes.entries()]).toEqual([[], []])
+  })
+
+  it('locks what it may beside what lies on another chain', PATIENT, async () => {
+    const { payer, ready } = await start(new Disk())
+    const endsAt = (await chain.clock()).timestamp + DAY
+    const elsewhere = { channelId: bytes32(9), nonce: 1, depositWei: 10n * DEPOSIT, endsAt }
+    await payer.setChannel(Identity.generate().address, elsewhere)
+    await ready()
+    expect(await state()).toMatchObject({ isOpen: true, depositWei: DEPOSIT })
   })
 
   it('that leaves a provider gives it no more money, whatever waits for a top-up', PATIENT, async () => {

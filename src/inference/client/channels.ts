@@ -97,9 +97,12 @@ export class Channels {
     this.#options = options
     this.#modules = modules
     const { depositWei, mostLockedWei = MOST_DEPOSITS * depositWei } = options
-    this.#money = new Locked(mostLockedWei, modules.payer, Date.now)
+    const unkept = new UnkeptChannels({ ...modules, notes: modules.notes ?? ChannelNotes.passing() })
+    // What lies on another chain is other money.
+    const accounts = () => modules.payer.accounts().filter((account) => unkept.isHere(account))
+    this.#money = new Locked(mostLockedWei, { accounts }, Date.now)
     this.#openings = modules.openings ?? Openings.passing()
-    this.#unkept = new UnkeptChannels({ ...modules, notes: modules.notes ?? ChannelNotes.passing() })
+    this.#unkept = unkept
   }
 
   /** The channel that is known with a payee, without a look at the chain. */
