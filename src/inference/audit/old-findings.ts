@@ -11,7 +11,7 @@ import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { FINDINGS_AT_ONCE, FINDINGS_MESSAGE } from '../network/messages.js'
 import { type Asked, AskingLine, type AskingLineOptions } from './asking-line.js'
-import { type Finding, readFinding } from './finding.js'
+import { CLOCK_SLACK_SECONDS, type Finding, readFinding } from './finding.js'
 import type { FindingsBook } from './findings-book.js'
 
 export interface OldFindingsModules extends AskingLineOptions {
@@ -126,8 +126,11 @@ export class OldFindings {
     const { findings } = await host.request(auditor, FINDINGS_MESSAGE, request)
     let isNew = false
     for (const message of findings) {
-      if (Buffer.compare(readFinding(message).provider, provider) !== 0)
+      const finding = readFinding(message)
+      if (Buffer.compare(finding.provider, provider) !== 0)
         throw new UserError('it sent a finding about somebody else', { code: 'VERIFICATION_FAILED' })
+      // By a clock that was ahead it would outlast, and outweigh, what is signed by one that is right.
+      if (finding.at > Date.now() / 1000 + CLOCK_SLACK_SECONDS) continue
       if (await book.add(message)) isNew = true
     }
     const last = findings.at(-1)

@@ -131,6 +131,23 @@ describe('a provider that is blamed', () => {
     expect(asked).toHaveLength(5)
   })
 
+  it('is asked about though the disk does not take the blame', async () => {
+    const asked: string[] = []
+    const host = {
+      request: async (peerId: string) => {
+        asked.push(peerId)
+        return { findings: [] }
+      },
+    } as never
+    const auditors = [auditor.peerId, other.peerId]
+    const book = await bookOf('asker', auditors)
+    new OldFindings({ host, book, auditors, log: silentLogger })
+    await rm(join(directory, 'asker'), { recursive: true })
+    await expect(book.add(judged(auditor, 1, 'bad'))).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(book.isAvoided(provider.peerId, now)).toBe(true)
+    expect(asked).toEqual([other.peerId])
+  })
+
   it('is acquitted by what is behind pages that gossip had brought', async () => {
     const at = (index: number) => now - 100_000 + index
     const good = (index: number) =>
@@ -213,6 +230,21 @@ describe('what is sent instead of findings', () => {
     expect((await answering([finding(2, auditor, other)])).count).toBe(0)
     expect((await answering([finding(2, other)])).count).toBe(0)
     expect((await answering([finding(2)])).count).toBe(1)
+  })
+
+  it('is nothing of a day to come: the clock of who signed it was ahead', async () => {
+    const body = {
+      provider: provider.publicKey,
+      channelId: new Uint8Array(32),
+      index: 1,
+      round: 3,
+      reason: '',
+    }
+    const at = Math.floor(Date.now() / 1000)
+    const signed = (ahead: number) =>
+      signFinding(auditor, { ...body, receipt: new Uint8Array(32), verdict: 'missing', at: at + ahead })
+    expect((await answering([signed(86_400)])).count).toBe(0)
+    expect((await answering([signed(60)])).count).toBe(1)
   })
 
   it('is a page that comes again and again: it is asked for twice', async () => {
