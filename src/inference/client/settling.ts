@@ -8,7 +8,7 @@ import type { AskOptions, Exchange } from '../../p2p/index.js'
 import { HAVE_MESSAGE, RECEIPTS_AT_ONCE, SYNC_MESSAGE } from '../network/messages.js'
 import { type Payer, readReceipt, readVoucher, type SignedReceipt, voucherToCbor } from '../payment/index.js'
 import { leftOut } from './earlier-receipts.js'
-import { isLackOfMoney } from './failures.js'
+import { isDenied } from './failures.js'
 
 export interface SettlingModules {
   /** Of the provider, for messages to people. */
@@ -109,8 +109,9 @@ async function fetchAll(
       await fetch(jobId, paid, signal)
       if (isOwed(jobId)) isWhole = false
     } catch (error) {
-      // It came too late for this one too often: what it cost is lost, and the others are not.
-      if (!isLackOfMoney(error)) throw error
+      // It came too late for this one too often: what it cost is lost, and the others are not. Asked again the provider only
+      // says that it owes nothing.
+      if (!isDenied(error)) throw error
       onLost(error)
     }
   }

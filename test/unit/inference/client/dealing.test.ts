@@ -183,6 +183,24 @@ describe('the own disk', () => {
     expect(payer.account(id).undelivered).toHaveLength(1)
   })
 
+  it('that lost an output for good goes on buying in the next process, too', async () => {
+    await dealing.close()
+    // Nothing that is lost so is credited.
+    await enter(PRICE)
+    await runToOutput()
+    await diskIsAwaited()
+    books.crash()
+    Object.assign(books, { isImmediate: true })
+    payer = await openPayer(books)
+    shop.clock.nowMs += 100_000
+    for (let process = 0; process < 3; process++) {
+      dealing = dealWith(payer)
+      await dealing.run(order)
+      await dealing.close()
+    }
+    expect(payer.account(id)).toMatchObject({ receipts: 4, undelivered: [{ priceWei: PRICE }] })
+  })
+
   it('that takes nothing lets nothing leave', async () => {
     class FullDisk extends MemoryBooks {
       isFull = false

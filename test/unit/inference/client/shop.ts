@@ -76,6 +76,8 @@ export interface Shop {
   readonly keys: ReturnType<typeof identities>
   /** What the model does, and for how long: told when it begins, and given what gives it up. */
   work: { during: (signal: AbortSignal) => Promise<void> }
+  /** By which outputs are kept. */
+  readonly clock: { nowMs: number }
   /** What the provider's offer says of payments. */
   readonly offered: NonNullable<Parameters<Provider['payThrough']>[0]['offered']>
 }
@@ -104,7 +106,8 @@ export interface ShopModules extends Pick<PaidServiceModules, 'payee' | 'keeper'
 export async function openShopWith(modules: ShopModules): Promise<Shop> {
   const { keys, payee, keeper, domain, exposureWei } = modules
   const pipe = new Pipe(keys.payer)
-  const held = new HeldOutputs({ mostBytes: 100_000, mostMs: 60_000 }, () => 0)
+  const clock = { nowMs: 0 }
+  const held = new HeldOutputs({ mostBytes: 100_000, mostMs: 60_000 }, () => clock.nowMs)
   const work: Shop['work'] = { during: async () => {} }
   const jobs = {
     models: async () => [served({ sha256: MODEL })],
@@ -136,7 +139,7 @@ export async function openShopWith(modules: ShopModules): Promise<Shop> {
     domain,
     offered,
   })
-  return { pipe, payee, keys, work, offered }
+  return { pipe, payee, keys, work, clock, offered }
 }
 
 /** A second of sound. */
