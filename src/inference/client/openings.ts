@@ -103,8 +103,9 @@ export class Openings {
   }
 
   #ofTheDay(): readonly Opening[] {
-    const after = this.#seconds() - DAY_SECONDS
-    return this.#openings.filter(({ at }) => at > after)
+    const now = this.#seconds()
+    // What is dated more than a day ahead was dated by a clock that was wrong, and would count until then.
+    return this.#openings.filter(({ at }) => Math.abs(at - now) < DAY_SECONDS)
   }
 
   #seconds(): number {
