@@ -119,7 +119,7 @@ const standingWei = (account: PayeeAccount): bigint =>
 /**
  * Before a job runs.
  * @throws UserError DENIED with have and need where the deposit or the exposure limit do not suffice, or the channel ends
- *   too soon; BUSY; EXISTS for an id that is under way
+ *   too soon, or was paid from by what this ledger lacks; BUSY; EXISTS for an id that is under way
  */
 export function admit(
   account: PayeeAccount,
@@ -130,6 +130,13 @@ export function admit(
   const { running, owed, unpaid, endsAt, depositWei, totalWei } = account
   if ([...running, ...owed].some(({ jobId }) => sameBytes(jobId, job.jobId)))
     throw refused('a job of this id is under way', 'EXISTS', 'choose another id')
+  // Receipts that begin anew would contradict those that were paid.
+  if (account.redeemedWei > paidWei(account))
+    throw refused(
+      'an earlier ledger of this provider was paid from this channel',
+      'DENIED',
+      'close it, which gives the rest of the deposit back, and open another one',
+    )
   const left = endsAt - nowSeconds
   if (left < limits.leastRemainingSeconds)
     throw refused(
