@@ -128,14 +128,16 @@ export class Dealing {
     const { channelId } = order
     if (channelId === undefined) return this.#runFree(order, signal)
     const telling = [...this.#telling]
+    const begunMs = performance.now()
+    const left = (): Pick<Order, 'patienceMs'> => leftOf(order.patienceMs, performance.now() - begunMs)
     try {
       return await this.#runPaid({ ...order, channelId }, signal)
     } catch (error) {
       // Outputs of which the provider was not told yet that they are here stand against its limit.
       if (telling.length === 0 || !isLackOfMoney(error)) throw error
-      const told = Promise.all(telling)
-      await (signal === undefined ? told : untilAborted(told, signal))
-      return this.#runPaid({ ...order, channelId }, signal)
+      const isTold = await within(Promise.all(telling), left().patienceMs, signal)
+      if (!isTold) throw error
+      return this.#runPaid({ ...order, ...left(), channelId }, signal)
     }
   }
 
@@ -345,6 +347,20 @@ export class Dealing {
 /** What is left of a job's patience after so long, for who has some. */
 const leftOf = (patienceMs: number | undefined, spentMs: number): Pick<Order, 'patienceMs'> =>
   patienceMs === undefined ? {} : { patienceMs: Math.max(1, Math.ceil(patienceMs - spentMs)) }
+
+/** Whether it is done in time, where there is a time. @throws the signal's reason */
+async function within(
+  work: Promise<unknown>,
+  ms: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    if (ms !== undefined) timer = setTimeout(resolve, ms, false)
+  })
+  const either = Promise.race([work.then(() => true), late])
+  return (signal === undefined ? either : untilAborted(either, signal)).finally(() => clearTimeout(timer))
+}
 
 /**
  * Whatever a provider says once it was paid: it has failed the job, which is not bought there again for that. The output

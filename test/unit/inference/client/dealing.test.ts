@@ -260,6 +260,22 @@ describe('a provider that trusts one job far', () => {
     expect(pipe.reached.slice(3)).toEqual(['job-have', 'job', 'job-pay'])
   })
 
+  it('is waited for no longer than the job is, where it does not say that it was told', async () => {
+    await dealing.close()
+    await enter(PRICE)
+    Object.assign(books, { isImmediate: true })
+    const told = Promise.withResolvers<void>()
+    pipe.onRequest = (name) => (name === 'job-have' ? told.promise : Promise.resolve())
+    await dealing.run(order)
+    const begunMs = performance.now()
+    const next = dealing.run({ ...order, patienceMs: 200 }).catch((error: unknown) => error)
+    const late = new Promise((resolve) => setTimeout(resolve, 5000, 'late'))
+    expect(await Promise.race([next, late])).toMatchObject({ code: 'DENIED' })
+    expect(performance.now() - begunMs).toBeGreaterThan(150)
+    expect(pipe.reached).toEqual(['job', 'job-pay', 'job'])
+    told.resolve()
+  })
+
   it('and refuses what is beyond that', async () => {
     await enter(PRICE - 1n)
     const refused = dealing.run(order)
