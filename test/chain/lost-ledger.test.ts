@@ -126,7 +126,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
       const refusal = {
         code: 'DENIED',
         message: expect.stringMatching(
-          /another ledger of this key used the channel with 0x.* comes back after/,
+          /the channel with 0x.* is given up: another ledger of this key used it; .* comes back after/,
         ),
       }
       await expect(ready()).rejects.toMatchObject(refusal)
@@ -177,8 +177,10 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
       const disk = new Disk()
       const { channels, ready } = await start(disk)
       await ready()
-      await channels.giveUp(payee)
-      expect(lines).toHaveLength(1)
+      await channels.giveUp(payee, 'it lost its ledger')
+      expect(lines).toEqual([
+        expect.stringContaining('is given up: it lost its ledger; its end is asked for'),
+      ])
       await expect(ready()).rejects.toMatchObject({ code: 'DENIED' })
       await expect((await start(disk)).ready()).rejects.toMatchObject({ code: 'DENIED' })
       await dev.increaseTime(chain.terms.channelChallengeSeconds + 1)
@@ -198,7 +200,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
       const others = [payee, Identity.generate().address]
       for (const each of others) {
         await ready(each)
-        await channels.giveUp(each)
+        await channels.giveUp(each, 'it lost its ledger')
       }
       await dev.increaseTime(chain.terms.channelChallengeSeconds + 1)
       unreadable = payee

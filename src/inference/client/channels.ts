@@ -216,11 +216,11 @@ export class Channels {
   }
 
   /** What a provider has signed in a channel is of no account of this ledger: it is paid from no more. @throws chain errors */
-  async giveUp(payee: Address): Promise<void> {
+  async giveUp(payee: Address, reason: string): Promise<void> {
     const { chain, address } = this.#modules
     await this.#inTurn(payee, async () => {
       const state = await readChannel(chain, { payer: address, payee })
-      if (state.isOpen) await this.#unkept.giveUp(state)
+      if (state.isOpen) await this.#unkept.giveUp(state, { reason })
     })
   }
 
@@ -303,7 +303,7 @@ export class Channels {
 
   /** Takes an open channel into the ledger where it is this ledger's own. @returns why it is not, and ends then */
   async #adopt(state: ChannelState, signal?: AbortSignal): Promise<UserError | undefined> {
-    if (!this.#unkept.isOwn(state)) return this.#unkept.giveUp(state, signal)
+    if (!this.#unkept.isOwn(state)) return this.#unkept.giveUp(state, { signal })
     await this.#take(state.payee, { ...state, channelId: openingIdOf(state) })
     await this.#unkept.settled(openingIdOf(state))
     return undefined

@@ -106,6 +106,11 @@ export class Dealing {
     this.#spare = this.#newSpare()
   }
 
+  /** The connection has ended: both sides are brought to one state before the next job. */
+  reopen(): void {
+    this.#settlings.reopenAll()
+  }
+
   #newSpare(): SpareStream {
     return new SpareStream(() => this.#modules.host.openAhead(this.#target, JOB_MESSAGE))
   }

@@ -317,7 +317,7 @@ export class NetworkJobs implements JobSource {
   async #judge({ offer }: Candidate, error: UserError): Promise<void> {
     const { log } = this.#modules
     log.info({ provider: offer.peerId, reason: error.message }, 'a provider did not do a job')
-    if (isOfOtherLedger(error)) return this.#giveUp(offer)
+    if (isOfOtherLedger(error)) return this.#giveUp(offer, error.message)
     if (error.code !== 'VERIFICATION_FAILED' || error.details.isRemote === true) return
     // No honest provider does that: nothing more is asked of it, and the rest of the deposit comes home.
     await this.#left
@@ -331,10 +331,10 @@ export class NetworkJobs implements JobSource {
   }
 
   /** It may be an honest one, and what it holds of the channel from before. */
-  async #giveUp(offer: Offer): Promise<void> {
+  async #giveUp(offer: Offer, why: string): Promise<void> {
     const { log } = this.#modules
     await this.#purse
-      .giveUp(offer)
+      .giveUp(offer, why)
       .catch((reason: unknown) => log.warn({ reason: String(reason) }, 'the channel could not be given up'))
   }
 }

@@ -6,7 +6,14 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { UserError } from '../../errors.js'
 import type { AskOptions, Exchange } from '../../p2p/index.js'
 import { HAVE_MESSAGE, RECEIPTS_AT_ONCE, SYNC_MESSAGE } from '../network/messages.js'
-import { type Payer, readReceipt, readVoucher, type SignedReceipt, voucherToCbor } from '../payment/index.js'
+import {
+  ofOtherLedger,
+  type Payer,
+  readReceipt,
+  readVoucher,
+  type SignedReceipt,
+  voucherToCbor,
+} from '../payment/index.js'
 import { leftOut } from './earlier-receipts.js'
 import { isDenied } from './failures.js'
 
@@ -55,6 +62,8 @@ export async function settle(
       ...(voucher === undefined ? {} : { voucher: voucherToCbor(voucher) }),
     }
     const stand = await ask(SYNC_MESSAGE, request, { signal })
+    if (stand.isBehind === true)
+      throw ofOtherLedger(`${name} lost its ledger of this channel, or has an older copy of it`)
     if (stand.voucher !== undefined) payer.requireKnown(channelId, readVoucher(stand.voucher))
     for (const each of stand.receipts) {
       const receipt = readReceipt(each)

@@ -41,7 +41,7 @@ describe('a provider that is paid and gives nothing', () => {
       return { kind: 'refused', message: 'not now', ...words }
     }
     const host = {
-      ...{ node: { services: { pubsub: {} } }, ping: async () => [1], request },
+      ...{ node: { services: { pubsub: {} } }, ping: async () => [1], request, onPeerGone: () => () => {} },
       openAhead: () => pipe.openAhead(),
     } as unknown as Host
     const payer = await Payer.open(

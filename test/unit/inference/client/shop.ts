@@ -65,6 +65,10 @@ export class Pipe {
     return []
   }
 
+  onPeerGone(): () => void {
+    return () => {}
+  }
+
   openAhead(): StreamAhead {
     return new StreamAhead(() => Promise.reject(new Error('there are no streams here')), 1)
   }
