@@ -64,25 +64,61 @@ const EVENT = z.union([
   z.object({ type: z.literal('transcript.text.done'), text }),
   z.object({ error: z.object({ message: z.string() }) }),
 ])
-export type TranscriptEvent = z.output<typeof EVENT>
+/** As vLLM streams what it writes, a transcript like anything else. */
+const CHUNK = z.object({
+  choices: z.array(z.object({ delta: z.object({ content: piece.nullish() }) })),
+})
+export type TranscriptEvent =
+  | z.output<typeof EVENT>
+  /** What came is no stream, but an answer as without one: not every server streams every model. */
+  | { readonly type: 'answer'; readonly answer: unknown }
+  /** Something that means nothing here. */
+  | { readonly type: 'unknown' }
+  /** The server has said all of it. */
+  | { readonly type: 'over' }
 
 /** The longest event holds the whole transcript. */
 const MOST_LINE = 2 * MOST_TEXT
+const LINE_END = /\r\n|\n|\r/
 
-/** Events of a stream that mean something here. @throws RangeError for a line beyond measure, SyntaxError for no JSON */
+/** @throws RangeError for a line beyond measure, SyntaxError for no JSON */
 export async function* transcriptEvents(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<TranscriptEvent> {
+  const whole: string[] = []
+  for await (const line of linesOf(pieces)) {
+    if (whole.length > 0 || line.startsWith('{')) {
+      whole.push(line)
+      continue
+    }
+    const data = /^data: ?(.*)$/.exec(line)?.[1]
+    if (data === '[DONE]') yield { type: 'over' }
+    else if (data !== undefined) yield eventOf(JSON.parse(data))
+  }
+  if (whole.length > 0) yield { type: 'answer', answer: JSON.parse(whole.join('\n')) }
+}
+
+function eventOf(value: unknown): TranscriptEvent {
+  const event = EVENT.safeParse(value)
+  if (event.success) return event.data
+  const chunk = CHUNK.safeParse(value)
+  if (!chunk.success) return { type: 'unknown' }
+  return { type: 'transcript.text.delta', delta: chunk.data.choices[0]?.delta.content ?? '' }
+}
+
+/** One that is under way is not looked at again with each of its pieces: a server may send it byte by byte. */
+async function* linesOf(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder()
-  let rest = ''
-  for await (const piece of pieces) {
-    rest += decoder.decode(piece, { stream: true })
-    const lines = rest.split(/\r\n|\n|\r/)
-    rest = lines.pop() ?? ''
-    if (rest.length > MOST_LINE) throw new RangeError('a line of its stream never ends')
-    for (const line of lines) {
-      const data = /^data: ?(.*)$/.exec(line)?.[1]
-      if (data === undefined || data === '[DONE]') continue
-      const event = EVENT.safeParse(JSON.parse(data))
-      if (event.success) yield event.data
+  let parts: string[] = []
+  let length = 0
+  for await (const bytes of pieces) {
+    const [first = '', ...others] = decoder.decode(bytes, { stream: true }).split(LINE_END)
+    parts.push(first)
+    length += first.length
+    if (length > MOST_LINE) throw new RangeError('a line of its stream never ends')
+    for (const next of others) {
+      yield parts.join('')
+      parts = [next]
+      length = next.length
     }
   }
+  yield parts.join('')
 }

@@ -223,14 +223,26 @@ export class UpstreamJobs implements JobSource {
     const pieces = this.#client.pieces('audio/transcriptions', form, signal)
     let text = ''
     let half = ''
+    let isDone = false
+    let isKnown = true
     const tell = (delta: string): void => {
-      text += delta
-      if (delta !== '') onText(delta)
+      const part = text === '' ? delta.trimStart() : delta
+      text += part
+      if (part !== '') onText(part)
     }
     try {
       for await (const event of transcriptEvents(pieces)) {
         if ('error' in event) throw this.#client.broken(event.error.message)
-        if (event.type === 'transcript.text.done') text = event.text
+        if (event.type === 'answer') {
+          const answer = transcriptionOf(event.answer) ?? this.#unread('transcript')
+          tell(answer.text)
+          return answer
+        }
+        if (event.type === 'transcript.text.done') {
+          text = event.text
+          isDone = true
+        } else if (event.type === 'over') isDone ||= isKnown
+        else if (event.type === 'unknown') isKnown = false
         else {
           const delta = half + event.delta
           // The other half of a character comes with the next one.
@@ -243,6 +255,11 @@ export class UpstreamJobs implements JobSource {
         ? this.#client.broken('its stream cannot be read', error)
         : error
     }
+    // What was heard by then is no transcript of the whole.
+    if (!isDone)
+      throw this.#client.broken(
+        isKnown ? 'its stream ended before the transcript did' : 'its stream has a form that is not known',
+      )
     return { kind: 'transcription', text, language: null, words: [] }
   }
 
