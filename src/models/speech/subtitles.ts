@@ -25,7 +25,7 @@ export interface SpokenWord {
   readonly endSeconds: number
 }
 
-/** Words gathered into cues that can be read; a word longer than a line stays whole. */
+/** Words gathered into cues that can be read; a word longer than a line stays whole. Whoever made them may know their times badly: no cue ends before it begins. */
 export function cuesOf(words: Iterable<SpokenWord>, options: CueOptions = {}): readonly Cue[] {
   const { lineCharacters = 42, lines: maxLines = 2, maxSeconds = 7, gapSeconds = 0.8 } = options
   const cues: Cue[] = []
@@ -48,11 +48,11 @@ export function cuesOf(words: Iterable<SpokenWord>, options: CueOptions = {}): r
     )
       close()
     if (open === undefined) {
-      open = { start: startSeconds, end: endSeconds }
+      open = { start: startSeconds, end: Math.max(startSeconds, endSeconds) }
       lines = [text]
       continue
     }
-    open.end = endSeconds
+    open.end = Math.max(open.end, endSeconds)
     if (fits) lines[lines.length - 1] = `${last} ${text}`
     else lines.push(text)
   }
