@@ -4,7 +4,7 @@ import { compiledUrl, ServiceHost } from '../../ml/session/index.js'
 import type { SoundInput } from '../job.js'
 import { ApiError } from './api-error.js'
 import { plainWav } from './plain-wav.js'
-import { checkDuration } from './sound-limits.js'
+import { checkDuration, LEAST_SAMPLE_RATE_HZ } from './sound-limits.js'
 import type { DecodeCall, DecodedSound, ResampleCall } from './sound-service.js'
 
 /** Half an hour of one channel at 192 kHz is 1.4 GB as decoded; what needs more is refused instead of swapped. */
@@ -58,6 +58,8 @@ export class SoundDecoder {
         `the speech came with ${fromHz} samples a second, which cannot be made ${toHz}: ask for response_format "wav"`,
         { status: 502, code: 'wrong_answer', cause },
       )
+    // A few kilobytes at a hertz would be hours.
+    if (fromHz < LEAST_SAMPLE_RATE_HZ) throw wrong('no speech has it', undefined)
     return (await this.#call('resample', call, { signal, wrong })) as Uint8Array
   }
 

@@ -46,7 +46,10 @@ export const embeddings: Route = {
     const inputs = texts.map((each) => ({ kind: 'text', text: each }) as const)
     requireAffordable(context, model, inputs)
     const { dimensions } = fields
-    requireWidth(dimensions, context.widths.get(model.sha256))
+    const known = context.widths.get(model.sha256)
+    // Whoever answered may have been wrong: the next request asks the model again.
+    if (!suffices(dimensions, known)) context.widths.delete(model.sha256)
+    requireWidth(dimensions, known)
     const answers: AnswerOf<'vector'>[] = []
     // One after another: what a source can do more at once is for other requests.
     for (const input of inputs) {
@@ -76,19 +79,23 @@ export const embeddings: Route = {
   },
 }
 
+const suffices = (dimensions: number | undefined, width: number | undefined): boolean =>
+  dimensions === undefined || width === undefined || dimensions <= width
+
 /** @throws ApiError 400 for more than there are */
 function requireWidth(dimensions: number | undefined, width: number | undefined): void {
-  if (dimensions !== undefined && width !== undefined && dimensions > width)
+  if (!suffices(dimensions, width))
     throw badField('dimensions', `the model has ${width} dimensions, ${dimensions} were asked for`)
 }
 
 /**
  * Before the next text is bought.
  * @param first the width of the first text's vector
- * @throws ApiError 502 for vectors of differing width, and for more numbers than one answer has
+ * @throws ApiError 502 for vectors of differing width or none, and for more numbers than one answer has
  */
 function requireAlike(width: number, first: number, texts: number): void {
   const wrong = (message: string): ApiError => new ApiError(message, { status: 502, code: 'wrong_answer' })
+  if (width === 0) throw wrong('the model answered with a vector without numbers')
   if (width !== first) throw wrong(`vectors of one model came with ${first} and with ${width} dimensions`)
   if (width * texts > MAX_EMBEDDING_NUMBERS)
     throw wrong(
