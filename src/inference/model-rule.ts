@@ -26,11 +26,22 @@ export function distinctModels(models: readonly ServedModel[]): readonly ServedM
 }
 
 /** What each is called here: its own name, with a piece of its digest where the name alone does not tell. */
-export function publicId(model: ServedModel, all: readonly ServedModel[]): string {
-  const { standing } = model
-  if (standing !== undefined && standing.names.length > 0) return model.id
-  const isUnique = all.every(({ id, sha256 }) => id !== model.id || sha256 === model.sha256)
-  return isUnique && standing?.isNamesake !== true ? model.id : longId(model)
+export const publicId = (model: ServedModel, all: readonly ServedModel[]): string => publicIds(all)(model)
+
+/** The same of many: strangers offer tens of thousands. */
+export function publicIds(all: readonly ServedModel[]): (model: ServedModel) => string {
+  const hashes = new Map<string, string>()
+  const shared = new Set<string>()
+  for (const { id, sha256 } of all) {
+    if ((hashes.get(id) ?? sha256) !== sha256) shared.add(id)
+    hashes.set(id, sha256)
+  }
+  return (model) => {
+    const { id, sha256, standing } = model
+    if (standing !== undefined && standing.names.length > 0) return id
+    const isUnique = !shared.has(id) && (hashes.get(id) ?? sha256) === sha256
+    return isUnique && standing?.isNamesake !== true ? id : longId(model)
+  }
 }
 
 export type Choice =

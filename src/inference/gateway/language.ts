@@ -4,13 +4,28 @@ import { badField } from './api-error.js'
 
 const MOST_SHOWN = 20
 
-/** The language's shortest code (CLDR: `deu` is `de`); the text itself where it is no language tag. */
+/** A language of two or three letters and what is said of it, as every card writes them. */
+const TAG = /^([a-z]{2,3})(?:[-_][a-z0-9]{1,8})*$/i
+/** By language; 18,252 at most. */
+const shortest = new Map<string, string>()
+
+/**
+ * The language's shortest code (CLDR: `deu` is `de`); the text itself where it is no language tag. Strangers offer models
+ * with thousands of languages each: what takes long is done once for each that there can be.
+ */
 function canonical(tag: string): string {
+  const language = TAG.exec(tag)?.[1]?.toLowerCase()
+  if (language === undefined) return tag.toLowerCase()
+  const known = shortest.get(language) ?? shortestOf(language)
+  shortest.set(language, known)
+  return known
+}
+
+function shortestOf(language: string): string {
   try {
-    const [first] = Intl.getCanonicalLocales(tag.replaceAll('_', '-'))
-    return first === undefined ? tag : new Intl.Locale(first).language
+    return new Intl.Locale(language).language
   } catch {
-    return tag.toLowerCase()
+    return language
   }
 }
 

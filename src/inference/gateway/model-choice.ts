@@ -1,7 +1,15 @@
 /** Which model a request means, by the rule of src/inference/model-rule.ts, and what is said where it means none. */
 import type { Task } from '../catalogue/card.js'
 import type { ServedModel } from '../job.js'
-import { type Choice, chooseByName, chooseUnnamed, distinctModels, longId, publicId } from '../model-rule.js'
+import {
+  type Choice,
+  chooseByName,
+  chooseUnnamed,
+  distinctModels,
+  isKnownHere,
+  longId,
+  publicIds,
+} from '../model-rule.js'
 import { ApiError, badField } from './api-error.js'
 import { languageOf } from './language.js'
 
@@ -34,16 +42,18 @@ export function chooseModel(models: readonly ServedModel[], wanted: WantedModel)
   const all = distinctModels(models)
   const fitting = all.filter((model) => model.task === task && suits(model))
   if (name === ANY_MODEL) {
-    const heard = fitting.filter(
-      ({ languages }) => language === undefined || languageOf({ languages }, language) !== undefined,
-    )
-    const choice = chooseUnnamed(heard, isAnyTaken)
+    const hears = ({ languages }: ServedModel): boolean =>
+      language === undefined || languageOf({ languages }, language) !== undefined
+    // What strangers offer is looked at where that does not suffice: they have as many languages as they like.
+    const known = chooseUnnamed(fitting.filter(isKnownHere).filter(hears), false)
+    if (known.kind === 'found') return known.model
+    const choice = chooseUnnamed(fitting.filter(hears), isAnyTaken)
     if (choice.kind === 'found') return choice.model
     throw unclear(choice, `to ${purpose}${language === undefined ? '' : ` in ${quoted(language)}`}`, all)
   }
   const model = modelNamed(all, name)
   if (fitting.includes(model)) return model
-  const others = shown(fitting, (each) => publicId(each, all))
+  const others = shown(fitting, publicIds(all))
   throw badField(
     'model',
     `${quoted(name)} is no model to ${purpose}${others === '' ? '' : `; these are: ${others}`}`,
@@ -78,7 +88,7 @@ function unclear(
     case 'unknown':
       return notFound(
         `nobody offers a model ${what} that this machine knows; name one of these: ` +
-          `${shown(choice.models, (each) => publicId(each, all))}, or start the gateway with --any-model`,
+          `${shown(choice.models, publicIds(all))}, or start the gateway with --any-model`,
       )
   }
 }

@@ -1,6 +1,6 @@
 /** `GET /v1/models` and `GET /v1/models/{id}`: what there is, what it is for, and what it costs. */
 import type { ServedModel } from '../../job.js'
-import { distinctModels, isKnownHere, publicId } from '../../model-rule.js'
+import { distinctModels, isKnownHere, publicIds } from '../../model-rule.js'
 import type { Route } from '../context.js'
 import { aliased } from '../hear.js'
 import { modelNamed } from '../model-choice.js'
@@ -10,7 +10,8 @@ export const models: Route = {
   path: '/v1/models',
   answer: async (exchange, context) => {
     const all = distinctModels(await context.models.get())
-    exchange.json({ object: 'list', data: all.map((each) => described(each, all)) })
+    const called = publicIds(all)
+    exchange.json({ object: 'list', data: all.map((each) => described(each, called(each))) })
   },
 }
 
@@ -19,16 +20,17 @@ export const model: Route = {
   path: '/v1/models/',
   answer: async (exchange, context, name) => {
     const all = distinctModels(await context.models.get())
-    exchange.json(described(modelNamed(all, aliased(name, context)), all))
+    const found = modelNamed(all, aliased(name, context))
+    exchange.json(described(found, publicIds(all)(found)))
   },
 }
 
 /** OpenAI's four fields, then ours. */
-function described(model: ServedModel, all: readonly ServedModel[]): object {
+function described(model: ServedModel, id: string): object {
   const { task, languages, licence, sha256, unit, priceWeiPerUnit, ownedBy, addedAtMs, hearsWithNgrams } =
     model
   return {
-    id: publicId(model, all),
+    id,
     object: 'model',
     created: Math.floor(addedAtMs / 1000),
     owned_by: ownedBy,
