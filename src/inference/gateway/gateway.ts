@@ -57,8 +57,8 @@ export class Gateway {
   readonly #rules: AccessRules
   readonly #open = new Set<Exchange>()
   readonly #connections: Connections
-  /** The last answer of a connection: one that has begun cannot be replaced by an error. */
-  readonly #answers = new WeakMap<object, ServerResponse>()
+  /** Answers of a connection that have not ended: one that has begun cannot be replaced by an error. */
+  readonly #answers = new WeakMap<object, Set<ServerResponse>>()
 
   private constructor(options: GatewayOptions, { source, log = silentLogger }: GatewayModules) {
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
@@ -180,7 +180,8 @@ export class Gateway {
     const onGone = (): void => close()
     if (!this.#connections.asked(socket, onGone)) return
     const started = performance.now()
-    this.#answers.set(socket, response)
+    const answers = this.#answers.get(socket) ?? new Set()
+    this.#answers.set(socket, answers.add(response))
     const exchange = new Exchange(request, response, this.#context)
     this.#open.add(exchange)
     let routeName = 'none'
@@ -188,6 +189,7 @@ export class Gateway {
       if (!this.#open.delete(exchange)) return
       exchange.close()
       this.#connections.answered(socket, onGone)
+      answers.delete(response)
       const seconds = (performance.now() - started) / 1000
       const status = response.writableFinished ? response.statusCode : 499
       this.#context.metrics.request(routeName, status, seconds)
@@ -255,7 +257,7 @@ export class Gateway {
 
   /** A request that never became one: late, malformed, or with headers beyond measure. */
   #refuseUnread(error: NodeJS.ErrnoException, socket: Socket): void {
-    if (!socket.writable || this.#answers.get(socket)?.headersSent === true) {
+    if (!socket.writable || [...(this.#answers.get(socket) ?? [])].some((answer) => answer.headersSent)) {
       socket.destroy()
       return
     }
