@@ -140,10 +140,11 @@ export class LocalJobs implements JobSource {
   async run(job: Job, { signal, onText, client, onBegun }: LocalRunOptions = {}): Promise<JobAnswer> {
     const card = await this.card(job.model)
     checkJob(card, job, this.#limits)
-    const work = (either: AbortSignal): Promise<JobAnswer> => {
+    const work = async (either: AbortSignal): Promise<JobAnswer> => {
       // To load a model is work, too.
       onBegun?.(this.#working.begin())
-      return this.#pool.use(card, openingFor(card, job), async (model) => {
+      await this.#requireUnchanged(card, job.model)
+      return this.#pool.use({ card, sha256: job.model }, openingFor(card, job), async (model) => {
         either.throwIfAborted()
         const workedMs = this.#working.begin()
         const output = await runJob(model, card, job, either, onText)
@@ -171,6 +172,18 @@ export class LocalJobs implements JobSource {
     const ended = this.#queue.close()
     await this.#pool.close()
     await ended
+  }
+
+  /**
+   * A process may have died, or been closed for another model's sake, and reads the files anew: what they hold by now is to
+   * go by no other model's name, which would be signed for, and judged by. @throws UserError UNAVAILABLE
+   */
+  async #requireUnchanged(card: ModelCard, sha256: string): Promise<void> {
+    if ((await this.#hashOf(card)) === sha256) return
+    throw new UserError(`the files of ${card.name} are not those any more that jobs are taken for`, {
+      code: 'UNAVAILABLE',
+      remedy: 'whoever runs it must put them back, or start again what serves it',
+    })
   }
 
   /** Undefined for a model whose files went away: it is missed when it is asked for. */

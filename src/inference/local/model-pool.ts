@@ -18,6 +18,13 @@ export interface ModelPoolOptions {
   readonly runtime?: RuntimeKind
 }
 
+/** A model of the catalogue, and what it is called by: other files in its directory are another model. */
+export interface PooledModel {
+  readonly card: ModelCard
+  /** Hex. */
+  readonly sha256: string
+}
+
 /** What stays the same while a model is open. */
 export interface Opening {
   readonly embedding?: EmbeddingOptions
@@ -45,8 +52,8 @@ export class ModelPool {
    * Opens it unless it is open.
    * @throws UserError UNAVAILABLE with have and need where it never fits; BUSY where it does not fit beside those in use
    */
-  async use<T>(card: ModelCard, opening: Opening, work: (model: LocalModel) => Promise<T>): Promise<T> {
-    const entry = await this.#take(card, opening)
+  async use<T>(pooled: PooledModel, opening: Opening, work: (model: LocalModel) => Promise<T>): Promise<T> {
+    const entry = await this.#take(pooled, opening)
     try {
       return await work(await entry.model)
     } finally {
@@ -88,8 +95,8 @@ export class ModelPool {
     await Promise.all(this.#leaving)
   }
 
-  async #take(card: ModelCard, opening: Opening): Promise<Entry> {
-    const key = JSON.stringify([card.directory, card.precision, card.languageModel, opening])
+  async #take({ card, sha256 }: PooledModel, opening: Opening): Promise<Entry> {
+    const key = JSON.stringify([sha256, card.directory, card.precision, card.languageModel, opening])
     const known = this.#entries.get(key)
     if (known !== undefined) {
       known.users++
