@@ -307,7 +307,10 @@ export class UpstreamJobs implements JobSource {
     const body = { model: id, input: text, encoding_format: 'float' }
     const read = VECTORS.safeParse(await this.#client.json('embeddings', body, signal))
     if (!read.success) return this.#unread('vector')
-    return { kind: 'vector', values: Float32Array.from(read.data.data[0].embedding) }
+    const values = Float32Array.from(read.data.data[0].embedding)
+    return values.every(Number.isFinite)
+      ? { kind: 'vector', values }
+      : this.#unread('vector of 32-bit numbers')
   }
 
   #unread(what: string): never {

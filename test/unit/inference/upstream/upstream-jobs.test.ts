@@ -218,7 +218,10 @@ describe('its failures are ours', () => {
     handle = (_, response) => json(response, { data: [{ embedding: 'no' }] })
     const speak = withJobs((jobs, job) => jobs.run(job), { task: 'speak' })
     await expect(speak).rejects.toMatchObject({ code: 'UNAVAILABLE' })
-    const embed = withJobs((jobs, job) => jobs.run(job), { task: 'embed' })
-    await expect(embed).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    const embed = () => withJobs((jobs, job) => jobs.run(job), { task: 'embed' })
+    await expect(embed()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    // JSON could not say what it would be as a number of 32 bits.
+    handle = (_, response) => json(response, { data: [{ embedding: [1, 1e300] }] })
+    await expect(embed()).rejects.toMatchObject({ code: 'UNAVAILABLE' })
   })
 })
