@@ -92,7 +92,7 @@ export const gatewayCommand = defineCommand({
     const keys = await readGatewayKeys(args.apiKeys, io)
     const { config } = await loadSettings(args, io)
     const log = await openLogger(config.logging)
-    const { Gateway } = await import('../inference/gateway/index.js')
+    const { Gateway, heldBytesFor } = await import('../inference/gateway/index.js')
     const { source, audience, maxPriceWei } = await openGatewaySource(args, io, {
       dataDir: config.dataDir,
       log,
@@ -113,7 +113,10 @@ export const gatewayCommand = defineCommand({
           ...(maxPriceWei === undefined ? {} : { maxPriceWei }),
           allowHosts,
           corsOrigins,
-          limits: { uploadBytes: args.maxUpload * MIB },
+          limits: {
+            uploadBytes: args.maxUpload * MIB,
+            heldBytes: heldBytesFor(args.maxUpload * MIB),
+          },
         },
         { source, log: log.child({ component: 'gateway' }) },
       )

@@ -10,5 +10,5 @@
 export { isHostName, isLoopbackName, originOf } from './access.js'
 export { ApiKeys, parseApiKeys, readApiKeys, readPrivateFile } from './api-keys.js'
 export { Gateway, type GatewayModules, type GatewayOptions } from './gateway.js'
-export { DEFAULT_LIMITS, type GatewayLimits } from './limits.js'
+export { DEFAULT_LIMITS, type GatewayLimits, heldBytesFor } from './limits.js'
 export { ANY_MODEL } from './model-choice.js'

@@ -11,6 +11,8 @@ export interface GatewayLimits {
   readonly heldBytes: number
   /** Of one recording. */
   readonly soundSeconds: number
+  /** To decode one, or to bring speech into another form; what waits for it in line does not count. */
+  readonly decodeMs: number
   /** Being worked on at once; further ones are answered 429. */
   readonly requests: number
   /** Waiting to learn whether there is a model; further ones are told no at once. */
@@ -42,6 +44,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   heldBytes: 256 * MIB,
   /** What one job may bring: half an hour of 16 kHz samples is 58 MB. */
   soundSeconds: 1800,
+  /** The slowest format, an hour of MP3, takes some twenty seconds on one slow core. */
+  decodeMs: 120_000,
   /** Far more than one node's queue; the rest would only wait here instead of being told. */
   requests: 64,
   /** They need no key; a household has a few, and they wait only where nothing is known yet. */
@@ -61,6 +65,16 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   /** Clients repeat within seconds, people within minutes. */
   paidMs: 600_000,
 }
+
+/**
+ * What all that is held may take, where one upload may be as large as that: it alone with its sound, decoded and once more in
+ * whatever form the job leaves, must fit, or it would be told to come again for ever.
+ */
+export const heldBytesFor = (uploadBytes: number): number =>
+  Math.max(DEFAULT_LIMITS.heldBytes, uploadBytes + MOST_SOUND_BYTES)
+
+/** Half an hour of one channel at 16 kHz, twice. */
+const MOST_SOUND_BYTES = 2 * 2 * 16_000 * DEFAULT_LIMITS.soundSeconds
 
 /** Texts of one call to embed; each is a job. */
 export const MAX_EMBEDDING_INPUTS = 64
