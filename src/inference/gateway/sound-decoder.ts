@@ -10,17 +10,17 @@ import type { DecodeCall, DecodedSound, ResampleCall } from './sound-service.js'
 /** Half an hour of one channel at 192 kHz is 1.4 GB as decoded; what needs more is refused instead of swapped. */
 const MEMORY_BYTES = 2 * 2 ** 30
 const HEAP_MB = 512
-/** The slowest format, an hour of MP3, takes some twenty seconds on one slow core. */
-const MOST_MS = 120_000
 /** Each holds its upload; the gateway's byte budget is the real bound. */
 const MOST_WAITING = 32
 
 export class SoundDecoder {
   readonly #host: ServiceHost
   readonly #mostSeconds: number
+  readonly #mostMs: number
 
-  constructor({ soundSeconds }: { readonly soundSeconds: number }) {
+  constructor({ soundSeconds, decodeMs }: { readonly soundSeconds: number; readonly decodeMs: number }) {
     this.#mostSeconds = soundSeconds
+    this.#mostMs = decodeMs
     this.#host = new ServiceHost(
       {
         url: compiledUrl(import.meta.url, './sound-service.js').href,
@@ -83,15 +83,23 @@ export class SoundDecoder {
     argument: unknown,
     { signal, wrong }: { readonly signal: AbortSignal; readonly wrong: Wrong },
   ): Promise<unknown> {
-    const timeout = AbortSignal.timeout(MOST_MS)
+    const mostMs = this.#mostMs
+    const late = new AbortController()
+    let timer: NodeJS.Timeout | undefined
+    const options = {
+      signal: AbortSignal.any([signal, late.signal]),
+      // What those before it take in the line is not its fault.
+      onBegun: () => {
+        timer = setTimeout(() => late.abort(), mostMs)
+      },
+    }
     try {
-      return await told(
-        () => this.#host.call(method, argument, { signal: AbortSignal.any([signal, timeout]) }),
-        wrong,
-      )
+      return await told(() => this.#host.call(method, argument, options), wrong)
     } catch (error) {
-      if (timeout.aborted && !signal.aborted) throw wrong(`it took more than ${MOST_MS / 1000} s`, error)
+      if (late.signal.aborted && !signal.aborted) throw wrong(`it took more than ${mostMs / 1000} s`, error)
       throw error
+    } finally {
+      clearTimeout(timer)
     }
   }
 }

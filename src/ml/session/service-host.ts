@@ -25,6 +25,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   /** Told each part of the result that the service tells before the whole; none of a call that was cancelled. */
   readonly onPart?: (part: unknown) => void
+  /** It waits no longer: the service has it. */
+  readonly onBegun?: () => void
 }
 
 /** A call that takes longer than this after being cancelled is worth the cost of loading the model again. */
@@ -36,6 +38,7 @@ interface Call {
   readonly method: string
   readonly argument: unknown
   readonly onPart: ((part: unknown) => void) | undefined
+  readonly onBegun: (() => void) | undefined
   readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void
   /** Nobody waits for it any more. */
@@ -99,7 +102,7 @@ export class ServiceHost {
    * @throws DOMException AbortError (or the signal's own reason) where it was cancelled.
    * @throws Error with the service's message where the service refused.
    */
-  call(method: string, argument: unknown, { signal, onPart }: CallOptions = {}): Promise<unknown> {
+  call(method: string, argument: unknown, { signal, onPart, onBegun }: CallOptions = {}): Promise<unknown> {
     if (this.#closing !== undefined) return Promise.reject(closedError())
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     if (this.#waiting.length >= (this.#options.mostWaiting ?? MOST_WAITING))
@@ -117,6 +120,7 @@ export class ServiceHost {
         method,
         argument,
         onPart,
+        onBegun,
         resolve: (value) => {
           settled()
           resolve(value)
@@ -170,6 +174,7 @@ export class ServiceHost {
       return
     }
     call.sent = true
+    call.onBegun?.()
     const { id, method, argument, onPart } = call
     this.#place?.send({ kind: 'call', id, method, argument, inParts: onPart !== undefined })
   }
