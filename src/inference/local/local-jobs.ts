@@ -51,6 +51,8 @@ const defaults = (): JobQueueOptions & ModelPoolOptions & JobLimits => ({
   // Half an hour at 16 kHz is 58 MB.
   mostSoundSeconds: 1800,
   mostCharacters: 20_000,
+  // Twenty minutes at 24 kHz: what the gateway's longest text takes where it is spoken slowly.
+  mostSpeechBytes: 64 * MIB,
 })
 
 export class LocalJobs implements JobSource {
@@ -147,7 +149,7 @@ export class LocalJobs implements JobSource {
       return this.#pool.use({ card, sha256: job.model }, openingFor(card, job), async (model) => {
         either.throwIfAborted()
         const workedMs = this.#working.begin()
-        const output = await runJob(model, card, job, either, onText)
+        const output = await runJob(model, card, job, either, this.#limits, onText)
         return { output, runSeconds: workedMs() / 1000 }
       })
     }

@@ -11,6 +11,8 @@ import type { PackedSound } from './sound.js'
 export interface JobLimits {
   readonly mostSoundSeconds: number
   readonly mostCharacters: number
+  /** Of the samples of a speech: a text that asks for more is spoken no further. */
+  readonly mostSpeechBytes: number
 }
 
 const LEAST_RATE = 4000
@@ -22,7 +24,7 @@ const bad = (message: string, remedy: string): UserError =>
   new UserError(message, { code: 'BAD_ARGUMENT', remedy })
 
 /** Before it waits in line. @throws UserError BAD_ARGUMENT */
-export function checkJob(card: ModelCard, job: Job, limits: JobLimits): void {
+export function checkJob(card: ModelCard, job: Job, limits: Omit<JobLimits, 'mostSpeechBytes'>): void {
   const { task, input, parameters } = job
   if (task !== card.task) throw bad(`${card.name} does not ${task}`, `it is a model to ${card.task}`)
   const wanted = task === 'speak' || (task === 'embed' && embedsFrom(card) === 'text') ? 'text' : 'sound'
@@ -82,6 +84,7 @@ export async function runJob(
   card: ModelCard,
   job: Job,
   signal: AbortSignal,
+  { mostSpeechBytes }: Pick<JobLimits, 'mostSpeechBytes'>,
   onText?: (text: string) => void,
 ): Promise<JobOutput> {
   const { task, input, parameters } = job
@@ -90,7 +93,7 @@ export async function runJob(
       const { values } = await model.embed({ content: input.text, form: 'vector' }, signal)
       return { kind: 'vector', values }
     }
-    return speak(model, input.text, parameters.speed, signal)
+    return speak(model, input.text, parameters.speed, { signal, mostSpeechBytes })
   }
   const sound: PackedSound = { pcm16: input.pcm16, sampleRate: input.sampleRate }
   switch (task) {
@@ -122,16 +125,33 @@ export async function runJob(
   }
 }
 
+/** A text that takes longer to speak than anybody may have. */
+export const speechTooLong = (mostSpeechBytes: number): UserError =>
+  new UserError('the text takes too long to speak', {
+    code: 'BAD_ARGUMENT',
+    remedy: 'send less of it at once, or have it spoken faster',
+    details: { mostSpeechBytes },
+  })
+
+/** As {@link speechTooLong}: it was worked for all the same. */
+export const isSpeechTooLong = (error: unknown): boolean =>
+  error instanceof UserError && error.details.mostSpeechBytes !== undefined
+
 async function speak(
   model: LocalModel,
   text: string,
   speed: number | undefined,
-  signal: AbortSignal,
+  { signal, mostSpeechBytes }: { readonly signal: AbortSignal; readonly mostSpeechBytes: number },
 ): Promise<JobOutput> {
   const { pieces, sampleRate } = await model.planSpeech(text, signal)
   const options = speed === undefined ? { speaker: 0, seed: 0 } : { speaker: 0, seed: 0, speakingRate: speed }
   const sounds: Uint8Array[] = []
-  for (const [index, piece] of pieces.entries())
-    sounds.push(pcm16Of(await model.speak({ piece, index, options }, signal)))
+  let bytes = 0
+  for (const [index, piece] of pieces.entries()) {
+    const sound = pcm16Of(await model.speak({ piece, index, options }, signal))
+    bytes += sound.length
+    if (bytes > mostSpeechBytes) throw speechTooLong(mostSpeechBytes)
+    sounds.push(sound)
+  }
   return { kind: 'speech', sampleRate, pcm16: new Uint8Array(Buffer.concat(sounds)) }
 }

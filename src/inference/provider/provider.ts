@@ -14,7 +14,15 @@ import { UserError } from '../../errors.js'
 import type { Host, Remote } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { JobOutput } from '../job.js'
-import { decodeInput, decodeTerms, encodeOutput, hashOf, parametersOf } from '../network/job-codec.js'
+import { isSpeechTooLong, speechTooLong } from '../local/run-job.js'
+import {
+  decodeInput,
+  decodeTerms,
+  encodeOutput,
+  hashOf,
+  MAX_OUTPUT_BYTES,
+  parametersOf,
+} from '../network/job-codec.js'
 import {
   EVIDENCE_MESSAGE,
   HAVE_MESSAGE,
@@ -297,8 +305,12 @@ export class Provider {
       })
       return { kind: 'receipt', receipt: receiptToCbor(receipt), runMs }
     } catch (error) {
-      const doneShare =
-        signal.aborted && workedMs !== undefined ? this.#speeds.doneShare(sha256, workedMs(), input) : 0
+      // A text that takes too long is spoken in vain, as what is given up is.
+      const doneShare = isSpeechTooLong(error)
+        ? 1
+        : signal.aborted && workedMs !== undefined
+          ? this.#speeds.doneShare(sha256, workedMs(), input)
+          : 0
       if (channelId !== undefined) paid?.dismiss(channelId, jobId, shareOf(priceWei, doneShare))
       throw error
     } finally {
@@ -325,8 +337,10 @@ export class Provider {
   }
 }
 
-/** @throws UserError UNAVAILABLE: what came of a job is not the job's fault */
+/** @throws UserError {@link speechTooLong}; UNAVAILABLE: what else came of a job is not the job's fault */
 function encoded(output: JobOutput): Uint8Array {
+  if (output.kind === 'speech' && output.pcm16.length > MAX_OUTPUT_BYTES)
+    throw speechTooLong(MAX_OUTPUT_BYTES)
   try {
     return encodeOutput(output)
   } catch (error) {

@@ -2,6 +2,7 @@
 import { availableParallelism, totalmem } from 'node:os'
 import type { Config } from '../../config/schema.js'
 import { LocalJobs } from '../../inference/local/local-jobs.js'
+import { MAX_OUTPUT_BYTES } from '../../inference/network/job-codec.js'
 import type { Logger } from '../../telemetry/logger.js'
 
 const GIB = 2 ** 30
@@ -17,6 +18,7 @@ export function openSoldModels(
     names,
     parallel: terms.parallel,
     mostWaiting: terms.queue,
+    mostSpeechBytes: MAX_OUTPUT_BYTES,
     deadlineMs: terms.deadlineSeconds * 1000,
     threads: terms.threads ?? availableParallelism(),
     memoryBytes:

@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { expect, it } from 'vitest'
-import { encodeInput, encodeTerms } from '../../../../src/inference/network/job-codec.js'
+import { speechTooLong } from '../../../../src/inference/local/run-job.js'
+import { encodeInput, encodeTerms, MAX_OUTPUT_BYTES } from '../../../../src/inference/network/job-codec.js'
 import { JOB_MESSAGE } from '../../../../src/inference/network/messages.js'
 import { CHANNEL } from '../payment/support.js'
-import { MODEL, openShop, PRICE, SOLD_JOB } from './shop.js'
+import { MODEL, openShop, PRICE, type Shop, SOLD_JOB } from './shop.js'
 
 const EXPOSURE_WEI = 10n * PRICE
 const terms = encodeTerms({
@@ -17,22 +18,23 @@ const terms = encodeTerms({
   audit: true,
 })
 
+const askFor = (shop: Shop, giveUp = new AbortController()) =>
+  shop.pipe.request(
+    {} as never,
+    JOB_MESSAGE,
+    {
+      jobId: new Uint8Array(randomBytes(32)),
+      model: hexToBytes(MODEL),
+      terms,
+      input: encodeInput(SOLD_JOB.input),
+      channelId: CHANNEL.channelId,
+    },
+    { signal: giveUp.signal },
+  )
+
 it('gets as many as it may owe, and is told to come again', async () => {
   const shop = await openShop(EXPOSURE_WEI)
   let begun = 0
-  const ask = (giveUp: AbortController) =>
-    shop.pipe.request(
-      {} as never,
-      JOB_MESSAGE,
-      {
-        jobId: new Uint8Array(randomBytes(32)),
-        model: hexToBytes(MODEL),
-        terms,
-        input: encodeInput(SOLD_JOB.input),
-        channelId: CHANNEL.channelId,
-      },
-      { signal: giveUp.signal },
-    )
   const answers: unknown[] = []
   for (let i = 0; i < 50; i++) {
     const giveUp = new AbortController()
@@ -43,9 +45,23 @@ it('gets as many as it may owe, and is told to come again', async () => {
       await aborted
       throw signal.reason
     }
-    answers.push(await ask(giveUp).catch((error: unknown) => error))
+    answers.push(await askFor(shop, giveUp).catch((error: unknown) => error))
   }
   expect(begun).toBe(10)
   expect(answers.at(-1)).toMatchObject({ kind: 'refused', code: 'BUSY', retryAfterSeconds: 60 })
   expect(shop.payee.account(CHANNEL.channelId)).toMatchObject({ running: [], owed: [], totalWei: 0n })
+})
+
+it('has no more spoken in vain either: texts whose speech fits into no answer', async () => {
+  const shop = await openShop(EXPOSURE_WEI)
+  let begun = 0
+  shop.work.during = async () => {
+    begun++
+    throw speechTooLong(MAX_OUTPUT_BYTES)
+  }
+  const answers: unknown[] = []
+  for (let i = 0; i < 50; i++) answers.push(await askFor(shop))
+  expect(answers[0]).toMatchObject({ kind: 'refused', code: 'BAD_ARGUMENT' })
+  expect(begun).toBe(10)
+  expect(answers.at(-1)).toMatchObject({ kind: 'refused', code: 'BUSY' })
 })
