@@ -28,6 +28,8 @@ export class Exchange {
   #keepers: (() => number)[] = []
   #jobs = 0
   #isLost = false
+  /** It was refused in full, and what its client still sends is read on. */
+  #isRefused = false
   readonly #stopWatch: () => void
   #isClosed = false
   /** Payments of which the answer is kept. */
@@ -126,7 +128,7 @@ export class Exchange {
     const { aborted, reason } = this.#aborter.signal
     const error = this.#afterPaying(asApiError(aborted ? reason : thrown, this.requestId))
     this.lease.release()
-    if (this.response.destroyed || this.response.writableEnded) return error
+    if (this.response.destroyed || this.response.writableEnded || this.#isRefused) return error
     if (this.response.headersSent) {
       // Only an event stream is under way when something fails.
       this.response.end(`data: ${JSON.stringify(error.body)}\n\n`)
@@ -192,6 +194,7 @@ export class Exchange {
   /** The answer is complete for the client at once; the connection ends when it has stopped sending, or soon. */
   #refuse(body: Uint8Array, status: number): void {
     const { request, response } = this
+    this.#isRefused = true
     response.writeHead(status, {
       'content-type': 'application/json',
       'content-length': body.length,

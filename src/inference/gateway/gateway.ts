@@ -154,8 +154,12 @@ export class Gateway {
 
   #cutOff(): void {
     const stopping = new ApiError('the gateway is stopping', { status: 503, code: 'unavailable' })
-    for (const exchange of this.#open) exchange.abort(stopping)
-    // Those that were aborted say so first.
+    for (const exchange of this.#open) {
+      exchange.abort(stopping)
+      // A job may take longer to end than anybody has time for: its client is told what was paid by now.
+      exchange.fail(stopping)
+    }
+    // What they were told is on its way first.
     setImmediate(() => this.#server.closeAllConnections())
   }
 
