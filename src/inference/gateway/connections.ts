@@ -4,6 +4,7 @@
  * few requests wait: Node reads on while the first one is unanswered, and has some kilobytes for each that it read.
  */
 import type { Socket } from 'node:net'
+import { sharedAddress } from '../shared-address.js'
 
 export interface ConnectionLimits {
   readonly connections: number
@@ -99,15 +100,4 @@ export class Connections {
       if (!isTrusted) counts.set(address, (counts.get(address) ?? 0) + 1)
     return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0]
   }
-}
-
-/** An IPv6 subscriber has 2^64 addresses: they are one. */
-function sharedAddress(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped !== undefined || !address.includes(':')) return mapped ?? address
-  const [head = '', tail = ''] = (address.split('%', 1)[0] ?? '').split('::', 2)
-  const first = head === '' ? [] : head.split(':')
-  const last = tail === '' ? [] : tail.split(':')
-  const gap = Array<string>(Math.max(0, 8 - first.length - last.length)).fill('0')
-  return [...first, ...gap, ...last].slice(0, 4).join(':')
 }

@@ -37,6 +37,7 @@ import {
 } from '../network/messages.js'
 import { type OfferContent, type OfferedModel, signOffer } from '../network/offer.js'
 import { readVoucher, receiptToCbor, type SignedReceipt, voucherToCbor } from '../payment/index.js'
+import { sharedAddress } from '../shared-address.js'
 import { priceOf, unitsOf } from '../units.js'
 import { honestProvider, type ProviderBehaviour } from './behaviour.js'
 import type { EvidenceDesk } from './evidence-desk.js'
@@ -305,10 +306,10 @@ export class Provider {
       })
       return { kind: 'receipt', receipt: receiptToCbor(receipt), runMs }
     } catch (error) {
-      // A text that takes too long is spoken in vain, as what is given up is.
+      // A text that takes too long is spoken in vain, and what takes longer than any job may is worked for in vain, as what is given up is.
       const doneShare = isSpeechTooLong(error)
         ? 1
-        : signal.aborted && workedMs !== undefined
+        : (signal.aborted || isTimeout(error)) && workedMs !== undefined
           ? this.#speeds.doneShare(sha256, workedMs(), input)
           : 0
       if (channelId !== undefined) paid?.dismiss(channelId, jobId, shareOf(priceWei, doneShare))
@@ -353,11 +354,13 @@ function encoded(output: JobOutput): Uint8Array {
   }
 }
 
+const isTimeout = (error: unknown): boolean => error instanceof UserError && error.code === 'TIMEOUT'
+
 /** Rounded up. */
 const shareOf = (wei: bigint, share: number): bigint => (wei * BigInt(Math.ceil(1000 * share)) + 999n) / 1000n
 
 /** Who shares the line: a key costs nothing where jobs cost nothing, an address does. Through a relay there is only the key. */
 function clientOf({ peerId, address, limited }: Remote, isFree: boolean): string {
   const [, , host] = address.split('/')
-  return isFree && !limited && host !== undefined ? host : peerId
+  return isFree && !limited && host !== undefined ? sharedAddress(host) : peerId
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { hexToBytes } from '@noble/hashes/utils.js'
 import { expect, it } from 'vitest'
+import { UserError } from '../../../../src/errors.js'
 import { speechTooLong } from '../../../../src/inference/local/run-job.js'
 import { encodeInput, encodeTerms, MAX_OUTPUT_BYTES } from '../../../../src/inference/network/job-codec.js'
 import { JOB_MESSAGE } from '../../../../src/inference/network/messages.js'
@@ -52,16 +53,19 @@ it('gets as many as it may owe, and is told to come again', async () => {
   expect(shop.payee.account(CHANNEL.channelId)).toMatchObject({ running: [], owed: [], totalWei: 0n })
 })
 
-it('has no more spoken in vain either: texts whose speech fits into no answer', async () => {
+it.each([
+  ['texts whose speech fits into no answer', 'BAD_ARGUMENT', () => speechTooLong(MAX_OUTPUT_BYTES)],
+  ['what takes longer than any job may', 'TIMEOUT', () => new UserError('late', { code: 'TIMEOUT' })],
+])('has no more done in vain either: %s', async (_, code, error) => {
   const shop = await openShop(EXPOSURE_WEI)
   let begun = 0
   shop.work.during = async () => {
     begun++
-    throw speechTooLong(MAX_OUTPUT_BYTES)
+    throw error()
   }
   const answers: unknown[] = []
   for (let i = 0; i < 50; i++) answers.push(await askFor(shop))
-  expect(answers[0]).toMatchObject({ kind: 'refused', code: 'BAD_ARGUMENT' })
+  expect(answers[0]).toMatchObject({ kind: 'refused', code })
   expect(begun).toBe(10)
   expect(answers.at(-1)).toMatchObject({ kind: 'refused', code: 'BUSY' })
 })
