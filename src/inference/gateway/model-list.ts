@@ -1,5 +1,6 @@
 /** The source's models, asked for anew when the last answer is a few seconds old. */
 import type { JobSource, ServedModel } from '../job.js'
+import { untilAborted } from '../until-aborted.js'
 
 /** A catalogue is read from the disk, an upstream is asked: not for every request, but a model just added is soon seen. */
 const FRESH_MS = 3000
@@ -20,8 +21,11 @@ export class ModelList {
     this.#source = source
   }
 
-  /** @throws what the source throws; the next call asks again */
-  async get(): Promise<readonly ServedModel[]> {
+  /**
+   * @param signal of who asks, who may not wait as long as the look takes
+   * @throws what the source throws, then the next call asks again; the signal's reason
+   */
+  async get(signal?: AbortSignal): Promise<readonly ServedModel[]> {
     const ageMs = performance.now() - this.#askedAtMs
     if (this.#asked === undefined || ageMs > (this.#isLooking ? LOOK_MS : FRESH_MS)) {
       this.#askedAtMs = performance.now()
@@ -36,7 +40,7 @@ export class ModelList {
         },
       )
     }
-    return this.#asked
+    return signal === undefined ? this.#asked : untilAborted(this.#asked, signal)
   }
 
   /** How many the last look found, 0 where it failed; undefined where there was none lately. Looks anew beside it. */

@@ -33,7 +33,7 @@ export const embeddings: Route = {
     const { jsonBytes: mostBytes, idleMs } = context.limits
     const body = await readJson(exchange, { mostBytes, idleMs })
     const { value: fields, ignored } = readFields(FIELDS, body)
-    const models = await context.models.get()
+    const models = await context.models.get(exchange.signal)
     const model = chooseModel(models, {
       name: aliased(fields.model, context),
       isAnyTaken: context.anyModel,

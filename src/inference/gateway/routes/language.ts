@@ -15,7 +15,7 @@ export const language: Route = {
   answer: async (exchange, context) => {
     const form = await receiveForm(exchange, context)
     const { value: fields, ignored } = readFields(FIELDS, form.fields)
-    const model = chooseModel(await context.models.get(), {
+    const model = chooseModel(await context.models.get(exchange.signal), {
       name: aliased(fields.model, context),
       isAnyTaken: context.anyModel,
       task: 'identify',

@@ -9,7 +9,7 @@ export const models: Route = {
   method: 'GET',
   path: '/v1/models',
   answer: async (exchange, context) => {
-    const all = distinctModels(await context.models.get())
+    const all = distinctModels(await context.models.get(exchange.signal))
     const called = publicIds(all)
     exchange.json({ object: 'list', data: all.map((each) => described(each, called(each))) })
   },
@@ -19,7 +19,7 @@ export const model: Route = {
   method: 'GET',
   path: '/v1/models/',
   answer: async (exchange, context, name) => {
-    const all = distinctModels(await context.models.get())
+    const all = distinctModels(await context.models.get(exchange.signal))
     const found = modelNamed(all, aliased(name, context))
     exchange.json(described(found, publicIds(all)(found)))
   },

@@ -39,7 +39,7 @@ export const speech: Route = {
         `${format} is not encoded here: use "wav", "flac" or "pcm"`,
         'unsupported_format',
       )
-    const model = chooseModel(await context.models.get(), {
+    const model = chooseModel(await context.models.get(exchange.signal), {
       name: aliased(fields.model, context),
       isAnyTaken: context.anyModel,
       task: 'speak',

@@ -45,7 +45,7 @@ export const transcriptions: Route = {
       throw badField('timestamp_granularities', 'timestamps need response_format "verbose_json"')
     if (stream && format !== 'json' && format !== 'text')
       throw badField('stream', `a stream has no ${format}: use response_format "json" or "text"`)
-    const model = chooseModel(await context.models.get(), {
+    const model = chooseModel(await context.models.get(exchange.signal), {
       name: aliased(fields.model, context),
       isAnyTaken: context.anyModel,
       task: 'transcribe',

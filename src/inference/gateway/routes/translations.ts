@@ -21,7 +21,7 @@ export const translations: Route = {
     const form = await receiveForm(exchange, context)
     const { value: fields, ignored } = readFields(FIELDS, form.fields)
     const { target_language: targetLanguage, response_format: format } = fields
-    const model = chooseModel(await context.models.get(), {
+    const model = chooseModel(await context.models.get(exchange.signal), {
       name: aliased(fields.model, context),
       isAnyTaken: context.anyModel,
       task: 'translate',

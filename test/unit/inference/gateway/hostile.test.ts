@@ -149,3 +149,15 @@ it('a connection that was used before is told what is wrong, too', async () => {
   })
   expect(text).toMatch(/^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 431 [\s\S]*headers_too_large/)
 })
+
+it('a source that does not say which models it has holds nobody up beyond the time there is', async () => {
+  const silent = new ScriptedSource()
+  silent.models = () => new Promise(() => undefined)
+  const limits = { answerMs: 300, requests: 1 }
+  const other = await Gateway.start({ host: '127.0.0.1', port: 0, limits }, { source: silent })
+  for (let i = 0; i < 2; i++) {
+    const { status, error } = await ask(`${other.url}/v1/models`)
+    expect([status, error.code]).toEqual([504, 'timeout'])
+  }
+  await other.stop()
+})
