@@ -136,7 +136,7 @@ export interface RunOptions {
    * with a space between, unless one begins with white space; together they begin the text, and mostly are all of it.
    */
   readonly onText?: (text: string) => void
-  /** Each payment of a job that is bought in pieces, as soon as it was made: a later piece may fail. */
+  /** Each payment as soon as it was made: what was paid for may be no output, and a later piece may fail. Those of the answer are the same objects. */
   readonly onPaid?: (payment: JobPayment) => void
 }
 

@@ -211,7 +211,7 @@ export class NetworkJobs implements JobSource {
   }
 
   async #buy(job: Job, options: RunOptions, channels: NewChannels): Promise<JobAnswer> {
-    const { signal } = options
+    const { signal, onPaid } = options
     for (let tries = 1; ; tries++) {
       const failures: UserError[] = []
       const candidates = [...(await this.#choice.candidates(job, options))]
@@ -223,7 +223,7 @@ export class NetworkJobs implements JobSource {
         try {
           if (!(await channels.allows(candidate))) continue
           await this.#options.onRecipient?.(recipientOf(candidate, this.#options))
-          const answer = await this.#buyFrom(candidate, job, { signal, blaming, others: candidates })
+          const answer = await this.#buyFrom(candidate, job, { signal, onPaid, blaming, others: candidates })
           // It could be done.
           for (const [blamer, askedAtMs] of blaming) this.#conduct.failed(blamer, askedAtMs)
           return answer
@@ -266,10 +266,12 @@ export class NetworkJobs implements JobSource {
     job: Job,
     {
       signal,
+      onPaid,
       others,
       blaming,
     }: {
       readonly signal: AbortSignal | undefined
+      readonly onPaid: RunOptions['onPaid']
       readonly others: readonly Candidate[]
       readonly blaming: Map<string, number>
     },
@@ -287,6 +289,7 @@ export class NetworkJobs implements JobSource {
     try {
       const answer = await this.#purchases.buy(candidate, job, {
         signal,
+        onPaid,
         ...(isLast ? {} : { patienceMs }),
         onAsked: () => {
           askedAtMs = this.#conduct.asked(peerId)

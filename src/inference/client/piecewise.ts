@@ -56,6 +56,11 @@ export async function runPiecewise(
   { pieces, buy, signal, maxPriceWei, onText, onPaid }: PiecewiseOptions,
 ): Promise<JobAnswer> {
   const payments: JobPayment[] = []
+  const told = new Set<JobPayment>()
+  const tell = (payment: JobPayment): void => {
+    if (!told.has(payment)) onPaid?.(payment)
+    told.add(payment)
+  }
   const joined = job.task === 'speak' ? new JoinedSpeech() : new JoinedText(onText)
   let runSeconds = 0
   for (const { input, startSeconds } of pieces) {
@@ -66,12 +71,13 @@ export async function runPiecewise(
       {
         ...(signal === undefined ? {} : { signal }),
         ...(maxPriceWei === undefined ? {} : { maxPriceWei: maxPriceWei - paidWei }),
+        onPaid: tell,
       },
     )
     runSeconds += answer.runSeconds
     for (const payment of answer.payments ?? []) {
       payments.push(payment)
-      onPaid?.(payment)
+      tell(payment)
     }
     joined.add(answer.output, startSeconds)
   }

@@ -5,7 +5,7 @@ import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import type { JobEvidence } from '../audit/audit.js'
 import type { KeptEvidence } from '../audit/evidence.js'
-import { type Job, type JobAnswer, type JobOutput, OUTPUT_KINDS } from '../job.js'
+import { type Job, type JobAnswer, type JobOutput, type JobPayment, OUTPUT_KINDS } from '../job.js'
 import { decodeOutput, encodeInput, encodeTerms, termsOfParameters } from '../network/job-codec.js'
 import type { Offer } from '../network/offer.js'
 import { type Candidate, providerName } from './candidates.js'
@@ -55,6 +55,8 @@ export interface BuyOptions {
   readonly patienceMs?: number
   /** Whatever goes wrong before is this client's own trouble: its money, its chain. */
   readonly onAsked?: () => void
+  /** As `RunOptions.onPaid`. */
+  readonly onPaid?: ((payment: JobPayment) => void) | undefined
 }
 
 const SEEN_AFTER_SECONDS = 1
@@ -77,7 +79,11 @@ export class Purchases {
   }
 
   /** @throws UserError what the provider answered; VERIFICATION_FAILED where it cheats; what the payment lacks */
-  async buy(candidate: Candidate, job: Job, { signal, patienceMs, onAsked }: BuyOptions): Promise<JobAnswer> {
+  async buy(
+    candidate: Candidate,
+    job: Job,
+    { signal, patienceMs, onAsked, onPaid }: BuyOptions,
+  ): Promise<JobAnswer> {
     const { offer, model, units, priceWei } = candidate
     const isAudited = this.#isAudited && model.unaudited !== true
     const terms = encodeTerms({
@@ -128,22 +134,13 @@ export class Purchases {
     // Before it is read: of what turns out to be no output this is the proof.
     if (receipt !== undefined && isAudited)
       this.#keepLater({ receipt, terms, input, output: delivery.output }, offer)
-    return {
-      output: readOutput(delivery, job, offer),
-      runSeconds: delivery.runMs / 1000,
-      ...(receipt === undefined || receiptDigest === undefined
-        ? {}
-        : {
-            payments: [
-              {
-                provider: offer.peerId,
-                priceWei: receipt.priceWei,
-                units: receipt.units,
-                receiptDigest,
-              },
-            ],
-          }),
-    }
+    const runSeconds = delivery.runMs / 1000
+    if (receipt === undefined || receiptDigest === undefined)
+      return { output: readOutput(delivery, job, offer), runSeconds }
+    const { priceWei: paidWei, units: paidUnits } = receipt
+    const payment = { provider: offer.peerId, priceWei: paidWei, units: paidUnits, receiptDigest }
+    onPaid?.(payment)
+    return { output: readOutput(delivery, job, offer), runSeconds, payments: [payment] }
   }
 
   #deal(

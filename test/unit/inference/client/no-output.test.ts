@@ -9,6 +9,7 @@ import type { Channels } from '../../../../src/inference/client/channels.js'
 import { Claims } from '../../../../src/inference/client/claims.js'
 import { LeftProviders } from '../../../../src/inference/client/left-providers.js'
 import { NetworkJobs } from '../../../../src/inference/client/network-jobs.js'
+import type { JobPayment } from '../../../../src/inference/job.js'
 import { encodeOutput, hashOf } from '../../../../src/inference/network/job-codec.js'
 import type { JobRequest } from '../../../../src/inference/network/messages.js'
 import { signOffer } from '../../../../src/inference/network/offer.js'
@@ -94,7 +95,11 @@ it.each([
   ['a translation', encodeOutput({ kind: 'translation', text: 'hello' }), /transcribe with translation/],
 ])('%s, paid as a transcription', async (_, output, message) => {
   const { jobs, asked, kept, isLeft } = await openBuyer(output, PRICE)
-  await expect(jobs.run(SOLD_JOB)).rejects.toMatchObject({ code: 'VERIFICATION_FAILED', message })
+  const paid: JobPayment[] = []
+  const run = jobs.run(SOLD_JOB, { onPaid: (payment) => void paid.push(payment) })
+  await expect(run).rejects.toMatchObject({ code: 'VERIFICATION_FAILED', message })
+  // Whoever asked is told what that has cost.
+  expect(paid).toMatchObject([{ priceWei: PRICE, units: 1 }])
   await jobs.close()
   expect([...asked].sort()).toEqual(['job', 'job-have', 'job-pay', 'left'])
   expect(isLeft()).toBe(true)
