@@ -50,8 +50,12 @@ async function runNow<K extends Kind>(
 ): Promise<JobAnswer> {
   const { source, maxPriceWei, metrics } = context
   const { signal } = exchange
+  // Those of the answer, and of what was none before it.
+  const payments: JobPayment[] = []
   const pay = (payment: JobPayment): void => {
-    if (exchange.paid(payment)) metrics.paid(payment.priceWei)
+    if (!exchange.paid(payment)) return
+    payments.push(payment)
+    metrics.paid(payment.priceWei)
   }
   try {
     signal.throwIfAborted()
@@ -68,7 +72,7 @@ async function runNow<K extends Kind>(
         code: 'wrong_answer',
       })
     metrics.job(job.task, 'done', answer.runSeconds)
-    return answer
+    return payments.length === 0 ? answer : { ...answer, payments }
   } catch (error) {
     metrics.job(job.task, outcomeOf(error, signal))
     throw error

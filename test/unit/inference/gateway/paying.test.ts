@@ -206,6 +206,22 @@ it('a piece of a recording that was paid is paid: what fails after it is not rep
   expect(error.message).toMatch(/full; 0\.00000000000000001 ETH was paid for 1 unit of it$/)
 })
 
+it('what was paid to somebody whose answer was none is part of what an answer cost', async () => {
+  source.answer = async (_, { onPaid }) => {
+    const answer = vector()
+    onPaid?.({ ...payment(), provider: '16Uiu2liar' })
+    for (const each of answer.payments ?? []) onPaid?.(each)
+    return answer
+  }
+  const { headers } = await ask(`${gateway.url}/v1/embeddings`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'words', input: 'none' }),
+  })
+  expect(headers['x-plumbline-price-wei']).toBe('20')
+  expect(headers['x-plumbline-provider']).toBe('16Uiu2liar, 16Uiu2abc')
+})
+
 describe('time', () => {
   it('ends before the official client gives up, which would ask again', async () => {
     let told: string | null = null
