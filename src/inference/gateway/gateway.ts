@@ -188,7 +188,7 @@ export class Gateway {
       if (!this.#open.delete(exchange)) return
       exchange.close()
       this.#connections.answered(socket, onGone)
-      const seconds = (performance.now() - started) / 1000
+      const seconds = Math.round(performance.now() - started) / 1000
       const status = response.writableFinished ? response.statusCode : 499
       this.#context.metrics.request(routeName, status, seconds)
       const { method, url } = request

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { jobText } from '../../../src/cli/audit.js'
 import { startedText } from '../../../src/cli/daemon.js'
 import { findingText } from '../../../src/cli/doctor.js'
 import { atLayer, resultAtLayer } from '../../../src/cli/layer.js'
@@ -219,6 +220,30 @@ describe('progress', () => {
     ])
   })
 
+  it('keeps what others write apart from the live line', () => {
+    const terminal = new FakeTerminal(true)
+    const progress = new Progress(terminal, {})
+    progress.live(() => 'looking')
+    progress.aside(() => terminal.write('Sending it to somebody\n'))
+    progress.stop()
+    progress.aside(() => terminal.write('done\n'))
+    expect(terminal.text.split('\r\u001b[2K')).toEqual([
+      '',
+      '| looking',
+      'Sending it to somebody\n',
+      '/ looking',
+      'done\n',
+    ])
+  })
+
+  it('never counts more jobs of an audit than there are', () => {
+    expect([0, 2, 3].map((done) => jobText(done, 3, 1000))).toEqual([
+      'running job 1 of 3, 1 s',
+      'running job 3 of 3, 1 s',
+      'running job 3 of 3, 1 s',
+    ])
+  })
+
   it('fills bars in proportion, within bounds', () => {
     expect(bar(0, 4)).toBe('[....]')
     expect(bar(0.5, 4)).toBe('[##..]')
@@ -337,5 +362,11 @@ describe('status and doctor', () => {
     expect(text).toContain('PROBLEM tcp port')
     expect(text).toContain('-> open it')
     expect(text).not.toContain('\u001b')
+    const long = findingText(
+      { check: 'model language-id', verdict: 'ok', message: 'is there, '.repeat(9) },
+      plain,
+    )
+    expect(tooWide(long)).toEqual([])
+    expect(long).toMatch(/^ {2}ok {6}model language-id\n {26}is there/)
   })
 })
