@@ -1,28 +1,9 @@
-/** Names of languages as clients write them (`de`, `deu`, `de-DE`, `de_DE`), against those of a model's card. */
+/** The language that a client asks for, as the model's card has it. */
 import type { ServedModel } from '../job.js'
+import { languageOf } from '../language-name.js'
 import { badField } from './api-error.js'
 
 const MOST_SHOWN = 20
-
-/** The language's shortest code (CLDR: `deu` is `de`); the text itself where it is no language tag. */
-function canonical(tag: string): string {
-  try {
-    const [first] = Intl.getCanonicalLocales(tag.replaceAll('_', '-'))
-    return first === undefined ? tag : new Intl.Locale(first).language
-  } catch {
-    return tag.toLowerCase()
-  }
-}
-
-/** The card's word for a language; undefined where the model does not know it. */
-export function languageOf(
-  { languages }: Pick<ServedModel, 'languages'>,
-  wanted: string,
-): string | undefined {
-  if (languages.includes(wanted)) return wanted
-  const tag = canonical(wanted)
-  return languages.find((each) => canonical(each) === tag)
-}
 
 /**
  * What the job has to say of the language: nothing where the model has one alone, the client's word where the model does
