@@ -5,7 +5,7 @@ import { formatEther } from '../../chain/ether.js'
 import type { Job, JobPayment } from '../job.js'
 import { paymentsTotal } from '../payments-total.js'
 import { ApiError, asApiError } from './api-error.js'
-import { clientGone, Lease } from './body.js'
+import { CLIENT_GONE, clientGone, Lease } from './body.js'
 import type { Budget } from './budget.js'
 import { EventStream } from './event-stream.js'
 import type { GatewayLimits } from './limits.js'
@@ -30,6 +30,8 @@ export class Exchange {
   #isLost = false
   readonly #stopWatch: () => void
   #isClosed = false
+  /** A refusal is whole on its way before the answer's end, which waits for a client that still sends. */
+  #isRefused = false
   /** Payments of which the answer is kept. */
   #kept = 0
 
@@ -60,6 +62,11 @@ export class Exchange {
       this.response.destroy()
     }
     this.lease.release()
+  }
+
+  /** What the client was told; 499 where it went away before. */
+  get status(): number {
+    return this.response.writableFinished || this.#isRefused ? this.response.statusCode : CLIENT_GONE
   }
 
   /** Aborted when the client is gone, the time is over, or the gateway stops. */
@@ -197,7 +204,9 @@ export class Exchange {
       'content-length': body.length,
       connection: 'close',
     })
-    response.write(body)
+    response.write(body, (error) => {
+      this.#isRefused = error === undefined || error === null
+    })
     let discarded = 0
     const end = (): void => {
       clearTimeout(timer)
