@@ -47,7 +47,7 @@ export const METRICS: readonly Metric[] = [
     name: 'plumbline_chain_seats',
     type: 'gauge',
     help: 'Seats on the chain that this node is drawn by.',
-    value: (s) => s.chain?.seats,
+    value: (s) => (s.chain?.isKnown ? s.chain.seats : undefined),
   },
   {
     name: 'plumbline_chain_pending_transactions',
@@ -59,7 +59,7 @@ export const METRICS: readonly Metric[] = [
     name: 'plumbline_chain_balance_ether',
     type: 'gauge',
     help: 'What pays for gas.',
-    value: (s) => s.chain && inEther(s.chain.balanceWei),
+    value: (s) => (s.chain?.isKnown ? inEther(s.chain.balanceWei) : undefined),
   },
   {
     name: 'plumbline_chain_claimable_ether',

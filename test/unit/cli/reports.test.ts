@@ -304,6 +304,7 @@ describe('status and doctor', () => {
     registry: { path: '/data/registry.json', entries: 12, listed: false },
     chain: {
       chainId: 31337,
+      isKnown: true,
       registered: true,
       seats: 2,
       pendingTransactions: 1,
@@ -336,6 +337,10 @@ describe('status and doctor', () => {
 
   it('shows what a provider does, sells and has earned', () => {
     const provider = { models: ['asr-small'], jobs: 2, served: 41, channels: 0, unredeemedWei: '0' }
+    if (status.chain === null) throw new Error('there is a chain')
+    const silent = statusText({ ...status, chain: { ...status.chain, isKnown: false } }, plain)
+    expect(silent).toMatch(/chain +31337, what this node has there is not known yet\n/)
+    expect(silent).not.toMatch(/for gas|seats|registered/)
     const free = statusText({ ...status, provider }, plain)
     expect(free).toMatch(/provider +2 jobs under way, 41 done\n +sells asr-small\n/)
     expect(free).not.toContain('channel')
