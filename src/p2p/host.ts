@@ -1,6 +1,6 @@
 /** A running libp2p host with our conventions on top: exchanges, scores, announcements, pings. */
 import { setMaxListeners } from 'node:events'
-import type { Connection, Libp2p } from '@libp2p/interface'
+import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Identity } from '../crypto/identity.js'
 import { UserError } from '../errors.js'
@@ -263,6 +263,13 @@ export class Host {
   /** Closes all connections to a peer. */
   async disconnect(peerId: string): Promise<void> {
     await this.node.hangUp(resolveTarget(peerId).peerId)
+  }
+
+  /** Tells of each peer whose last connection has ended; the function that it gives ends that. */
+  onPeerGone(listener: (peerId: string) => void): () => void {
+    const onEvent = ({ detail }: { readonly detail: PeerId }): void => listener(detail.toString())
+    this.node.addEventListener('peer:disconnect', onEvent)
+    return () => this.node.removeEventListener('peer:disconnect', onEvent)
   }
 
   /** Counts a peer's misdeed; a peer that is banned by it is hung up on. */

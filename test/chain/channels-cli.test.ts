@@ -210,6 +210,25 @@ describe.skipIf(whyNoAnvil !== undefined)('plumbline channels', () => {
     })
   })
 
+  it('ends a channel by its provider where the ledger has one of another contract, too', async () => {
+    const payee = Identity.generate().address
+    const { timestamp } = await chain.clock()
+    const store = await ledger()
+    const buyer = await payer(store)
+    const elsewhere = { channelId: bytes(9), nonce: 1, depositWei: DEPOSIT, endsAt: timestamp + DAY }
+    await buyer.setChannel(payee, elsewhere)
+    await openChannel(chain, { payee, depositWei: DEPOSIT, endsAt: timestamp + DAY })
+    await store.close()
+    expect((await run(['close', payee, '--yes'])).json).toMatchObject({
+      channels: [{ action: 'asked', payee }],
+    })
+    const again = await ledger()
+    await (await payer(again)).forget(elsewhere.channelId)
+    await again.close()
+    await dev.increaseTime(chain.terms.channelChallengeSeconds + 1)
+    await run(['close', payee, '--yes'])
+  })
+
   it('comes back by itself where a client runs, and a channel that is over is not topped up but opened again', async () => {
     const [left, wanted] = [Identity.generate().address, Identity.generate().address]
     const store = await ledger()

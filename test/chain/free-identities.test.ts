@@ -86,6 +86,7 @@ describe.skipIf(whyNoAnvil !== undefined)('providers that cost nothing, and refu
     // Without sockets: what these providers answer is the same whoever carries it.
     const host = {
       node: { services: { pubsub: {} } },
+      onPeerGone: () => () => {},
       ping: async () => [1],
       openAhead: () => new StreamAhead(() => Promise.reject(new Error('there are no streams here')), 1),
       request: async (target: string | { peerId: string }, { name }: { name: string }) => {

@@ -7,6 +7,7 @@ import { UserError } from '../../src/errors.js'
 import { ChannelNotes } from '../../src/inference/client/channel-notes.js'
 import { Channels } from '../../src/inference/client/channels.js'
 import { Locked } from '../../src/inference/client/locked.js'
+import { Openings } from '../../src/inference/client/openings.js'
 import {
   NO_RECEIPTS,
   Payer,
@@ -16,7 +17,7 @@ import {
 } from '../../src/inference/payment/index.js'
 import type { DurableChange } from '../../src/store/index.js'
 import { silentLogger } from '../../src/telemetry/logger.js'
-import { askedJob, MemoryBooks, workOf } from '../unit/inference/payment/support.js'
+import { askedJob, bytes32, MemoryBooks, workOf } from '../unit/inference/payment/support.js'
 import { fundedChain, startProxy, testClientOf, whyNoAnvil } from './support.js'
 
 const DEPOSIT = 1000n
@@ -80,7 +81,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
   })
 
   /** A process of the buyer with what is on a disk. */
-  async function start(disk: Disk) {
+  async function start(disk: Disk, openings = Openings.passing()) {
     const { address } = chain.identity
     const domain = paymentDomain(chain.chainId, channelsContract(chain))
     const payer = await Payer.open(
@@ -90,7 +91,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
     const channels = new Channels(
       { depositWei: DEPOSIT, lifeSeconds: 30 * DAY },
       {
-        ...{ chain, payer, address, log: silentLogger },
+        ...{ chain, payer, address, openings, log: silentLogger },
         notes: await ChannelNotes.open(disk.notes),
         onGivenUp: (line) => lines.push(line),
       },
@@ -125,7 +126,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
       const refusal = {
         code: 'DENIED',
         message: expect.stringMatching(
-          /another ledger of this key used the channel with 0x.* comes back after/,
+          /the channel with 0x.* is given up: another ledger of this key used it; .* comes back after/,
         ),
       }
       await expect(ready()).rejects.toMatchObject(refusal)
@@ -176,8 +177,10 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
       const disk = new Disk()
       const { channels, ready } = await start(disk)
       await ready()
-      await channels.giveUp(payee)
-      expect(lines).toHaveLength(1)
+      await channels.giveUp(payee, 'it lost its ledger')
+      expect(lines).toEqual([
+        expect.stringContaining('is given up: it lost its ledger; its end is asked for'),
+      ])
       await expect(ready()).rejects.toMatchObject({ code: 'DENIED' })
       await expect((await start(disk)).ready()).rejects.toMatchObject({ code: 'DENIED' })
       await dev.increaseTime(chain.terms.channelChallengeSeconds + 1)
@@ -197,7 +200,7 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
       const others = [payee, Identity.generate().address]
       for (const each of others) {
         await ready(each)
-        await channels.giveUp(each)
+        await channels.giveUp(each, 'it lost its ledger')
       }
       await dev.increaseTime(chain.terms.channelChallengeSeconds + 1)
       unreadable = payee
@@ -225,6 +228,59 @@ describe.skipIf(whyNoAnvil !== undefined)('a buyer', () => {
     const { channels } = await start(disk)
     await channels.refundOver()
     expect(await disk.notes.entries()).toEqual([])
+  })
+
+  it('that tries again while an opening is under way pays from it once it is mined', PATIENT, async () => {
+    const disk = new Disk()
+    const { channels, ready } = await start(disk)
+    const { queue } = chain
+    if (queue === undefined) throw new Error('a buyer pays')
+    const submit = queue.submit.bind(queue)
+    let mine: (() => Promise<unknown>) | undefined
+    const submitted = vi.spyOn(queue, 'submit').mockImplementationOnce(async (...given) => {
+      mine = () => submit(...given)
+      throw new UserError('it takes long', { code: 'TIMEOUT' })
+    })
+    await expect(ready()).rejects.toMatchObject({ code: 'TIMEOUT' })
+    submitted.mockRejectedValueOnce(new UserError('too many transactions wait', { code: 'BUSY' }))
+    await expect(ready()).rejects.toMatchObject({ code: 'BUSY' })
+    await channels.refundOver()
+    expect(await disk.notes.entries()).toHaveLength(1)
+    await mine?.()
+    await ready()
+    expect(lines).toEqual([])
+    expect(await state()).toMatchObject({ nonce: 1, isOpen: true })
+  })
+
+  it('that does not get as far as sending an opening has opened nothing', PATIENT, async () => {
+    const disk = new Disk()
+    const openings = Openings.passing()
+    const { ready } = await start(disk, openings)
+    vi.spyOn(chain, 'clock').mockRejectedValueOnce(new UserError('no answer', { code: 'UNREACHABLE' }))
+    await expect(ready()).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    expect([openings.payees(), await disk.notes.entries()]).toEqual([[], []])
+  })
+
+  it('locks what it may beside what lies on another chain', PATIENT, async () => {
+    const { payer, ready } = await start(new Disk())
+    const endsAt = (await chain.clock()).timestamp + DAY
+    const elsewhere = { channelId: bytes32(9), nonce: 1, depositWei: 10n * DEPOSIT, endsAt }
+    await payer.setChannel(Identity.generate().address, elsewhere)
+    await ready()
+    expect(await state()).toMatchObject({ isOpen: true, depositWei: DEPOSIT })
+  })
+
+  it('that leaves a provider gives it no more money, whatever waits for a top-up', PATIENT, async () => {
+    const { channels, buy } = await start(new Disk())
+    await buy()
+    const more = channels.ready(payee, DEPOSIT, OFFERED).catch((error: unknown) => error)
+    await channels.leave(payee)
+    await more
+    const soonest = (await chain.clock()).timestamp + chain.terms.channelChallengeSeconds
+    expect((await state()).endsAt).toBeLessThanOrEqual(soonest)
+    expect(await channels.ready(payee, 1n, OFFERED).catch((error: unknown) => error)).toMatchObject({
+      code: 'DENIED',
+    })
   })
 
   it('whose chain is begun anew opens a new channel there, and mixes nothing up', PATIENT, async () => {

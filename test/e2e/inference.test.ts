@@ -231,7 +231,7 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
     for (let round = 0; round < 2; round++) {
       const { code, stderr } = await buy()
       expect(code).toBe(1)
-      expect(stderr).toMatch(/another ledger of this key used the channel with .* comes back after/)
+      expect(stderr).toMatch(/is given up: another ledger of this key used it; .* comes back after/)
       expect(stderr).not.toContain('was not asked for')
     }
     const challengeSeconds = chain.terms.channelChallengeSeconds

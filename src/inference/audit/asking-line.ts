@@ -134,9 +134,12 @@ export class AskingLine {
     }
     const isTold = this.#known.get(peerId) === Number.POSITIVE_INFINITY
     if (isTold) this.#known.delete(peerId)
-    this.askLater([provider])
-    const entry = this.#entries.get(peerId)
-    if (isTold && entry !== undefined) entry.isAgain = true
+    for (const entry of this.#entriesOf([provider])) {
+      entry.isAgain = isTold
+      this.#later.push(entry)
+    }
+    this.#bound()
+    this.#next()
   }
 
   /** Of those that are not known: as they wait, or new and in no line yet. */

@@ -9,6 +9,8 @@ import { isPlaceSampled, isSampled } from './sampling.js'
 
 const TAG = utf8ToBytes('plumbline/finding/1')
 export const MAX_FINDING_BYTES = 2048
+/** Clocks may differ so far: what is dated later is of no use yet. */
+export const CLOCK_SLACK_SECONDS = 120
 
 const bodySchema = object({
   version: enumeration(1),

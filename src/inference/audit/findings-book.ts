@@ -88,9 +88,10 @@ export class FindingsBook {
     this.#remember(name, { finding, message })
     const dropped = this.#makeRoom(finding.provider)
     const isKept = this.#kept.has(name)
+    // It counts from now on, whatever the disk does.
+    if (isKept) this.#tellBlame(finding)
     if (isKept) await this.#write(name, message)
     await this.#remove(dropped)
-    if (isKept) this.#tellBlame(finding)
     return isKept
   }
 

@@ -4,7 +4,7 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { UserError } from '../../errors.js'
 import { type Host, FINDINGS_TOPIC as TOPIC } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
-import { type Finding, readFinding } from './finding.js'
+import { CLOCK_SLACK_SECONDS, type Finding, readFinding } from './finding.js'
 import type { FindingsBook } from './findings-book.js'
 import { MOST_AN_HOUR, Telling } from './telling.js'
 
@@ -26,7 +26,6 @@ const TOLD_AGAIN = 50
 const TOLD_AT_BYTES = 8
 /** What is older is passed on by nobody: an old finding is asked for, not shouted. */
 const MOST_AGE_SECONDS = 7 * 86_400
-const CLOCK_SLACK_SECONDS = 120
 const HOUR_MS = 3600_000
 const MOST_AUDITORS = 10_000
 

@@ -11,12 +11,12 @@ import type { Host } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
 import { FINDINGS_AT_ONCE, FINDINGS_MESSAGE } from '../network/messages.js'
 import { type Asked, AskingLine, type AskingLineOptions } from './asking-line.js'
-import { type Finding, readFinding } from './finding.js'
+import { CLOCK_SLACK_SECONDS, type Finding, readFinding } from './finding.js'
 import type { FindingsBook } from './findings-book.js'
 
 export interface OldFindingsModules extends AskingLineOptions {
   readonly host: Pick<Host, 'request'>
-  readonly book: Pick<FindingsBook, 'add' | 'followBlames'>
+  readonly book: Pick<FindingsBook, 'add' | 'followBlames' | 'isAvoided'>
   /** Peer ids of the auditors that are asked. */
   readonly auditors: readonly string[]
   readonly log: Logger
@@ -119,15 +119,18 @@ export class OldFindings {
   /** A page. @returns what the next is asked by; undefined after the last */
   async #ask(
     auditor: string,
-    { publicKey: provider, after, pages, isAgain }: Asked,
+    { peerId, publicKey: provider, after, pages, isAgain }: Asked,
   ): Promise<Uint8Array | undefined> {
     const { host, book } = this.#modules
     const request = { provider, ...(after === undefined ? {} : { after }) }
     const { findings } = await host.request(auditor, FINDINGS_MESSAGE, request)
     let isNew = false
     for (const message of findings) {
-      if (Buffer.compare(readFinding(message).provider, provider) !== 0)
+      const finding = readFinding(message)
+      if (Buffer.compare(finding.provider, provider) !== 0)
         throw new UserError('it sent a finding about somebody else', { code: 'VERIFICATION_FAILED' })
+      // By a clock that was ahead it would outlast, and outweigh, what is signed by one that is right.
+      if (finding.at > Date.now() / 1000 + CLOCK_SLACK_SECONDS) continue
       if (await book.add(message)) isNew = true
     }
     const last = findings.at(-1)
@@ -135,7 +138,8 @@ export class OldFindings {
     const next = sha256(last)
     if (after !== undefined && Buffer.compare(next, after) === 0)
       throw new UserError('it sent the same page again', { code: 'BAD_MESSAGE' })
-    if (isAgain && !isNew) return undefined
+    // What acquits one that is convicted may lie behind what gossip has brought since.
+    if (isAgain && !isNew && !book.isAvoided(peerId, Date.now() / 1000)) return undefined
     return next
   }
 }

@@ -50,6 +50,12 @@ export interface CandidateLimits {
   readonly isUnauditedTaken: boolean
 }
 
+/** What an offer has for a job. */
+export const offeredFor = (
+  { task, model }: Pick<Job, 'task' | 'model'>,
+  { models }: Offer,
+): OfferedModel | undefined => models.find((each) => each.task === task && bytesToHex(each.sha256) === model)
+
 /**
  * @param inputs of the jobs as which it is bought: units are counted whole in each
  * @throws UserError NOT_FOUND, DENIED with have and need
@@ -69,9 +75,7 @@ export function candidatesFor(
   inputs: readonly JobInput[] = [job.input],
 ): readonly Candidate[] {
   const all = found.flatMap((each): Candidate[] => {
-    const model = each.offer.models.find(
-      ({ sha256, task }) => task === job.task && bytesToHex(sha256) === job.model,
-    )
+    const model = offeredFor(job, each.offer)
     if (model === undefined) return []
     const units = inputs.reduce((sum, input) => sum + unitsOf(model.unit, input), 0)
     const priceWei = priceOf(units, model.priceWeiPerUnit)

@@ -6,7 +6,7 @@ import { UserError } from '../../errors.js'
 import type { Job, JobInput, RunOptions } from '../job.js'
 import type { Offer } from '../network/offer.js'
 import { smaller, smallest } from '../payment/wei.js'
-import { type Candidate, candidatesFor, requireSendable } from './candidates.js'
+import { type Candidate, candidatesFor, offeredFor, requireSendable } from './candidates.js'
 import type { Conduct, SpeedHint } from './conduct.js'
 import type { DailyBudget } from './daily-budget.js'
 import { withinExposure } from './exposure.js'
@@ -86,6 +86,28 @@ export class Choice {
   async offering(
     job: Job,
     found: readonly FoundOffer[],
+    options: RunOptions,
+    inputs: readonly JobInput[],
+  ): Promise<readonly Candidate[]> {
+    try {
+      return await this.#offering(job, found, options, inputs)
+    } catch (error) {
+      // What acquits who is passed over may not be known here yet: before there is nobody, auditors are asked about it.
+      const { audits } = this.#modules
+      const blamed = found
+        .map(({ offer }) => offer)
+        .filter((offer) => offeredFor(job, offer) !== undefined && audits?.isAvoided(offer.peerId) === true)
+      if (audits?.meet === undefined || blamed.length === 0) throw error
+      await audits.meet(blamed, [])
+      options.signal?.throwIfAborted()
+      return this.#offering(job, found, options, inputs)
+    }
+  }
+
+  /** @throws as {@link offering} */
+  async #offering(
+    job: Job,
+    found: readonly FoundOffer[],
     { maxPriceWei }: RunOptions,
     inputs: readonly JobInput[],
   ): Promise<readonly Candidate[]> {
@@ -130,6 +152,13 @@ export class Choice {
       if (error instanceof UserError) return undefined
       throw error
     }
+  }
+
+  /** Auditors are asked about who is passed over for what they said: nobody waits for it. Never throws. */
+  askAbout(found: readonly FoundOffer[]): void {
+    const { audits } = this.#modules
+    const blamed = found.map(({ offer }) => offer).filter(({ peerId }) => audits?.isAvoided(peerId) === true)
+    if (blamed.length > 0) void audits?.meet?.([], blamed)
   }
 
   /** It cheated, or failed audits. */

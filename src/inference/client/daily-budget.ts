@@ -32,12 +32,15 @@ export async function readSpending(path: string, now: number): Promise<Spending 
   const kept = await readKept(path, schema)
   if (kept === undefined) return undefined
   const spentWei = kept.hours
-    .filter(({ hour }) => hour > hourOf(now) - HOURS)
+    .filter(({ hour }) => isOfTheDay(hour, now))
     .reduce((sum, each) => sum + BigInt(each.spentWei), 0n)
   return { spentWei, budgetWei: BigInt(kept.budgetWei) }
 }
 
 const hourOf = (now: number): number => Math.floor(now / HOUR_MS)
+
+/** What is dated more than a day ahead was dated by a clock that was wrong, and would count until then. */
+const isOfTheDay = (hour: number, now: number): boolean => Math.abs(hour - hourOf(now)) < HOURS
 
 export class DailyBudget {
   readonly #path: string
@@ -65,8 +68,8 @@ export class DailyBudget {
   }
 
   get spentWei(): bigint {
-    const oldest = hourOf(this.#now()) - HOURS
-    for (const hour of this.#spent.keys()) if (hour <= oldest) this.#spent.delete(hour)
+    const now = this.#now()
+    for (const hour of this.#spent.keys()) if (!isOfTheDay(hour, now)) this.#spent.delete(hour)
     return [...this.#spent.values()].reduce((sum, each) => sum + each, 0n)
   }
 
@@ -97,8 +100,12 @@ export class DailyBudget {
     this.require(priceWei)
     const hour = hourOf(this.#now())
     this.#spent.set(hour, (this.#spent.get(hour) ?? 0n) + priceWei)
-    await this.#keep(hour)
-    return () => this.#spent.set(hour, (this.#spent.get(hour) ?? priceWei) - priceWei)
+    const giveBack = () => this.#spent.set(hour, (this.#spent.get(hour) ?? priceWei) - priceWei)
+    await this.#keep(hour).catch((error: unknown) => {
+      giveBack()
+      throw error
+    })
+    return giveBack
   }
 
   /** The disk has what was spent, and no more. */
@@ -118,10 +125,10 @@ export class DailyBudget {
 
   async #write(aheadWei: bigint, current?: number): Promise<void> {
     const budgetWei = this.#budgetWei
-    const oldest = hourOf(this.#now()) - HOURS
+    const now = this.#now()
     const kept = new Map(
       [...this.#spent]
-        .filter(([hour]) => hour > oldest)
+        .filter(([hour]) => isOfTheDay(hour, now))
         .slice(-2 * HOURS)
         .map(([hour, spentWei]) => [hour, hour === current ? spentWei + aheadWei : spentWei]),
     )

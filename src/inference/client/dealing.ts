@@ -11,6 +11,7 @@ import {
   type Host,
   MAX_SHARED_REQUEST_BYTES,
   type PeerTarget,
+  RemoteError,
   SpareStream,
 } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
@@ -27,7 +28,7 @@ import {
 import { untilAborted } from '../until-aborted.js'
 import type { Claim } from './claims.js'
 import { withEarlier } from './earlier-receipts.js'
-import { isLackOfMoney } from './failures.js'
+import { isLackOfMoney, isRemote } from './failures.js'
 import { patiently } from './patiently.js'
 import { ReceiptDates, type ReceiptDatesOptions } from './receipt-dates.js'
 import { type SettlingModules, settle } from './settling.js'
@@ -105,6 +106,11 @@ export class Dealing {
     this.#spare = this.#newSpare()
   }
 
+  /** The connection has ended: both sides are brought to one state before the next job. */
+  reopen(): void {
+    this.#settlings.reopenAll()
+  }
+
   #newSpare(): SpareStream {
     return new SpareStream(() => this.#modules.host.openAhead(this.#target, JOB_MESSAGE))
   }
@@ -127,14 +133,16 @@ export class Dealing {
     const { channelId } = order
     if (channelId === undefined) return this.#runFree(order, signal)
     const telling = [...this.#telling]
+    const begunMs = performance.now()
+    const left = (): Pick<Order, 'patienceMs'> => leftOf(order.patienceMs, performance.now() - begunMs)
     try {
       return await this.#runPaid({ ...order, channelId }, signal)
     } catch (error) {
       // Outputs of which the provider was not told yet that they are here stand against its limit.
       if (telling.length === 0 || !isLackOfMoney(error)) throw error
-      const told = Promise.all(telling)
-      await (signal === undefined ? told : untilAborted(told, signal))
-      return this.#runPaid({ ...order, channelId }, signal)
+      const isTold = await within(Promise.all(telling), left().patienceMs, signal)
+      if (!isTold) throw error
+      return this.#runPaid({ ...order, ...left(), channelId }, signal)
     }
   }
 
@@ -232,7 +240,11 @@ export class Dealing {
       payer.receiveNow(receipt, either),
     )
     const options = { until: kept, ...(signal === undefined ? {} : { signal }) }
-    const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options)
+    const output = await this.#fetch(channelId, jobId, voucherToCbor(voucher), options).catch(
+      (error: unknown) => {
+        throw isRemote(error) || error instanceof RemoteError ? undelivered(error) : error
+      },
+    )
     if (output === undefined)
       throw new UserError(`${this.#modules.name} lost the output: its price is taken off the next jobs`, {
         code: 'UNAVAILABLE',
@@ -340,6 +352,31 @@ export class Dealing {
 /** What is left of a job's patience after so long, for who has some. */
 const leftOf = (patienceMs: number | undefined, spentMs: number): Pick<Order, 'patienceMs'> =>
   patienceMs === undefined ? {} : { patienceMs: Math.max(1, Math.ceil(patienceMs - spentMs)) }
+
+/** Whether it is done in time, where there is a time. @throws the signal's reason */
+async function within(
+  work: Promise<unknown>,
+  ms: number | undefined,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    if (ms !== undefined) timer = setTimeout(resolve, ms, false)
+  })
+  const either = Promise.race([work.then(() => true), late])
+  return (signal === undefined ? either : untilAborted(either, signal)).finally(() => clearTimeout(timer))
+}
+
+/**
+ * Whatever a provider says once it was paid: it has failed the job, which is not bought there again for that. The output
+ * comes with the next settling, or its price is taken off.
+ */
+const undelivered = (cause: UserError): UserError =>
+  new UserError(`${cause.message} (it was paid, and gave no output)`, {
+    code: 'UNAVAILABLE',
+    remedy: 'ask again: others are asked first',
+    cause,
+  })
 
 const isSameTarget = (a: PeerTarget, b: PeerTarget): boolean =>
   a === b || JSON.stringify(a) === JSON.stringify(b)

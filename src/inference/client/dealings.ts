@@ -3,17 +3,21 @@
  * come and go for as long as a gateway runs: of many, those that are used the longest ago are let go.
  */
 import type { TypedDomain } from '../../crypto/eip712.js'
+import type { Host } from '../../p2p/index.js'
 import type { Payer } from '../payment/index.js'
 import { type Candidate, providerName } from './candidates.js'
 import { Dealing, type DealingModules } from './dealing.js'
 
-export interface DealingsModules extends Pick<DealingModules, 'host' | 'isTimely' | 'log'> {
+export interface DealingsModules extends Pick<DealingModules, 'isTimely' | 'log'> {
+  readonly host: DealingModules['host'] & Pick<Host, 'onPeerGone'>
   /** @throws UserError where the chain cannot be used */
   readonly openPayment: () => Promise<{ readonly payer: Payer; readonly domain: TypedDomain }>
 }
 
 /** More than one client has reason to buy from in a day; each holds what it has settled, and perhaps a stream. */
 const MOST_DEALINGS = 128
+
+const keyOf = (peerId: string, isPaid: boolean): string => `${peerId}/${isPaid}`
 
 interface Entry {
   readonly dealing: Dealing
@@ -27,9 +31,14 @@ export class Dealings {
   readonly #modules: DealingsModules
   /** The one used last stands last. */
   readonly #entries = new Map<string, Entry>()
+  readonly #forgetHost: () => void
 
   constructor(modules: DealingsModules) {
     this.#modules = modules
+    // It may have restarted meanwhile, and have forgotten what was under way.
+    this.#forgetHost = modules.host.onPeerGone((peerId) =>
+      this.#entries.get(keyOf(peerId, true))?.dealing.reopen(),
+    )
   }
 
   get size(): number {
@@ -50,11 +59,12 @@ export class Dealings {
   }
 
   async close(): Promise<void> {
+    this.#forgetHost()
     await Promise.all([...this.#entries.values()].map(({ dealing }) => dealing.close()))
   }
 
   #entry({ offer, target }: Candidate, payment: DealingModules['payment']): Entry {
-    const key = `${offer.peerId}/${payment !== undefined}`
+    const key = keyOf(offer.peerId, payment !== undefined)
     const { openPayment: _, ...modules } = this.#modules
     const entry = this.#entries.get(key) ?? {
       dealing: new Dealing({

@@ -23,6 +23,10 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'WRONG_CLOCK',
 ])
 
+/** In the provider's own words. */
+export const isRemote = (error: unknown): error is UserError =>
+  error instanceof UserError && error.details.isRemote === true
+
 export const isFailure = (error: unknown): boolean => error instanceof UserError && FAILURES.has(error.code)
 
 /** A provider's word that the job is amiss: a lie costs it nothing, so that others are asked all the same. */
@@ -40,9 +44,9 @@ export const isRefusal = (error: unknown): boolean =>
 export const isOfTerms = ({ code, details }: UserError): boolean =>
   details.isRemote === true && (code === 'NOT_FOUND' || code === 'DENIED')
 
+/** A provider's refusal for good. */
+export const isDenied = (error: unknown): error is UserError => isRemote(error) && error.code === 'DENIED'
+
 /** A provider's refusal for what a channel or its limit for one client does not cover. */
 export const isLackOfMoney = (error: unknown): error is UserError =>
-  error instanceof UserError &&
-  error.code === 'DENIED' &&
-  error.details.isRemote === true &&
-  error.details.needWei !== undefined
+  isDenied(error) && error.details.needWei !== undefined

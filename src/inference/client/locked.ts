@@ -6,13 +6,13 @@ import { largest } from '../payment/wei.js'
 
 export class Locked {
   readonly #mostWei: bigint
-  readonly #payer: Payer
+  readonly #payer: Pick<Payer, 'accounts'>
   readonly #now: () => number
   /** On its way to the chain, or from there to the ledger. */
   #comingWei = 0n
 
   /** @param now Unix milliseconds */
-  constructor(mostWei: bigint, payer: Payer, now: () => number) {
+  constructor(mostWei: bigint, payer: Pick<Payer, 'accounts'>, now: () => number) {
     this.#mostWei = mostWei
     this.#payer = payer
     this.#now = now

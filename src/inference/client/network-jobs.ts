@@ -122,6 +122,8 @@ export class NetworkJobs implements JobSource {
   /** The cheapest first. */
   async models(signal?: AbortSignal): Promise<readonly ServedModel[]> {
     const found = await this.#offers.find(signal)
+    // A model that is not listed is asked for by nobody.
+    this.#choice.askAbout(found)
     const asked = found.filter(({ offer }) => !this.#choice.isShunned(offer))
     // Where nobody else is left, the refusal of a job says why.
     return servedModels(
@@ -315,7 +317,7 @@ export class NetworkJobs implements JobSource {
   async #judge({ offer }: Candidate, error: UserError): Promise<void> {
     const { log } = this.#modules
     log.info({ provider: offer.peerId, reason: error.message }, 'a provider did not do a job')
-    if (isOfOtherLedger(error)) return this.#giveUp(offer)
+    if (isOfOtherLedger(error)) return this.#giveUp(offer, error.message)
     if (error.code !== 'VERIFICATION_FAILED' || error.details.isRemote === true) return
     // No honest provider does that: nothing more is asked of it, and the rest of the deposit comes home.
     await this.#left
@@ -329,10 +331,10 @@ export class NetworkJobs implements JobSource {
   }
 
   /** It may be an honest one, and what it holds of the channel from before. */
-  async #giveUp(offer: Offer): Promise<void> {
+  async #giveUp(offer: Offer, why: string): Promise<void> {
     const { log } = this.#modules
     await this.#purse
-      .giveUp(offer)
+      .giveUp(offer, why)
       .catch((reason: unknown) => log.warn({ reason: String(reason) }, 'the channel could not be given up'))
   }
 }

@@ -75,7 +75,12 @@ export class Openings {
   /** Counts one; resolves when the disk has it. @throws UserError as {@link require} */
   async add(payee: Address): Promise<void> {
     this.require(payee)
-    await this.#keep([...this.#without(payee), { payee, at: this.#seconds() }])
+    const before = this.#openings.find((each) => each.payee === payee)
+    await this.#keep([...this.#without(payee), { payee, at: this.#seconds() }]).catch((error: unknown) => {
+      // Nothing is sent then.
+      this.#openings = [...this.#without(payee), ...(before === undefined ? [] : [before])]
+      throw error
+    })
   }
 
   /** It did not come about. */
@@ -98,8 +103,9 @@ export class Openings {
   }
 
   #ofTheDay(): readonly Opening[] {
-    const after = this.#seconds() - DAY_SECONDS
-    return this.#openings.filter(({ at }) => at > after)
+    const now = this.#seconds()
+    // What is dated more than a day ahead was dated by a clock that was wrong, and would count until then.
+    return this.#openings.filter(({ at }) => Math.abs(at - now) < DAY_SECONDS)
   }
 
   #seconds(): number {

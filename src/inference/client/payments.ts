@@ -98,8 +98,8 @@ export class Purse {
   }
 
   /** As `Channels.giveUp`. @throws chain errors */
-  async giveUp({ publicKey }: Offer): Promise<void> {
-    await this.#opened?.channels.giveUp(addressOfPublicKey(publicKey))
+  async giveUp({ publicKey }: Offer, reason: string): Promise<void> {
+    await this.#opened?.channels.giveUp(addressOfPublicKey(publicKey), reason)
   }
 
   /** Gives up the channel with a provider, where there is one. @throws chain errors */

@@ -6,9 +6,16 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { UserError } from '../../errors.js'
 import type { AskOptions, Exchange } from '../../p2p/index.js'
 import { HAVE_MESSAGE, RECEIPTS_AT_ONCE, SYNC_MESSAGE } from '../network/messages.js'
-import { type Payer, readReceipt, readVoucher, type SignedReceipt, voucherToCbor } from '../payment/index.js'
+import {
+  ofOtherLedger,
+  type Payer,
+  readReceipt,
+  readVoucher,
+  type SignedReceipt,
+  voucherToCbor,
+} from '../payment/index.js'
 import { leftOut } from './earlier-receipts.js'
-import { isLackOfMoney } from './failures.js'
+import { isDenied } from './failures.js'
 
 export interface SettlingModules {
   /** Of the provider, for messages to people. */
@@ -55,6 +62,8 @@ export async function settle(
       ...(voucher === undefined ? {} : { voucher: voucherToCbor(voucher) }),
     }
     const stand = await ask(SYNC_MESSAGE, request, { signal })
+    if (stand.isBehind === true)
+      throw ofOtherLedger(`${name} lost its ledger of this channel, or has an older copy of it`)
     if (stand.voucher !== undefined) payer.requireKnown(channelId, readVoucher(stand.voucher))
     for (const each of stand.receipts) {
       const receipt = readReceipt(each)
@@ -109,8 +118,9 @@ async function fetchAll(
       await fetch(jobId, paid, signal)
       if (isOwed(jobId)) isWhole = false
     } catch (error) {
-      // It came too late for this one too often: what it cost is lost, and the others are not.
-      if (!isLackOfMoney(error)) throw error
+      // It came too late for this one too often: what it cost is lost, and the others are not. Asked again the provider only
+      // says that it owes nothing.
+      if (!isDenied(error)) throw error
       onLost(error)
     }
   }

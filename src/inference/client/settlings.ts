@@ -58,6 +58,12 @@ export class Settlings {
     if (running !== undefined) running.isOutdated = true
   }
 
+  /** The same in every channel. */
+  reopenAll(): void {
+    this.#settled.clear()
+    for (const running of this.#running.values()) running.isOutdated = true
+  }
+
   /** To its end; one that is under way already where there is one. @throws as `settle` */
   settle(channelId: Uint8Array): Promise<void> {
     return this.#begin(channelId).done

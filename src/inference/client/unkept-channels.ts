@@ -29,6 +29,11 @@ const REFUSED_MS = 60_000
 /** More openings than a ledger has. */
 const KNOWN_OPENINGS = 16_384
 
+export interface GivingUp {
+  readonly reason?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
 type Opening = Pick<PayerAccount, 'payee' | 'channelId' | 'nonce'>
 
 export class UnkeptChannels {
@@ -64,9 +69,9 @@ export class UnkeptChannels {
   /**
    * Before an opening is sent: what is mined of it while this process ends is unused.
    * @param before as the chain is
-   * @returns for one that was not sent: an earlier try may be under way still
+   * @returns for one that was not sent: whether nothing is under way, since an earlier try may be so still
    */
-  async begin(payee: Address, before: ChannelState): Promise<() => Promise<void>> {
+  async begin(payee: Address, before: ChannelState): Promise<() => Promise<boolean>> {
     const { chain, address, notes } = this.#modules
     const nonce = before.nonce + 1
     const parties = { payer: address, payee }
@@ -79,6 +84,7 @@ export class UnkeptChannels {
     await notes.set({ kind: 'opening', payee, channelId, nonce })
     return async () => {
       if (!isTriedAgain) await this.settled(channelId)
+      return !isTriedAgain
     }
   }
 
@@ -110,9 +116,13 @@ export class UnkeptChannels {
 
   /**
    * Asks for the end of an open channel that is not paid from.
+   * @param reason why; that another ledger used it unless given
    * @returns why it is not; said once in a line
    */
-  async giveUp(state: ChannelState, signal?: AbortSignal): Promise<UserError> {
+  async giveUp(
+    state: ChannelState,
+    { reason = 'another ledger of this key used it', signal }: GivingUp = {},
+  ): Promise<UserError> {
     const { chain, notes, log, onGivenUp } = this.#modules
     const { payee, nonce } = state
     const channelId = openingIdOf(state)
@@ -130,11 +140,11 @@ export class UnkeptChannels {
         failure = error
       }
     const when = new Date(endsAt * 1000).toISOString()
-    const why = `another ledger of this key used the channel with ${payee}`
+    const what = `the channel with ${payee} is given up: ${reason}`
     const line =
       failure === undefined
-        ? `${why}; its end is asked for, and the rest of its deposit comes back after ${when}: until then nothing can be bought there`
-        : `${why}, and nothing can be bought there until it is closed; asking for its end failed: ${failure.message}`
+        ? `${what}; its end is asked for, and the rest of its deposit comes back after ${when}: until then nothing can be bought there`
+        : `${what}; nothing can be bought there until it is closed, and asking for its end failed: ${failure.message}`
     if (isNews) {
       log.warn({ payee, endsAt }, line)
       onGivenUp?.(line)

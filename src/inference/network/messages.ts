@@ -2,6 +2,7 @@
 import type { CborValue } from '../../crypto/cbor.js'
 import {
   array,
+  boolean,
   bytes,
   enumeration,
   type Infer,
@@ -170,6 +171,8 @@ const syncAnswer = object({
   owed: array(hash, { max: MAX_JOBS }),
   /** The client's own newest one, where it names receipts that the client asks for: its ledger is older than the channel. */
   voucher: optional(asCbor(voucherSchema)),
+  /** The client's voucher names receipts that the provider's ledger lacks: nothing more is sold in this channel. */
+  isBehind: optional(boolean),
 })
 
 /** On a new connection, after a restart, and where a receipt is missing. */

@@ -32,6 +32,7 @@ export {
   type ChannelTerms,
   isOfOtherLedger,
   newPayerAccount,
+  ofOtherLedger,
   type PayerAccount,
   type PayerLimits,
   payerExposure,

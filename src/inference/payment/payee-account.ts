@@ -11,6 +11,7 @@
 import { lackOfMoney } from '../../chain/ether.js'
 import type { Address } from '../../crypto/address.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
+import type { UserError } from '../../errors.js'
 import type { ChannelTerms } from './payer-account.js'
 import { sameBytes } from './payer-account.js'
 import { NO_RECEIPTS, type Receipt, ReceiptKind, receiptDigest, type SignedReceipt } from './receipt.js'
@@ -119,7 +120,7 @@ const standingWei = (account: PayeeAccount): bigint =>
 /**
  * Before a job runs.
  * @throws UserError DENIED with have and need where the deposit or the exposure limit do not suffice, or the channel ends
- *   too soon; BUSY; EXISTS for an id that is under way
+ *   too soon, or was paid from by what this ledger lacks; BUSY; EXISTS for an id that is under way
  */
 export function admit(
   account: PayeeAccount,
@@ -130,6 +131,7 @@ export function admit(
   const { running, owed, unpaid, endsAt, depositWei, totalWei } = account
   if ([...running, ...owed].some(({ jobId }) => sameBytes(jobId, job.jobId)))
     throw refused('a job of this id is under way', 'EXISTS', 'choose another id')
+  if (account.redeemedWei > paidWei(account)) throw lacksReceipts()
   const left = endsAt - nowSeconds
   if (left < limits.leastRemainingSeconds)
     throw refused(
@@ -164,6 +166,23 @@ export function admit(
 /** A job ended without a receipt. */
 export function dismiss(account: PayeeAccount, jobId: Uint8Array): PayeeAccount {
   return { ...account, running: account.running.filter((job) => !sameBytes(job.jobId, jobId)) }
+}
+
+/** Receipts that begin anew would contradict those that an earlier ledger of this payee signed, and was paid for. */
+export const lacksReceipts = (): UserError =>
+  refused(
+    'an earlier ledger of this provider was paid from this channel',
+    'DENIED',
+    'close it, which gives the rest of the deposit back, and open another one',
+  )
+
+/** Whether the payer's own voucher commits to receipts that this ledger never issued: it was lost, or is an older copy. */
+export function isBehind(domain: TypedDomain, account: PayeeAccount, voucher: SignedVoucher): boolean {
+  return (
+    voucher.receipts > account.issued &&
+    sameBytes(voucher.channelId, account.channelId) &&
+    isVoucherOf(domain, voucher, account.payer)
+  )
 }
 
 /** What a job was; the receipt adds its place in the chain. */

@@ -22,8 +22,10 @@ import {
   admit,
   creditLost,
   dismiss,
+  isBehind,
   isPaid,
   issue,
+  lacksReceipts,
   newPayeeAccount,
   type PayeeAccount,
   type PayeeLimits,
@@ -60,6 +62,8 @@ export class Payee {
   readonly #modules: PayeeModules
   readonly #limits: PayeeLimits
   readonly #table: AccountTable<PayeeAccount>
+  /** Channels of which the payer knows more than this ledger, as far as it was met. */
+  readonly #behind = new Set<string>()
 
   private constructor(modules: PayeeModules, limits: PayeeLimits, table: AccountTable<PayeeAccount>) {
     this.#modules = modules
@@ -97,6 +101,7 @@ export class Payee {
 
   /** Before a job runs. @throws UserError as `admit` of payee-account.ts */
   admit(channelId: Uint8Array, job: RunningJob): void {
+    if (this.#behind.has(bytesToHex(channelId))) throw lacksReceipts()
     this.#table.set(admit(this.#table.get(channelId), job, this.#limits, this.#modules.now()))
   }
 
@@ -132,6 +137,14 @@ export class Payee {
     // An older one than one that is being written must not overtake it.
     if (next === account) await this.#table.settled(voucher.channelId)
     else await this.#table.write(next)
+  }
+
+  /** As `isBehind` of payee-account.ts: from then on no job is admitted in that channel. */
+  isBehind(voucher: SignedVoucher): boolean {
+    const { channelId } = voucher
+    const behind = isBehind(this.#modules.domain, this.#table.get(channelId), voucher)
+    if (behind) this.#behind.add(bytesToHex(channelId))
+    return behind
   }
 
   /** Whether a job's output is paid for on the disk: only then may it leave. */
@@ -216,6 +229,7 @@ export class Payee {
   /** After the channel was closed and its receipts' audit window is over. */
   async forget(channelId: Uint8Array): Promise<void> {
     await this.#table.remove(channelId)
+    this.#behind.delete(bytesToHex(channelId))
   }
 
   readonly #sign = (receipt: Receipt): SignedReceipt =>

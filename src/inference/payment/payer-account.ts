@@ -226,7 +226,8 @@ function notAskedFor({ receipts }: PayerAccount): UserError {
   return ofOtherLedger('the provider has receipts of this channel that this ledger never asked for')
 }
 
-function ofOtherLedger(what: string): UserError {
+/** Payer and payee do not have the same receipts, and neither cheats: one of their ledgers is not the one that was used. */
+export function ofOtherLedger(what: string): UserError {
   return new UserError(what, {
     code: 'UNAVAILABLE',
     remedy: 'choose another provider until the channel is closed',
@@ -234,7 +235,7 @@ function ofOtherLedger(what: string): UserError {
   })
 }
 
-/** Whether a failure is one of a ledger that does not have all that its key did in a channel. */
+/** Whether a failure is one of {@link ofOtherLedger}. */
 export const isOfOtherLedger = (error: unknown): boolean =>
   error instanceof UserError && error.details.isOfOtherLedger === true
 

@@ -178,12 +178,16 @@ export class PaidService {
     readonly owed: readonly Uint8Array[]
     /** The payer's own newest one, where it commits to receipts that the payer misses. */
     readonly voucher?: SignedVoucher
+    /** Of the receipts that the payer's voucher names this ledger lacks some: it was lost, or is an older copy. */
+    readonly isBehind?: true
   }> {
     const { payee } = this.#modules
     const { channelId, voucher, from, asked } = request
     if (payee.find(channelId) === undefined)
       await this.#looks.look(addressOfPublicKey(remote.publicKey), remote)
     this.#own(remote, channelId)
+    if (voucher !== undefined && payee.isBehind(voucher))
+      return { receipts: [], unknown: [], owed: [], isBehind: true }
     if (voucher !== undefined) await this.#accept(remote, voucher)
     const receipts = await payee.receipts(channelId, from, RECEIPTS_AT_ONCE)
     const { issued, owed, voucher: newest } = payee.account(channelId)

@@ -30,6 +30,10 @@ export interface OwnChannels extends RefundModules {
 /** Nothing is bought with it. */
 const NO_LIMITS = { exposureWei: 0n, maxJobs: 0 }
 
+/** On this chain, and not closed: a ledger may have channels of other chains and contracts with the same payee. */
+const isThere = ({ standing }: Pick<EndedChannel, 'standing'>): boolean =>
+  standing === 'open' || standing === 'ending' || standing === 'over'
+
 /** @throws UserError LOCKED while a client of this key runs; chain errors */
 export async function withOwnChannels<T>(
   {
@@ -58,7 +62,7 @@ export async function withOwnChannels<T>(
       const all = async (): Promise<readonly EndedChannel[]> => {
         const accounts = payer.accounts()
         const left = (await readOwnChannels({ chain, address }, notes.leftWithout(accounts)))
-          .filter(({ standing }) => standing === 'open' || standing === 'ending' || standing === 'over')
+          .filter(isThere)
           .map((each) => ({ ...each, account: { ...each.account, endsAt: each.state.endsAt } }))
         return [...(await readOwnChannels({ chain, address }, accounts)), ...left].map(
           ({ account: { payee, channelId, endsAt }, state, standing }) => {
@@ -72,10 +76,8 @@ export async function withOwnChannels<T>(
         address,
         all,
         with: async (payee) => {
-          const known = (await all()).filter(
-            (each) => each.payee === payee && each.standing !== 'closed' && each.standing !== 'unseen',
-          )
-          if (known.length > 0) return known[0]
+          const known = (await all()).find((each) => each.payee === payee && isThere(each))
+          if (known !== undefined) return known
           const parties = { payer: address, payee }
           const state = await readChannel(chain, parties)
           if (!state.isOpen) return undefined

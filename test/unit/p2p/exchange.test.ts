@@ -60,6 +60,24 @@ describe('exchanges over real libp2p', () => {
     expect([server.peerCount(), client.isConnected(server.peerId)]).toEqual([1, true])
   })
 
+  it('tell whose last connection has ended, whoever ended it, until nobody wants to hear it', async () => {
+    const [server, client, other] = [await startHost(), await startHost(), await startHost()]
+    for (const each of [server, other]) await each.handle(echo, async (request) => request)
+    const gone: string[] = []
+    const forget = client.onPeerGone((peerId) => gone.push(peerId))
+    for (const each of [server, other]) await client.request(addressOf(each), echo, 'a')
+    await server.disconnect(client.peerId)
+    await eventually(() => gone.length === 1)
+    await client.request(addressOf(server), echo, 'b')
+    await other.stop()
+    await eventually(() => gone.length === 2)
+    expect(gone).toEqual([server.peerId, other.peerId])
+    forget()
+    await client.disconnect(server.peerId)
+    await eventually(() => client.peerCount() === 0)
+    expect(gone).toHaveLength(2)
+  })
+
   it('leave no stream behind, whatever the outcome', async () => {
     const [server, client] = [await startHost(), await startHost()]
     await server.handle(echo, async (request) => {

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { signFinding } from '../../../../src/inference/audit/finding.js'
@@ -130,6 +131,59 @@ describe('a provider that is blamed', () => {
     expect(asked).toHaveLength(5)
   })
 
+  it('is asked about though the disk does not take the blame', async () => {
+    const asked: string[] = []
+    const host = {
+      request: async (peerId: string) => {
+        asked.push(peerId)
+        return { findings: [] }
+      },
+    } as never
+    const auditors = [auditor.peerId, other.peerId]
+    const book = await bookOf('asker', auditors)
+    new OldFindings({ host, book, auditors, log: silentLogger })
+    await rm(join(directory, 'asker'), { recursive: true })
+    await expect(book.add(judged(auditor, 1, 'bad'))).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(book.isAvoided(provider.peerId, now)).toBe(true)
+    expect(asked).toEqual([other.peerId])
+  })
+
+  it('is acquitted by what is behind pages that gossip had brought', async () => {
+    const at = (index: number) => now - 100_000 + index
+    const good = (index: number) =>
+      signFinding(other, {
+        ...{
+          provider: provider.publicKey,
+          channelId: new Uint8Array(32).fill(1),
+          index,
+          verdict: 'good' as const,
+        },
+        ...{ receipt: new Uint8Array(32).fill(2), round: 3, reason: '', at: at(index) },
+      })
+    // The newest first, as an auditor answers that trusts itself alone.
+    const all = Array.from({ length: 110 }, (_, i) => good(110 - i))
+    let known: readonly Uint8Array[] = []
+    const host = {
+      request: async (peerId: string, _: unknown, { after }: { readonly after?: Uint8Array }) => {
+        if (peerId !== other.peerId) return { findings: [] }
+        const from =
+          known.findIndex((each) => Buffer.compare(sha256(each), after ?? new Uint8Array()) === 0) + 1
+        return { findings: known.slice(from, from + FINDINGS_AT_ONCE) }
+      },
+    } as never
+    const auditors = [auditor.peerId, other.peerId]
+    const book = await bookOf('asker', auditors)
+    const old = new OldFindings({ host, book, auditors, log: silentLogger })
+    await old.about(provider)
+    // It tells twenty an hour of one provider: the first of all was beyond that, and all since were not.
+    known = all
+    for (const message of all.slice(0, 109)) await book.add(message)
+    // Evidence that is not given is blamed a day later.
+    await book.add(judged(auditor, 1, 'bad'))
+    await expect.poll(() => book.isAvoided(provider.peerId, now)).toBe(false)
+    await expect.poll(async () => (await bookOf('asker', auditors)).findings().length).toBe(111)
+  })
+
   it('is asked about from the first page again where it is blamed while that is read', async () => {
     let answer: (() => void) | undefined
     const asked: boolean[] = []
@@ -176,6 +230,21 @@ describe('what is sent instead of findings', () => {
     expect((await answering([finding(2, auditor, other)])).count).toBe(0)
     expect((await answering([finding(2, other)])).count).toBe(0)
     expect((await answering([finding(2)])).count).toBe(1)
+  })
+
+  it('is nothing of a day to come: the clock of who signed it was ahead', async () => {
+    const body = {
+      provider: provider.publicKey,
+      channelId: new Uint8Array(32),
+      index: 1,
+      round: 3,
+      reason: '',
+    }
+    const at = Math.floor(Date.now() / 1000)
+    const signed = (ahead: number) =>
+      signFinding(auditor, { ...body, receipt: new Uint8Array(32), verdict: 'missing', at: at + ahead })
+    expect((await answering([signed(86_400)])).count).toBe(0)
+    expect((await answering([signed(60)])).count).toBe(1)
   })
 
   it('is a page that comes again and again: it is asked for twice', async () => {

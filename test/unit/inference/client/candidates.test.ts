@@ -120,6 +120,7 @@ describe('distances', () => {
     let pings = 0
     const host = {
       node: { services: { pubsub: {} } },
+      onPeerGone: () => () => {},
       request: async () => ({ offer: signOffer(signer, content, Date.now()) }),
       ping: async () => {
         pings++

@@ -183,6 +183,24 @@ describe('the own disk', () => {
     expect(payer.account(id).undelivered).toHaveLength(1)
   })
 
+  it('that lost an output for good goes on buying in the next process, too', async () => {
+    await dealing.close()
+    // Nothing that is lost so is credited.
+    await enter(PRICE)
+    await runToOutput()
+    await diskIsAwaited()
+    books.crash()
+    Object.assign(books, { isImmediate: true })
+    payer = await openPayer(books)
+    shop.clock.nowMs += 100_000
+    for (let process = 0; process < 3; process++) {
+      dealing = dealWith(payer)
+      await dealing.run(order)
+      await dealing.close()
+    }
+    expect(payer.account(id)).toMatchObject({ receipts: 4, undelivered: [{ priceWei: PRICE }] })
+  })
+
   it('that takes nothing lets nothing leave', async () => {
     class FullDisk extends MemoryBooks {
       isFull = false
@@ -240,6 +258,22 @@ describe('a provider that trusts one job far', () => {
     expect(decodeOutput((await next).output)).toMatchObject({ text: 'hello' })
     expect(claims.heldWei(id)).toBe(0n)
     expect(pipe.reached.slice(3)).toEqual(['job-have', 'job', 'job-pay'])
+  })
+
+  it('is waited for no longer than the job is, where it does not say that it was told', async () => {
+    await dealing.close()
+    await enter(PRICE)
+    Object.assign(books, { isImmediate: true })
+    const told = Promise.withResolvers<void>()
+    pipe.onRequest = (name) => (name === 'job-have' ? told.promise : Promise.resolve())
+    await dealing.run(order)
+    const begunMs = performance.now()
+    const next = dealing.run({ ...order, patienceMs: 200 }).catch((error: unknown) => error)
+    const late = new Promise((resolve) => setTimeout(resolve, 5000, 'late'))
+    expect(await Promise.race([next, late])).toMatchObject({ code: 'DENIED' })
+    expect(performance.now() - begunMs).toBeGreaterThan(150)
+    expect(pipe.reached).toEqual(['job', 'job-pay', 'job'])
+    told.resolve()
   })
 
   it('and refuses what is beyond that', async () => {

@@ -45,7 +45,7 @@ async function open(theirSeconds: number, ourSeconds: number) {
   } as unknown as Channels
   const host = {
     ...{ node: { services: { pubsub: {} } }, ping: async () => [1] },
-    ...{ request: pipe.request, openAhead: () => pipe.openAhead() },
+    ...{ request: pipe.request, openAhead: () => pipe.openAhead(), onPeerGone: () => pipe.onPeerGone() },
   } as unknown as Host
   const jobs = new NetworkJobs(
     { providers: [keys.payee.peerId], exposureWei },

@@ -86,6 +86,40 @@ describe('the budget of a day', () => {
   })
 })
 
+describe('a disk that takes nothing', () => {
+  it('takes nothing of the budget, and opens no channel', async () => {
+    const budget = await DailyBudget.open(path, 1000n)
+    const openings = await Openings.open(path)
+    // A file is where the directory should be.
+    await writeFile(join(directory, 'purchases'), '')
+    await expect(budget.take(600n)).rejects.toThrow()
+    expect(budget.leftWei).toBe(1000n)
+    await expect(openings.add('0x0000000000000000000000000000000000000001')).rejects.toThrow()
+    expect(openings.payees()).toEqual([])
+  })
+})
+
+describe('a clock that was wrong once', () => {
+  it('is no reason to buy nothing for years', async () => {
+    let now = 600_000 * HOUR
+    const payee = (i: number) => `0x${String(i).padStart(40, '0')}` as const
+    const openings = await Openings.open(join(directory, 'openings.json'), () => now)
+    for (let i = 0; i < 10; i++) await openings.add(payee(i))
+    const budget = await DailyBudget.open(path, 1000n, () => now)
+    await budget.take(1000n)
+    // By an hour it may be the other way round.
+    now -= HOUR
+    expect(budget.leftWei).toBe(0n)
+    expect(() => openings.require()).toThrow(/10 channels/)
+    now = 500_000 * HOUR
+    expect(budget.leftWei).toBe(1000n)
+    expect((await DailyBudget.open(path, 1000n, () => now)).leftWei).toBe(1000n)
+    expect((await readSpending(path, now))?.spentWei).toBe(0n)
+    openings.require()
+    expect(openings.openedAt(payee(3))).toBeUndefined()
+  })
+})
+
 describe('channels that were opened', () => {
   it('are ten in 24 hours, over restarts; who did not come about, and the same one again, does not count', async () => {
     let now = 500_000 * HOUR

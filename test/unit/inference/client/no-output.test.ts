@@ -54,6 +54,7 @@ async function openBuyer(output: Uint8Array, priceWeiPerUnit: bigint) {
   }
   const host = {
     node: { services: { pubsub: {} } },
+    onPeerGone: () => () => {},
     ping: async () => [1],
     request: async (_: unknown, { name }: { name: string }, body: unknown) => {
       if (name === 'offer') return { offer: signOffer(seller, content, Date.now()) }

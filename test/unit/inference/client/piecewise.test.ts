@@ -230,7 +230,7 @@ describe('a text that no provider takes', () => {
     const jobs = new NetworkJobs(
       { providers: ['/ip4/192.0.2.1/tcp/1'], exposureWei: 1n },
       {
-        host: { request: untouched, node: { services: {} } } as unknown as Host,
+        host: { request: untouched, node: { services: {} }, onPeerGone: () => () => {} } as unknown as Host,
         log: silentLogger,
         knownModels: async () => new KnownModels([]),
         openPayments: untouched,

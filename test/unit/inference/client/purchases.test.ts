@@ -60,7 +60,9 @@ async function open(isFresh: boolean, exposureWei = 500n, isAudited = true) {
       audits.push(decodeTerms((body as { terms: Uint8Array }).terms).audit)
     return pipe.request(target, message, body, options)
   }
-  const host = { request, openAhead: () => pipe.openAhead() } as unknown as Host
+  const host = {
+    ...{ request, openAhead: () => pipe.openAhead(), onPeerGone: () => pipe.onPeerGone() },
+  } as unknown as Host
   const purchases = new Purchases(true, { host, log: silentLogger, purse, budget, audits: undefined })
   return {
     buy: (patienceMs = 10_000) => purchases.buy(candidate, SOLD_JOB, { signal: undefined, patienceMs }),
@@ -162,7 +164,9 @@ describe('a provider that has another address by now', () => {
       asked.push(target)
       return client.request(target, ...more)
     }
-    const host = { request, openAhead: client.openAhead.bind(client) } as unknown as Host
+    const host = {
+      ...{ request, openAhead: client.openAhead.bind(client), onPeerGone: client.onPeerGone.bind(client) },
+    } as unknown as Host
     const purchases = new Purchases(false, { host, ...silent })
     const sell = async () => {
       const host = await startHost({}, shop.keys.payee)

@@ -284,7 +284,12 @@ it('a provider that holds a settling up is passed over, and stands behind the ot
     const receipt = honest.sign({ ...workOf(asked, 1), output: hashOf(OUTPUT) })
     return { kind: 'receipt', receipt: receiptToCbor(receipt), runMs: 1 }
   }
-  const host = { node: { services: { pubsub: {} } }, ping: async () => [1], request } as unknown as Host
+  const host = {
+    node: { services: { pubsub: {} } },
+    ping: async () => [1],
+    request,
+    onPeerGone: () => () => {},
+  } as unknown as Host
   const channelOf = (payee: Address): Uint8Array => (payee === stalling.address ? id : otherId)
   const channels = {
     isOpen: () => true,

@@ -65,6 +65,10 @@ export class Pipe {
     return []
   }
 
+  onPeerGone(): () => void {
+    return () => {}
+  }
+
   openAhead(): StreamAhead {
     return new StreamAhead(() => Promise.reject(new Error('there are no streams here')), 1)
   }
@@ -76,6 +80,8 @@ export interface Shop {
   readonly keys: ReturnType<typeof identities>
   /** What the model does, and for how long: told when it begins, and given what gives it up. */
   work: { during: (signal: AbortSignal) => Promise<void> }
+  /** By which outputs are kept. */
+  readonly clock: { nowMs: number }
   /** What the provider's offer says of payments. */
   readonly offered: NonNullable<Parameters<Provider['payThrough']>[0]['offered']>
 }
@@ -104,7 +110,8 @@ export interface ShopModules extends Pick<PaidServiceModules, 'payee' | 'keeper'
 export async function openShopWith(modules: ShopModules): Promise<Shop> {
   const { keys, payee, keeper, domain, exposureWei } = modules
   const pipe = new Pipe(keys.payer)
-  const held = new HeldOutputs({ mostBytes: 100_000, mostMs: 60_000 }, () => 0)
+  const clock = { nowMs: 0 }
+  const held = new HeldOutputs({ mostBytes: 100_000, mostMs: 60_000 }, () => clock.nowMs)
   const work: Shop['work'] = { during: async () => {} }
   const jobs = {
     models: async () => [served({ sha256: MODEL })],
@@ -136,7 +143,7 @@ export async function openShopWith(modules: ShopModules): Promise<Shop> {
     domain,
     offered,
   })
-  return { pipe, payee, keys, work, offered }
+  return { pipe, payee, keys, work, clock, offered }
 }
 
 /** A second of sound. */

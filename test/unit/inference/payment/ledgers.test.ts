@@ -387,6 +387,24 @@ describe('the payment ledgers', () => {
     expect(payee.due(policy)[0]).toMatchObject({ reason: 'ending', dueWei: 10n })
   })
 
+  it('sign no second receipt where the payee lost its ledger, or went back to an older one, after a redemption', async () => {
+    await payee.accept(await payer.receive(await run(1)))
+    const channel = { ...CHANNEL, redeemedWei: 10n }
+    payeeBooks = new MemoryBooks(true)
+    const anew = await openPayee()
+    await anew.setChannel(keys.payer.address, channel)
+    // It would be the first one of this channel, and so contradict what auditors have.
+    const refusal = expect.objectContaining({
+      code: 'DENIED',
+      message: expect.stringMatching(/earlier ledger/),
+    })
+    expect(() => anew.admit(id, askedJob(2))).toThrow(refusal)
+    await payee.setChannel(keys.payer.address, channel)
+    payee.admit(id, askedJob(2))
+    await payee.setChannel(keys.payer.address, { ...channel, redeemedWei: 11n })
+    expect(() => payee.admit(id, askedJob(3))).toThrow(refusal)
+  })
+
   it('hand to the contract the signature that came, and take none that it could not recover', async () => {
     await payee.accept(await payer.receive(await run(1)))
     const voucher = await payer.receive(await run(2))
