@@ -62,8 +62,8 @@ export function channelsText(
   return [
     ...channels.flatMap((channel) => [
       `${channel.channelId.slice(0, SHOWN_DIGITS)}  ${channel.role} with ${shortId(channel.partner)}, ${standing(channel)}`,
-      `  deposit ${ether(channel.depositWei)}, spent ${ether(channel.spentWei)}, free ${ether(channel.freeWei)}`,
-      ...(channel.redeemedWei === null ? [] : [`  redeemed ${ether(channel.redeemedWei)}`]),
+      `  deposit ${ether(channel.depositWei)}, spent ${ether(channel.spentWei)}`,
+      `  free ${ether(channel.freeWei)}${channel.redeemedWei === null ? '' : `, redeemed ${ether(channel.redeemedWei)}`}`,
     ]),
     '',
     `${plural(channels.length, 'channel')}; ${ether(String(free))} of this key's deposits are not spent.`,
