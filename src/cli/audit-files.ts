@@ -134,9 +134,10 @@ async function readAs<T>(path: string, mostBytes: number, read: (bytes: Uint8Arr
     return read(bytes)
   } catch (error) {
     if (!(error instanceof UserError)) throw error
-    throw new UserError(`${path}: ${error.message}`, {
+    const isKind = [EVIDENCE, FINDING].some((ending) => path.endsWith(ending))
+    throw new UserError(isKind ? `${path}: ${error.message}` : `${path} is no evidence of a job`, {
       code: error.code,
-      remedy: 'ask its maker for it again',
+      remedy: isKind ? 'ask its maker for it again' : `name a file ${KINDS}, or a folder of them`,
     })
   }
 }

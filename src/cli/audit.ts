@@ -117,11 +117,9 @@ async function auditKept(
   const { auditShelf, drawShelf } = await import('../inference/audit/shelf-audit.js')
   if (!isAll) await drawShelf(modules, io.signal)
   const entries = isAll ? shelf.list().filter(isOpen) : shelf.list('drawn')
-  const progress = new Progress(io.stderr, io.env, !io.output.isJson)
+  const progress = new Progress(io.stderr, io.env, !io.output.isJson && entries.length > 0)
   let done = 0
-  progress.live(
-    (elapsedMs) => `running job ${done + 1} of ${entries.length}, ${(elapsedMs / 1000).toFixed(0)} s`,
-  )
+  progress.live((elapsedMs) => jobText(done, entries.length, elapsedMs))
   try {
     return await auditShelf(modules, entries, io.signal, (audited) => {
       done++
@@ -131,6 +129,10 @@ async function auditKept(
     progress.stop()
   }
 }
+
+/** @param done of `all`, at least one */
+export const jobText = (done: number, all: number, elapsedMs: number): string =>
+  `running job ${Math.min(done + 1, all)} of ${all}, ${(elapsedMs / 1000).toFixed(0)} s`
 
 const isFailure = (verdict: string): boolean => verdict === 'bad' || verdict === 'missing'
 const isOpen = ({ state }: ShelfEntry): boolean => state !== 'good' && state !== 'bad'

@@ -19,7 +19,7 @@ export const buyOptions = {
     defaultText: 'whoever is found',
   }),
   'max-price': text({
-    summary: 'Refuse to pay more than this',
+    summary: 'Refuse to pay more than this, e.g. "50000 gwei" (a bare number: ETH)',
     placeholder: 'amount',
     defaultText: 'inference.client.maxPrice of the configuration',
   }),
@@ -83,8 +83,7 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
       // A program that reads one object at the end could not learn it in time otherwise.
       if (told.isNews(recipient, true)) {
         const line = await recipientNote(recipient)
-        if (io.output.mode === 'json') io.output.warn(line)
-        else io.output.note(line)
+        progress.aside(() => (io.output.mode === 'json' ? io.output.warn(line) : io.output.note(line)))
       }
       const { priceWei, mostLostWei, ...rest } = recipient
       io.output.event('recipient', {
@@ -96,14 +95,13 @@ export async function buy(args: BuyArguments, purchase: Purchase, io: CommandIo)
         (elapsedMs) => `waiting for ${printable(recipient.model)}, ${(elapsedMs / 1000).toFixed(1)} s`,
       )
     },
-    onGivenUp: (line) => io.output.warn(line),
+    onGivenUp: (line) => progress.aside(() => io.output.warn(line)),
     onChainWait: (elapsedMs) =>
-      io.output.note(`Still waiting for the chain, ${Math.round(elapsedMs / 1000)} s.`),
+      progress.aside(() => io.output.note(`Still waiting for the chain, ${Math.round(elapsedMs / 1000)} s.`)),
     onLock: async ({ payee, amountWei, isNew }) => {
       const { formatEther } = await import('../chain/ether.js')
-      io.output.note(
-        `${isNew ? 'Opening a payment channel with' : 'Adding to the payment channel with'} ${payee}: ${formatEther(amountWei)}.`,
-      )
+      const what = isNew ? 'Opening a payment channel with' : 'Adding to the payment channel with'
+      progress.aside(() => io.output.note(`${what} ${payee}: ${formatEther(amountWei)}.`))
     },
   })
   try {

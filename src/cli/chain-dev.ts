@@ -130,9 +130,10 @@ export const chainDevCommand = defineCommand({
             [
               `# A development chain at ${dev.rpcUrl}, chain id ${dev.chainId}. Its accounts have 10,000 ETH each`,
               '# and the well-known mnemonic "test test test test test test test test test test test junk".',
-              ...accounts.map(
-                (address, i) => `# ${row(i === 0 ? 'account (deployed)' : 'account', address)}`,
+              ...dev.accounts.map(
+                ({ address }, i) => `# ${row(i === 0 ? 'account (deployed)' : 'account', address)}`,
               ),
+              ...funded.map((address) => `# ${row(`funded, ${FUNDED_ETHER} ETH`, address)}`),
               ...Object.entries(dev.deployment.contracts).map(
                 ([name, at]) => `# ${row(name, at ?? 'left out')}`,
               ),

@@ -4,10 +4,12 @@ import type { ListedChannel } from '../node/inference/channel-list.js'
 import { hotKeyOf } from './chain-node.js'
 import { chainOptions, withChain } from './chain-options.js'
 import { defineCommand } from './command.js'
-import { plural, shortId, table } from './format.js'
+import { plural, shortId } from './format.js'
 import { formatMoment } from './history-chart.js'
 
 const MS_PER_SECOND = 1000
+/** As many as tell channels apart, and as `channels close` takes. */
+const SHOWN_DIGITS = 12
 
 export const channelsListCommand = defineCommand({
   path: 'channels list',
@@ -44,30 +46,27 @@ export function channelsText(
   ether: (wei: string) => string,
 ): string {
   if (channels.length === 0) return `${address} has no payment channels here.`
-  const ends = ({ endsAt, state }: ListedChannel): string =>
-    state === 'closed' ? 'closed' : state === 'unseen' ? '-' : formatMoment(endsAt * MS_PER_SECOND)
+  const standing = ({ endsAt, state }: ListedChannel): string => {
+    if (state === 'closed' || state === 'unseen') return state
+    const end = formatMoment(endsAt * MS_PER_SECOND)
+    return state === 'over'
+      ? `over since ${end}`
+      : state === 'open'
+        ? `open until ${end}`
+        : `${state}: ends ${end}`
+  }
   const locked = channels.filter(
     ({ role, state }) => role === 'payer' && state !== 'closed' && state !== 'unseen',
   )
   const free = locked.reduce((sum, { freeWei }) => sum + BigInt(freeWei), 0n)
   return [
-    table(channels, [
-      { title: 'channel', value: ({ channelId }) => channelId.slice(0, 12) },
-      { title: 'as', value: ({ role }) => role },
-      { title: 'with', value: ({ partner }) => shortId(partner), shrinks: true },
-      { title: 'deposit', align: 'right', value: ({ depositWei }) => ether(depositWei) },
-      { title: 'spent', align: 'right', value: ({ spentWei }) => ether(spentWei) },
-      {
-        title: 'redeemed',
-        align: 'right',
-        value: ({ redeemedWei }) => (redeemedWei === null ? '-' : ether(redeemedWei)),
-      },
-      { title: 'free', align: 'right', value: ({ freeWei }) => ether(freeWei) },
-      { title: 'ends', value: ends },
-      { title: 'state', value: ({ state }) => state },
+    ...channels.flatMap((channel) => [
+      `${channel.channelId.slice(0, SHOWN_DIGITS)}  ${channel.role} with ${shortId(channel.partner)}, ${standing(channel)}`,
+      `  deposit ${ether(channel.depositWei)}, spent ${ether(channel.spentWei)}`,
+      `  free ${ether(channel.freeWei)}${channel.redeemedWei === null ? '' : `, redeemed ${ether(channel.redeemedWei)}`}`,
     ]),
     '',
     `${plural(channels.length, 'channel')}; ${ether(String(free))} of this key's deposits are not spent.`,
-    'The rest of a deposit comes back once its channel is over: "plumbline channels close" asks for that.',
+    '"plumbline channels close" ends one, and brings the rest of its deposit back.',
   ].join('\n')
 }

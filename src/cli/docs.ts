@@ -11,7 +11,7 @@ Made from the command definitions by \`node scripts/cli-docs.mjs\`; do not edit 
 - Results go to standard output, progress and logs to standard error.
 - \`--json\` prints one JSON object, \`--json-stream\` one object per event with the result last
   (\`{"event": "result", ...}\`). A failure is \`{"error": {"code", "message", "remedy"}}\`.
-- Exit status: 0 done, 1 failed, 2 wrong usage, 130 after Ctrl-C. A second Ctrl-C forces the exit.
+- Exit status: 0 done, 1 failed, 2 wrong usage, 130 after Ctrl-C (daemons and the gateway 0). A second Ctrl-C forces the exit.
 - Flags win over environment variables (\`PLUMBLINE_NETWORK_LISTEN\` for \`network.listen\`), these over the configuration
   file, and that over the defaults.
 - Rates are Mbit/s of layer-3 bytes (1 Mbit = 1,000,000 bits) unless \`--layer\` says otherwise.

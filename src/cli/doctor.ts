@@ -28,7 +28,7 @@ export const doctorCommand = defineCommand({
       'can handle, and whether other nodes can reach this one (one of them dials back). Exit status 1 where there is ' +
       'a problem. Run it while the daemon runs to have its TCP port checked, and while it does not for the UDP port of ' +
       'a challenger. For a provider it checks instead of the box whether each model is there, may be sold and fits into ' +
-      'memory, and whether the chain answers, has the contracts, and finds gas for redeeming.',
+      'memory, and whether the chain answers, has the contracts, and finds gas for redeeming; for an auditor the chain.',
   ],
   options: {
     'no-key': flag('Do not ask for the passphrase; skips what needs the key'),

@@ -64,11 +64,13 @@ export function wrap(text: string, width: number): string[] {
   return lines
 }
 
-/** `label   text`, with the text wrapped in a column of its own. */
+/** `label   text`, with the text wrapped in a column of its own; below a label that leaves no room beside it. */
 export function labelled(label: string, text: string, labelWidth: number, columns = DEFAULT_COLUMNS): string {
   const lines = wrap(text, Math.max(20, columns - labelWidth))
-  const rest = lines.slice(1).map((line) => `${' '.repeat(labelWidth)}${line}`)
-  return [`${label.padEnd(labelWidth)}${lines[0] ?? ''}`.trimEnd(), ...rest].join('\n')
+  const indented = (line: string) => `${' '.repeat(labelWidth)}${line}`
+  if (label.trimEnd().length >= labelWidth) return [label.trimEnd(), ...lines.map(indented)].join('\n')
+  const [first = '', ...rest] = lines
+  return [`${label.padEnd(labelWidth)}${first}`.trimEnd(), ...rest.map(indented)].join('\n')
 }
 
 export interface Column<Row> {

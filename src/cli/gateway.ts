@@ -202,7 +202,7 @@ function startedText(baseUrl: string, { models, audience, apiKeys }: Served): st
       ? []
       : [
           '',
-          `Try it:  curl ${baseUrl}/audio/transcriptions -F file=@talk.wav -F model=${printable(publicId(example, distinct))}`,
+          `Try it:  curl ${baseUrl}/audio/transcriptions ${apiKeys === 0 ? '' : '-H "authorization: Bearer <key>" '}-F file=@talk.wav -F model=${printable(publicId(example, distinct))}`,
         ]),
   ].join('\n')
 }

@@ -123,20 +123,37 @@ interface Chosen {
 function nextSteps({ roles = [], claim, uplink }: Chosen, given: string, paths: Paths): Step[] {
   const isChallenger = roles.includes('challenger')
   const isProvider = roles.includes('provider')
-  if (isProvider && !isChallenger && !roles.includes('prover'))
-    return [
-      ...sellingSteps(given, paths.config),
-      ['find out what is missing:', `plumbline doctor${given}`],
-      ['sell:', `plumbline ${roles.length > 1 ? 'node' : 'provider'}${given}`],
-    ]
+  const isAuditor = roles.includes('auditor')
+  const doctor: Step = ['find out what is missing:', `plumbline doctor${given}`]
+  const register: Step = [
+    "ask your network's operator for its registry file, and put it here:",
+    paths.registry,
+  ]
+  if (!isChallenger && !roles.includes('prover')) {
+    if (isProvider || isAuditor)
+      return [
+        ...(isProvider ? sellingSteps(given, paths.config) : auditingSteps(given, paths.config)),
+        doctor,
+        isProvider && roles.length === 1
+          ? ['sell:', `plumbline provider${given}`]
+          : [isProvider ? 'sell:' : 'audit what others sell:', `plumbline node${given}`],
+      ]
+    if (roles.length > 0)
+      return [
+        register,
+        doctor,
+        ['measure a line:', `plumbline measure <peer> --claim <Mbit/s>${given}`],
+        ['or buy work; what costs something takes a chain, and ether at that address:', paths.config],
+      ]
+  }
   const rate = isChallenger
     ? uplink === undefined && ' --uplink <Mbit/s>'
     : claim === undefined && ' --claim <Mbit/s>'
   const start = roles.length > 1 ? 'node' : isChallenger ? 'challenger' : 'prover'
   return [
-    ["ask your network's operator for its registry file, and put it here:", paths.registry],
+    register,
     ...(isProvider ? sellingSteps(given, paths.config) : []),
-    ['find out what is missing:', `plumbline doctor${given}`],
+    doctor,
     [
       isChallenger ? 'serve challenges:' : 'let others measure this line:',
       `plumbline ${start}${rate || ''}${given}`,
@@ -149,6 +166,12 @@ const sellingSteps = (given: string, config: string): Step[] => [
   ['see which models there are; "plumbline models add" adds one:', `plumbline models list${given}`],
   ['name those that you sell, each with its price (inference.provider.models):', config],
   ['name the chain that pays you (chain.rpcUrls; for 0 wei none is needed):', config],
+]
+
+/** An auditor runs what others sold again: it takes their chain, and the same models. */
+const auditingSteps = (given: string, config: string): Step[] => [
+  ['see which models there are; "plumbline models add" adds one:', `plumbline models list${given}`],
+  ['name their chain and a node of theirs (chain.rpcUrls, network.bootstrap):', config],
 ]
 
 interface Paths {

@@ -102,7 +102,7 @@ export const measureOptions = {
     defaultText: 'the least that the contract takes',
   }),
   'max-price': text({
-    summary: 'On a chain: refuse before paying where fee and gas may come to more',
+    summary: 'On a chain: refuse before paying where fee and gas may come to more (a bare number: ETH)',
     placeholder: 'amount',
     defaultText: 'no limit but the balance',
   }),

@@ -27,7 +27,7 @@ export const localOptions = {
     placeholder: 'name|directory',
     completes: 'file',
     defaultText:
-      'here the only one that was added for this task, else ours; of the network the cheapest that is known here',
+      'here the only one that was added for this task, ours where none was; of the network the cheapest that is known here',
   }),
   local: flag('Run it on this machine instead of buying it from the network'),
   threads: number({

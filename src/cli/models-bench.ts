@@ -114,6 +114,7 @@ export const modelsBenchCommand = defineCommand({
         },
         io.signal,
       )
+      progress.stop()
       const { name, task, architecture, fileBytes } = card
       const result = { model: name, task, architecture, fileBytes, machine, runs: plan.runs, rows }
       io.output.result(result, () => {

@@ -53,8 +53,13 @@ export class Progress {
 
   /** Writes whole lines (of a log) above the live one; never suppressed. */
   above(lines: string): void {
+    this.aside(() => this.#terminal.write(lines))
+  }
+
+  /** The same for what somebody else writes to the terminal, in whole lines. */
+  aside(write: () => void): void {
     if (this.#live && this.#render !== undefined) this.#terminal.write(ERASE_LINE)
-    this.#terminal.write(lines)
+    write()
     this.#draw()
   }
 

@@ -152,6 +152,7 @@ function providerRows(
 
 function chainRows(chain: ChainStatus, row: (label: string, text: string) => string): string[] {
   if (chain.chainId === null) return [row('chain', 'not reached yet')]
+  if (!chain.isKnown) return [row('chain', `${chain.chainId}, what this node has there is not known yet`)]
   const waiting = chain.pendingTransactions
   return [
     row(

@@ -1,9 +1,12 @@
 /** `plumbline transcribe`: a recording to text, with times, as subtitles where wanted. */
 
+import type { ModelCard } from '../inference/catalogue/card.js'
+import { languageOf } from '../inference/language-name.js'
 import type { Hearing } from '../inference/local/own-models-service.js'
 import type { FusionOptions } from '../models/ctc/fusion.js'
 import { boughtFields, buy, ONE_BUYER } from './buy-options.js'
 import { defineCommand } from './command.js'
+import { printable } from './format.js'
 import type { CommandIo } from './io.js'
 import {
   chooseModel,
@@ -156,6 +159,16 @@ type TranscribeArguments = Parameters<typeof buy>[0] &
   }
 type ReadSound = Awaited<ReturnType<typeof readSound>>
 
+/** A model of one language hears that one, whatever is asked of it. */
+function checkLanguage({ name, languages }: ModelCard, wanted: string | undefined): void {
+  if (wanted === undefined || languages.length !== 1 || languageOf({ languages }, wanted) !== undefined)
+    return
+  throw badArgument(
+    `${name} hears ${printable(languages.join())} alone`,
+    'leave --language out, or use another --model',
+  )
+}
+
 async function transcribeHere(
   args: TranscribeArguments & { readonly languageModel: FusionOptions | null | undefined },
   sound: ReadSound,
@@ -165,6 +178,7 @@ async function transcribeHere(
     ? ownRecogniser(args, io, '--dictation')
     : chooseModel(args, 'transcribe', io))
   const languageModel = await checkHearsWith(card, args.languageModel, args.language)
+  checkLanguage(card, args.language)
   if (languageModel === undefined) await noteUnused(card, io)
   const hearing: Hearing = { dictation: args.dictation, skipSilence: args.vad }
   const { value, loadMs, runMs } = await runLocal({ ...args, languageModel }, card, io, (model, told) =>

@@ -23,7 +23,7 @@ export function configTemplate(options: TemplateOptions = {}): string {
 # Where keys and state live; ~/.plumbline unless set by --data-dir or PLUMBLINE_DATA_DIR.
 # dataDir: ~/.plumbline
 
-# What this node does: prover, challenger, provider, coordinator, payer.
+# What this node does: prover, challenger, provider, auditor, coordinator, payer.
 roles: [${(options.roles ?? []).join(', ')}]
 
 network:

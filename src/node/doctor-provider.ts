@@ -1,4 +1,4 @@
-/** `doctor` for who sells: whether there is something to sell, and a chain on which it is paid. */
+/** `doctor` for who sells, or audits who sells: whether there is something to sell, and a chain on which it is paid. */
 import {
   type Chain,
   type ChainConnection,
@@ -31,6 +31,9 @@ interface Checked {
 export const sells = ({ roles, inference: { provider } }: Config): boolean =>
   roles.includes('provider') || provider.models.length + provider.upstream.models.length > 0
 
+/** Whether this configuration is an auditor's. */
+export const audits = ({ roles }: Config): boolean => roles.includes('auditor')
+
 const CORRECT_IT = 'correct it in the configuration'
 
 export async function* checkProvider(checked: Checked): AsyncIterable<Finding> {
@@ -48,8 +51,12 @@ export async function* checkProvider(checked: Checked): AsyncIterable<Finding> {
   }
   for (const name of priceList(models).names) yield await modelFinding(checked, name, prices.priceOf(name))
   if (prices.isFree) yield skipped('chain', 'nothing of what is offered costs anything')
-  else yield* checkPayment(checked)
+  else yield* checkPayment(checked, 'set chain.rpcUrls, or ask for 0 wei')
 }
+
+/** An auditor reads the channels' events, and sends nothing. */
+export const checkAuditor = (checked: Checked): AsyncIterable<Finding> =>
+  checkPayment(checked, 'set chain.rpcUrls: an auditor audits those who sell on a chain', false)
 
 /** In the catalogue, allowed to be sold, and small enough for this machine. */
 async function modelFinding({ config, log }: Checked, name: string, priceWei: bigint): Promise<Finding> {
@@ -72,13 +79,17 @@ async function modelFinding({ config, log }: Checked, name: string, priceWei: bi
   }
 }
 
-async function* checkPayment({ config, identity, log }: Checked): AsyncIterable<Finding> {
+async function* checkPayment(
+  { config, identity, log }: Checked,
+  withoutChain: string,
+  redeems = true,
+): AsyncIterable<Finding> {
   const { addresses, ...settings } = config.chain
   let connection: ChainConnection
   try {
     connection = await connectChain(connectionOf(settings, { dataDir: config.dataDir, log }))
   } catch (error) {
-    yield problem('chain', chainReason(error), remedyOf(error) ?? 'set chain.rpcUrls, or ask for 0 wei')
+    yield problem('chain', chainReason(error), remedyOf(error) ?? withoutChain)
     return
   }
   try {
@@ -91,7 +102,7 @@ async function* checkPayment({ config, identity, log }: Checked): AsyncIterable<
     })
     const chain = await withDeployment(connection, deployment)
     yield ok('contracts', `payment channels are at ${channelsContract(chain)}`)
-    yield await gasFinding(chain, config, identity)
+    if (redeems) yield await gasFinding(chain, config, identity)
   } catch (error) {
     yield problem('contracts', chainReason(error), remedyOf(error) ?? 'check chain.addresses')
   } finally {

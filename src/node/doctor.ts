@@ -15,7 +15,7 @@ import type { Host } from '../p2p/index.js'
 import type { Registry } from '../pob/registry.js'
 import type { Logger } from '../telemetry/logger.js'
 import { askDialBack } from './dial-back.js'
-import { checkProvider, sells } from './doctor-provider.js'
+import { audits, checkAuditor, checkProvider, sells } from './doctor-provider.js'
 import { type Finding, messageOf, ok, problem, remedyOf, skipped, warning } from './finding.js'
 import { createNodeHost } from './host.js'
 import { readRegistryFile, registryPath } from './registry-file.js'
@@ -47,7 +47,8 @@ export async function* diagnose(options: DoctorOptions): AsyncIterable<Finding> 
   yield registry.finding
   yield* checkBeacon(config)
   if (sells(config)) yield* checkProvider(options)
-  if (measures(config) || !sells(config)) yield* checkBox(config)
+  else if (audits(config)) yield* checkAuditor(options)
+  if (measures(config) || !worksAlone(config)) yield* checkBox(config)
   yield* checkReachability(options, registry.registry)
 }
 
@@ -96,10 +97,13 @@ function checkMachine(): Finding {
 
 const measures = ({ roles }: Config): boolean => roles.includes('prover') || roles.includes('challenger')
 
-/** Whoever is drawn from a chain, or sells and measures nothing, needs no registry, as when the daemon starts. */
+/** Sells what models make, or audits it. */
+const worksAlone = (config: Config): boolean => sells(config) || audits(config)
+
+/** Whoever is drawn from a chain, or sells or audits and measures nothing, needs no registry, as when the daemon starts. */
 const needsRegistry = (config: Config): boolean =>
   config.registry.path !== undefined ||
-  (config.chain.rpcUrls.length === 0 && (measures(config) || !sells(config)))
+  (config.chain.rpcUrls.length === 0 && (measures(config) || !worksAlone(config)))
 
 function tryRegistry(config: Config): { readonly finding: Finding; readonly registry: Registry | undefined } {
   const path = registryPath(config)

@@ -47,7 +47,7 @@ export const METRICS: readonly Metric[] = [
     name: 'plumbline_chain_seats',
     type: 'gauge',
     help: 'Seats on the chain that this node is drawn by.',
-    value: (s) => s.chain?.seats,
+    value: (s) => (s.chain?.isKnown ? s.chain.seats : undefined),
   },
   {
     name: 'plumbline_chain_pending_transactions',
@@ -59,7 +59,7 @@ export const METRICS: readonly Metric[] = [
     name: 'plumbline_chain_balance_ether',
     type: 'gauge',
     help: 'What pays for gas.',
-    value: (s) => s.chain && inEther(s.chain.balanceWei),
+    value: (s) => (s.chain?.isKnown ? inEther(s.chain.balanceWei) : undefined),
   },
   {
     name: 'plumbline_chain_claimable_ether',
@@ -91,6 +91,48 @@ export const METRICS: readonly Metric[] = [
     type: 'gauge',
     help: 'Layer-3 bytes of challenges this calendar month.',
     value: (s) => s.prover?.bytesThisMonth,
+  },
+  {
+    name: 'plumbline_provider_jobs',
+    type: 'gauge',
+    help: 'Jobs of others under way.',
+    value: (s) => s.provider?.jobs,
+  },
+  {
+    name: 'plumbline_provider_served_total',
+    type: 'counter',
+    help: 'Jobs done for others since the daemon started.',
+    value: (s) => s.provider?.served,
+  },
+  {
+    name: 'plumbline_provider_channels',
+    type: 'gauge',
+    help: 'Channels of clients in the ledger.',
+    value: (s) => s.provider?.channels,
+  },
+  {
+    name: 'plumbline_provider_unredeemed_ether',
+    type: 'gauge',
+    help: 'Vouchers taken and not redeemed yet.',
+    value: (s) => s.provider && inEther(s.provider.unredeemedWei),
+  },
+  {
+    name: 'plumbline_auditor_channels',
+    type: 'gauge',
+    help: 'Channels whose receipts are watched.',
+    value: (s) => s.auditor?.channels,
+  },
+  {
+    name: 'plumbline_auditor_receipts',
+    type: 'gauge',
+    help: 'Receipts with a verdict, by this node and the auditors that it believes.',
+    value: (s) => s.auditor?.audited,
+  },
+  {
+    name: 'plumbline_auditor_failed_receipts',
+    type: 'gauge',
+    help: 'Those of them that failed.',
+    value: (s) => s.auditor?.failed,
   },
 ]
 

@@ -299,6 +299,8 @@ describe.skipIf(whyNoAnvil !== undefined)('plumbline channels', () => {
     const unseen = listed.filter(({ partner }) => partner === gone)
     expect(unseen).toMatchObject([{ state: 'unseen', freeWei: '0', redeemedWei: null }])
     expect(channelsText(unseen, own.address, String)).toContain("0 of this key's deposits are not spent")
+    const text = channelsText(listed, own.address, (wei) => `0.${wei.padStart(18, '0')} ETH`)
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
     const { channels } = (await run(['close', '--all', '--yes'])).json as { channels: { payee: string }[] }
     expect(channels.find(({ payee }) => payee === used)).toMatchObject({ action: 'asked' })
     expect(channels.find(({ payee }) => payee === gone)).toMatchObject({ action: 'untouched' })

@@ -97,4 +97,17 @@ describe.skipIf(whyNoAnvil !== undefined)("doctor, of a provider's configuration
     const free = await findingsOf({ 'chain.rpcUrls': [], 'inference.provider.models': ['asr-small=0 wei'] })
     expect(free.get('chain')?.verdict).toBe('skipped')
   })
+
+  it('asks an auditor for its chain, and for no registry, line or gas', { timeout: PATIENT }, async () => {
+    const auditor = { roles: ['auditor'], 'inference.provider.models': [] }
+    const found = await findingsOf(auditor)
+    expect([found.get('chain')?.verdict, found.get('contracts')?.verdict]).toEqual(['ok', 'ok'])
+    expect(found.get('registry')?.verdict).toBe('skipped')
+    for (const check of ['box or link', 'models', 'gas']) expect(found.has(check)).toBe(false)
+    const none = await findingsOf({ ...auditor, 'chain.rpcUrls': [] })
+    expect(none.get('chain')).toMatchObject({
+      verdict: 'problem',
+      remedy: expect.stringMatching(/--rpc|rpcUrls/),
+    })
+  })
 })

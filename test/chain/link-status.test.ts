@@ -43,7 +43,9 @@ it.skipIf(whyNoAnvil !== undefined)(
     const link = new ChainLink({ config, identity, roles: ['provider'], beacon, store, log: silentLogger })
     await link.start()
     onTestFinished(() => link.stop())
-    const well = { chainId: 31337, balanceWei: String(parseAmount('3')), problems: [] }
+    // Nobody asked so far: it is there for the first who does, even where the chain is gone by then.
+    await expect.poll(() => balanceReadings, { timeout: 10_000 }).toBe(1)
+    const well = { chainId: 31337, isKnown: true, balanceWei: String(parseAmount('3')), problems: [] }
     expect(await link.status()).toMatchObject(well)
 
     let release = (): void => undefined

@@ -22,6 +22,7 @@ import { longRecording } from '../support/long-recording.js'
 import type { NodeProcess } from '../support/node-process.js'
 
 const SLOW = 180_000
+const METRICS_PORT = 9464
 const RECORDING = 'test/fixtures/speech/accept-this-call.wav'
 /** So much that a few jobs are worth the gas of their redemption. */
 const PRICE = parseAmount('0.0001 ETH')
@@ -102,7 +103,7 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
       inference: { client: { exposure: EXPOSURE, deposit: DEPOSIT } },
     })
     genesis = await testClientOf(dev.rpcUrl).snapshot()
-    running = await serve()
+    running = await serve({ metrics: { host: provider.host, port: METRICS_PORT } })
   }, SLOW)
   afterAll(async () => {
     await chain?.close()
@@ -127,6 +128,14 @@ describe.skipIf(none !== undefined)('work bought over the network', () => {
     jobPrice = BigInt(first.priceWei)
     paidJobs++
     expect((await channel()).redeemedWei).toBe(0n)
+    const metrics = await (await fetch(`http://${provider.host}:${METRICS_PORT}/metrics`)).text()
+    for (const line of [
+      'jobs 0',
+      'served_total 1',
+      'channels 1',
+      `unredeemed_ether ${Number(jobPrice) / 1e18}`,
+    ])
+      expect(metrics.split('\n')).toContain(`plumbline_provider_${line}`)
     await running.stop()
     expect((await channel()).redeemedWei).toBe(jobPrice)
   })

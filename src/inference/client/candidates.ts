@@ -128,7 +128,7 @@ export function candidatesFor(
       `too expensive: have ${formatEther(haveWei)}, need ${formatEther(needWei, 'up')} at least`,
       {
         code: 'DENIED',
-        remedy: 'raise the highest price, or send less',
+        remedy: 'raise the highest price (--max-price), or send less',
         details: { haveWei: String(haveWei), needWei: String(needWei) },
       },
     )

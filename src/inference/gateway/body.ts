@@ -103,11 +103,13 @@ export function eachPiece(
   })
 }
 
+export const CLIENT_GONE = 499
 /** Nobody reads it; it tells the log and the job why. */
 export const clientGone = (): ApiError =>
-  new ApiError('the client went away', { status: 499, code: 'client_closed_request' })
+  new ApiError('the client went away', { status: CLIENT_GONE, code: 'client_closed_request' })
 
-export const isClientGone = (reason: unknown): boolean => reason instanceof ApiError && reason.status === 499
+export const isClientGone = (reason: unknown): boolean =>
+  reason instanceof ApiError && reason.status === CLIENT_GONE
 
 const idleError = (idleMs: number): ApiError =>
   new ApiError(`no more of the body came for ${idleMs / 1000} s`, { status: 408, code: 'request_timeout' })

@@ -5,7 +5,7 @@ import { formatEther } from '../../chain/ether.js'
 import type { Job, JobPayment } from '../job.js'
 import { paymentsTotal } from '../payments-total.js'
 import { ApiError, asApiError } from './api-error.js'
-import { clientGone, Lease } from './body.js'
+import { CLIENT_GONE, clientGone, Lease } from './body.js'
 import type { Budget } from './budget.js'
 import { EventStream } from './event-stream.js'
 import type { GatewayLimits } from './limits.js'
@@ -28,10 +28,12 @@ export class Exchange {
   #keepers: (() => number)[] = []
   #jobs = 0
   #isLost = false
-  /** It was refused in full, and what its client still sends is read on. */
-  #isRefused = false
   readonly #stopWatch: () => void
   #isClosed = false
+  /** A refusal is whole on its way before the answer's end, which waits for a client that still sends. */
+  #isRefused = false
+  /** It has begun: there is nothing more to say. */
+  #isRefusing = false
   /** Payments of which the answer is kept. */
   #kept = 0
 
@@ -62,6 +64,11 @@ export class Exchange {
       this.response.destroy()
     }
     this.lease.release()
+  }
+
+  /** What the client was told; 499 where it went away before. */
+  get status(): number {
+    return this.response.writableFinished || this.#isRefused ? this.response.statusCode : CLIENT_GONE
   }
 
   /** Aborted when the client is gone, the time is over, or the gateway stops. */
@@ -128,7 +135,7 @@ export class Exchange {
     const { aborted, reason } = this.#aborter.signal
     const error = this.#afterPaying(asApiError(aborted ? reason : thrown, this.requestId))
     this.lease.release()
-    if (this.response.destroyed || this.response.writableEnded || this.#isRefused) return error
+    if (this.response.destroyed || this.response.writableEnded || this.#isRefusing) return error
     if (this.response.headersSent) {
       // Only an event stream is under way when something fails.
       this.response.end(`data: ${JSON.stringify(error.body)}\n\n`)
@@ -194,13 +201,15 @@ export class Exchange {
   /** The answer is complete for the client at once; the connection ends when it has stopped sending, or soon. */
   #refuse(body: Uint8Array, status: number): void {
     const { request, response } = this
-    this.#isRefused = true
+    this.#isRefusing = true
     response.writeHead(status, {
       'content-type': 'application/json',
       'content-length': body.length,
       connection: 'close',
     })
-    response.write(body)
+    response.write(body, (error) => {
+      this.#isRefused = error === undefined || error === null
+    })
     let discarded = 0
     const end = (): void => {
       clearTimeout(timer)

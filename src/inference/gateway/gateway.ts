@@ -194,11 +194,10 @@ export class Gateway {
       exchange.close()
       this.#connections.answered(socket, onGone)
       answers.delete(response)
-      const seconds = (performance.now() - started) / 1000
-      const status = response.writableFinished ? response.statusCode : 499
-      this.#context.metrics.request(routeName, status, seconds)
+      const seconds = Math.round(performance.now() - started) / 1000
       const { method, url } = request
-      const { requestId } = exchange
+      const { requestId, status } = exchange
+      this.#context.metrics.request(routeName, status, seconds)
       const path = pathOf(url).slice(0, MOST_LOGGED_PATH)
       this.#context.log.info({ requestId, method, path, status, seconds }, 'answered')
     }

@@ -1,6 +1,7 @@
 /** Which model a request means, by the rule of src/inference/model-rule.ts, and what is said where it means none. */
 import type { Task } from '../catalogue/card.js'
 import type { ServedModel } from '../job.js'
+import { languageOf } from '../language-name.js'
 import {
   type Choice,
   chooseByName,
@@ -11,7 +12,6 @@ import {
   publicIds,
 } from '../model-rule.js'
 import { ApiError, badField } from './api-error.js'
-import { languageOf } from './language.js'
 
 /** Asks for whichever model fits: the cheapest that is known here. */
 export const ANY_MODEL = 'auto'

@@ -100,7 +100,7 @@ export function requireAffordable(
   if (needWei > maxPriceWei)
     throw new ApiError(
       `too expensive: have ${formatEther(maxPriceWei)}, need ${formatEther(needWei, 'up')} at least for ${units} units; ` +
-        'raise the highest price, or send less',
+        'raise the highest price (--max-price), or send less',
       { status: 402, code: 'price_limit' },
     )
 }

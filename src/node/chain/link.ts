@@ -34,6 +34,8 @@ const LONGEST_RETRY_MS = 60_000
 export interface ChainStatus {
   /** Null while the chain was never reached. */
   readonly chainId: number | null
+  /** Whether it ever said what this node has there; otherwise registration, balance and deposit say nothing. */
+  readonly isKnown: boolean
   readonly registered: boolean
   /** Seats that this node is drawn by. */
   readonly seats: number
@@ -158,6 +160,7 @@ export class ChainLink implements CommitteeSource {
     const tie = this.#tie
     const nothing = {
       chainId: null,
+      isKnown: false,
       registered: false,
       seats: 0,
       pendingTransactions: 0,
@@ -181,6 +184,7 @@ export class ChainLink implements CommitteeSource {
     const { registered, seats, balanceWei, depositWei } = last
     return {
       ...known,
+      isKnown: true,
       registered,
       seats,
       balanceWei: String(balanceWei),
@@ -222,6 +226,8 @@ export class ChainLink implements CommitteeSource {
       const source = new ChainSource({ chain, seats, beacon, address })
       const figures = new KeptFigures({ read: () => readFigures(chain, address) })
       this.#tie = { chain, seats, source, keeper, figures }
+      // So that there is something to tell where nobody asked before the chain went away.
+      void figures.get()
       this.#problem = undefined
       keeper.start()
       log.info({ chainId: chain.chainId, seats: seats.seatCount }, 'the chain is open')

@@ -89,6 +89,14 @@ describe('findings of others', () => {
   })
   afterEach(() => rm(folder, { recursive: true }))
 
+  it('are not looked for in a file of another kind: which are read is said', async () => {
+    await writeFile(join(folder, 'talk.wav'), 'RIFF')
+    await expect(judge('talk.wav')).rejects.toMatchObject({
+      message: expect.stringContaining('talk.wav is no evidence of a job'),
+      remedy: expect.stringContaining('*.evidence'),
+    })
+  })
+
   it('are read from a folder, each with its signature and its draw', async () => {
     await writeFile(join(folder, 'a.finding'), findingOf(3, receiptOf(drawn), 'bad'))
     await writeFile(join(folder, 'b.finding'), findingOf(4, receiptOf(undrawn), 'good'))

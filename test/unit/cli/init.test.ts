@@ -44,6 +44,17 @@ it('tells a provider what it needs: models, prices and a chain, and neither a re
   expect(stdout).not.toMatch(/registry|--claim|measure/)
   expect(stdout.split('\n').filter((line) => line.length > 80 && !line.includes(root))).toEqual([])
 
+  const auditor = (await init('auditor')).stdout
+  for (const step of ['chain.rpcUrls', 'network.bootstrap', `plumbline node --data-dir ${dataDir}`])
+    expect(auditor).toContain(step)
+  expect(auditor).not.toMatch(/registry|--claim|measure/)
+  const payer = (await init('payer')).stdout
+  for (const step of ['registry file', 'plumbline measure <peer> --claim', 'ether'])
+    expect(payer).toContain(step)
+  expect(payer).not.toContain('plumbline prover')
+  for (const text of [auditor, payer])
+    expect(text.split('\n').filter((line) => line.length > 80 && !line.includes(root))).toEqual([])
+
   const both = (await init('prover,provider')).stdout
   for (const step of ['registry file', 'inference.provider.models', 'plumbline node --claim'])
     expect(both).toContain(step)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { jobText } from '../../../src/cli/audit.js'
 import { startedText } from '../../../src/cli/daemon.js'
 import { findingText } from '../../../src/cli/doctor.js'
 import { atLayer, resultAtLayer } from '../../../src/cli/layer.js'
@@ -219,6 +220,30 @@ describe('progress', () => {
     ])
   })
 
+  it('keeps what others write apart from the live line', () => {
+    const terminal = new FakeTerminal(true)
+    const progress = new Progress(terminal, {})
+    progress.live(() => 'looking')
+    progress.aside(() => terminal.write('Sending it to somebody\n'))
+    progress.stop()
+    progress.aside(() => terminal.write('done\n'))
+    expect(terminal.text.split('\r\u001b[2K')).toEqual([
+      '',
+      '| looking',
+      'Sending it to somebody\n',
+      '/ looking',
+      'done\n',
+    ])
+  })
+
+  it('never counts more jobs of an audit than there are', () => {
+    expect([0, 2, 3].map((done) => jobText(done, 3, 1000))).toEqual([
+      'running job 1 of 3, 1 s',
+      'running job 3 of 3, 1 s',
+      'running job 3 of 3, 1 s',
+    ])
+  })
+
   it('fills bars in proportion, within bounds', () => {
     expect(bar(0, 4)).toBe('[....]')
     expect(bar(0.5, 4)).toBe('[##..]')
@@ -279,6 +304,7 @@ describe('status and doctor', () => {
     registry: { path: '/data/registry.json', entries: 12, listed: false },
     chain: {
       chainId: 31337,
+      isKnown: true,
       registered: true,
       seats: 2,
       pendingTransactions: 1,
@@ -311,6 +337,10 @@ describe('status and doctor', () => {
 
   it('shows what a provider does, sells and has earned', () => {
     const provider = { models: ['asr-small'], jobs: 2, served: 41, channels: 0, unredeemedWei: '0' }
+    if (status.chain === null) throw new Error('there is a chain')
+    const silent = statusText({ ...status, chain: { ...status.chain, isKnown: false } }, plain)
+    expect(silent).toMatch(/chain +31337, what this node has there is not known yet\n/)
+    expect(silent).not.toMatch(/for gas|seats|registered/)
     const free = statusText({ ...status, provider }, plain)
     expect(free).toMatch(/provider +2 jobs under way, 41 done\n +sells asr-small\n/)
     expect(free).not.toContain('channel')
@@ -337,5 +367,11 @@ describe('status and doctor', () => {
     expect(text).toContain('PROBLEM tcp port')
     expect(text).toContain('-> open it')
     expect(text).not.toContain('\u001b')
+    const long = findingText(
+      { check: 'model language-id', verdict: 'ok', message: 'is there, '.repeat(9) },
+      plain,
+    )
+    expect(tooWide(long)).toEqual([])
+    expect(long).toMatch(/^ {2}ok {6}model language-id\n {26}is there/)
   })
 })

@@ -33,6 +33,7 @@ it.each([
     ['--local', '--model', 'asr-small', '--lm', arpa],
     /asr-small has a language model of its own; use --dictation/,
   ],
+  [['--local', '--language', 'de'], /asr-small hears en alone; leave --language out/],
   [['--local', '--lm', arpa, '--dictation'], /--lm and --dictation exclude each other/],
   [['--local', '--lm', arpa, '--grammar', 'menu.txt'], /--grammar and --lm exclude each other/],
   [['--lm', arpa], /on this machine alone; add --local: providers hear with what a model was added with/],

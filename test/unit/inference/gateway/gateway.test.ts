@@ -1,5 +1,5 @@
 /** The server around the models: who is let in, what is refused, and that refusals cost little. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { UserError } from '../../../../src/errors.js'
 import { ApiKeys, Gateway } from '../../../../src/inference/gateway/index.js'
 import { silentFlac } from '../../../support/silent-flac.js'
@@ -115,6 +115,9 @@ describe('bodies', () => {
     asked.destroy()
     expect(status).toBe(413)
     expect(error).toMatchObject({ code: 'body_too_large', type: 'invalid_request_error' })
+    // Who reads it hangs up; that it was told stands in the metrics all the same.
+    const counted = /requests_total\{route="\/v1\/audio\/transcriptions",status="413"\} [1-9]/
+    await vi.waitFor(async () => expect((await ask(`${url}/metrics`)).text).toMatch(counted))
   })
 
   it('a client that asks first sends nothing that is too large', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { jobLanguage, languageOf } from '../../../../src/inference/gateway/language.js'
+import { jobLanguage } from '../../../../src/inference/gateway/language.js'
+import { languageOf } from '../../../../src/inference/language-name.js'
 import { served } from './scripted-source.js'
 
 describe('languages as clients write them', () => {
