@@ -52,6 +52,8 @@ export class WatchedChannel {
   readonly redemptions: WaitingRedemption[] = []
   /** When it was asked for, Unix seconds; 0: never. */
   askedAt = 0
+  /** When something of it was last drawn, Unix seconds; 0: never. */
+  drawnAt = 0
   /** When it was opened, redeemed, or had a new receipt, Unix seconds. */
   activeAt = 0
   /** Unix seconds. */
