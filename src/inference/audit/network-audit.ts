@@ -42,8 +42,6 @@ export interface NetworkAuditModules
   readonly events: (signal: AbortSignal) => Promise<ChannelEvents>
   /** Providers that are known now. */
   readonly offers: () => readonly Offer[]
-  /** What a former run of this node found. */
-  readonly isFound: (channelId: Uint8Array, index: number) => boolean
 }
 
 /** Asked for receipts beside each other: an answer may be kept back for as long as an exchange lasts. */
@@ -223,7 +221,7 @@ export class NetworkAudit {
         const isOld = !each.isHidden && new Asking(issuedAt, this.#patience).isOver(this.#now())
         // What was refused to a former run until its time was over is judged by this one.
         const isRefused = this.#refusals.before(bytesToHex(each.digest)) !== undefined
-        if ((!isOld || isRefused) && !isFound(channelId, index)) {
+        if ((!isOld || isRefused) && !isFound(channelId, index, each.digest)) {
           if (isOver()) break
           channel.drawnAt = this.#now()
           const drawn = await randomness(drawingRound(beacon, issuedAt), signal)

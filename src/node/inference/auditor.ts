@@ -117,7 +117,7 @@ export async function startAuditor({
         refusals,
         answers,
         contradictions,
-        isFound: (channelId, index) => book.has(identity.publicKey, channelId, index),
+        isFound: (channelId, index, receipt) => book.has(identity.publicKey, channelId, index, receipt),
       })
       audit = channels
       const round = async (): Promise<void> => {

@@ -60,7 +60,12 @@ function bench(
   const asked: string[] = []
   const jobs = new DrawnJobs({
     ...{ beacon, signer: auditor as Identity, log: silentLogger, domain: DOMAIN, patience: PATIENCE },
-    ...{ refusals: Refusals.passing(), isSeated: async () => true, keep: async () => {} },
+    ...{
+      refusals: Refusals.passing(),
+      isSeated: async () => true,
+      isFound: () => false,
+      keep: async () => {},
+    },
     now: () => made.now * 1000,
     elapsedMs: () => made.now * 1000,
     openExecutions: () => Promise.reject(new Error('nothing is to be run')),

@@ -242,8 +242,12 @@ describe('the book of findings', () => {
     expect(again.records()).toEqual([
       { provider: provider.peerId, audited: 2, failed: 1, isCut: false, lastFailure: START },
     ])
-    expect(again.has(own.publicKey, CHANNEL.channelId, 1)).toBe(true)
-    expect(again.has(own.publicKey, CHANNEL.channelId, 2)).toBe(false)
+    expect(again.has(own.publicKey, CHANNEL.channelId, 1, bytes32(1))).toBe(true)
+    expect(again.has(own.publicKey, CHANNEL.channelId, 2, bytes32(2))).toBe(false)
+    // A good one says nothing of another receipt of its place, a blame does.
+    expect(again.has(own.publicKey, CHANNEL.channelId, 1, bytes32(9))).toBe(false)
+    expect(again.has(own.publicKey, CHANNEL.channelId, 1)).toBe(false)
+    expect(again.has(trusted.publicKey, CHANNEL.channelId, 2, bytes32(9))).toBe(true)
   })
 
   it('sees what another process of the node wrote', async () => {

@@ -64,6 +64,22 @@ describe('findings', () => {
     expect(recordOf(all, a)).toBeUndefined()
   })
 
+  it('of one receipt acquit none that the provider signed beside it for the same place', () => {
+    const beside = (auditor: Identity, verdict: 'good' | 'missing', receipt: number, at = 100): Finding => {
+      const { version: _, ...found } = readFinding(findingOf(auditor, 1, verdict, at))
+      return readFinding(signFinding(auditor, { ...found, receipt: new Uint8Array(32).fill(receipt) }))
+    }
+    const blame = readFinding(findingOf(a, 1, 'bad'))
+    expect(recordOf([blame, beside(b, 'good', 2), beside(c, 'good', 2)])).toMatchObject({
+      audited: 1,
+      failed: 1,
+    })
+    expect(recordOf([blame, beside(a, 'good', 2, 300)])).toMatchObject({ failed: 1, lastFailure: 100 })
+    expect(recordOf([blame, beside(b, 'good', 1)])).toMatchObject({ failed: 0 })
+    // That nothing was produced whoever was shown something takes back.
+    expect(recordOf([beside(a, 'missing', 0), beside(b, 'good', 2)])).toMatchObject({ failed: 0 })
+  })
+
   it('count as their auditor said last, in whatever order they come', () => {
     const [blame, acquittal, later] = [
       findingOf(a, 1, 'missing', 100),
