@@ -38,6 +38,8 @@ export interface NetworkAuditModules
   readonly keptReceipts?: number
   /** That are watched; the default of {@link WatchedChannels} unless given. */
   readonly mostChannels?: number
+  /** When the newest block of the chain was made, Unix seconds; not asked unless given. */
+  readonly chainTime?: () => Promise<number>
   /** What happened on the chain since the last call. */
   readonly events: (signal: AbortSignal) => Promise<ChannelEvents>
   /** Providers that are known now. */
@@ -49,6 +51,11 @@ const PROVIDERS_AT_ONCE = 16
 /** Of one provider in a round, for its receipts and again for their draws, and of all: who had no turn begins the next. */
 const MOST_PROVIDER_MS = 30_000
 const MOST_PROVIDERS_MS = 600_000
+/**
+ * A block is never dated much ahead: by a clock so much behind it evidence is asked for that need not be kept any more. It is
+ * kept for a day, and asked for a good hour and a half less.
+ */
+const MOST_BEHIND_SECONDS = 3600
 /** Places of redemptions in a round: more are looked at in the next. */
 const MOST_PLACES_AT_ONCE = 100_000
 /** Of one redemption: one convicts, and hundreds would leave no room for what others did. */
@@ -94,8 +101,9 @@ export class NetworkAudit {
     return this.#channels.size
   }
 
-  /** Everything that can be done now. @throws UserError where the chain or the beacon is not reached */
+  /** Everything that can be done now. @throws UserError where the chain or the beacon is not reached, or the clock is wrong */
   async round(signal: AbortSignal): Promise<void> {
+    await this.#requireClock()
     const providers = this.#providers()
     await this.#readChain(new Set(providers.keys()), signal)
     this.#places = MOST_PLACES_AT_ONCE
@@ -172,6 +180,17 @@ export class NetworkAudit {
     for (const { channelId, redemptions } of this.#channels.all.values())
       for (const { receipts, asking } of redemptions)
         yield [redemptionKey(bytesToHex(channelId), receipts), asking]
+  }
+
+  /** @throws UserError WRONG_CLOCK */
+  async #requireClock(): Promise<void> {
+    const chainTime = await this.#modules.chainTime?.()
+    const behind = chainTime === undefined ? 0 : Math.floor(chainTime - this.#now())
+    if (behind <= MOST_BEHIND_SECONDS) return
+    throw new UserError(`this clock is ${behind} s behind the chain: providers would be blamed for it`, {
+      code: 'WRONG_CLOCK',
+      remedy: 'set it, and see plumbline doctor',
+    })
   }
 
   async #readChain(offering: ReadonlySet<Address>, signal: AbortSignal): Promise<void> {

@@ -97,6 +97,7 @@ export async function startAuditor({
         now: () => Date.now(),
         host,
         domain: paymentDomain(chain.chainId, channelsContract(chain)),
+        chainTime: async () => (await chain.clock()).timestamp,
         events: async (signal) => {
           const { blockNumber } = await chain.clock()
           // Deep enough that no re-organisation takes it back.

@@ -8,9 +8,11 @@ import { localBeacon } from '../../../../src/crypto/beacon.js'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { UserError } from '../../../../src/errors.js'
 import { NetworkAudit, type NetworkAuditModules } from '../../../../src/inference/audit/network-audit.js'
+import { isSampled } from '../../../../src/inference/audit/sampling.js'
 import { readOffer, signOffer } from '../../../../src/inference/network/offer.js'
 import {
   ReceiptKind,
+  receiptDigest,
   receiptToCbor,
   type SignedReceipt,
   signReceipt,
@@ -36,6 +38,10 @@ interface Seller {
 }
 
 let channels = 0
+/** Randomness that draws a receipt. */
+function drawing(digest: Uint8Array): Uint8Array {
+  for (let n = 0; ; n++) if (isSampled(bytes32(n), digest)) return bytes32(n)
+}
 const newChannels = (count: number): readonly Uint8Array[] =>
   Array.from({ length: count }, () => bytes32(++channels))
 
@@ -63,8 +69,11 @@ function auditOf(
       request: async (
         { peerId }: { readonly peerId: string },
         _message: unknown,
-        request: { readonly channels: readonly { readonly channelId: Uint8Array }[] },
-      ) => ({ answers: await byPeer.get(peerId)?.answer(request.channels.map((each) => each.channelId)) }),
+        request: { readonly channels?: readonly { readonly channelId: Uint8Array }[] },
+      ) =>
+        request.channels === undefined
+          ? { kind: 'refused', code: 'NOT_FOUND', message: 'no longer' }
+          : { answers: await byPeer.get(peerId)?.answer(request.channels.map((each) => each.channelId)) },
     } as unknown as NetworkAuditModules['host'],
     events: async () => {
       const found = events
@@ -169,4 +178,29 @@ it('a receipt whose round no beacon server has ends the turn of its provider alo
   await round()
   expect(asked).toContain('honest')
   expect(drawn.some((each) => each > 1)).toBe(true)
+})
+
+it('nobody is blamed by a clock that is hours behind the chain', async () => {
+  const signer = Identity.generate()
+  const [id = bytes32(0)] = newChannels(1)
+  const receipt = receiptOf(signer, id)
+  const findings: unknown[] = []
+  // What belongs to the receipt was kept for a day.
+  const trueTime = START + 87_000
+  let behind = 10_000
+  const audit = auditOf(
+    [{ signer, channels: [id], answer: async () => [{ receipts: [receiptToCbor(receipt)] }] }],
+    {
+      now: () => (trueTime - behind) * 1000,
+      chainTime: async () => trueTime,
+      randomness: async () => drawing(receiptDigest(DOMAIN, receipt)),
+      onFinding: async (message) => void findings.push(message),
+    },
+  )
+  const outcome = await audit.round(new AbortController().signal).catch((error: unknown) => error)
+  expect(findings).toHaveLength(0)
+  expect(outcome).toMatchObject({ code: 'WRONG_CLOCK' })
+  behind = 0
+  await audit.round(new AbortController().signal)
+  expect(findings).toHaveLength(0)
 })
