@@ -165,6 +165,7 @@ export class NetworkAudit {
       return () => elapsedMs() - begunMs >= MOST_PROVIDER_MS
     }
     const followed = await this.#following.follow(provider, channels, signal, turn())
+    this.#channels.boundReceipts()
     // Slow answers put no draw off.
     const isDrawingOver = turn()
     // Who had no turn the last time begins.
