@@ -2,6 +2,7 @@
  * Whether two outputs decide the same: texts, words, the likeliest label, the direction of a vector. Floating-point sums
  * differ between machines and runtimes in their last bits, so scores and the last frame of a word are not compared. Pure.
  */
+import { samplesOfPcm16 } from '../../ml/audio/pcm16.js'
 import type { JobOutput } from '../job.js'
 
 /** A frame of a recogniser has 20 ms, of ours 40: a word's edge may fall into the next one. */
@@ -9,9 +10,15 @@ const WORD_EDGE_SECONDS = 0.081
 /** Labels so close together may change places. */
 const LABEL_MARGIN = 0.02
 const LEAST_COSINE = 0.9999
-/** Speech: noise that follows from sums that differ, in shares of the loudest. */
+/**
+ * Speech: noise that follows from sums that differ, in shares of full scale, and of how loud the whole is, where that is
+ * quiet: silence is no answer to a low voice. The least is thirty steps of 16 bits.
+ */
 const MOST_SOUND_ERROR = 0.02
-const FULL_SCALE = 32_768
+const MOST_SHARE_OF_LOUDNESS = 0.2
+const LEAST_SOUND_ERROR = 0.001
+/** Held to in each of these by itself, so that a syllable that lacks is not lost in a minute that is right. */
+const SOUND_WINDOWS_A_SECOND = 20
 
 /** Undefined where they agree, otherwise in what they do not. */
 export function disagreement(a: JobOutput, b: JobOutput): string | undefined {
@@ -66,14 +73,21 @@ function vectors(a: Float32Array, b: Float32Array): string | undefined {
     : 'the direction of the vector'
 }
 
+/** @param a what was due */
 function speeches(a: Of<'speech'>, b: Of<'speech'>): string | undefined {
   if (a.sampleRate !== b.sampleRate || a.pcm16.length !== b.pcm16.length) return 'the length of the sound'
-  const [x, y] = [viewOf(a.pcm16), viewOf(b.pcm16)]
-  let sum = 0
-  for (let at = 0; at + 1 < x.byteLength; at += 2)
-    sum += ((x.getInt16(at, true) - y.getInt16(at, true)) / FULL_SCALE) ** 2
-  const error = Math.sqrt(sum / Math.max(1, x.byteLength / 2))
-  return error <= MOST_SOUND_ERROR ? undefined : 'the sound'
+  const [due, claimed] = [samplesOfPcm16(a.pcm16), samplesOfPcm16(b.pcm16)]
+  const shareOfLoudness = MOST_SHARE_OF_LOUDNESS * rootMeanSquare(due)
+  const most = Math.max(LEAST_SOUND_ERROR, Math.min(MOST_SOUND_ERROR, shareOfLoudness))
+  const error = due.map((sample, i) => sample - (claimed[i] ?? 0))
+  const width = Math.ceil(a.sampleRate / SOUND_WINDOWS_A_SECOND)
+  for (let from = 0; from < error.length; from += width)
+    if (rootMeanSquare(error.subarray(from, from + width)) > most) return 'the sound'
+  return undefined
 }
 
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+function rootMeanSquare(samples: Float32Array): number {
+  let sum = 0
+  for (const sample of samples) sum += sample * sample
+  return Math.sqrt(sum / Math.max(1, samples.length))
+}

@@ -40,6 +40,8 @@ export class Asking {
   #firstRefusal = 0
   #lastRefusal = 0
   #next = 0
+  /** In this run, since it matters for minutes. */
+  #silences = 0
 
   /**
    * @param since Unix seconds from which on it is kept
@@ -79,17 +81,23 @@ export class Asking {
 
   /** The provider was there, and did not give it. */
   refused(now: number, retryAfterSeconds = 0): void {
-    const { firstSeconds, mostSeconds } = this.#patience
+    const { mostSeconds } = this.#patience
     if (this.#refusals === 0) this.#firstRefusal = now
     this.#lastRefusal = now
-    const interval = Math.max(retryAfterSeconds, firstSeconds * 2 ** Math.min(this.#refusals, MOST_DOUBLINGS))
+    const interval = Math.max(retryAfterSeconds, this.#intervalAfter(this.#refusals))
     this.#refusals++
     this.#next = now + Math.min(interval, mostSeconds)
   }
 
-  /** Nobody was there. */
+  /** Nobody was there. It waits as one that was refused, so that it stands before no other for long. */
   unanswered(now: number): void {
-    this.#next = now + this.#patience.firstSeconds
+    this.#next = now + this.#intervalAfter(this.#silences)
+    this.#silences++
+  }
+
+  #intervalAfter(times: number): number {
+    const { firstSeconds, mostSeconds } = this.#patience
+    return Math.min(firstSeconds * 2 ** Math.min(times, MOST_DOUBLINGS), mostSeconds)
   }
 
   /** Once it is over: whether the provider kept it back. */

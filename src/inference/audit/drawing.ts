@@ -39,13 +39,21 @@ export function untilNextDrawMs(beacon: BeaconInfo, nowSeconds: number): number 
 /** In a laboratory, whose beacon has no secret from whoever holds its key, a busy machine gets time instead. */
 const LABORATORY_SECONDS = 60
 
+/** By the clock of who gets the receipt its round is so far ahead at least, in shares of an epoch: that clock may be behind. */
+const LEAST_AHEAD = 1 / 3
+
 /**
  * Whether a receipt was dated so that its round lies ahead: a provider that dates receipts back could choose those that
- * an old round, known to it, leaves out. Clocks may differ by an epoch.
+ * an old round, known to it, leaves out. Clocks may differ by an epoch, and that of who gets the receipt may be behind by
+ * {@link LEAST_AHEAD} of one: a receipt that is dated back by an epoch, and kept back until an epoch ends, is drawn within a
+ * second.
  * @param nowSeconds of whoever gets the receipt as it is issued
  */
 export function isTimely(beacon: BeaconInfo, issuedAt: number, nowSeconds: number): boolean {
   const epoch = epochSeconds(beacon)
-  const slack = beacon.kind === 'local' ? Math.max(epoch, LABORATORY_SECONDS) : epoch
-  return Math.abs(issuedAt - nowSeconds) <= slack
+  if (beacon.kind === 'local') return Math.abs(issuedAt - nowSeconds) <= Math.max(epoch, LABORATORY_SECONDS)
+  return (
+    Math.abs(issuedAt - nowSeconds) <= epoch &&
+    drawnFrom(beacon, issuedAt) - nowSeconds >= LEAST_AHEAD * epoch
+  )
 }

@@ -29,6 +29,11 @@ export interface DrawnJobsModules
   readonly isSeated: () => Promise<boolean>
   readonly patience: Patience
   readonly refusals: Pick<Refusals, 'before'>
+  /**
+   * What this node found by now, former runs included: whether it blames the place, or has judged this very receipt.
+   * @param receipt its digest
+   */
+  readonly isFound: (channelId: Uint8Array, index: number, receipt?: Uint8Array) => boolean
   /** Evidence against a provider: what convinces a stranger. */
   readonly keep: (evidence: KeptEvidence) => Promise<void>
   /** That wait at once; {@link MOST_JOBS} unless given. */
@@ -94,7 +99,7 @@ export class DrawnJobs {
       refusals.set(payee, count)
       if (count >= MOST_REFUSALS_AT_ONCE) passed.add(payee)
     }
-    const { now, elapsedMs = () => performance.now(), openExecutions } = this.#modules
+    const { now, elapsedMs = () => performance.now(), openExecutions, isFound } = this.#modules
     const spentMs = new Map<Address, number>()
     const startedMs = elapsedMs()
     const done = new Set<DrawnJob>()
@@ -111,6 +116,11 @@ export class DrawnJobs {
         const { payee } = job
         const provider = providers.get(payee)
         if (provider === undefined) continue
+        // What was found of its place while it waited stands: a good one that was signed beside takes nothing of it back.
+        if (isFound(job.receipt.channelId, job.receipt.index, job.digest)) {
+          done.add(job)
+          continue
+        }
         const reply = await this.#ask(provider, job, signal)
         if (reply === 'silent') passed.add(payee)
         else if (reply === undefined) onRefusal(payee)

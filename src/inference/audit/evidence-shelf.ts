@@ -218,13 +218,21 @@ export class EvidenceShelf {
     this.#next(() => this.#drop(digest))
   }
 
+  /** Whether something is older than it is kept. @param nowSeconds Unix seconds */
+  hasOld(nowSeconds: number): boolean {
+    return this.#olderThanKept(nowSeconds).length > 0
+  }
+
   /** What is older than it is kept goes. @param nowSeconds Unix seconds */
   sweep(nowSeconds: number): void {
-    const before = nowSeconds - this.#options.keptSeconds
     this.#next(async () => {
-      for (const { digest, issuedAt } of [...this.#entries.values()])
-        if (issuedAt < before) await this.#drop(digest)
+      for (const { digest } of this.#olderThanKept(nowSeconds)) await this.#drop(digest)
     })
+  }
+
+  #olderThanKept(nowSeconds: number): readonly ShelfEntry[] {
+    const before = nowSeconds - this.#options.keptSeconds
+    return [...this.#entries.values()].filter(({ issuedAt }) => issuedAt < before)
   }
 
   path({ digest, issuedAt, state, client }: ShelfEntry): string {

@@ -51,9 +51,7 @@ export function readFinding(message: Uint8Array): Finding {
 
 /** Whether its round draws what it is about: the receipt, or the place of one that nobody produced. */
 export function isDrawnBy(randomness: Uint8Array, { receipt, channelId, index }: Finding): boolean {
-  return receipt.every((byte) => byte === 0)
-    ? isPlaceSampled(randomness, channelId, index)
-    : isSampled(randomness, receipt)
+  return isOfPlace(receipt) ? isPlaceSampled(randomness, channelId, index) : isSampled(randomness, receipt)
 }
 
 /** What is known of a provider by the findings of auditors whom one trusts. */
@@ -79,22 +77,39 @@ export interface Judgement {
 }
 
 /**
- * A receipt counts once, and as failed where more of its auditors say so than say otherwise: a single one convicts nobody
+ * A place counts once, and as failed where more of its auditors say so than say otherwise: a single one convicts nobody
  * whom another acquits. What an auditor said last counts, by the time that it signed, in whatever order they came; of one
- * second what acquits.
+ * second what acquits. A provider may sign several receipts for a place, and show them to different auditors: what is
+ * said of one acquits no other. That none was produced is said of the place, which any acquits.
+ * @param findings of one place
  * @returns undefined where no finding has a verdict
  */
 export function judgeReceipt(findings: Iterable<Finding>): Judgement | undefined {
+  const all = [...findings].filter(({ verdict }) => verdict !== 'undecided')
+  if (all.length === 0) return undefined
+  const blamed = new Map(all.filter(isBlame).map(({ receipt }) => [bytesToHex(receipt), receipt]))
+  let isFailed = false
+  const times: number[] = []
+  for (const receipt of blamed.values()) {
+    const ofIt = lastOfEach(isOfPlace(receipt) ? all : all.filter((each) => isSame(each.receipt, receipt)))
+    const against = ofIt.filter(isBlame)
+    if (2 * against.length > ofIt.length) isFailed = true
+    times.push(...against.map(({ at }) => at))
+  }
+  return { isFailed, at: times.length === 0 ? undefined : Math.max(...times) }
+}
+
+function lastOfEach(findings: readonly Finding[]): readonly Finding[] {
   const byAuditor = new Map<string, Finding>()
   for (const finding of findings) {
-    if (finding.verdict === 'undecided') continue
     const auditor = bytesToHex(finding.auditor)
     const known = byAuditor.get(auditor)
     if (known === undefined || finding.at > known.at || (finding.at === known.at && isBlame(known)))
       byAuditor.set(auditor, finding)
   }
-  if (byAuditor.size === 0) return undefined
-  const against = [...byAuditor.values()].filter(isBlame)
-  const at = against.length === 0 ? undefined : Math.max(...against.map((each) => each.at))
-  return { isFailed: 2 * against.length > byAuditor.size, at }
+  return [...byAuditor.values()]
 }
+
+/** No receipt was there. */
+const isOfPlace = (receipt: Uint8Array): boolean => receipt.every((byte) => byte === 0)
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0

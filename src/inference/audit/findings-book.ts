@@ -100,9 +100,13 @@ export class FindingsBook {
     return [...this.#kept.values()].map(({ finding }) => finding)
   }
 
-  /** Whether an auditor has judged a receipt's place. */
-  has(auditor: Uint8Array, channelId: Uint8Array, index: number): boolean {
-    return this.#index.has(auditor, channelId, index)
+  /**
+   * Whether an auditor blames a receipt's place, or has judged this very receipt of it: that it found another one good, which
+   * the provider signed beside, says nothing.
+   * @param receipt its digest
+   */
+  has(auditor: Uint8Array, channelId: Uint8Array, index: number, receipt?: Uint8Array): boolean {
+    return this.#index.has(auditor, channelId, index, receipt)
   }
 
   /** Whether somebody blames the provider for the receipt at this place. */

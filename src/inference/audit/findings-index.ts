@@ -4,19 +4,18 @@
  * has more of them itself. Pure.
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
-import type { Finding, ProviderRecord } from './finding.js'
+import { type Finding, isBlame, type ProviderRecord } from './finding.js'
 import { ProviderFindings } from './provider-findings.js'
 
 export class FindingsIndex {
   /** By public key, hex. */
   readonly #providers = new Map<string, ProviderFindings>()
   readonly #byPeerId = new Map<string, ProviderFindings>()
-  /** How many findings an auditor has signed of a receipt. */
+  /** How many findings an auditor has signed of a receipt, and of a place that it blames. */
   readonly #judged = new Map<string, number>()
 
   add(name: string, finding: Finding): void {
-    const judged = judgedKey(finding)
-    this.#judged.set(judged, (this.#judged.get(judged) ?? 0) + 1)
+    for (const judged of judgedKeys(finding)) this.#judged.set(judged, (this.#judged.get(judged) ?? 0) + 1)
     const key = bytesToHex(finding.provider)
     let provider = this.#providers.get(key)
     if (provider === undefined) {
@@ -28,10 +27,11 @@ export class FindingsIndex {
   }
 
   delete(name: string, finding: Finding): void {
-    const judged = judgedKey(finding)
-    const count = (this.#judged.get(judged) ?? 0) - 1
-    if (count > 0) this.#judged.set(judged, count)
-    else this.#judged.delete(judged)
+    for (const judged of judgedKeys(finding)) {
+      const count = (this.#judged.get(judged) ?? 0) - 1
+      if (count > 0) this.#judged.set(judged, count)
+      else this.#judged.delete(judged)
+    }
     const key = bytesToHex(finding.provider)
     const provider = this.#providers.get(key)
     provider?.delete(name, finding)
@@ -40,8 +40,12 @@ export class FindingsIndex {
     this.#byPeerId.delete(provider.peerId)
   }
 
-  has(auditor: Uint8Array, channelId: Uint8Array, index: number): boolean {
-    return this.#judged.has(judgedKey({ auditor, channelId, index }))
+  /** As `FindingsBook.has`. */
+  has(auditor: Uint8Array, channelId: Uint8Array, index: number, receipt?: Uint8Array): boolean {
+    return (
+      this.#judged.has(placeKey({ auditor, channelId, index })) ||
+      (receipt !== undefined && this.#judged.has(receiptKey({ auditor, receipt })))
+    )
   }
 
   /** Whether somebody blames the provider for the receipt at this place. */
@@ -88,5 +92,11 @@ export class FindingsIndex {
 
 const endOf = ({ lastFailure }: ProviderFindings): number => lastFailure ?? 0
 
-const judgedKey = ({ auditor, channelId, index }: Pick<Finding, 'auditor' | 'channelId' | 'index'>): string =>
+const judgedKeys = (finding: Finding): readonly string[] => [
+  receiptKey(finding),
+  ...(isBlame(finding) ? [placeKey(finding)] : []),
+]
+const receiptKey = ({ auditor, receipt }: Pick<Finding, 'auditor' | 'receipt'>): string =>
+  `${bytesToHex(auditor)}/${bytesToHex(receipt)}`
+const placeKey = ({ auditor, channelId, index }: Pick<Finding, 'auditor' | 'channelId' | 'index'>): string =>
   `${bytesToHex(auditor)}/${bytesToHex(channelId)}/${index}`

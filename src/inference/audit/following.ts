@@ -40,14 +40,16 @@ export class Following {
     this.#modules = modules
   }
 
+  /** @param isOver whether the provider has had its turn: what is left comes in the next */
   async follow(
     provider: KnownProvider,
     channels: readonly WatchedChannel[],
     signal: AbortSignal,
+    isOver: () => boolean = () => false,
   ): Promise<ReadonlyMap<WatchedChannel, Followed>> {
     const followed = new Map<WatchedChannel, Followed>()
     let waiting = [...channels].sort((a, b) => a.askedAt - b.askedAt)
-    for (let request = 0; request < MOST_REQUESTS && waiting.length > 0; request++) {
+    for (let request = 0; request < MOST_REQUESTS && waiting.length > 0 && !isOver(); request++) {
       const asked = waiting.slice(0, CHANNELS_AT_ONCE)
       waiting = waiting.slice(CHANNELS_AT_ONCE)
       for (const channel of asked) channel.askedAt = this.#modules.now() / 1000

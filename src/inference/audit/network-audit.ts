@@ -6,6 +6,7 @@
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { ChannelEvents } from '../../chain/index.js'
 import { type Address, addressOfPublicKey } from '../../crypto/address.js'
+import { UserError } from '../../errors.js'
 import type { Offer } from '../network/offer.js'
 import { Asking, PATIENCE, type Patience } from './asking.js'
 import { auditChain, isPossibleCount } from './chain-audit.js'
@@ -37,14 +38,24 @@ export interface NetworkAuditModules
   readonly keptReceipts?: number
   /** That are watched; the default of {@link WatchedChannels} unless given. */
   readonly mostChannels?: number
+  /** When the newest block of the chain was made, Unix seconds; not asked unless given. */
+  readonly chainTime?: () => Promise<number>
   /** What happened on the chain since the last call. */
   readonly events: (signal: AbortSignal) => Promise<ChannelEvents>
   /** Providers that are known now. */
   readonly offers: () => readonly Offer[]
-  /** What a former run of this node found. */
-  readonly isFound: (channelId: Uint8Array, index: number) => boolean
 }
 
+/** Asked for receipts beside each other: an answer may be kept back for as long as an exchange lasts. */
+const PROVIDERS_AT_ONCE = 16
+/** Of one provider in a round, for its receipts and again for their draws, and of all: who had no turn begins the next. */
+const MOST_PROVIDER_MS = 30_000
+const MOST_PROVIDERS_MS = 600_000
+/**
+ * A block is never dated much ahead: by a clock so much behind it evidence is asked for that need not be kept any more. It is
+ * kept for a day, and asked for a good hour and a half less.
+ */
+const MOST_BEHIND_SECONDS = 3600
 /** Places of redemptions in a round: more are looked at in the next. */
 const MOST_PLACES_AT_ONCE = 100_000
 /** Of one redemption: one convicts, and hundreds would leave no room for what others did. */
@@ -90,26 +101,78 @@ export class NetworkAudit {
     return this.#channels.size
   }
 
-  /** Everything that can be done now. @throws UserError where the chain or the beacon is not reached */
+  /** Everything that can be done now. @throws UserError where the chain or the beacon is not reached, or the clock is wrong */
   async round(signal: AbortSignal): Promise<void> {
+    await this.#requireClock()
     const providers = this.#providers()
     await this.#readChain(new Set(providers.keys()), signal)
     this.#places = MOST_PLACES_AT_ONCE
-    for (const [payee, channels] of this.#channels.byPayee()) {
-      const provider = providers.get(payee)
-      if (provider === undefined) continue
-      const followed = await this.#following.follow(provider, channels, signal)
-      for (const channel of channels) {
-        await this.#draw(channel, signal)
-        for (const redemption of channel.redemptions) await this.#compare(channel, provider, redemption)
-        await this.#checkRedemptions(channel, provider, followed.get(channel) ?? 'silent', signal)
-      }
-    }
+    const problem = await this.#followAll(providers, signal)
     try {
       await this.#drawn.audit(providers, signal)
     } finally {
       await this.#refusals.keep(this.#asked(), this.#now())
       await this.#answers.keep(this.#channels.all, this.#now())
+    }
+    if (problem !== undefined) throw problem
+  }
+
+  /**
+   * Some at once, those first that were asked the longest time ago: who answers slowly, or shows what takes long to draw,
+   * takes time from itself alone.
+   * @returns why some were not followed to the end: that of one provider ends nobody else's turn
+   */
+  async #followAll(
+    providers: ReadonlyMap<Address, KnownProvider>,
+    signal: AbortSignal,
+  ): Promise<UserError | undefined> {
+    const { elapsedMs = () => performance.now() } = this.#modules
+    const begunMs = elapsedMs()
+    const waiting = [...this.#channels.byPayee()]
+      .flatMap(([payee, channels]) => {
+        const provider = providers.get(payee)
+        return provider === undefined ? [] : [{ provider, channels, askedAt: lastAsked(channels) }]
+      })
+      .sort((a, b) => a.askedAt - b.askedAt)
+      .values()
+    let problem: UserError | undefined
+    const work = async (): Promise<void> => {
+      for (const { provider, channels } of waiting) {
+        if (elapsedMs() - begunMs >= MOST_PROVIDERS_MS) return
+        try {
+          await this.#followOne(provider, channels, signal)
+        } catch (error) {
+          signal.throwIfAborted()
+          if (!(error instanceof UserError)) throw error
+          problem ??= error
+        }
+      }
+    }
+    // All of them end before the round does, also where one fails.
+    for (const ended of await Promise.allSettled(Array.from({ length: PROVIDERS_AT_ONCE }, work)))
+      if (ended.status === 'rejected') throw ended.reason
+    return problem
+  }
+
+  async #followOne(
+    provider: KnownProvider,
+    channels: readonly WatchedChannel[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { elapsedMs = () => performance.now() } = this.#modules
+    const turn = (): (() => boolean) => {
+      const begunMs = elapsedMs()
+      return () => elapsedMs() - begunMs >= MOST_PROVIDER_MS
+    }
+    const followed = await this.#following.follow(provider, channels, signal, turn())
+    this.#channels.boundReceipts()
+    // Slow answers put no draw off.
+    const isDrawingOver = turn()
+    // Who had no turn the last time begins.
+    for (const channel of [...channels].sort((a, b) => a.drawnAt - b.drawnAt)) {
+      await this.#draw(channel, isDrawingOver, signal)
+      for (const redemption of channel.redemptions) await this.#compare(channel, provider, redemption)
+      await this.#checkRedemptions(channel, provider, followed.get(channel) ?? 'silent', signal)
     }
   }
 
@@ -118,6 +181,17 @@ export class NetworkAudit {
     for (const { channelId, redemptions } of this.#channels.all.values())
       for (const { receipts, asking } of redemptions)
         yield [redemptionKey(bytesToHex(channelId), receipts), asking]
+  }
+
+  /** @throws UserError WRONG_CLOCK */
+  async #requireClock(): Promise<void> {
+    const chainTime = await this.#modules.chainTime?.()
+    const behind = chainTime === undefined ? 0 : Math.floor(chainTime - this.#now())
+    if (behind <= MOST_BEHIND_SECONDS) return
+    throw new UserError(`this clock is ${behind} s behind the chain: providers would be blamed for it`, {
+      code: 'WRONG_CLOCK',
+      remedy: 'set it, and see plumbline doctor',
+    })
   }
 
   async #readChain(offering: ReadonlySet<Address>, signal: AbortSignal): Promise<void> {
@@ -155,7 +229,8 @@ export class NetworkAudit {
     )
   }
 
-  async #draw(channel: WatchedChannel, signal: AbortSignal): Promise<void> {
+  /** @param isOver whether its provider has had its turn: what is left waits for the next */
+  async #draw(channel: WatchedChannel, isOver: () => boolean, signal: AbortSignal): Promise<void> {
     const { beacon, randomness, isFound, log } = this.#modules
     const { channelId, payee } = channel
     const decided = new Set<WaitingReceipt>()
@@ -166,7 +241,9 @@ export class NetworkAudit {
         const isOld = !each.isHidden && new Asking(issuedAt, this.#patience).isOver(this.#now())
         // What was refused to a former run until its time was over is judged by this one.
         const isRefused = this.#refusals.before(bytesToHex(each.digest)) !== undefined
-        if ((!isOld || isRefused) && !isFound(channelId, index)) {
+        if ((!isOld || isRefused) && !isFound(channelId, index, each.digest)) {
+          if (isOver()) break
+          channel.drawnAt = this.#now()
           const drawn = await randomness(drawingRound(beacon, issuedAt), signal)
           if (isSampled(drawn, each.digest) && !this.#drawn.add(each, payee)) {
             this.#withoutRoom.add(each)
@@ -273,6 +350,10 @@ export class NetworkAudit {
     return this.#modules.now() / 1000
   }
 }
+
+/** 0 where it never was. */
+const lastAsked = (channels: readonly WatchedChannel[]): number =>
+  channels.reduce((last, { askedAt }) => Math.max(last, askedAt), 0)
 
 /** A later redemption of a channel commits to more receipts, or to the same again. */
 const redemptionKey = (channelId: string, receipts: number): string => `${channelId}/${receipts}`

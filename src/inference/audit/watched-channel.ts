@@ -4,9 +4,17 @@
  * the first that there is: what lies between is judged by redemptions, as far as it must be kept. Pure.
  */
 import type { Address } from '../../crypto/address.js'
+import { decode, encode } from '../../crypto/cbor.js'
 import type { TypedDomain } from '../../crypto/eip712.js'
 import { KEPT_RECEIPTS } from '../payment/index.js'
-import { isReceiptOf, ReceiptKind, receiptDigest, type SignedReceipt } from '../payment/receipt.js'
+import {
+  isReceiptOf,
+  ReceiptKind,
+  readReceipt,
+  receiptDigest,
+  receiptToCbor,
+  type SignedReceipt,
+} from '../payment/receipt.js'
 import type { Asking } from './asking.js'
 
 export interface WaitingReceipt {
@@ -52,6 +60,8 @@ export class WatchedChannel {
   readonly redemptions: WaitingRedemption[] = []
   /** When it was asked for, Unix seconds; 0: never. */
   askedAt = 0
+  /** When something of it was last drawn, Unix seconds; 0: never. */
+  drawnAt = 0
   /** When it was opened, redeemed, or had a new receipt, Unix seconds. */
   activeAt = 0
   /** Unix seconds. */
@@ -60,8 +70,8 @@ export class WatchedChannel {
   /** The newest receipts, so many, must be there. */
   readonly #owed: number
   readonly #kept: number
-  /** Receipts that were given and are not redeemed yet, by number. */
-  readonly #given = new Map<number, SignedReceipt>()
+  /** Receipts that were given and are not redeemed yet, by number, as they travel: a quarter of what they take once read. */
+  readonly #given = new Map<number, Uint8Array>()
   /** Jobs whose round has not come, the oldest first. */
   #waiting: WaitingReceipt[] = []
   #last: { readonly index: number; readonly digest: Uint8Array } | undefined
@@ -137,14 +147,14 @@ export class WatchedChannel {
       if (receipt.index !== this.next) this.#run = { first: receipt.index, jobs: 0 }
       if (receipt.kind === ReceiptKind.job) this.#run.jobs++
       this.#last = { index: receipt.index, digest }
-      this.#given.set(receipt.index, receipt)
+      this.#given.set(receipt.index, encode(receiptToCbor(receipt)))
       if (receipt.kind === ReceiptKind.job)
         this.#waiting.push({ receipt, digest, isHidden: this.#isHidden(receipt) })
       else this.#excuse(receipt, isOpen)
       taken++
     }
     this.#takenSinceWhole += taken
-    this.#bound()
+    this.keepNewest(MOST_WAITING)
     return taken
   }
 
@@ -160,7 +170,23 @@ export class WatchedChannel {
 
   /** The receipt of this number, where it was given and is not settled. */
   given(index: number): SignedReceipt | undefined {
-    return this.#given.get(index)
+    const encoded = this.#given.get(index)
+    return encoded === undefined ? undefined : readReceipt(decode(encoded))
+  }
+
+  /** Receipts that are held here. */
+  get held(): number {
+    return Math.max(this.#given.size, this.#waiting.length)
+  }
+
+  /** The newest so many stay. The others go, unaudited where they wait, and nobody is blamed for them. */
+  keepNewest(most: number): void {
+    this.#waiting = this.#waiting.slice(Math.max(0, this.#waiting.length - most))
+    for (const index of this.#given.keys()) {
+      if (this.#given.size <= most) break
+      this.#given.delete(index)
+      this.#checked = Math.max(this.#checked, index)
+    }
   }
 
   /**
@@ -181,7 +207,9 @@ export class WatchedChannel {
   } {
     const newest = this.#isPushedOut ? Math.max(receipts, this.#last?.index ?? 0) : receipts
     const from = this.#oldestOf(newest)
-    const produced = [...this.#given.values()].filter(({ index }) => index >= from && index <= receipts)
+    const produced = [...this.#given.keys()]
+      .filter((index) => index >= from && index <= receipts)
+      .flatMap((index) => this.given(index) ?? [])
     return { from, produced }
   }
 
@@ -204,16 +232,6 @@ export class WatchedChannel {
   settle({ receipts }: WaitingRedemption): void {
     this.#checked = Math.max(this.#checked, receipts)
     for (const index of this.#given.keys()) if (index <= receipts) this.#given.delete(index)
-  }
-
-  /** Too many to hold: the oldest go unaudited, and nobody is blamed for them. */
-  #bound(): void {
-    this.#waiting = this.#waiting.slice(-MOST_WAITING)
-    for (const index of this.#given.keys()) {
-      if (this.#given.size <= MOST_WAITING) break
-      this.#given.delete(index)
-      this.#checked = Math.max(this.#checked, index)
-    }
   }
 
   /** Who gives the price back, and all of it, was paid for nothing. */

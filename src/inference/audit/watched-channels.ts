@@ -19,10 +19,14 @@ export interface WatchedChannelsOptions {
   readonly answered: (channelId: string) => WholeAnswer | undefined
   /** {@link MOST_CHANNELS} unless given. */
   readonly most?: number | undefined
+  /** Receipts of all of them; {@link MOST_RECEIPTS} unless given. */
+  readonly mostReceipts?: number | undefined
 }
 
 /** Some 600 bytes each while nothing is new. */
 const MOST_CHANNELS = 10_000
+/** One to four kilobytes each: whoever has channels can sign thousands a minute. */
+const MOST_RECEIPTS = 200_000
 
 export class WatchedChannels {
   readonly #options: WatchedChannelsOptions
@@ -83,6 +87,31 @@ export class WatchedChannels {
     channel.redeemed(redemption)
   }
 
+  /**
+   * After receipts were taken: where there are more than can be held, of the payee that has most, the channels that have
+   * most keep their newest alone, as many as each other.
+   */
+  boundReceipts(): void {
+    const { mostReceipts = MOST_RECEIPTS } = this.#options
+    for (;;) {
+      let over = -mostReceipts
+      for (const { held } of this.#channels.values()) over += held
+      if (over <= 0) return
+      const [most = []] = [...this.byPayee().values()].toSorted((a, b) => heldOf(b) - heldOf(a))
+      // At most half at once, since another payee may have most by then.
+      this.#keepLevel(most, Math.max(0, heldOf(most) - Math.min(over, Math.ceil(heldOf(most) / 2))))
+    }
+  }
+
+  #keepLevel(channels: readonly WatchedChannel[], most: number): void {
+    let room = most
+    for (const [i, channel] of [...channels].sort((a, b) => a.held - b.held).entries()) {
+      const kept = Math.min(channel.held, Math.floor(room / (channels.length - i)))
+      room -= kept
+      channel.keepNewest(kept)
+    }
+  }
+
   #add(channelId: `0x${string}`, payee: Address, now: number): WatchedChannel {
     const { domain, keptReceipts, answered } = this.#options
     const id = Uint8Array.from(Buffer.from(keyOf(channelId), 'hex'))
@@ -124,4 +153,6 @@ export class WatchedChannels {
   }
 }
 
+const heldOf = (channels: readonly WatchedChannel[]): number =>
+  channels.reduce((sum, { held }) => sum + held, 0)
 const keyOf = (channelId: `0x${string}`): string => channelId.slice(2)

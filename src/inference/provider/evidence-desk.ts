@@ -7,7 +7,7 @@ import type { Address } from '../../crypto/address.js'
 import { UserError } from '../../errors.js'
 import type { Remote } from '../../p2p/index.js'
 import type { Logger } from '../../telemetry/logger.js'
-import { epochSeconds } from '../audit/drawing.js'
+import { drawingRound, epochSeconds } from '../audit/drawing.js'
 import type { KeptEvidence } from '../audit/evidence.js'
 import type { EvidenceShelf } from '../audit/evidence-shelf.js'
 import { drawShelf, type ShelfAuditModules } from '../audit/shelf-audit.js'
@@ -33,6 +33,8 @@ const LABELS_BYTES = 200_000
 const CHARACTERS_A_SECOND_SPOKEN = 10
 const BYTES_A_SECOND_SPOKEN = 48_000
 const NOTHING = new Uint8Array(0)
+/** The round of receipts of so long ago came an epoch ago at least. */
+const PUBLISHED_EPOCHS = 4
 /** An auditor waits a minute for its answer. */
 const DRAWING_MS = 10_000
 
@@ -149,8 +151,25 @@ export class EvidenceDesk {
     await Promise.race([this.draw(), late]).finally(() => clearTimeout(timer))
   }
 
+  /**
+   * What auditors may not ask for any more is thrown away where the beacon has come as far as this node's clock: by one that
+   * was ahead for a moment all of it would be, and the provider blamed for what it lacks.
+   */
+  async #sweep(): Promise<undefined> {
+    const { shelf, now, beacon, randomness } = this.#modules
+    const nowSeconds = now() / 1000
+    if (!shelf.hasOld(nowSeconds)) return undefined
+    // One that is there by now, and that draws something where jobs are sold.
+    await randomness(
+      drawingRound(beacon, nowSeconds - PUBLISHED_EPOCHS * epochSeconds(beacon)),
+      this.#over.signal,
+    )
+    shelf.sweep(nowSeconds)
+    return undefined
+  }
+
   async #draw(): Promise<void> {
-    const { shelf, now, log } = this.#modules
+    const { shelf, log } = this.#modules
     let isGiven = false
     const randomness = async (round: number, signal?: AbortSignal): Promise<Uint8Array> => {
       const drawn = await this.#modules.randomness(round, signal)
@@ -158,9 +177,10 @@ export class EvidenceDesk {
       return drawn
     }
     try {
-      shelf.sweep(now() / 1000)
+      const over = await this.#sweep().catch((error: unknown) => ({ error }))
       await drawShelf({ ...this.#modules, randomness }, this.#over.signal, (digest) => shelf.remove(digest))
       await shelf.settled()
+      if (over !== undefined) throw over.error
       // Where nothing was due nobody asked.
       if (!isGiven || this.#problem === undefined) return
       log.info('the beacon says again which jobs auditors may ask for')

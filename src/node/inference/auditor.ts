@@ -97,6 +97,7 @@ export async function startAuditor({
         now: () => Date.now(),
         host,
         domain: paymentDomain(chain.chainId, channelsContract(chain)),
+        chainTime: async () => (await chain.clock()).timestamp,
         events: async (signal) => {
           const { blockNumber } = await chain.clock()
           // Deep enough that no re-organisation takes it back.
@@ -117,7 +118,7 @@ export async function startAuditor({
         refusals,
         answers,
         contradictions,
-        isFound: (channelId, index) => book.has(identity.publicKey, channelId, index),
+        isFound: (channelId, index, receipt) => book.has(identity.publicKey, channelId, index, receipt),
       })
       audit = channels
       const round = async (): Promise<void> => {

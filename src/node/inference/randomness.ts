@@ -10,7 +10,8 @@ export interface Randomness {
   of(round: number, signal?: AbortSignal): Promise<Uint8Array>
 }
 
-const REMEMBERED = 256
+/** Of all epochs of a day, which auditors draw from: receipts in any order of dates ask a server for each of them once. */
+const REMEMBERED = 4096
 
 /** @throws UserError BAD_CONFIG */
 export function openRandomness(config: Config): Randomness {

@@ -3,7 +3,9 @@ import { bytesToHex } from '@noble/hashes/utils.js'
 import { describe, expect, it } from 'vitest'
 import { localBeacon } from '../../../../src/crypto/beacon.js'
 import { Identity } from '../../../../src/crypto/identity.js'
+import { UserError } from '../../../../src/errors.js'
 import { PATIENCE } from '../../../../src/inference/audit/asking.js'
+import { epochSeconds } from '../../../../src/inference/audit/drawing.js'
 import { DrawnJobs, type DrawnJobsModules } from '../../../../src/inference/audit/drawn-jobs.js'
 import { type Finding, readFinding } from '../../../../src/inference/audit/finding.js'
 import { Refusals } from '../../../../src/inference/audit/refusals.js'
@@ -53,23 +55,32 @@ interface Bench {
 
 /** @param secondsOf how long it takes until a provider has answered */
 function bench(
-  reply: (peerId: string) => EvidenceReply,
+  reply: (peerId: string, receipt: Uint8Array) => EvidenceReply,
   secondsOf: (peerId: string) => number = () => 0,
 ): Bench {
   const findings: Finding[] = []
   const asked: string[] = []
   const jobs = new DrawnJobs({
     ...{ beacon, signer: auditor as Identity, log: silentLogger, domain: DOMAIN, patience: PATIENCE },
-    ...{ refusals: Refusals.passing(), isSeated: async () => true, keep: async () => {} },
+    ...{
+      refusals: Refusals.passing(),
+      isSeated: async () => true,
+      isFound: () => false,
+      keep: async () => {},
+    },
     now: () => made.now * 1000,
     elapsedMs: () => made.now * 1000,
     openExecutions: () => Promise.reject(new Error('nothing is to be run')),
     onFinding: async (message) => void findings.push(readFinding(message)),
     host: {
-      request: async ({ peerId }: { readonly peerId: string }) => {
+      request: async (
+        { peerId }: { readonly peerId: string },
+        _message: unknown,
+        { receipt }: { readonly receipt: Uint8Array },
+      ) => {
         asked.push(peerId)
         made.now += secondsOf(peerId)
-        return reply(peerId)
+        return reply(peerId, receipt)
       },
     } as unknown as DrawnJobsModules['host'],
   })
@@ -124,6 +135,22 @@ describe('a provider whose jobs take long', () => {
     await made.round()
     await made.round()
     expect(made.asked).toEqual([decoy.peerId, cheat.peerId])
+  })
+
+  it('that is silent about one of them puts off no other of the channel', async () => {
+    const lie = waiting(1, cheat)
+    const made = bench((_, receipt) => {
+      if (Buffer.compare(receipt, lie.digest) !== 0) return NONE
+      throw new UserError('no answer within 60 s', { code: 'TIMEOUT' })
+    })
+    made.jobs.add(lie, cheat.address)
+    for (let n = 2; n <= 10; n++) made.jobs.add(waiting(n, cheat), cheat.address)
+    for (let round = 0; round < 20; round++) {
+      await made.round()
+      made.now += epochSeconds(beacon)
+    }
+    expect(made.findings.map(({ index }) => index)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10])
+    expect([...made.jobs.asked()]).toHaveLength(1)
   })
 
   it('is blamed for nothing that there was no time to ask for', async () => {

@@ -4,6 +4,7 @@ import { disagreement } from '../../../../src/inference/audit/agreement.js'
 import { type Finding, readFinding, signFinding } from '../../../../src/inference/audit/finding.js'
 import { FindingsIndex } from '../../../../src/inference/audit/findings-index.js'
 import type { JobOutput } from '../../../../src/inference/job.js'
+import { pcm16Of } from '../../../../src/ml/audio/pcm16.js'
 
 const provider = Identity.generate()
 const [a, b, c] = [Identity.generate(), Identity.generate(), Identity.generate()]
@@ -63,6 +64,22 @@ describe('findings', () => {
     expect(recordOf(all, a)).toBeUndefined()
   })
 
+  it('of one receipt acquit none that the provider signed beside it for the same place', () => {
+    const beside = (auditor: Identity, verdict: 'good' | 'missing', receipt: number, at = 100): Finding => {
+      const { version: _, ...found } = readFinding(findingOf(auditor, 1, verdict, at))
+      return readFinding(signFinding(auditor, { ...found, receipt: new Uint8Array(32).fill(receipt) }))
+    }
+    const blame = readFinding(findingOf(a, 1, 'bad'))
+    expect(recordOf([blame, beside(b, 'good', 2), beside(c, 'good', 2)])).toMatchObject({
+      audited: 1,
+      failed: 1,
+    })
+    expect(recordOf([blame, beside(a, 'good', 2, 300)])).toMatchObject({ failed: 1, lastFailure: 100 })
+    expect(recordOf([blame, beside(b, 'good', 1)])).toMatchObject({ failed: 0 })
+    // That nothing was produced whoever was shown something takes back.
+    expect(recordOf([beside(a, 'missing', 0), beside(b, 'good', 2)])).toMatchObject({ failed: 0 })
+  })
+
   it('count as their auditor said last, in whatever order they come', () => {
     const [blame, acquittal, later] = [
       findingOf(a, 1, 'missing', 100),
@@ -99,6 +116,14 @@ describe('two outputs', () => {
     labels: all.map(([label, probability]) => ({ label, probability })),
   })
 
+  /** Two seconds of a tone of 16 kHz, of which a part may lack. */
+  const speech = (loudness: number, lacks: readonly [number, number] = [0, 0], noise = 0): JobOutput => {
+    const samples = Float32Array.from({ length: 32_000 }, (_, i) =>
+      i >= lacks[0] && i < lacks[1] ? 0 : loudness * Math.sin(i / 9) + (i % 2 === 0 ? noise : -noise),
+    )
+    return { kind: 'speech', sampleRate: 16_000, pcm16: pcm16Of(samples) }
+  }
+
   it.each([
     ['the same words a frame apart', heard('a b', 1), heard('a b', 1.04), true],
     ['another word', heard('a b'), heard('a c'), false],
@@ -108,6 +133,11 @@ describe('two outputs', () => {
     ['a shorter vector', vector(1, 2, 3), vector(1, 2), false],
     ['labels as close as can be', labels(['x', 0.5], ['y', 0.495]), labels(['y', 0.5], ['x', 0.496]), true],
     ['another label', labels(['x', 0.9], ['y', 0.1]), labels(['y', 0.9], ['x', 0.1]), false],
+    ['speech up to rounding', speech(0.1), speech(0.1, [0, 0], 0.001), true],
+    ['speech of a low voice up to rounding', speech(0.01), speech(0.01, [0, 0], 0.0005), true],
+    ['speech without a syllable', speech(0.1), speech(0.1, [20_000, 21_200]), false],
+    ['silence for a low voice', speech(0.02), speech(0), false],
+    ['silence for silence', speech(0), speech(0), true],
     ['another kind', heard('a'), vector(1), false],
   ] as const)('%s', (_, one, other, agree) => {
     expect(disagreement(one, other) === undefined).toBe(agree)

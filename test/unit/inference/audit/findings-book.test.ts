@@ -218,14 +218,14 @@ it('a finding that comes is counted with those of its receipt alone, not with th
   expect(reads).toBeLessThan(10)
 })
 
-it('what an auditor judged is found by its place alone', () => {
+it('whom an auditor blames is found by the place alone', () => {
   const index = new FindingsIndex()
   const base = { provider: provider.publicKey, receipt: bytes32(9), round: 1, reason: '', at: NOW }
   const found = {
     version: 1 as const,
     auditor: own.publicKey,
     channelId: bytes32(1),
-    verdict: 'good' as const,
+    verdict: 'bad' as const,
   }
   for (let n = 1; n <= 20_000; n++) index.add(String(n), { ...base, ...found, index: n })
   let hits = 0

@@ -4,6 +4,12 @@ import type { ChannelEvents } from '../../../../src/chain/index.js'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { Asking, PATIENCE } from '../../../../src/inference/audit/asking.js'
 import { WatchedChannels } from '../../../../src/inference/audit/watched-channels.js'
+import {
+  NO_RECEIPTS,
+  ReceiptKind,
+  receiptDigest,
+  signReceipt,
+} from '../../../../src/inference/payment/index.js'
 import { bytes32, DOMAIN } from '../payment/support.js'
 
 const [cheat, honest, nobody] = [41, 42, 43].map(
@@ -85,4 +91,45 @@ describe('an auditor that has no room for all channels', () => {
     again.watch(eventsOf({ opened: openings(honest, 0, 3), closed }), OFFERING, NOW + 100_000)
     expect(again.size).toBe(1)
   })
+})
+
+it('receipts of one payee fill no memory, and push out neither others’ nor those of its smaller channels', () => {
+  const [many, few] = [41, 42].map((n) => Identity.fromSecret(new Uint8Array(32).fill(n)))
+  if (many === undefined || few === undefined) throw new Error('no keys')
+  const channels = new WatchedChannels({
+    ...{ domain: DOMAIN, keptSeconds: PATIENCE.keptSeconds, answered: () => undefined },
+    mostReceipts: 100,
+  })
+  channels.watch(
+    eventsOf({ opened: [...openings(many.address, 0, 4), ...openings(few.address, 100, 1)] }),
+    OFFERING,
+    NOW,
+  )
+  const sizes = new Map([
+    ...[60, 60, 60, 5].map((size, n) => [n, { signer: many, size }] as const),
+    [100, { signer: few, size: 20 }] as const,
+  ])
+  for (const [n, { signer, size }] of sizes) {
+    let previous: Uint8Array = NO_RECEIPTS
+    for (let index = 1; index <= size; index++) {
+      const hash = bytes32(index)
+      const job = { jobId: hash, model: hash, input: hash, terms: hash, output: hash, units: 1, priceWei: 1n }
+      const place = { channelId: bytes32(n), index, previous, kind: ReceiptKind.job }
+      const receipt = signReceipt(
+        DOMAIN,
+        { ...place, ...job, totalWei: BigInt(index), issuedAt: NOW },
+        signer,
+      )
+      previous = receiptDigest(DOMAIN, receipt)
+      expect(channels.all.get(hex(n).slice(2))?.take([receipt])).toBe(1)
+    }
+    channels.boundReceipts()
+  }
+  const held = [...sizes.keys()].map((n) => channels.all.get(hex(n).slice(2))?.held ?? 0)
+  expect(held.reduce((sum, each) => sum + each, 0)).toBeLessThanOrEqual(100)
+  expect(held.slice(3)).toEqual([5, 20])
+  expect(Math.min(...held.slice(0, 3))).toBeGreaterThan(20)
+  // The newest, as they were signed.
+  expect(channels.all.get(hex(0).slice(2))?.given(60)).toMatchObject({ index: 60, channelId: bytes32(0) })
+  expect(channels.all.get(hex(0).slice(2))?.given(1)).toBeUndefined()
 })

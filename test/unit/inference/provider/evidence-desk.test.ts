@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { localBeacon } from '../../../../src/crypto/beacon.js'
+import { localBeacon, timeOfRound } from '../../../../src/crypto/beacon.js'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { UserError } from '../../../../src/errors.js'
 import { drawnFrom } from '../../../../src/inference/audit/drawing.js'
@@ -53,7 +53,7 @@ function firstOf(isDrawn: boolean): KeptEvidence {
 
 let directory: string
 let now: number
-let randomness: () => Promise<Uint8Array>
+let randomness: (round: number) => Promise<Uint8Array>
 let desk: EvidenceDesk
 let shelf: EvidenceShelf
 beforeEach(async () => {
@@ -71,7 +71,7 @@ beforeEach(async () => {
   desk = new EvidenceDesk({
     shelf,
     beacon,
-    randomness: () => randomness(),
+    randomness: (round) => randomness(round),
     isAuditor,
     log,
     now: () => now * 1000,
@@ -94,6 +94,26 @@ describe('what was sold', () => {
     now = drawnFrom(beacon, START)
     expect(await desk.answer(remote, digestOf(drawn))).toMatchObject({ kind: 'evidence', input: drawn.input })
     expect(await desk.answer(remote, digestOf(undrawn))).toMatchObject({ kind: 'refused', code: 'NOT_FOUND' })
+  })
+
+  it('is kept for its time, whatever a clock that is ahead for a while says', async () => {
+    let beaconNow = START
+    randomness = async (round) => {
+      if (timeOfRound(beacon, round) <= beaconNow) return random
+      throw new UserError('no beacon server gave the round', { code: 'UNAVAILABLE' })
+    }
+    const drawn = firstOf(true)
+    await desk.keep(drawn)
+    now = START + 2 * 86_400
+    await desk.draw()
+    now = beaconNow = drawnFrom(beacon, START)
+    expect(await desk.answer(remote, digestOf(drawn))).toMatchObject({ kind: 'evidence', input: drawn.input })
+    now = START + 2 * 86_400
+    await desk.draw()
+    expect(shelf.list()).toHaveLength(1)
+    beaconNow = now
+    await desk.draw()
+    expect(shelf.list()).toHaveLength(0)
   })
 
   it('is read for one auditor at a time: all of it is in memory then', async () => {
@@ -136,7 +156,7 @@ describe('what was sold', () => {
     const loud = createLogger({ level: 'info', format: 'json', write: (line) => lines.push(line) })
     const isAuditor = async () => true
     const modules = { shelf, beacon, isAuditor, log: loud, now: () => now * 1000 }
-    desk = new EvidenceDesk({ ...modules, randomness: () => randomness() })
+    desk = new EvidenceDesk({ ...modules, randomness: (round) => randomness(round) })
     const told = (): string[] =>
       lines.splice(0).map((line) => JSON.parse(line).reason ?? JSON.parse(line).msg)
     await desk.keep(firstOf(true))
@@ -225,7 +245,13 @@ describe('room for what auditors may ask for', () => {
 
   it('stays shared out by payer for what is kept, over a restart as well, and comes back with what goes', async () => {
     const payerOf = () => greedy
-    const modules = { beacon, randomness: () => randomness(), isAuditor: async () => true, log, payerOf }
+    const modules = {
+      beacon,
+      randomness: (round: number) => randomness(round),
+      isAuditor: async () => true,
+      log,
+      payerOf,
+    }
     const keep = async (at: EvidenceShelf) => {
       const keeping = new EvidenceDesk({ ...modules, shelf: at, now: () => now * 1000 })
       for (let n = 1; n <= 6; n++) await keeping.keep({ ...evidenceOf(n), input: new Uint8Array(80 * KIB) })
@@ -254,7 +280,7 @@ describe('room for what auditors may ask for', () => {
         },
       }
       new EvidenceDesk({
-        ...{ beacon, randomness: () => randomness(), isAuditor: async () => true, log },
+        ...{ beacon, randomness: (round) => randomness(round), isAuditor: async () => true, log },
         now: () => 0,
         shelf: asked as unknown as EvidenceShelf,
       }).expect(encodedTerms, input)
