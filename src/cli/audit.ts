@@ -193,6 +193,7 @@ const RECORD_COLUMNS = [
     align: 'right' as const,
     value: ({ failed, isCut }: ProviderRecord) => `${failed}${isCut ? ' or more' : ''}`,
   },
+  { title: 'silent', align: 'right' as const, value: ({ unanswered }: ProviderRecord) => String(unanswered) },
 ]
 
 function recordsText(records: readonly ProviderRecord[]): string {

@@ -40,8 +40,9 @@ export class Asking {
   #firstRefusal = 0
   #lastRefusal = 0
   #next = 0
-  /** In this run, since it matters for minutes. */
+  /** In this run, since they matter for minutes, and for {@link wasPassedOver}. */
   #silences = 0
+  #firstSilence = 0
 
   /**
    * @param since Unix seconds from which on it is kept
@@ -91,6 +92,7 @@ export class Asking {
 
   /** Nobody was there. It waits as one that was refused, so that it stands before no other for long. */
   unanswered(now: number): void {
+    if (this.#silences === 0) this.#firstSilence = now
     this.#next = now + this.#intervalAfter(this.#silences)
     this.#silences++
   }
@@ -98,6 +100,20 @@ export class Asking {
   #intervalAfter(times: number): number {
     const { firstSeconds, mostSeconds } = this.#patience
     return Math.min(firstSeconds * 2 ** Math.min(times, MOST_DOUBLINGS), mostSeconds)
+  }
+
+  /**
+   * Once it is over: whether the provider was silent about it again and again, and answered for something else since.
+   * @param answered when it last gave anything that it owes, Unix seconds; undefined: never
+   */
+  wasPassedOver(answered: number | undefined): boolean {
+    const { leastRefusals } = this.#patience
+    return (
+      this.#refusals + this.#silences >= leastRefusals &&
+      this.#silences > 0 &&
+      answered !== undefined &&
+      answered >= this.#firstSilence
+    )
   }
 
   /** Once it is over: whether the provider kept it back. */

@@ -16,6 +16,7 @@ import { drawingRound } from './drawing.js'
 import { DrawnQueues } from './drawn-queues.js'
 import type { KeptEvidence } from './evidence.js'
 import { closeExecutions, type Executions } from './executions.js'
+import { signFinding } from './finding.js'
 import { findMissing, type KnownProvider } from './missing.js'
 import type { Refusals } from './refusals.js'
 import { auditEvidence, type ShelfAuditModules } from './shelf-audit.js'
@@ -50,6 +51,8 @@ interface DrawnJob extends WaitingReceipt {
 type Refused = Extract<EvidenceReply, { readonly kind: 'refused' }>
 
 const MOST_JOBS = 10_000
+/** Longer than anything is asked for. */
+const ANSWERS_KEPT_SECONDS = 2 * 86_400
 /** Who has refused so often is asked for the others in the next round: more at once would be too much for its limits. */
 const MOST_REFUSALS_AT_ONCE = 10
 /**
@@ -64,6 +67,8 @@ export class DrawnJobs {
   readonly #jobs: DrawnQueues<DrawnJob>
   /** Since the last round. */
   #withoutRoom = 0
+  /** When each last gave what belongs to a receipt, Unix seconds. */
+  readonly #answered = new Map<Address, number>()
   /** Who does not take this node for an auditor is told to its operator once. */
   readonly #denied = new Set<string>()
 
@@ -128,6 +133,7 @@ export class DrawnJobs {
           onRefusal(payee)
           if (await this.#isSettled(provider, job, reply)) done.add(job)
         } else {
+          this.#answered.set(payee, now() / 1000)
           if (reply.kind === 'evidence') executions ??= await openExecutions()
           await this.#judge(provider, job, reply, executions, signal)
           done.add(job)
@@ -151,8 +157,12 @@ export class DrawnJobs {
       const provider = providers.get(job.payee)
       if (provider !== undefined && job.asking.isWithheld) await this.#withheld(provider, job)
       else unaudited++
+      const isPassedOver = !job.asking.isWithheld && job.asking.wasPassedOver(this.#answered.get(job.payee))
+      if (provider !== undefined && isPassedOver) await this.#passedOver(provider, job)
       done.add(job)
     }
+    for (const [payee, at] of this.#answered)
+      if (at + ANSWERS_KEPT_SECONDS < now() / 1000) this.#answered.delete(payee)
     if (unaudited > 0) log.warn({ jobs: unaudited }, 'drawn jobs were not audited while they had to be kept')
   }
 
@@ -234,12 +244,29 @@ export class DrawnJobs {
     )
   }
 
+  /** It blames nobody: a slow line looks the same. But so much of a provider's record it takes back. */
+  async #passedOver({ publicKey, name }: KnownProvider, { receipt, digest }: DrawnJob): Promise<void> {
+    const { beacon, signer, onFinding, now, log } = this.#modules
+    const { channelId, index, issuedAt } = receipt
+    log.info(
+      { provider: name, receipt: bytesToHex(digest) },
+      'a provider was silent about one drawn job, and answered for others',
+    )
+    const round = drawingRound(beacon, issuedAt)
+    const place = { provider: publicKey, channelId, index, receipt: digest, round }
+    const at = Math.floor(now() / 1000)
+    await onFinding(signFinding(signer, { ...place, verdict: 'undecided', reason: UNANSWERED, at }))
+  }
+
   #missing(provider: KnownProvider, { receipt, digest }: DrawnJob, reason: string): Promise<void> {
     const { channelId, index, issuedAt } = receipt
     const round = drawingRound(this.#modules.beacon, issuedAt)
     return findMissing(this.#modules, provider, { channelId, index, receipt: digest, round, reason })
   }
 }
+
+const UNANSWERED =
+  'the provider answered for others, and was silent about this one as long as it had to keep it'
 
 const isNamed = (receipt: SignedReceipt, input: Uint8Array, output: Uint8Array): boolean =>
   Buffer.compare(hashOf(input), receipt.input) === 0 && Buffer.compare(hashOf(output), receipt.output) === 0

@@ -60,11 +60,20 @@ export interface ProviderRecord {
   /** Receipts with a verdict, undecided ones left out; each counts once. */
   readonly audited: number
   readonly failed: number
+  /** Receipts that it answered nothing for while it did for others, and that no finding has a verdict about. */
+  readonly unanswered: number
   /** It may have failed more often: no more of its failures are kept. */
   readonly isCut: boolean
   /** Unix seconds; null where there is none. */
   readonly lastFailure: number | null
 }
+
+/** Whether an auditor says that it had no answer: the only undecided ones that are signed. */
+const isUnanswered = ({ verdict }: Pick<Finding, 'verdict'>): boolean => verdict === 'undecided'
+
+/** Of one receipt: nobody has a verdict, and somebody had no answer. */
+export const wasUnanswered = (findings: readonly Finding[]): boolean =>
+  findings.length > 0 && findings.every(isUnanswered)
 
 export const isBlame = ({ verdict }: Pick<Finding, 'verdict'>): boolean =>
   verdict === 'bad' || verdict === 'missing'

@@ -28,6 +28,8 @@ interface Kept {
 const SUFFIX = '.finding'
 /** Who failed is left alone for so long after its last failure. */
 const AVOIDED_SECONDS = 30 * 86_400
+/** Who is silent about one in twenty has no record. */
+const GOOD_FOR_UNANSWERED = 19
 const MOST_FINDINGS = 20_000
 
 export class FindingsBook {
@@ -148,10 +150,14 @@ export class FindingsBook {
     return lastFailure !== null && lastFailure + AVOIDED_SECONDS > nowSeconds
   }
 
-  /** How many of a provider's receipts were found good; 0 where any was not, however long ago. */
+  /**
+   * How many of a provider's receipts were found good; 0 where any was not, however long ago. Each that it answered nothing
+   * for, while it did for others, takes {@link GOOD_FOR_UNANSWERED} back: it may be silent about those alone that it did wrong.
+   */
   goodFindings(peerId: string): number {
     const record = this.#index.of(peerId)?.record
-    return record === undefined || record.failed > 0 ? 0 : record.audited
+    if (record === undefined || record.failed > 0) return 0
+    return Math.max(0, record.audited - GOOD_FOR_UNANSWERED * record.unanswered)
   }
 
   #tellBlame(finding: Finding): void {

@@ -4,7 +4,14 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { peerIdOfPublicKey } from '../../crypto/identity.js'
-import { type Finding, isBlame, type Judgement, judgeReceipt, type ProviderRecord } from './finding.js'
+import {
+  type Finding,
+  isBlame,
+  type Judgement,
+  judgeReceipt,
+  type ProviderRecord,
+  wasUnanswered,
+} from './finding.js'
 
 /**
  * Receipts that one provider is blamed for: one suffices to leave it alone, and thousands of decoys would push out what
@@ -28,6 +35,7 @@ export class ProviderFindings {
   readonly #blamed = new Map<string, Blamed>()
   #blamedFindings = 0
   #audited = 0
+  #unanswered = 0
 
   constructor(provider: Uint8Array) {
     this.peerId = peerIdOfPublicKey(provider)
@@ -63,7 +71,8 @@ export class ProviderFindings {
     let failed = 0
     for (const { isFailed } of this.#blamed.values()) if (isFailed) failed++
     const { peerId: provider, lastFailure } = this
-    return { provider, audited: this.#audited, failed, isCut: failed >= MOST_BLAMED, lastFailure }
+    const counts = { audited: this.#audited, failed, unanswered: this.#unanswered }
+    return { provider, ...counts, isCut: failed >= MOST_BLAMED, lastFailure }
   }
 
   add(name: string, finding: Finding): void {
@@ -119,6 +128,7 @@ export class ProviderFindings {
     const key = receiptOf(finding)
     const receipt = this.#receipts.get(key) ?? new Map<string, Finding>()
     if (judgeReceipt(receipt.values()) !== undefined) this.#audited--
+    if (wasUnanswered([...receipt.values()])) this.#unanswered--
     const wasBlamed = this.#blamed.delete(key)
     if (wasBlamed) this.#blamedFindings -= receipt.size
     change(receipt)
@@ -129,6 +139,7 @@ export class ProviderFindings {
     this.#receipts.set(key, receipt)
     const judgement = judgeReceipt(receipt.values())
     if (judgement !== undefined) this.#audited++
+    if (wasUnanswered([...receipt.values()])) this.#unanswered++
     const blames = [...receipt.values()].filter(isBlame)
     if (blames.length > 0) {
       const by = [...new Set(blames.map(({ auditor }) => bytesToHex(auditor)))].sort().join()

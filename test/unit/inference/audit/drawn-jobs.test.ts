@@ -10,6 +10,7 @@ import { DrawnJobs, type DrawnJobsModules } from '../../../../src/inference/audi
 import { type Finding, readFinding } from '../../../../src/inference/audit/finding.js'
 import { Refusals } from '../../../../src/inference/audit/refusals.js'
 import type { WaitingReceipt } from '../../../../src/inference/audit/watched-channel.js'
+import { encodeTerms, hashOf } from '../../../../src/inference/network/job-codec.js'
 import type { EvidenceReply } from '../../../../src/inference/network/messages.js'
 import { ReceiptKind, receiptDigest, signReceipt } from '../../../../src/inference/payment/index.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
@@ -19,8 +20,8 @@ const secret = new Uint8Array(32).fill(9)
 secret[0] = 1
 const START = 1_900_000_000
 const beacon = localBeacon(secret, { genesisTimeSeconds: START - 1000, periodSeconds: 3 })
-const [decoy, cheat, auditor] = [61, 62, 63].map((n) => Identity.fromSecret(new Uint8Array(32).fill(n)))
-if (decoy === undefined || cheat === undefined || auditor === undefined) throw new Error('no keys')
+const keyOf = (n: number): Identity => Identity.fromSecret(new Uint8Array(32).fill(n))
+const [decoy, cheat, auditor] = [keyOf(61), keyOf(62), keyOf(63)]
 const PROVIDERS = new Map(
   [decoy, cheat].map(({ address, peerId, publicKey }) => [
     address,
@@ -30,13 +31,23 @@ const PROVIDERS = new Map(
 const BUSY: EvidenceReply = { kind: 'refused', code: 'BUSY', message: 'later', retryAfterSeconds: 3600 }
 const NONE: EvidenceReply = { kind: 'refused', code: 'NOT_FOUND', message: 'what?' }
 
-function waiting(index: number, payee: Identity, issuedAt = START): WaitingReceipt {
+/** What shows that a job was not to be audited. */
+const TERMS = encodeTerms({
+  task: 'translate',
+  unit: 'request',
+  units: 1,
+  priceWeiPerUnit: 1n,
+  audit: false,
+})
+const OPTED_OUT: EvidenceReply = { kind: 'optedOut', terms: TERMS }
+
+function waiting(index: number, payee: Identity, issuedAt = START, terms = bytes32(index)): WaitingReceipt {
   const hash = bytes32(index)
   const receipt = signReceipt(
     DOMAIN,
     {
       ...{ channelId: CHANNEL.channelId, index, previous: hash, kind: ReceiptKind.job, jobId: hash },
-      ...{ model: hash, input: hash, terms: hash, output: hash, units: 1 },
+      ...{ model: hash, input: hash, terms, output: hash, units: 1 },
       ...{ priceWei: 1n, totalWei: BigInt(index), issuedAt },
     },
     payee,
@@ -61,7 +72,7 @@ function bench(
   const findings: Finding[] = []
   const asked: string[] = []
   const jobs = new DrawnJobs({
-    ...{ beacon, signer: auditor as Identity, log: silentLogger, domain: DOMAIN, patience: PATIENCE },
+    ...{ beacon, signer: auditor, log: silentLogger, domain: DOMAIN, patience: PATIENCE },
     ...{
       refusals: Refusals.passing(),
       isSeated: async () => true,
@@ -165,5 +176,42 @@ describe('a provider whose jobs take long', () => {
     await made.round()
     expect(made.findings).toEqual([])
     expect([...made.jobs.asked()]).toEqual([])
+  })
+})
+
+describe('a provider that is silent about a drawn job until its evidence need not be kept', () => {
+  const lie = waiting(1, cheat)
+  /** @param of whether it is silent then about that receipt */
+  async function day(of: (receipt: Uint8Array, now: number) => boolean) {
+    const made = bench((_, receipt) => {
+      if (!of(receipt, made.now)) return OPTED_OUT
+      throw new UserError('no answer within 60 s', { code: 'TIMEOUT' })
+    })
+    made.jobs.add(lie, cheat.address)
+    for (let n = 2; made.now < START + PATIENCE.keptSeconds + 1000; n++) {
+      if (n < 20) made.jobs.add(waiting(n, cheat, made.now, hashOf(TERMS)), cheat.address)
+      await made.round()
+      made.now += 600
+    }
+    return made.findings
+  }
+  const isLie = (receipt: Uint8Array): boolean => Buffer.compare(receipt, lie.digest) === 0
+
+  it('and answered for others since, has that in its record, and is blamed for nothing', async () => {
+    expect(await day(isLie)).toMatchObject([
+      { provider: cheat.publicKey, verdict: 'undecided', index: 1, receipt: lie.digest },
+    ])
+  })
+
+  it('has not where it was away, before it answered for others or altogether', async () => {
+    expect(await day(() => true)).toEqual([])
+    // It was there first, and then not any more.
+    expect(await day((receipt, now) => isLie(receipt) || now > START)).toEqual([])
+  })
+
+  it('has not where it answered in the end', async () => {
+    expect(await day((receipt, now) => isLie(receipt) && now < START + 50_000)).toMatchObject([
+      { verdict: 'missing', reason: expect.stringContaining('other terms'), index: 1 },
+    ])
   })
 })

@@ -240,7 +240,7 @@ describe('the book of findings', () => {
     expect(book.isAvoided(stranger.peerId, START)).toBe(false)
     const again = await read()
     expect(again.records()).toEqual([
-      { provider: provider.peerId, audited: 2, failed: 1, isCut: false, lastFailure: START },
+      { provider: provider.peerId, audited: 2, failed: 1, unanswered: 0, isCut: false, lastFailure: START },
     ])
     expect(again.has(own.publicKey, CHANNEL.channelId, 1, bytes32(1))).toBe(true)
     expect(again.has(own.publicKey, CHANNEL.channelId, 2, bytes32(2))).toBe(false)

@@ -56,6 +56,7 @@ describe('findings', () => {
       provider: provider.peerId,
       audited: 3,
       failed: 1,
+      unanswered: 1,
       isCut: false,
       lastFailure: 310,
     })

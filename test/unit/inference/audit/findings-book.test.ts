@@ -65,6 +65,25 @@ describe('a book of findings that is full', () => {
   })
 })
 
+describe('a receipt that a provider answered nothing for', () => {
+  it('takes good ones back, of whoever has no verdict about it, and convicts nobody', async () => {
+    const book = await openBook(undefined, 1000)
+    for (let index = 1; index <= 100; index++) await book.add(finding(index, 'good'))
+    expect(book.goodFindings(provider.peerId)).toBe(100)
+    for (let index = 101; index <= 104; index++) await book.add(finding(index, 'undecided'))
+    expect(book.goodFindings(provider.peerId)).toBe(100 - 4 * 19)
+    // Another auditor had an answer.
+    await book.add(finding(104, 'good', other))
+    expect(book.goodFindings(provider.peerId)).toBe(101 - 3 * 19)
+    for (let index = 105; index <= 110; index++) await book.add(finding(index, 'undecided'))
+    expect(book.goodFindings(provider.peerId)).toBe(0)
+    expect(book.isAvoided(provider.peerId, NOW + 200)).toBe(false)
+    expect(book.records()).toMatchObject([{ audited: 101, failed: 0, unanswered: 9 }])
+    const [directory = ''] = directories.slice(-1)
+    expect((await openBook(directory, 1000)).records()).toEqual(book.records())
+  })
+})
+
 describe('findings about one provider', () => {
   const decoy = Identity.fromSecret(new Uint8Array(32).fill(34))
 
