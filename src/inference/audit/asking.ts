@@ -40,9 +40,11 @@ export class Asking {
   #firstRefusal = 0
   #lastRefusal = 0
   #next = 0
-  /** In this run, since they matter for minutes, and for {@link wasPassedOver}. */
+  /** In this run, since they matter for minutes, and for {@link isPassedOver}. */
   #silences = 0
-  #firstSilence = 0
+  /** Of the last of as many questions in vain as make a withholding; undefined before. */
+  #inVainAt: number | undefined
+  #isPassedOver = false
 
   /**
    * @param since Unix seconds from which on it is kept
@@ -90,11 +92,16 @@ export class Asking {
     this.#next = now + Math.min(interval, mostSeconds)
   }
 
-  /** Nobody was there. It waits as one that was refused, so that it stands before no other for long. */
-  unanswered(now: number): void {
-    if (this.#silences === 0) this.#firstSilence = now
+  /**
+   * Nobody was there. It waits as one that was refused, so that it stands before no other for long.
+   * @param answered when the provider last gave anything that it owes, Unix seconds; undefined: never
+   */
+  unanswered(now: number, answered?: number): void {
+    if (this.#inVainAt !== undefined && answered !== undefined && answered >= this.#inVainAt)
+      this.#isPassedOver = true
     this.#next = now + this.#intervalAfter(this.#silences)
     this.#silences++
+    if (this.#refusals + this.#silences >= this.#patience.leastRefusals) this.#inVainAt ??= now
   }
 
   #intervalAfter(times: number): number {
@@ -103,17 +110,11 @@ export class Asking {
   }
 
   /**
-   * Once it is over: whether the provider was silent about it again and again, and answered for something else since.
-   * @param answered when it last gave anything that it owes, Unix seconds; undefined: never
+   * Once it is over: whether the provider was silent about it again and again, answered for something else then, and was
+   * silent about it once more. One that was away, and was asked for nothing of it since it came back, has not.
    */
-  wasPassedOver(answered: number | undefined): boolean {
-    const { leastRefusals } = this.#patience
-    return (
-      this.#refusals + this.#silences >= leastRefusals &&
-      this.#silences > 0 &&
-      answered !== undefined &&
-      answered >= this.#firstSilence
-    )
+  get isPassedOver(): boolean {
+    return this.#isPassedOver
   }
 
   /** Once it is over: whether the provider kept it back. */

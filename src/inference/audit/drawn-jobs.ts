@@ -148,7 +148,7 @@ export class DrawnJobs {
 
   /** What need not be kept any more is blamed where it was withheld, and let go. */
   async #end(providers: ReadonlyMap<Address, KnownProvider>, done: Set<DrawnJob>): Promise<void> {
-    const { log, now } = this.#modules
+    const { log, now, isFound } = this.#modules
     if (this.#withoutRoom > 0) log.info({ jobs: this.#withoutRoom }, 'drawn jobs wait until there is room')
     this.#withoutRoom = 0
     let unaudited = 0
@@ -157,8 +157,11 @@ export class DrawnJobs {
       const provider = providers.get(job.payee)
       if (provider !== undefined && job.asking.isWithheld) await this.#withheld(provider, job)
       else unaudited++
-      const isPassedOver = !job.asking.isWithheld && job.asking.wasPassedOver(this.#answered.get(job.payee))
-      if (provider !== undefined && isPassedOver) await this.#passedOver(provider, job)
+      const { isWithheld, isPassedOver } = job.asking
+      // What this node's own audits found of it meanwhile stands.
+      const { channelId, index } = job.receipt
+      if (provider !== undefined && !isWithheld && isPassedOver && !isFound(channelId, index, job.digest))
+        await this.#passedOver(provider, job)
       done.add(job)
     }
     for (const [payee, at] of this.#answered)
@@ -169,7 +172,7 @@ export class DrawnJobs {
   /** Undefined where the exchange itself refused. */
   async #ask(
     { target, name }: KnownProvider,
-    { digest, asking }: DrawnJob,
+    { payee, digest, asking }: DrawnJob,
     signal: AbortSignal,
   ): Promise<EvidenceReply | 'silent' | undefined> {
     const { host, log, now } = this.#modules
@@ -183,7 +186,7 @@ export class DrawnJobs {
         asking.refused(now() / 1000)
         return undefined
       }
-      asking.unanswered(now() / 1000)
+      asking.unanswered(now() / 1000, this.#answered.get(payee))
       return 'silent'
     }
   }

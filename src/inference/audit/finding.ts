@@ -60,7 +60,7 @@ export interface ProviderRecord {
   /** Receipts with a verdict, undecided ones left out; each counts once. */
   readonly audited: number
   readonly failed: number
-  /** Receipts that it answered nothing for while it did for others, and that no finding has a verdict about. */
+  /** Places with a receipt that it answered nothing for while it did for others, and that no finding has a verdict about. */
   readonly unanswered: number
   /** It may have failed more often: no more of its failures are kept. */
   readonly isCut: boolean
@@ -71,9 +71,16 @@ export interface ProviderRecord {
 /** Whether an auditor says that it had no answer: the only undecided ones that are signed. */
 const isUnanswered = ({ verdict }: Pick<Finding, 'verdict'>): boolean => verdict === 'undecided'
 
-/** Of one receipt: nobody has a verdict, and somebody had no answer. */
-export const wasUnanswered = (findings: readonly Finding[]): boolean =>
-  findings.length > 0 && findings.every(isUnanswered)
+/**
+ * Whether somebody had no answer about a receipt that nobody has a verdict about. What was found of another one, which the
+ * provider may have signed beside it, answers for none.
+ * @param findings of one place
+ */
+export function wasUnanswered(findings: Iterable<Finding>): boolean {
+  const all = [...findings]
+  const judged = new Set(all.filter((each) => !isUnanswered(each)).map(({ receipt }) => bytesToHex(receipt)))
+  return all.some((each) => isUnanswered(each) && !judged.has(bytesToHex(each.receipt)))
+}
 
 export const isBlame = ({ verdict }: Pick<Finding, 'verdict'>): boolean =>
   verdict === 'bad' || verdict === 'missing'

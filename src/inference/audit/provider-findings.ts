@@ -128,7 +128,7 @@ export class ProviderFindings {
     const key = receiptOf(finding)
     const receipt = this.#receipts.get(key) ?? new Map<string, Finding>()
     if (judgeReceipt(receipt.values()) !== undefined) this.#audited--
-    if (wasUnanswered([...receipt.values()])) this.#unanswered--
+    if (wasUnanswered(receipt.values())) this.#unanswered--
     const wasBlamed = this.#blamed.delete(key)
     if (wasBlamed) this.#blamedFindings -= receipt.size
     change(receipt)
@@ -139,7 +139,7 @@ export class ProviderFindings {
     this.#receipts.set(key, receipt)
     const judgement = judgeReceipt(receipt.values())
     if (judgement !== undefined) this.#audited++
-    if (wasUnanswered([...receipt.values()])) this.#unanswered++
+    if (wasUnanswered(receipt.values())) this.#unanswered++
     const blames = [...receipt.values()].filter(isBlame)
     if (blames.length > 0) {
       const by = [...new Set(blames.map(({ auditor }) => bytesToHex(auditor)))].sort().join()

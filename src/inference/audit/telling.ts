@@ -11,9 +11,11 @@ export const MOST_AN_HOUR = 2000
 /** One convicts. */
 const MOST_BLAMES_OF_ONE = 5
 const MOST_GOOD_OF_ONE = 20
+/** Each takes 19 good ones back: decoys that are found good leave them to be told. */
+const MOST_UNANSWERED_OF_ONE = 20
 /** Of receipts that somebody blames: one that is not heard leaves an honest provider convicted. */
 const MOST_CONTESTED = 200
-/** Of all others: what blames somebody never waits for these. */
+/** Of all others, and of those without an answer: what blames somebody never waits for these. */
 const MOST_GOOD = MOST_AN_HOUR / 2 - MOST_CONTESTED
 /** What was told before, told to newcomers: who comes later asks. */
 const MOST_AGAIN = MOST_AN_HOUR / 4
@@ -37,9 +39,10 @@ export class Telling {
       this.#contested++
       return true
     }
-    const key = `${bytesToHex(finding.provider)} ${isBlaming}`
+    const [kind, most] = shareOf(finding)
+    const key = `${bytesToHex(finding.provider)} ${kind}`
     const count = this.#ofOne.get(key) ?? 0
-    if (count >= (isBlaming ? MOST_BLAMES_OF_ONE : MOST_GOOD_OF_ONE)) return false
+    if (count >= most) return false
     if (!isBlaming && this.#good >= MOST_GOOD) return false
     this.#ofOne.set(key, count + 1)
     if (!isBlaming) this.#good++
@@ -63,4 +66,10 @@ export class Telling {
     this.#again = 0
     this.#ofOne.clear()
   }
+}
+
+/** Which of a provider's shares it takes from, and how much that is. */
+const shareOf = (finding: Pick<Finding, 'verdict'>): readonly [kind: string, most: number] => {
+  if (isBlame(finding)) return ['blame', MOST_BLAMES_OF_ONE]
+  return finding.verdict === 'undecided' ? ['unanswered', MOST_UNANSWERED_OF_ONE] : ['good', MOST_GOOD_OF_ONE]
 }

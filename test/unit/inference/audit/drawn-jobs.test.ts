@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { localBeacon } from '../../../../src/crypto/beacon.js'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { UserError } from '../../../../src/errors.js'
-import { PATIENCE } from '../../../../src/inference/audit/asking.js'
+import { Asking, PATIENCE } from '../../../../src/inference/audit/asking.js'
 import { epochSeconds } from '../../../../src/inference/audit/drawing.js'
 import { DrawnJobs, type DrawnJobsModules } from '../../../../src/inference/audit/drawn-jobs.js'
 import { type Finding, readFinding } from '../../../../src/inference/audit/finding.js'
@@ -68,6 +68,7 @@ interface Bench {
 function bench(
   reply: (peerId: string, receipt: Uint8Array) => EvidenceReply,
   secondsOf: (peerId: string) => number = () => 0,
+  isFound: DrawnJobsModules['isFound'] = () => false,
 ): Bench {
   const findings: Finding[] = []
   const asked: string[] = []
@@ -76,7 +77,7 @@ function bench(
     ...{
       refusals: Refusals.passing(),
       isSeated: async () => true,
-      isFound: () => false,
+      isFound,
       keep: async () => {},
     },
     now: () => made.now * 1000,
@@ -182,11 +183,15 @@ describe('a provider whose jobs take long', () => {
 describe('a provider that is silent about a drawn job until its evidence need not be kept', () => {
   const lie = waiting(1, cheat)
   /** @param of whether it is silent then about that receipt */
-  async function day(of: (receipt: Uint8Array, now: number) => boolean) {
-    const made = bench((_, receipt) => {
-      if (!of(receipt, made.now)) return OPTED_OUT
-      throw new UserError('no answer within 60 s', { code: 'TIMEOUT' })
-    })
+  async function day(of: (receipt: Uint8Array, now: number) => boolean, isFound = () => false) {
+    const made = bench(
+      (_, receipt) => {
+        if (!of(receipt, made.now)) return OPTED_OUT
+        throw new UserError('no answer within 60 s', { code: 'TIMEOUT' })
+      },
+      undefined,
+      () => made.now > START + PATIENCE.keptSeconds && isFound(),
+    )
     made.jobs.add(lie, cheat.address)
     for (let n = 2; made.now < START + PATIENCE.keptSeconds + 1000; n++) {
       if (n < 20) made.jobs.add(waiting(n, cheat, made.now, hashOf(TERMS)), cheat.address)
@@ -209,9 +214,34 @@ describe('a provider that is silent about a drawn job until its evidence need no
     expect(await day((receipt, now) => isLie(receipt) || now > START)).toEqual([])
   })
 
+  it('has not where it came back too late to be asked for it again', async () => {
+    const back = START + PATIENCE.keptSeconds - 1800
+    let lastAsked = 0
+    const findings = await day((receipt, now) => {
+      if (isLie(receipt)) lastAsked = now
+      return now < back
+    })
+    expect(lastAsked).toBeLessThan(back)
+    expect(findings).toEqual([])
+  })
+
+  it('has not where this node found something else of it meanwhile', async () => {
+    expect(await day(isLie, () => true)).toEqual([])
+  })
+
   it('has not where it answered in the end', async () => {
     expect(await day((receipt, now) => isLie(receipt) && now < START + 50_000)).toMatchObject([
       { verdict: 'missing', reason: expect.stringContaining('other terms'), index: 1 },
     ])
+  })
+
+  it('has not where it answered for others after a first question in vain, and was away from then on', () => {
+    const asking = new Asking(START, PATIENCE)
+    const first = START + 100
+    for (let n = 0; n < 30; n++) asking.unanswered(first + n * 1000, n === 0 ? undefined : first + 10)
+    expect(asking.isPassedOver).toBe(false)
+    // It came back, and was silent about this one again.
+    asking.unanswered(first + 40_000, first + 39_000)
+    expect(asking.isPassedOver).toBe(true)
   })
 })

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { disagreement } from '../../../../src/inference/audit/agreement.js'
@@ -66,7 +67,7 @@ describe('findings', () => {
   })
 
   it('of one receipt acquit none that the provider signed beside it for the same place', () => {
-    const beside = (auditor: Identity, verdict: 'good' | 'missing', receipt: number, at = 100): Finding => {
+    const beside = (auditor: Identity, verdict: Finding['verdict'], receipt: number, at = 100): Finding => {
       const { version: _, ...found } = readFinding(findingOf(auditor, 1, verdict, at))
       return readFinding(signFinding(auditor, { ...found, receipt: new Uint8Array(32).fill(receipt) }))
     }
@@ -79,6 +80,10 @@ describe('findings', () => {
     expect(recordOf([blame, beside(b, 'good', 1)])).toMatchObject({ failed: 0 })
     // That nothing was produced whoever was shown something takes back.
     expect(recordOf([beside(a, 'missing', 0), beside(b, 'good', 2)])).toMatchObject({ failed: 0 })
+    // What it was silent about no other one answers for.
+    const silent = beside(a, 'undecided', 3)
+    expect(recordOf([silent, beside(b, 'good', 2)])).toMatchObject({ audited: 1, unanswered: 1 })
+    expect(recordOf([beside(b, 'good', 2), silent, beside(c, 'good', 3)])).toMatchObject({ unanswered: 0 })
   })
 
   it('count as their auditor said last, in whatever order they come', () => {
@@ -101,6 +106,36 @@ describe('findings', () => {
     const same = [findingOf(a, 1, 'good', 300), findingOf(a, 1, 'bad', 300)].map(readFinding)
     expect(recordOf(same)).toMatchObject({ failed: 0 })
     expect(recordOf(same.toReversed())).toMatchObject({ failed: 0 })
+  })
+})
+
+describe('a record', () => {
+  it('is the same whatever came between, in whatever order it came and went', () => {
+    const verdicts = ['good', 'bad', 'missing', 'undecided'] as const
+    const all = [a, b].flatMap((auditor) =>
+      verdicts.flatMap((verdict) =>
+        [1, 2].flatMap((receipt): readonly Finding[] => {
+          const { version: _, ...found } = readFinding(findingOf(auditor, 1, verdict))
+          return [readFinding(signFinding(auditor, { ...found, receipt: new Uint8Array(32).fill(receipt) }))]
+        }),
+      ),
+    )
+    const numbers = fc.uniqueArray(fc.nat({ max: all.length - 1 }))
+    fc.assert(
+      fc.property(numbers, fc.infiniteStream(fc.boolean()), (order, stays) => {
+        const index = new FindingsIndex()
+        const kept: Finding[] = []
+        const gone: number[] = []
+        for (const n of order) {
+          const finding = all[n] as Finding
+          index.add(String(n), finding)
+          if (stays.next().value === true) kept.push(finding)
+          else gone.push(n)
+        }
+        for (const n of gone) index.delete(String(n), all[n] as Finding)
+        expect(index.of(provider.peerId)?.record).toEqual(recordOf(kept.toReversed()))
+      }),
+    )
   })
 })
 
