@@ -10,7 +10,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { afterEach, expect, it } from 'vitest'
 import type { ChannelEvents } from '../../../../src/chain/index.js'
-import { localBeacon, timeOfRound } from '../../../../src/crypto/beacon.js'
+import { timeOfRound } from '../../../../src/crypto/beacon.js'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { drawingRound, epochSeconds } from '../../../../src/inference/audit/drawing.js'
 import { FindingsBook } from '../../../../src/inference/audit/findings-book.js'
@@ -35,11 +35,8 @@ import {
 } from '../../../../src/inference/payment/index.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { bytes32, CHANNEL, DOMAIN } from '../payment/support.js'
+import { beacon, START } from './drawing-beacon.js'
 
-const START = 1_900_000_000
-const secret = new Uint8Array(32).fill(9)
-secret[0] = 1
-const beacon = localBeacon(secret, { genesisTimeSeconds: START - 1000, periodSeconds: 3 })
 const epoch = epochSeconds(beacon)
 const randomOf = (round: number): Uint8Array => sha256(Uint8Array.of(round >> 8, round & 0xff))
 const [provider, auditor] = [21, 22].map((n) => Identity.fromSecret(new Uint8Array(32).fill(n))) as [

@@ -1,7 +1,6 @@
 /** Drawn jobs of several providers: that one of them cannot keep an auditor from what the others owe. */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import { describe, expect, it } from 'vitest'
-import { localBeacon } from '../../../../src/crypto/beacon.js'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { UserError } from '../../../../src/errors.js'
 import { Asking, PATIENCE } from '../../../../src/inference/audit/asking.js'
@@ -15,11 +14,8 @@ import type { EvidenceReply } from '../../../../src/inference/network/messages.j
 import { ReceiptKind, receiptDigest, signReceipt } from '../../../../src/inference/payment/index.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { bytes32, CHANNEL, DOMAIN } from '../payment/support.js'
+import { beacon, START } from './drawing-beacon.js'
 
-const secret = new Uint8Array(32).fill(9)
-secret[0] = 1
-const START = 1_900_000_000
-const beacon = localBeacon(secret, { genesisTimeSeconds: START - 1000, periodSeconds: 3 })
 const keyOf = (n: number): Identity => Identity.fromSecret(new Uint8Array(32).fill(n))
 const [decoy, cheat, auditor] = [keyOf(61), keyOf(62), keyOf(63)]
 const PROVIDERS = new Map(

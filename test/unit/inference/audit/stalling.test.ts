@@ -4,7 +4,6 @@
  */
 import { expect, it } from 'vitest'
 import type { ChannelEvents } from '../../../../src/chain/index.js'
-import { localBeacon } from '../../../../src/crypto/beacon.js'
 import { Identity } from '../../../../src/crypto/identity.js'
 import { UserError } from '../../../../src/errors.js'
 import { NetworkAudit, type NetworkAuditModules } from '../../../../src/inference/audit/network-audit.js'
@@ -19,11 +18,8 @@ import {
 } from '../../../../src/inference/payment/index.js'
 import { silentLogger } from '../../../../src/telemetry/logger.js'
 import { bytes32, DOMAIN } from '../payment/support.js'
+import { beacon, START } from './drawing-beacon.js'
 
-const START = 1_900_000_000
-const secret = new Uint8Array(32).fill(9)
-secret[0] = 1
-const beacon = localBeacon(secret, { genesisTimeSeconds: START - 1000, periodSeconds: 3 })
 const auditor = Identity.generate()
 const hex = (bytes: Uint8Array): `0x${string}` => `0x${Buffer.from(bytes).toString('hex')}`
 /** Just within the time of an exchange. */
